@@ -1,0 +1,44 @@
+import tseslint from 'typescript-eslint';
+
+const union = {name: '@tensorflow/tfjs', message: 'Import @tensorflow/tfjs-core or tfjs-layers: the union is the user\'s.'};
+
+export default tseslint.config(
+  {ignores: ['dist/', 'build/', 'docs/api/', '**/node_modules/', '.cache/']},
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
+    rules: {
+      'prefer-const': ['error', {destructuring: 'all'}],
+      'no-var': 'error',
+      eqeqeq: ['error', 'always', {null: 'ignore'}],
+      '@typescript-eslint/consistent-type-imports': ['error', {fixStyle: 'inline-type-imports', disallowTypeAnnotations: false}],
+      '@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none'}],
+      // tfjs's own signatures force these: async methods without await, and promises where it takes void.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/unbound-method': 'off',   // methods of tfjs are wrapped and put back
+      '@typescript-eslint/no-misused-promises': ['error', {checksVoidReturn: false}],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: {'no-restricted-imports': ['error', {paths: [union]}]},
+  },
+  {
+    // Plain numbers and typed arrays: these are tested on their own, without tfjs.
+    files: ['src/solve/**/*.ts', 'src/options.ts'],
+    rules: {'no-restricted-imports': ['error', {patterns: [{group: ['@tensorflow/*'], message: 'solve/ and options.ts know nothing of tfjs.'}]}]},
+  },
+  {
+    files: ['test/**/*.ts', 'docs/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+);
