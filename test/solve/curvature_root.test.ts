@@ -1,0 +1,60 @@
+import test from 'ava';
+import fc from 'fast-check';
+import {blockDiagonalRoot, diagonalRoot, type CurvatureRoot} from '../../src/solve/curvature_root';
+import {flat, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, relativeError, transpose, type Matrix} from './dense';
+
+/** Sums of at most 20 terms, three times one after the other: 60 roundings of 2⁻⁵³ and some cancellation. */
+const TOLERANCE = 1e-13;
+
+const seeds = fc.integer();
+
+function checkAgainstDense(root: CurvatureRoot, s: Matrix, seed: number): boolean {
+  const n = s.length;
+  const random = randomNumbers(seed + 1);
+  const u = randomVector(n, random);
+  const gram = randomMatrix(n, n, random);  // not symmetric, so a transposed index shows
+  const start = randomMatrix(n, n, random);
+  const out = flat(start);
+  root.addCongruence(flat(gram), -0.7, out);
+  const product = multiply(transpose(s), multiply(gram, s));
+  const expected = start.map((row, i) => row.map((value, j) => value - 0.7 * product[i][j]));
+  return root.n === n &&
+      relativeError(root.apply(Float64Array.from(u)), multiplyVector(s, u)) < TOLERANCE &&
+      relativeError(root.applyTranspose(Float64Array.from(u)), multiplyVector(transpose(s), u)) < TOLERANCE &&
+      relativeError(out, flat(expected)) < TOLERANCE;
+}
+
+test('diagonal root equals the dense matrix', t => {
+  fc.assert(fc.property(seeds, fc.integer({min: 1, max: 20}), (seed, n) => {
+    const s = randomVector(n, randomNumbers(seed));
+    return checkAgainstDense(diagonalRoot(Float64Array.from(s)), s.map((si, i) => s.map((_, j) => (i === j ? si : 0))), seed);
+  }), {numRuns: 40});
+  t.pass();
+});
+
+test('block diagonal root equals the dense matrix', t => {
+  fc.assert(fc.property(seeds, fc.integer({min: 1, max: 6}), fc.integer({min: 1, max: 5}), (seed, examples, k) => {
+    const n = examples * k;
+    const blocks = Float64Array.from(randomVector(n * k, randomNumbers(seed)));
+    const s = Array.from({length: n}, (_, i) => Array.from({length: n}, (_, j) => (
+      Math.floor(i / k) === Math.floor(j / k) ? blocks[i * k + j % k] : 0)));
+    return checkAgainstDense(blockDiagonalRoot(blocks, k), s, seed);
+  }), {numRuns: 40});
+  t.pass();
+});
+
+test('inputs are left as they are', t => {
+  const u = Float64Array.of(1, 2), gram = Float64Array.of(1, 2, 2, 5);
+  for (const root of [diagonalRoot(Float64Array.of(3, 4)), blockDiagonalRoot(Float64Array.of(3, 1, 2, 4), 2)]) {
+    root.apply(u);
+    root.applyTranspose(u);
+    root.addCongruence(gram, 2, new Float64Array(4));
+  }
+  t.deepEqual([...u], [1, 2]);
+  t.deepEqual([...gram], [1, 2, 2, 5]);
+});
+
+test('a broken block is refused', t => {
+  const error = t.throws(() => blockDiagonalRoot(new Float64Array(10), 2), {instanceOf: RangeError});
+  t.is(error.message, 'blockDiagonalRoot: 10 numbers are not a whole number of 2 x 2 blocks.');
+});
