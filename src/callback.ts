@@ -1,0 +1,38 @@
+import {CustomCallback} from '@tensorflow/tfjs-layers';
+import type {Logs} from '@tensorflow/tfjs-layers';
+import type {GramGaussNewton} from './gram_gauss_newton';
+
+/**
+ * A tfjs callback that puts what the optimizer did into the logs of `fit` and `fitDataset`: at the end of every
+ * batch and, with the values of the last batch, of every epoch, so that `history.history`, progress bars,
+ * TensorBoard and tfjs-vis show them like metrics.
+ *
+ * Keys: `damping`, `lambda`, `gradientNorm`, `stepNorm` and `stepMilliseconds` (the whole step).
+ *
+ * Put it first in a list of callbacks, so that the others see the values. It is a `tf.Callback`, so the others
+ * must be too: wrap plain objects, as `new tf.CustomCallback(tfvis.show.fitCallbacks(...))`.
+ *
+ * @param optimizer - the optimizer that the model was compiled with.
+ * @example
+ * ```ts
+ * const optimizer = ggn();
+ * model.compile({optimizer, loss: 'meanSquaredError'});
+ * const history = await model.fit(x, y, {epochs: 20, callbacks: stepMetrics(optimizer)});
+ * history.history.damping;
+ * ```
+ * @public
+ */
+export function stepMetrics(optimizer: GramGaussNewton): CustomCallback {
+  const add = (_: number, logs?: Logs): void => {
+    const step = optimizer.lastStep;
+    if (logs === undefined || step === null) {
+      return;
+    }
+    const {capture, linearize, gram, solve, update} = step.milliseconds;
+    Object.assign(logs, {
+      damping: step.damping, lambda: step.lambda, gradientNorm: step.gradientNorm, stepNorm: step.stepNorm,
+      stepMilliseconds: capture + linearize + gram + solve + update,
+    });
+  };
+  return new CustomCallback({onBatchEnd: add, onEpochEnd: add}, 'auto');
+}

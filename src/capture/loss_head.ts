@@ -1,0 +1,216 @@
+import {add, fill, mul} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Dependence} from '../jacobian/analysis';
+import {tfjsCotangents} from '../jacobian/cotangents';
+import type {RowBlock} from '../jacobian/plan';
+import type {Trace, TraceNode} from './trace';
+
+/** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
+export type Weight = number | Tensor;
+
+/** The loss as Σ w_i r_i² over rows + Σ ρ_v |v|² + whatever else depends on the weights alone. */
+export interface LossHead {
+  /** Residual rows r and their weights w. */
+  readonly squares: ReadonlyArray<{readonly block: RowBlock; readonly weight: Weight}>;
+  /** ρ by index of the variable: L2 regularizers. */
+  readonly ridge: ReadonlyMap<number, number>;
+  /** Cotangents that give, by a reverse sweep, the gradient of everything that is not a row (ridge included). */
+  readonly extra: ReadonlyMap<number, Tensor>;
+}
+
+/** Thrown (as a value of `kernel`) when a term of the loss is neither a square nor a regularizer. */
+export class NotSquares extends Error {
+  constructor(readonly kernel: string) {
+    super(kernel);
+  }
+}
+
+/**
+ * Reads the loss head: walks back from the loss through sums, means, weights and reshapes, which are linear, to
+ * squares (`Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`), carrying the coefficient along. So class
+ * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
+ *
+ * @param isData whether a value that f() only read holds data; squares and other terms that no data reach are
+ * regularizers.
+ * @throws NotSquares for a term that depends on data and is not a square.
+ */
+export function readLossHead(trace: Trace, dependence: Dependence, isData: (value: number) => boolean): LossHead {
+  return new HeadReader(trace, dependence, isData).read();
+}
+
+interface Square {
+  readonly block: RowBlock;
+  /** Values whose squares (or the square of whose difference) it is. */
+  readonly of: readonly number[];
+  weight: Weight;
+}
+
+class HeadReader {
+  private readonly squares = new Map<string, Square>();
+  private readonly others: Array<readonly [number, Weight]> = [];
+  private readonly reached = new Map<number, boolean>();
+
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence,
+      private readonly isData: (value: number) => boolean) {}
+
+  read(): LossHead {
+    this.walk(this.trace.result, 1);
+    let rows = [...this.squares.values()].filter(square => square.of.some(value => this.hasData(value)));
+    if (rows.length === 0) {
+      // Nothing but weights in the loss: then their squares are what is to be fitted.
+      rows = [...this.squares.values()];
+    }
+    const ridge = new Map<number, number>();
+    const extra = new Map<number, Tensor>();
+    const addExtra = (value: number, seed: Tensor): void => {
+      extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
+    };
+    for (const square of this.squares.values()) {
+      if (rows.includes(square)) {
+        continue;
+      }
+      const variable = square.of.length === 1 ? this.bareVariable(square.of[0]) : null;
+      if (variable !== null && typeof square.weight === 'number' && square.weight >= 0) {
+        ridge.set(variable, (ridge.get(variable) ?? 0) + square.weight);
+      }
+      if (square.block.difference === null) {
+        addExtra(square.block.value, mul(this.trace.values[square.block.value], mul(2, square.weight)));
+      } else {
+        addExtra(square.block.value, this.asTensor(square.weight, square.block.value));
+      }
+    }
+    for (const [value, weight] of this.others) {
+      if (this.hasData(value)) {
+        throw new NotSquares(this.nodeOf(value)?.kernel ?? 'a variable');
+      }
+      addExtra(value, this.asTensor(weight, value));
+    }
+    if (rows.length === 0) {
+      throw new NotSquares(this.nodeOf(this.trace.result)?.kernel ?? 'a variable');
+    }
+    return {squares: rows.map(({block, weight}) => ({block, weight})), ridge, extra};
+  }
+
+  private walk(value: number, weight: Weight): void {
+    if (!this.dependence.dependent[value]) {
+      return;
+    }
+    const node = this.nodeOf(value);
+    if (node === null) {
+      this.others.push([value, weight]);
+      return;
+    }
+    const square = this.squareOf(node, value);
+    if (square !== null) {
+      const key = square.of.join();
+      const known = this.squares.get(key);
+      if (known === undefined) {
+        this.squares.set(key, {...square, weight});
+      } else {
+        known.weight = typeof known.weight === 'number' && typeof weight === 'number' ? known.weight + weight :
+            add(this.asTensor(known.weight, value), this.asTensor(weight, value));
+      }
+      return;
+    }
+    const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
+    if (!this.isLinear(node, active.length)) {
+      this.others.push([value, weight]);
+      return;
+    }
+    for (const [name, input] of active) {
+      this.walk(input, this.pull(node, name, input, value, weight));
+    }
+  }
+
+  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight'> | null {
+    const [first, second] = node.inputs.map(([, input]) => input);
+    switch (node.kernel) {
+      case 'Square':
+        return {block: {value: first, difference: null}, of: [first]};
+      case 'Multiply':
+        return first === second ? {block: {value: first, difference: null}, of: [first]} : null;
+      case 'Pow':
+        return this.constant(second) === 2 ? {block: {value: first, difference: null}, of: [first]} : null;
+      case 'SquaredDifference':
+        return {block: {value, difference: this.trace.producer[value]}, of: [first, second]};
+      default:
+        return null;
+    }
+  }
+
+  private isLinear(node: TraceNode, active: number): boolean {
+    switch (node.kernel) {
+      case 'Multiply':
+        return active === 1;
+      case 'RealDiv':
+        return !this.dependence.dependent[node.inputs.find(([name]) => name === 'b')![1]];
+      default:
+        return LINEAR.has(node.kernel);
+    }
+  }
+
+  /** The coefficient of an input, from that of the output. */
+  private pull(node: TraceNode, name: string, input: number, value: number, weight: Weight): Weight {
+    if (typeof weight === 'number') {
+      const copies = this.trace.values[value].size / this.trace.values[input].size;
+      switch (node.kernel) {
+        case 'Add':
+        case 'AddN':
+          return weight * copies;
+        case 'Sub':
+          return name === 'a' ? weight * copies : -weight * copies;
+        case 'Neg':
+          return -weight;
+        case 'Mean':
+          return weight * copies;
+        case 'Sum':
+        case 'Reshape':
+        case 'Cast':
+          return weight;
+        case 'Multiply':
+        case 'RealDiv': {
+          const other = this.constant(node.inputs.find(([key]) => key !== name)![1]);
+          if (other !== null) {
+            return node.kernel === 'Multiply' ? weight * other : weight / other;
+          }
+        }
+      }
+    }
+    return tfjsCotangents(this.trace.values, node, [this.asTensor(weight, value)])[name]();
+  }
+
+  private asTensor(weight: Weight, value: number): Tensor {
+    return typeof weight === 'number' ? fill(this.trace.values[value].shape, weight) : weight;
+  }
+
+  /** The number in a value of one element that does not depend on the weights. */
+  private constant(value: number): number | null {
+    const t = this.trace.values[value];
+    return t.size === 1 && !this.dependence.dependent[value] ? t.dataSync()[0] : null;
+  }
+
+  private nodeOf(value: number): TraceNode | null {
+    return this.trace.nodes[this.trace.producer[value]] ?? null;
+  }
+
+  /** Whether data go into a value. */
+  private hasData(value: number): boolean {
+    let found = this.reached.get(value);
+    if (found === undefined) {
+      const node = this.nodeOf(value);
+      found = node === null ? !this.trace.variables.has(value) && this.isData(value) :
+          node.inputs.some(([, input]) => this.hasData(input));
+      this.reached.set(value, found);
+    }
+    return found;
+  }
+
+  private bareVariable(value: number): number | null {
+    const node = this.nodeOf(value);
+    return node === null ? this.dependence.variableOf.get(value) ?? null :
+        node.kernel === 'Reshape' ? this.bareVariable(node.inputs[0][1]) : null;
+  }
+}
+
+const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice',
+  'Tile', 'BroadcastTo']);

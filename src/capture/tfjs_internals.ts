@@ -1,0 +1,103 @@
+import {engine, version_core} from '@tensorflow/tfjs-core';
+import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
+import {ggnError} from '../errors';
+
+/**
+ * The few names of tfjs that are not public API, all in this file and checked before use:
+ *
+ * - `engine.runKernelFunc`: a `tf.customGrad` op reaches the engine there, without a kernel name;
+ * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops (`...__op`) from the user's;
+ * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped.
+ *
+ * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`.
+ *
+ * `runKernel` and `getGradient` are public.
+ */
+
+export type KernelInputs = Record<string, Tensor | null | undefined> | Tensor[];
+export type KernelAttrs = Record<string, unknown>;
+
+interface CustomGradInvocation {
+  kernelName?: string;
+  backwardsFunc?: unknown;
+}
+
+export interface OpenEngine {
+  runKernel(kernelName: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[];
+  runKernelFunc(params: CustomGradInvocation): Tensor | Tensor[];
+  disposeTensor(t: Tensor): void;
+  keep<T extends Tensor>(t: T): T;
+  backendName: string;
+  state: {activeScope?: {name?: string} | null};
+  registeredVariables: Record<string, Variable>;
+}
+
+/** The engine of this page or process (one per realm, shared by every copy of tfjs). */
+export function openEngine(): OpenEngine {
+  const open = engine() as unknown as OpenEngine;
+  for (const name of ['runKernel', 'runKernelFunc', 'disposeTensor'] as const) {
+    if (typeof open[name] !== 'function') {
+      throw ggnError(`TensorFlow.js ${version_core} has no engine.${name}, which the capture of a step needs. ` +
+          `Versions 4.0 to 4.22 are known to work; please report this version.`);
+    }
+  }
+  return open;
+}
+
+/** Runs a kernel by its registered name. */
+export function runKernel(kernelName: string, inputs: KernelInputs, attrs: KernelAttrs = {}): Tensor | Tensor[] {
+  return openEngine().runKernel(kernelName, inputs, attrs);
+}
+
+/**
+ * Replaces a method on the engine *instance*; the returned function puts back exactly what was there, so that
+ * shadows nest and another library's shadow survives.
+ */
+export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor'>(
+    open: OpenEngine, name: K, replacement: OpenEngine[K]): () => void {
+  const own = Object.prototype.hasOwnProperty.call(open, name);
+  const previous = open[name];
+  open[name] = replacement;
+  return () => {
+    if (own) {
+      open[name] = previous;
+    } else {
+      delete (open as unknown as Record<string, unknown>)[name];
+    }
+  };
+}
+
+/** True when a `runKernelFunc` call is a `tf.customGrad` of the user's, not one of tfjs's own ops. */
+export function isUserCustomGrad(open: OpenEngine, params: CustomGradInvocation): boolean {
+  return params.kernelName == null && params.backwardsFunc != null &&
+      !(open.state?.activeScope?.name ?? '').endsWith('__op');
+}
+
+/** Variables are duck typed: several copies of tfjs-core may be about, each with its own class. */
+export function isVariable(t: Tensor): t is Variable {
+  return typeof (t as Variable).assign === 'function' && typeof (t as Variable).trainable === 'boolean';
+}
+
+/** What the train-step hook needs of a LayersModel, in any copy of tfjs-layers. */
+export interface OpenModel {
+  readonly inputs: readonly unknown[];
+  readonly outputs: readonly unknown[];
+  readonly layers: ReadonlyArray<{name: string; getClassName(): string}>;
+  readonly loss: unknown;
+  optimizer_?: Optimizer;
+  makeTrainFunction(): (data: Tensor[]) => unknown;
+}
+
+/** Wraps the train function of every model of one copy of tfjs-layers: called once per copy. */
+export function wrapTrainFunction(layersModel: {prototype: unknown},
+    wrap: (model: OpenModel, train: (data: Tensor[]) => unknown) => (data: Tensor[]) => unknown): void {
+  const prototype = layersModel.prototype as OpenModel;
+  const original = prototype.makeTrainFunction;
+  if (typeof original !== 'function') {
+    throw ggnError(`TensorFlow.js ${version_core} has no LayersModel.makeTrainFunction, which the train-step hook wraps. ` +
+        `Versions 4.0 to 4.22 are known to work; please report this version.`);
+  }
+  prototype.makeTrainFunction = function(this: OpenModel) {
+    return wrap(this, original.call(this));
+  };
+}

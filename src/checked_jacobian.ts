@@ -1,0 +1,80 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Trace} from './capture/trace';
+import type {TrainStep} from './capture/train_step_hook';
+import type {Clock} from './clock';
+import {ggnError} from './errors';
+import {BatchAxisLost} from './jacobian/batch_axis';
+import type {BatchJacobian} from './jacobian/batch_jacobian';
+import {linearize} from './jacobian/linearize';
+import type {Plan} from './jacobian/plan';
+import type {PlanCache} from './jacobian/plan_cache';
+import {selfCheck} from './jacobian/self_check';
+import {explainLostAxis} from './rows';
+import type {Rows} from './rows';
+
+/** A batch Jacobian that has passed the self-check, with its Gram matrices. */
+export interface CheckedJacobian {
+  readonly plan: Plan;
+  readonly jacobian: BatchJacobian;
+  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric. */
+  readonly grams: readonly Float64Array[];
+}
+
+/**
+ * Linearizes the rows in the first way that works, and checks the result on the first step of every new trace.
+ *
+ * @param groupOf group of each variable of `rows.dependence`.
+ * @throws in `fit` when the examples are coupled or the self-check fails; in a custom loop when going row by row is
+ * no way out either.
+ */
+export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
+    cache: PlanCache, clock: Clock): CheckedJacobian {
+  const form = (plan: Plan): CheckedJacobian => {
+    const jacobian = clock.time('linearize', () => linearize(trace, plan));
+    const grams = clock.time('gram', () => jacobian.gram(groupOf).map(readSymmetric));
+    return {plan, jacobian, grams};
+  };
+  const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;
+  const known = cache.get(signature);
+  if (known !== undefined) {
+    return form(known);
+  }
+  let failure: Error | null = null;
+  for (const attempt of rows.attempts) {
+    try {
+      const plan = clock.time('linearize', () => attempt.plan());
+      const formed = form(plan);
+      const problem = clock.time('linearize', () => selfCheck(trace, plan, formed.jacobian, total(formed.grams)));
+      if (problem === null) {
+        cache.set(signature, plan);
+        return formed;
+      }
+      failure = ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the examples of a batch ` +
+          'in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the model. No step ' +
+          'was taken; another optimizer will train it.');
+    } catch (error) {
+      if (!(error instanceof BatchAxisLost)) {
+        throw error;
+      }
+      failure ??= explainLostAxis(error, step, rows.count);
+    }
+  }
+  throw failure ?? explainLostAxis(new BatchAxisLost('the residual', 'unknown'), step, rows.count);
+}
+
+function readSymmetric(gram: Tensor): Float64Array {
+  const n = gram.shape[0];
+  const read = gram.dataSync();
+  const symmetric = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      symmetric[i * n + j] = symmetric[j * n + i] = (read[i * n + j] + read[j * n + i]) / 2;
+    }
+  }
+  return symmetric;
+}
+
+/** Sum of the Gram matrices of all groups. */
+export function total(grams: readonly Float64Array[]): Float64Array {
+  return grams.length === 1 ? grams[0] : grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i]));
+}

@@ -1,0 +1,18 @@
+import {util} from '@tensorflow/tfjs-core';
+import type {StepReport} from './step_report';
+
+type Part = keyof StepReport['milliseconds'];
+
+/** Adds up the milliseconds that the parts of a step take. */
+export class Clock {
+  readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, update: 0};
+
+  time<T>(part: Part, run: () => T): T {
+    const start = util.now();
+    try {
+      return run();
+    } finally {
+      this.milliseconds[part] += util.now() - start;
+    }
+  }
+}

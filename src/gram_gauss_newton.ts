@@ -1,0 +1,217 @@
+import {add, mul, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
+import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
+import {capture, discard} from './capture/trace';
+import {trainStepOf} from './capture/train_step_hook';
+import type {TrainStep} from './capture/train_step_hook';
+import {Clock} from './clock';
+import {ggnError} from './errors';
+import {PlanCache} from './jacobian/plan_cache';
+import {explainNonFinite} from './non_finite';
+import {OptimizerState} from './optimizer_state';
+import type {NamedTensor} from './optimizer_state';
+import {checkOption, checkOptions} from './options';
+import type {GgnOptions} from './options';
+import {solveStep} from './step';
+import type {StepReport} from './step_report';
+
+/**
+ * Gram-Gauss-Newton, a second-order optimizer for losses that are means or sums of squares.
+ *
+ * With the residual rows r of a batch (n = examples times outputs), their Jacobian J = dr/dw (n x m), and the loss
+ * L = Σ w_i r_i² as tfjs reports it (a mean: no ½), S = diag(sqrt(2w)), z = S r and relative damping
+ * λ = τ · trace(SᵀJJᵀS) / min(n, m), one step is
+ *
+ *     d = μ d_prev - JᵀS (SᵀJJᵀS + λI)⁻¹ (z + μ SᵀJ d_prev)          w ← w + learningRate · d
+ *
+ * the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers enter with their exact curvature,
+ * others with their exact gradient. The system that is solved has the size of the batch, and J is never stored
+ * for dense layers.
+ *
+ * Sources: Cai et al., arXiv 1905.11675 (the step); Goldshlager, Abrahamsen, Lin, 2024 (the momentum, SPRING).
+ *
+ * Use {@link ggn} to make one.
+ * @public
+ */
+export class GramGaussNewton extends Optimizer {
+  /** Name in saved models. */
+  static get className(): string {
+    return 'GramGaussNewton';
+  }
+
+  /** See {@link GgnOptions.learningRate}; may be changed between steps. */
+  learningRate: number;
+  /** See {@link GgnOptions.damping}; may be changed between steps. */
+  damping: number;
+  /** See {@link GgnOptions.momentum}; may be changed between steps. */
+  momentum: number;
+
+  private report: StepReport | null = null;
+  private readonly state = new OptimizerState();
+  private readonly plans = new PlanCache();
+  private savedIterations: NamedTensor | null = null;
+  private warned = false;
+
+  constructor(options: GgnOptions = {}) {
+    super();
+    const {learningRate, damping, momentum} = checkOptions(options);
+    this.learningRate = learningRate;
+    this.damping = damping;
+    this.momentum = momentum;
+  }
+
+  /** What the last step did; null before the first. */
+  get lastStep(): StepReport | null {
+    return this.report;
+  }
+
+  /**
+   * Takes one Gram-Gauss-Newton step on the loss that f() returns. `model.fit` calls this for every batch.
+   *
+   * f() runs exactly once. After an error the trained weights, the optimizer's state, every variable that f()
+   * wrote and the number of tensors are what they were before.
+   *
+   * @param f - returns the loss, a scalar: a mean or sum of squares of float32 rows, regularizers added.
+   * @param returnCost - whether to return the loss (at the weights before the step).
+   * @param varList - variables to train; by default all trainable variables that f() uses.
+   * @throws Error for a loss that is no sum of squares, a model that couples the examples of a batch or has a layer
+   * that tfjs cannot differentiate, and for numbers that are not finite.
+   */
+  override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
+    const settings = {
+      learningRate: checkOption('learningRate', this.learningRate),
+      damping: checkOption('damping', this.damping),
+      momentum: checkOption('momentum', this.momentum),
+    };
+    const trained = trainedVariables(varList);
+    const cost = tidy(() => this.takeStep(f, trained, settings));
+    if (returnCost) {
+      return cost;
+    }
+    cost.dispose();
+    return null;
+  }
+
+  private takeStep(f: () => Scalar, trained: Set<Variable> | null, settings: Required<GgnOptions>): Scalar {
+    const context: TrainStep | null = trainStepOf(this);
+    const clock = new Clock();
+    const {cost, trace} = clock.time('capture', () => capture(f, context !== null));
+    try {
+      const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
+      const loss = cost.dataSync()[0];
+      if (!Number.isFinite(loss)) {
+        throw explainNonFinite(loss, trace, context, isTrained);
+      }
+      const {variables, step, norm, report} = solveStep(trace, context,
+          {...settings, isTrained, previous: list => this.state.previous(list)}, this.plans, clock);
+      if (step === null) {
+        this.warnNotTaken(report.status);
+      } else {
+        clock.time('update', () => {
+          const rate = scalar(settings.learningRate);
+          const moved = variables.map((variable, v) => add(variable, mul(step[v], rate)));
+          variables.forEach((variable, v) => variable.assign(moved[v]));
+          this.state.accept(variables, step);
+        });
+      }
+      this.incrementIterations();
+      this.report = Object.freeze({iteration: this.iterations, loss, ...report, stepNorm: settings.learningRate * norm,
+        milliseconds: clock.milliseconds});
+    } catch (error) {
+      discard(trace, context !== null);
+      throw error;
+    }
+    trace.dispose();
+    return cost;
+  }
+
+  private warnNotTaken(status: StepReport['status']): void {
+    if (!this.warned) {
+      this.warned = true;
+      console.warn(`tfjs-ggn: a step was not taken (status '${status}', see optimizer.lastStep). The weights are unchanged. ` +
+          'Further steps that are not taken are only reported there.');
+    }
+  }
+
+  /**
+   * Not possible: a Gram-Gauss-Newton step needs the Jacobian of the batch, which gradients do not hold.
+   *
+   * @throws Error always; call {@link GramGaussNewton.minimize}.
+   */
+  override applyGradients(_gradients: NamedTensorMap | NamedTensor[]): void {
+    throw ggnError('applyGradients() has gradients only, and a Gram-Gauss-Newton step needs the Jacobian of the batch. Call ' +
+        'optimizer.minimize(() => loss) instead; to work with gradients, use a first-order optimizer such as tf.train.sgd.');
+  }
+
+  /** The options, as saved in a model. */
+  override getConfig(): serialization.ConfigDict {
+    return {learningRate: this.learningRate, damping: this.damping, momentum: this.momentum};
+  }
+
+  /** Makes the optimizer from a saved config; other keys are ignored, as tfjs adds some. */
+  static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
+      config: serialization.ConfigDict): T {
+    const {learningRate, damping, momentum} = config;
+    return new cls({learningRate, damping, momentum});
+  }
+
+  /**
+   * The state: the iteration count, and d_prev of every variable of the last step, named `ggn/1/previousStep/i`.
+   * The tensors stay the optimizer's.
+   */
+  override async getWeights(): Promise<NamedTensor[]> {
+    this.savedIterations?.tensor.dispose();
+    this.savedIterations = await this.saveIterations();
+    return [this.savedIterations, ...this.state.save()];
+  }
+
+  /**
+   * Loads what `getWeights` gave; the tensors are copied. They are matched to the variables of the next step by
+   * position and shape.
+   *
+   * @throws Error for state of another optimizer or of another version of the format.
+   */
+  override async setWeights(weightValues: NamedTensor[]): Promise<void> {
+    if (weightValues.length === 0 || weightValues[0].name !== 'iter') {
+      throw ggnError(`the saved state must begin with 'iter'; received ${weightValues.length === 0 ? 'nothing' :
+        `'${weightValues[0].name}'`}. Load the state that a GramGaussNewton optimizer saved.`);
+    }
+    this.state.load(weightValues.slice(1));
+    await this.extractIterations(weightValues);
+  }
+
+  /** Frees the state. The optimizer can be used again and starts without momentum. */
+  override dispose(): void {
+    this.state.dispose();
+    this.savedIterations?.tensor.dispose();
+    this.savedIterations = null;
+  }
+}
+
+/** The variables of varList that may be trained; null for all that f() uses. */
+function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null {
+  if (varList == null) {
+    return null;
+  }
+  const trained = varList.filter(variable => variable.trainable);
+  if (trained.length === 0) {
+    throw ggnError(`none of the ${varList.length} variables given to minimize() is trainable. Give at least one, or leave varList out ` +
+        'to train all trainable variables that the loss uses.');
+  }
+  return new Set(trained);
+}
+
+/**
+ * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.
+ *
+ * @param options - see {@link GgnOptions}; the defaults are `{learningRate: 0.1, damping: 0.1, momentum: 0.9}`.
+ * @throws Error for an option that is unknown or out of range.
+ * @example
+ * ```ts
+ * model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
+ * await model.fit(x, y, {batchSize: 128, epochs: 20});
+ * ```
+ * @public
+ */
+export function ggn(options: GgnOptions = {}): GramGaussNewton {
+  return new GramGaussNewton(options);
+}

@@ -1,0 +1,12 @@
+import {registerOwnCopy} from './register';
+
+export {stepMetrics} from './callback';
+export {ggn, GramGaussNewton} from './gram_gauss_newton';
+export type {NamedTensor} from './optimizer_state';
+export type {GgnOptions} from './options';
+export {register} from './register';
+export type {TfjsCopy} from './register';
+export type {SolveStatus} from './solve/damped_step';
+export type {StepReport} from './step_report';
+
+registerOwnCopy();

@@ -1,0 +1,170 @@
+import {add, concat, matMul, mul, reshape, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Values} from './cotangents';
+import {backward, forward} from './parameter';
+import type {Plan, VariableSites} from './plan';
+import {MatrixUse} from './uses/matmul';
+import {denseGram, MAX_BLOCK, OuterProducts} from './uses/use';
+import type {GramTerm, ParameterUse} from './uses/use';
+import {VectorUse} from './uses/vector';
+
+/**
+ * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator: n = B·C rows ordered
+ * (example, component), m parameters ordered by variable. J itself is never formed but for `rows()`, which
+ * tests use, and block by block where a variable has no structure to use.
+ *
+ * No scaling: J = dr/dw of the residuals as they stand, without weights, means or halves.
+ */
+export class BatchJacobian {
+  readonly rows: number;
+  /** The uses of each variable, those that share their entries joined, each with one of its sites. */
+  private readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
+
+  /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
+  constructor(private readonly values: Values, private readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
+    this.rows = plan.analysis.batch * plan.components;
+    this.joined = plan.bySite.map(({sites, groups}) =>
+      (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
+  }
+
+  /**
+   * Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n] in float32.
+   *
+   * @param groupOf group of each variable, counted from 0.
+   */
+  gram(groupOf: readonly number[]): Tensor[] {
+    return tidy(() => {
+      const outer = new OuterProducts();
+      const groups = Math.max(...groupOf) + 1;
+      /** By group: right factors by tensor id with all the left factors they meet. */
+      const terms = Array.from({length: groups}, () => new Map<number, {right: Tensor; lefts: Array<Tensor | null>}>());
+      this.plan.bySite.forEach((variable, v) => {
+        for (const {left, right} of this.termsOf(variable, v, outer)) {
+          const known = terms[groupOf[v]].get(right.id);
+          if (known === undefined) {
+            terms[groupOf[v]].set(right.id, {right, lefts: [left]});
+          } else {
+            known.lefts.push(left);
+          }
+        }
+      });
+      return terms.map(group => this.total([...group.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
+          [this.rows, this.rows]));
+    });
+  }
+
+  /** J d, shape [n]; d by variable, null for no change. */
+  apply(d: ReadonlyArray<Tensor | null>): Tensor {
+    return tidy(() => {
+      const changes: Tensor[] = [];
+      this.plan.bySite.forEach((variable, v) => {
+        const change = d[v];
+        if (change == null) {
+          return;
+        }
+        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
+          changes.push(reshape(this.blockwise(variable, v, rows => matMul(rows, reshape(change, [-1, 1]))), [-1]));
+          return;
+        }
+        for (const [use, site] of this.joined[v]) {
+          changes.push(reshape(use.apply(forward(this.values, this.plan.sites[site].parameter, change)), [this.rows]));
+        }
+      });
+      return this.total(changes, [this.rows]);
+    });
+  }
+
+  /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted. */
+  applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
+    const {analysis, components, sites} = this.plan;
+    const entries = reshape(u, [analysis.batch, components]);
+    const gradients: Array<Tensor | null> = analysis.variables.map(() => null);
+    const done = new Set<ParameterUse>();
+    this.joined.forEach((uses, v) => {
+      if (!wanted(v)) {
+        return;
+      }
+      for (const [use, site] of uses) {
+        // A parameter made of several variables gives to all of them at once.
+        if (done.has(use)) {
+          continue;
+        }
+        done.add(use);
+        for (const [w, part] of backward(this.values, analysis, sites[site].parameter, use.applyTranspose(entries))) {
+          if (wanted(w)) {
+            gradients[w] = gradients[w] == null ? part : add(gradients[w], part);
+          }
+        }
+      }
+    });
+    return gradients;
+  }
+
+  /** The dense Jacobian [n, m]: for small problems and tests. */
+  dense(): Tensor {
+    return tidy(() => concat(this.plan.bySite.map((variable, v) => this.blockwise(variable, v, rows => rows)), 1));
+  }
+
+  /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
+  private total(terms: readonly Tensor[], shape: number[]): Tensor {
+    return terms.length === 0 ? zeros(shape) : terms.reduce((sum, term) => add(sum, term));
+  }
+
+  private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
+    if (variable.groups !== null) {
+      return this.joined[v].map(([use]) => use.gram(outer));
+    }
+    const {batch} = this.plan.analysis;
+    const size = this.plan.analysis.variables[v].size;
+    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(variable, v, from, to))}];
+  }
+
+  /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
+  private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor {
+    const {analysis: {batch}, components} = this.plan;
+    const matrices = lefts.filter(left => left !== null);
+    const constant = lefts.length - matrices.length;
+    if (matrices.length === 0) {
+      return constant === 1 ? right : mul(right, constant);
+    }
+    let left = matrices.reduce((total, matrix) => add(total, matrix));
+    left = constant === 0 ? left : add(left, constant);
+    if (components === 1) {
+      return mul(left, right);
+    }
+    return reshape(mul(reshape(left, [batch, 1, batch, 1]), reshape(right, [batch, components, batch, components])),
+        [this.rows, this.rows]);
+  }
+
+  /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
+  private blockwise(variable: VariableSites, v: number, f: (rows: Tensor) => Tensor): Tensor {
+    const {analysis, components} = this.plan;
+    const step = Math.max(1, Math.min(analysis.batch, Math.floor(MAX_BLOCK / (analysis.variables[v].size * components))));
+    const parts: Tensor[] = [];
+    for (let from = 0; from < analysis.batch; from += step) {
+      parts.push(tidy(() => f(this.rowsOf(variable, v, from, Math.min(from + step, analysis.batch)))));
+    }
+    return parts.length === 1 ? parts[0] : concat(parts, 0);
+  }
+
+  /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
+  private rowsOf({sites}: VariableSites, v: number, from: number, to: number): Tensor {
+    const {analysis} = this.plan;
+    const size = analysis.variables[v].size;
+    return tidy(() => sites.map(i => {
+      const {parameter} = this.plan.sites[i];
+      const rows = this.uses[i].rows(from, to);
+      if (parameter.kind === 'direct') {
+        return rows;
+      }
+      const count = rows.shape[0];
+      return stack(Array.from({length: count}, (_, r) => tidy(() =>
+        reshape(backward(this.values, analysis, parameter, slice(rows, [r, 0], [1, -1])).get(v)!, [size]))));
+    }).reduce((total, rows) => add(total, rows)));
+  }
+}
+
+function join(uses: readonly ParameterUse[]): ParameterUse {
+  return uses.length === 1 ? uses[0] : uses[0] instanceof MatrixUse ? MatrixUse.stack(uses as MatrixUse[]) :
+      VectorUse.sum(uses as VectorUse[]);
+}

@@ -1,0 +1,181 @@
+import {getGradient, matMul, mul, neg, reshape, step, sub, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {runKernel, openEngine} from '../capture/tfjs_internals';
+import type {TraceNode} from '../capture/trace';
+import {ggnError} from '../errors';
+import {mendedCotangents} from './tfjs_defects';
+
+/**
+ * Vector-Jacobian products of single kernels: from the cotangents δ of a node's outputs to those of its inputs.
+ *
+ * `tfjsCotangents` asks tfjs's own registered gradients and is what the self-check trusts; `cotangents` puts our
+ * rules before them where tfjs is slow.
+ */
+/** The handles of a trace, by value index. */
+export type Values = readonly Tensor[];
+
+export type Cotangents = Record<string, () => Tensor>;
+
+type OutputCotangents = ReadonlyArray<Tensor | null>;
+
+/** Kernels with a fused bias and activation: the kernel underneath, whose gradient tfjs has. */
+const FUSED: Record<string, string> = {
+  _FusedMatMul: 'BatchMatMul', FusedConv2D: 'Conv2D', FusedDepthwiseConv2D: 'DepthwiseConv2dNative'};
+
+/** Input cotangents by tfjs's registered gradients, lazily by input name. */
+export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotangents): Cotangents {
+  if (FUSED[node.kernel] !== undefined) {
+    const dy = beforeActivation(values, node, dys[0]!);
+    const names = new Map(node.inputs);
+    const inner: TraceNode = {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
+    const thunks = tfjsCotangents(values, inner, [dy]);
+    const bias = names.get('bias');
+    return bias === undefined ? thunks : {...thunks, bias: () => sumTo(dy, values[bias].shape)};
+  }
+  const config = getGradient(node.kernel);
+  if (config == null) {
+    throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
+        `no optimizer can train through it. Replace the layer or op that uses it.`);
+  }
+  const named = new Map(node.inputs);
+  const saved = (config.saveAllInputs ? node.inputs.map(([, value]) => value) :
+      (config.inputsToSave ?? []).map(name => named.get(name)!))
+      .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
+      .map(value => values[value]);
+  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]], dys[0]!) ?? {};
+  const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
+  const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
+  return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) => [name, mended[name] ?? (() => explained(node, thunk))]));
+}
+
+/** tfjs's message, with what it means here: the forward pass ran, the derivative of one kernel can't. */
+function explained<T>(node: TraceNode, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const message = (error as Error).message;
+    if (message.startsWith('tfjs-ggn')) {
+      throw error;
+    }
+    throw ggnError(`tfjs cannot differentiate the kernel '${node.kernel}' of this model on the backend ` +
+        `'${openEngine().backendName}': ${message} — train on another backend (cpu, webgl, tfjs-node) or replace the ` +
+        `layer that uses it.`);
+  }
+}
+
+/**
+ * The cotangents of the wanted inputs of a node, by our rules first. A fused activation must be behind us
+ * already (`withoutActivation`), so that all uses of a node share one δ.
+ */
+export function cotangents(values: Values, node: TraceNode, dys: OutputCotangents, wanted: readonly string[]): Tensor[] {
+  const own = OWN[node.kernel]?.(values, node, dys[0]!);
+  let tfjs: Cotangents | undefined;
+  return wanted.map(name => {
+    const mine = own?.(name);
+    if (mine != null) {
+      return mine;
+    }
+    tfjs ??= tfjsCotangents(values, node, dys);
+    if (tfjs[name] === undefined) {
+      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
+    }
+    return tfjs[name]();
+  });
+}
+
+type OwnRule = (values: Values, node: TraceNode, dy: Tensor) => (name: string) => Tensor | null;
+
+const valueOf = (values: Values, node: TraceNode, name: string): Tensor =>
+  values[node.inputs.find(([n]) => n === name)![1]];
+
+const sameShape = (a: Tensor, b: Tensor): boolean =>
+  a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+
+const addRule: OwnRule = (values, node, dy) => name => sameShape(dy, valueOf(values, node, name)) ? dy : null;
+
+const subRule: OwnRule = (values, node, dy) => name =>
+  !sameShape(dy, valueOf(values, node, name)) ? null : name === 'a' ? dy : neg(dy);
+
+const mulRule: OwnRule = (values, node, dy) => name =>
+  sameShape(dy, valueOf(values, node, name)) ? mul(dy, valueOf(values, node, name === 'a' ? 'b' : 'a')) : null;
+
+const reluRule: OwnRule = (values, node, dy) => () => mul(dy, step(valueOf(values, node, 'x')));
+
+/** dy·(1 - y²) without the scalar: dy - (dy·y)·y. */
+const tanhRule: OwnRule = (values, node, dy) => () => {
+  const y = values[node.outputs[0]];
+  return sub(dy, mul(mul(dy, y), y));
+};
+
+/**
+ * A product with a plain matrix: δ Wᵀ without transpose flags, which run at a tenth of the speed on WASM
+ * (its batch_mat_mul_impl takes XNNPACK only without flags and with one matrix).
+ */
+const matMulRule: OwnRule = (values, node, dy) => {
+  return name => {
+    if (name === 'bias') {
+      return sumTo(dy, valueOf(values, node, 'bias').shape);
+    }
+    const x = valueOf(values, node, name);
+    const w = valueOf(values, node, name === 'a' ? 'b' : 'a');
+    if (node.attrs['transposeA'] || node.attrs['transposeB'] || name === 'b' || matricesIn(w) !== 1) {
+      return null;
+    }
+    const [inner, outer] = w.shape.slice(-2) as [number, number];
+    return reshape(multiplyTransposed(reshape(dy, [-1, outer]), reshape(w, [inner, outer])), x.shape);
+  };
+};
+
+const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
+  BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
+
+/** Number of matrices that a tensor [..., rows, columns] holds. */
+export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+
+/**
+ * a bᵀ for matrices a [r, k] and b [c, k], with the smaller of the two ways to transpose explicitly.
+ */
+export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
+  return a.shape[0] <= b.shape[0] && a !== b ? transpose(matMul(b, transpose(a))) : matMul(a, transpose(b));
+}
+
+/** aᵀ b for matrices a [k, r] and b [k, c]. */
+export function transposeMultiply(a: Tensor, b: Tensor): Tensor {
+  return matMul(transpose(a), b);
+}
+
+/** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
+export function withoutActivation(node: TraceNode): TraceNode {
+  return FUSED[node.kernel] === undefined ? node : {...node, attrs: {...node.attrs, activation: 'linear'}};
+}
+
+/** δ in front of the fused activation of a node, from δ behind it. */
+export function beforeActivation(values: Values, node: TraceNode, dy: Tensor): Tensor {
+  const activation = node.attrs['activation'] as string | null | undefined;
+  if (activation == null || activation === 'linear' || FUSED[node.kernel] === undefined) {
+    return dy;
+  }
+  const y = values[node.outputs[0]];
+  switch (activation) {
+    case 'relu':
+      return mul(dy, step(y));
+    case 'relu6':
+      return mul(dy, sub(step(y), step(sub(y, 6))));
+    case 'sigmoid':
+      return mul(dy, mul(y, sub(1, y)));
+    case 'elu':
+      return runKernel('EluGrad', {dy, y}) as Tensor;
+    case 'leakyrelu':
+      return mul(dy, step(y, node.attrs['leakyreluAlpha'] as number));
+    default:
+      throw ggnError(`no derivative is known for the activation '${activation}' fused into '${node.kernel}'. ` +
+          `Apply the activation as an op of its own.`);
+  }
+}
+
+/** Sums a tensor over the axes along which `shape` was broadcast to it. */
+export function sumTo(t: Tensor, shape: readonly number[]): Tensor {
+  const lead = t.rank - shape.length;
+  const axes = t.shape.map((_, i) => i).filter(i => i < lead || (shape[i - lead] === 1 && t.shape[i] !== 1));
+  return reshape(axes.length === 0 ? t : sum(t, axes), shape as number[]);
+}

@@ -1,0 +1,166 @@
+import type {Trace, TraceNode} from '../capture/trace';
+import {analyse} from './analysis';
+import type {Analysis, Dependence} from './analysis';
+import {BatchAxisLost} from './batch_axis';
+import {withoutActivation} from './cotangents';
+import {findParameter} from './parameter';
+import type {Parameter} from './parameter';
+import {isElementwise} from './uses/vector';
+import {matrixSite} from './uses/matmul';
+import type {MatrixSite} from './uses/matmul';
+
+/** A block of rows: one head's residuals, `perExample` of them for each example, examples along the leading axis. */
+export interface RowBlock {
+  /** Index of the value that holds the rows (or has their shape, for a difference). */
+  readonly value: number;
+  /** For SquaredDifference(a, b): the kernel's node index; the rows are a - b. */
+  readonly difference: number | null;
+}
+
+/** A place where a parameter enters the sweep: input `name` of a step's node, or a row itself (`row`). */
+export interface Site {
+  readonly node: TraceNode;
+  readonly name: string;
+  readonly kind: 'matrix' | 'vector' | 'fallback' | 'row';
+  readonly matrix: MatrixSite | null;
+  readonly parameter: Parameter;
+}
+
+/** One node of the reverse sweep: which of its inputs take a cotangent, and which are parameters. */
+export interface SweepStep {
+  readonly node: TraceNode;
+  /** The same node behind its fused activation. */
+  readonly plain: TraceNode;
+  readonly names: readonly string[];
+  readonly values: readonly number[];
+  readonly sites: readonly number[];
+}
+
+/**
+ * How the sites of one variable make its Gram matrix: disjoint `groups` add up, the sites of a group share the
+ * same entries and are joined before the product; `null`: only dense rows of the whole variable are right.
+ */
+export type VariableSites = {readonly sites: readonly number[]; readonly groups: ReadonlyArray<readonly number[]> | null};
+
+/** Everything about a trace that does not depend on numbers: valid for every trace of the same signature. */
+export interface Plan {
+  readonly analysis: Analysis;
+  readonly blocks: readonly RowBlock[];
+  /** Rows per example of each block, and their sum C. */
+  readonly perExample: readonly number[];
+  readonly components: number;
+  /** In the order of the reverse sweep. */
+  readonly steps: readonly SweepStep[];
+  /** Sites of rows that are parameters themselves, by block. */
+  readonly rowSites: ReadonlyMap<number, number>;
+  readonly sites: readonly Site[];
+  readonly bySite: readonly VariableSites[];
+}
+
+/** @throws BatchAxisLost */
+export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], batch: number,
+    isBatched: (value: number) => boolean): Plan {
+  const analysis = analyse(trace, dependence, blocks.map(block => block.value), batch, isBatched);
+  const perExample = blocks.map(({value}) => {
+    const {size, shape} = trace.values[value];
+    const stride = analysis.strides[value] ?? null;
+    if (batch > 1 && (stride !== size / batch || shape[0] !== batch)) {
+      throw new BatchAxisLost('the residual', 'unknown');
+    }
+    return size / batch;
+  });
+  const sites: Site[] = [];
+  const parameters = new Map<number, Parameter>();
+  const parameterOf = (value: number): Parameter => {
+    if (!parameters.has(value)) {
+      parameters.set(value, findParameter(trace, analysis, value));
+    }
+    return parameters.get(value)!;
+  };
+  const isActivation = (value: number): boolean => analysis.dependent[value] && analysis.strides[value] != null;
+  const steps: SweepStep[] = [];
+  for (let i = analysis.activations.length - 1; i >= 0; i--) {
+    const index = analysis.activations[i];
+    const recorded = trace.nodes[index];
+    // Rows that are differences: the sweep starts at a - b, whose shape and place SquaredDifference has.
+    const node = blocks.some(block => block.difference === index) ?
+        {...recorded, kernel: 'Sub', attrs: {}} : recorded;
+    const plain = withoutActivation(node);
+    const active = node.inputs.filter(([, value]) => isActivation(value));
+    const siteIndices = node.inputs.filter(([, value]) => analysis.dependent[value] && !isActivation(value))
+        .map(([name, value]) => sites.push(makeSite(trace, analysis, plain, name, parameterOf(value))) - 1);
+    steps.push({node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
+      sites: siteIndices});
+  }
+  const rowSites = new Map<number, number>();
+  blocks.forEach(({value}, b) => {
+    if (analysis.dependent[value] && !isActivation(value)) {
+      const node: TraceNode = {kernel: 'the residual', attrs: {}, inputs: [['x', value]], arrayInputs: false, outputs: [value]};
+      rowSites.set(b, sites.push({node, name: 'x', kind: 'row', matrix: null, parameter: parameterOf(value)}) - 1);
+    }
+  });
+  const bySite = analysis.variables.map((_, variable) => arrange(sites, variable, trace));
+  return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), steps, rowSites, sites, bySite};
+}
+
+function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {
+  const matrix = matrixSite(trace.values, node, name);
+  const stride = analysis.strides[node.outputs[0]]!;
+  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' : 'fallback';
+  return {node, name, kind, matrix, parameter};
+}
+
+function arrange(all: readonly Site[], variable: number, trace: Trace): VariableSites {
+  const sites = all.map((_, i) => i).filter(i => all[i].parameter.variables.includes(variable));
+  const groups: number[][] = [];
+  for (const i of sites) {
+    if (all[i].parameter.kind === 'function' || repeats(all[i].parameter)) {
+      return {sites, groups: null};
+    }
+    const same = groups.find(group => sameEntries(all[group[0]], all[i], trace));
+    if (same === undefined) {
+      groups.push([i]);
+    } else {
+      same.push(i);
+    }
+  }
+  const joinable = groups.every(group => group.length === 1 || group.every(i =>
+    all[i].kind !== 'fallback' && all[i].kind === all[group[0]].kind &&
+    all[i].matrix?.transposed === all[group[0]].matrix?.transposed));
+  return {sites, groups: joinable && disjoint(groups.map(group => all[group[0]].parameter)) ? groups : null};
+}
+
+const repeats = ({entries}: Parameter): boolean => entries !== null && new Set(entries).size < entries.length;
+
+function sameEntries(a: Site, b: Site, trace: Trace): boolean {
+  const [p, q] = [a.parameter, b.parameter];
+  const matrix = (site: Site): string => site.kind === 'matrix' ? trace.values[site.parameter.value].shape.slice(-2).join() : '';
+  if (p.value !== q.value && matrix(a) !== matrix(b)) {
+    return false;
+  }
+  if (p.value === q.value || (p.entries === null && q.entries === null)) {
+    return true;
+  }
+  return p.entries !== null && q.entries !== null && p.entries.length === q.entries.length &&
+      p.entries.every((entry, i) => entry === q.entries![i]);
+}
+
+/** No entry of the variable is read by two of the parameters. */
+function disjoint(parameters: readonly Parameter[]): boolean {
+  if (parameters.length === 1) {
+    return true;
+  }
+  const seen = new Set<number>();
+  for (const {entries} of parameters) {
+    if (entries === null) {
+      return false;
+    }
+    for (const entry of entries) {
+      if (seen.has(entry)) {
+        return false;
+      }
+      seen.add(entry);
+    }
+  }
+  return true;
+}

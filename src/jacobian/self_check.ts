@@ -1,0 +1,111 @@
+import {neg, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Trace} from '../capture/trace';
+import type {BatchJacobian} from './batch_jacobian';
+import {sumTo} from './cotangents';
+import {collect, sweepBack} from './parameter';
+import type {Plan} from './plan';
+
+/**
+ * Largest relative difference that the self-check lets pass, in the Euclidean norm. Two float32 evaluations of
+ * the same sums in different order differ by 1e-7 to 1e-4 (a hundred thousand terms with cancellation); a missing
+ * cross term, a wrong rule or examples in the wrong place show as 1e-2 and more.
+ */
+const TOLERANCE = 1e-3;
+
+/**
+ * Tests the batch Jacobian of a trace against itself and against tfjs with a fixed pseudo-random u in Rⁿ:
+ * (1) Jᵀu from the uses equals one ordinary reverse sweep with tfjs's own gradients, seeded with u, variable by
+ * variable; (2) G u equals J(Jᵀu).
+ *
+ * @param gram the Gram matrix J Jᵀ over all variables, n x n.
+ * @returns null, or what is wrong.
+ */
+export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array): string | null {
+  let problem: string | null = null;
+  tidy(() => {
+    problem = findProblem(trace, plan, jacobian, gram);
+  });
+  return problem;
+}
+
+function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array): string | null {
+  const n = jacobian.rows;
+  const u = pseudoRandom(n);
+  const uTensor = tensor(u, [n]);
+  const mine = jacobian.applyTranspose(uTensor);
+  const ordinary = ordinaryGradients(trace, plan, uTensor);
+  const pairs = plan.analysis.variables.map((variable, v) => {
+    const a = floats(mine[v] ?? null, variable.size);
+    const b = floats(ordinary.get(v) ?? null, variable.size);
+    return {variable, difference: distance(a, b), size: Math.max(norm(a), norm(b))};
+  });
+  const total = Math.hypot(...pairs.map(pair => pair.size));
+  for (const {variable, difference, size} of pairs) {
+    // Tiny parts of the gradient carry the rounding of the large ones.
+    if (!(difference <= TOLERANCE * size + 1e-2 * TOLERANCE * total)) {
+      return `Jᵀu from the uses of the variable '${variable.name}' differs from an ordinary reverse sweep by ` +
+          `${(difference / size).toExponential(1)} of its norm`;
+    }
+  }
+  const direct = jacobian.apply(mine).dataSync();
+  const product = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      product[i] = product[i] + gram[i * n + j] * u[j];
+    }
+  }
+  const difference = distance(direct, product);
+  if (!(difference <= TOLERANCE * Math.max(norm(direct), norm(product)))) {
+    return `G u differs from J(Jᵀu) by ${(difference / norm(direct)).toExponential(1)} of its norm`;
+  }
+  return null;
+}
+
+/** Jᵀu by one reverse sweep over the whole trace, with tfjs's gradients only, by index of the variable. */
+function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Tensor> {
+  const {batch, dependent, variableOf} = plan.analysis;
+  const byExample = reshape(u, [batch, plan.components]);
+  const seeds = new Map<number, Tensor>();
+  let from = 0;
+  plan.blocks.forEach((block, b) => {
+    const part = slice(byExample, [0, from], [batch, plan.perExample[b]]);
+    from += plan.perExample[b];
+    const seed = reshape(part, trace.values[block.value].shape);
+    if (block.difference === null) {
+      seeds.set(block.value, seed);
+      return;
+    }
+    for (const [name, input] of trace.nodes[block.difference].inputs) {
+      const cotangent = sumTo(seed, trace.values[input].shape);
+      seeds.set(input, name === 'a' ? cotangent : neg(cotangent));
+    }
+  });
+  const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value]);
+  return collect(cotangents, variableOf.keys(), variableOf);
+}
+
+/** Uniform in [-1, 1], the same on every machine (mulberry32, Tommy Ettinger). */
+function pseudoRandom(n: number): Float32Array {
+  let state = 0x9e3779b9;
+  return Float32Array.from({length: n}, () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
+  });
+}
+
+const floats = (t: Tensor | null, size: number): Float32Array =>
+  t === null ? new Float32Array(size) : t.dataSync() as Float32Array;
+
+function norm(a: ArrayLike<number>): number {
+  let square = 0;
+  for (let i = 0; i < a.length; i++) {
+    square += a[i] ** 2;
+  }
+  return Math.sqrt(square);
+}
+
+const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  norm(Float64Array.from({length: a.length}, (_, i) => a[i] - b[i]));

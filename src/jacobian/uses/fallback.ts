@@ -1,0 +1,127 @@
+import {add, concat, matMul, mul, oneHot, reshape, slice, stack, tensor1d, tidy, zerosLike} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {TraceNode} from '../../capture/trace';
+import {ggnError} from '../../errors';
+import type {BatchStride} from '../batch_axis';
+import {tfjsCotangents} from '../cotangents';
+import type {Values} from '../cotangents';
+import {denseGram, MAX_BLOCK} from './use';
+import type {GramTerm, ParameterUse} from './use';
+
+/**
+ * The use of a parameter in any kernel that tfjs can differentiate: exact rows, one vector-Jacobian product of
+ * that one node for each row, with the cotangents of the other examples left out. Slow and right.
+ */
+export class FallbackUse implements ParameterUse {
+  readonly components: number;
+  readonly size: number;
+  /** All rows, where they fit into one block. */
+  private readonly kept: Tensor | null;
+
+  /** @param deltas cotangents of the node's outputs, by component, then by output (null: no influence). */
+  constructor(private readonly values: Values, private readonly node: TraceNode, private readonly name: string,
+      private readonly strides: readonly BatchStride[], readonly examples: number,
+      private readonly deltas: ReadonlyArray<ReadonlyArray<Tensor | null>>) {
+    this.components = deltas.length;
+    this.size = values[node.inputs.find(([n]) => n === name)![1]].size;
+    this.kept = this.size * examples * this.components <= MAX_BLOCK ? this.form(0, examples) : null;
+  }
+
+  apply(p: Tensor): Tensor {
+    const column = reshape(p, [this.size, 1]);
+    const step = Math.max(1, Math.floor(MAX_BLOCK / (this.size * this.components)));
+    const parts: Tensor[] = [];
+    for (let from = 0; from < this.examples; from += step) {
+      parts.push(tidy(() => matMul(this.rows(from, Math.min(from + step, this.examples)), column)));
+    }
+    return reshape(concat(parts, 0), [this.examples, this.components]);
+  }
+
+  /** One vector-Jacobian product per component, with every example's cotangent times its entry of u. */
+  applyTranspose(u: Tensor): Tensor {
+    const parts = this.deltas.map((dys, c) => {
+      const weight = slice(reshape(u, [this.examples, this.components]), [0, c], [this.examples, 1]);
+      return this.pullBack(this.values, this.node, dys.map((dy, k) => dy === null ? null : this.weigh(dy, weight, k)));
+    });
+    return parts.reduce((total, part) => add(total, part));
+  }
+
+  rows(from: number, to: number): Tensor {
+    return this.kept === null ? this.form(from, to) :
+        slice(this.kept, [from * this.components, 0], [(to - from) * this.components, this.size]);
+  }
+
+  gram(): GramTerm {
+    return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  private form(from: number, to: number): Tensor {
+    return tidy(() => {
+      const rows: Tensor[] = [];
+      for (let example = from; example < to; example++) {
+        for (const dys of this.deltas) {
+          rows.push(tidy(() => reshape(this.row(example, dys), [this.size])));
+        }
+      }
+      return stack(rows);
+    });
+  }
+
+  private row(example: number, dys: ReadonlyArray<Tensor | null>): Tensor {
+    if (SLICED.has(this.node.kernel) && this.isLeading()) {
+      const one = sliceExample(this.values, this.node, this.strides, this.examples, example);
+      return this.pullBack(one.values, one.node, dys.map(dy => dy === null ? null : sliceLeading(dy, this.examples, example)));
+    }
+    const mask = reshape(oneHot(tensor1d([example], 'int32'), this.examples), [this.examples, 1]);
+    return this.pullBack(this.values, this.node, dys.map((dy, k) => dy === null ? null : this.weigh(dy, mask, k)));
+  }
+
+  private pullBack(values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>): Tensor {
+    if (dys.every(dy => dy === null)) {
+      return zerosLike(values[node.inputs.find(([n]) => n === this.name)![1]]);
+    }
+    const thunk = tfjsCotangents(values, node, dys)[this.name];
+    if (thunk === undefined) {
+      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${this.name}'.`);
+    }
+    return thunk();
+  }
+
+  /** Multiplies the entries of example b by weight[b]; weight [B, 1]. */
+  private weigh(dy: Tensor, weight: Tensor, output: number): Tensor {
+    const stride = this.strides[this.node.outputs[output]]!;
+    const before = dy.size / (this.examples * stride);
+    const blocks = reshape(dy, before === 1 ? [this.examples, stride] : [before, this.examples, stride]);
+    return reshape(mul(blocks, weight), dy.shape);
+  }
+
+  private isLeading(): boolean {
+    return [...this.node.inputs.map(([, value]) => value), ...this.node.outputs].every(value => {
+      const stride = this.strides[value];
+      const t = this.values[value];
+      return stride == null || (stride === t.size / this.examples && t.shape[0] % this.examples === 0);
+    });
+  }
+}
+
+/** Kernels that treat the entries of the leading axis one by one: a row needs only the example's own slice. */
+const SLICED = new Set(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
+  'Conv2DBackpropInput', 'Prelu']);
+
+function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
+  const count = t.shape[0] / examples;
+  const begin = t.shape.map((_, i) => i === 0 ? example * count : 0);
+  return slice(t, begin, t.shape.map((d, i) => i === 0 ? count : d));
+}
+
+/** The node as it would be in a batch of this one example. */
+function sliceExample(values: Values, node: TraceNode, strides: readonly BatchStride[], examples: number, example: number):
+    {values: Values; node: TraceNode} {
+  const sliced: Tensor[] = [];
+  for (const value of [...node.inputs.map(([, v]) => v), ...node.outputs]) {
+    sliced[value] = strides[value] == null ? values[value] : sliceLeading(values[value], examples, example);
+  }
+  const inputShape = node.attrs['inputShape'] as number[] | undefined;
+  return {values: sliced, node: inputShape === undefined ? node :
+      {...node, attrs: {...node.attrs, inputShape: [inputShape[0] / examples, ...inputShape.slice(1)]}}};
+}

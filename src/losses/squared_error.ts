@@ -1,0 +1,36 @@
+import {diagonalRoot} from '../solve/curvature_root';
+import type {CurvatureRoot} from '../solve/curvature_root';
+
+/** What the solver needs of a loss: its gradient and curvature in the rows. */
+export interface OutputDerivatives {
+  /** q = dL/dr, length n. */
+  readonly q: Float64Array;
+  /** S with d²L/dr² = S Sᵀ. */
+  readonly root: CurvatureRoot;
+  /** z with q = S z. */
+  readonly z: Float64Array;
+  /** Rows of weight above zero. */
+  readonly weighted: number;
+}
+
+/**
+ * L = Σ w_i r_i², as tfjs reports it: w_i holds means, class weights and loss weights, and there is no ½.
+ *
+ *     q = 2 w r      S = diag(sqrt(2 w))      z = sqrt(2 w) r
+ *
+ * For a mean over n residuals w = 1/n, S = sqrt(2/n) I: the paper's (JJᵀ + αI)⁻¹(f - y) has α = λ n/2
+ * (Cai et al., arXiv 1905.11675, which sums ½ r²).
+ */
+export function squaredError(residual: Float64Array, weight: Float64Array): OutputDerivatives {
+  const q = new Float64Array(residual.length);
+  const z = new Float64Array(residual.length);
+  const s = new Float64Array(residual.length);
+  let weighted = 0;
+  for (let i = 0; i < residual.length; i++) {
+    s[i] = Math.sqrt(2 * weight[i]);
+    z[i] = s[i] * residual[i];
+    q[i] = s[i] * z[i];
+    weighted += weight[i] > 0 ? 1 : 0;
+  }
+  return {q, root: diagonalRoot(s), z, weighted};
+}

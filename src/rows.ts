@@ -1,0 +1,135 @@
+import {sub} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {NotSquares, readLossHead} from './capture/loss_head';
+import type {LossHead} from './capture/loss_head';
+import type {Trace} from './capture/trace';
+import type {TrainStep} from './capture/train_step_hook';
+import {ggnError} from './errors';
+import {findDependence} from './jacobian/analysis';
+import type {Dependence} from './jacobian/analysis';
+import {type BatchAxisLost} from './jacobian/batch_axis';
+import {makePlan} from './jacobian/plan';
+import type {Plan} from './jacobian/plan';
+
+/** Rows that one step can hold: the n x n Gram matrix in float64 takes 512 MiB at this size. */
+const MAX_ROWS = 8192;
+
+/** Rows up to which a step goes row by row, with a reverse sweep for each. */
+const MAX_ROW_BY_ROW = 1024;
+
+/** The rows of a step and the ways to linearize them, the best first. */
+export interface Rows {
+  readonly dependence: Dependence;
+  readonly head: LossHead;
+  /** Number of rows n. */
+  readonly count: number;
+  /** A custom loop may end with B = 1, which goes row by row. */
+  readonly attempts: ReadonlyArray<{readonly batch: number; plan(): Plan}>;
+}
+
+/**
+ * Finds the rows of a traced loss.
+ *
+ * @throws when the loss does not depend on a trained variable, is not a sum of squares, has too many rows, or
+ * couples the examples of a batch in `fit`.
+ */
+export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
+  const dependence = findDependence(trace, isTrained);
+  if (!dependence.dependent[trace.result]) {
+    throw ggnError('the loss does not depend on any variable that is being trained. Check that the function given to ' +
+        'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
+  }
+  const head = readHead(trace, dependence, step);
+  const blocks = head.squares.map(square => square.block);
+  const count = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
+  if (count > MAX_ROWS) {
+    throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +
+        'the Gram matrix of a step has that many rows and columns. Use a smaller batchSize.');
+  }
+  const sharedBatch = step === null ? commonLeadingSize(trace, blocks.map(block => block.value)) : step.inputs[0].shape[0];
+  const isLeading = (value: number): boolean => trace.values[value].rank > 0 && trace.values[value].shape[0] === sharedBatch;
+  const attempt = (batch: number, isBatched: (value: number) => boolean) =>
+    ({batch, plan: () => makePlan(trace, dependence, blocks, batch, isBatched)});
+  if (step !== null) {
+    const data = new Set([...step.inputs, ...step.targets].map(t => t.dataId));
+    return {dependence, head, count, attempts: [
+      attempt(sharedBatch, isLeading),
+      // A constant of the model may happen to have as many rows as the batch.
+      attempt(sharedBatch, value => data.has(trace.values[value].dataId))]};
+  }
+  const attempts = sharedBatch > 1 ? [attempt(sharedBatch, isLeading)] : [];
+  if (count <= MAX_ROW_BY_ROW || sharedBatch === 1) {
+    attempts.push(attempt(1, value => trace.values[value].size > 1));
+  }
+  return {dependence, head, count, attempts};
+}
+
+function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
+  const batch = step?.inputs[0].shape[0];
+  const isData = (value: number): boolean => {
+    const {rank, shape, size} = trace.values[value];
+    return step === null ? size > 1 : rank > 0 && shape[0] === batch;
+  };
+  try {
+    return readLossHead(trace, dependence, isData);
+  } catch (error) {
+    if (!(error instanceof NotSquares)) {
+      throw error;
+    }
+    const name = typeof step?.model.loss === 'string' ? `the loss '${step.model.loss}'` : 'the loss';
+    throw ggnError(`${name} is not a mean or sum of squares: its term '${error.kernel}' depends on data and is no square. ` +
+        `This version trains with 'meanSquaredError' in compile(), with tf.losses.meanSquaredError, and in custom loops with ` +
+        `losses such as pred.sub(y).square().mean(); regularizers may be added. Use one of these, or another optimizer.`);
+  }
+}
+
+/** The size of the leading axis, where all values share it; 1 otherwise. */
+function commonLeadingSize(trace: Trace, values: readonly number[]): number {
+  const sizes = values.map(value => trace.values[value].shape[0] ?? 1);
+  return sizes.every(size => size === sizes[0]) ? sizes[0] : 1;
+}
+
+/** Why no attempt was possible, said to the user. */
+export function explainLostAxis(error: BatchAxisLost, step: TrainStep | null, rows: number): Error {
+  if (step === null) {
+    return ggnError(`the examples of the batch cannot be told apart behind the kernel '${error.kernel}', and a step of ` +
+        `${rows} rows is too large to go row by row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
+  }
+  const normalising = step.model.layers.filter(layer => layer.getClassName() === 'BatchNormalization').map(layer => `'${layer.name}'`);
+  if (normalising.length > 0) {
+    return ggnError(`batch normalisation couples the examples of a batch (layer ${normalising.join(', ')}), so the rows of ` +
+        'its Jacobian are not those of single examples; this version does not train such a model. Use ' +
+        'tf.layers.layerNormalization, or leave the layer out.');
+  }
+  return ggnError(`the model couples the examples of a batch: behind the kernel '${error.kernel}' they cannot be told apart. ` +
+      'Keep the examples along the leading axis and apart from each other, or use another optimizer for this model.');
+}
+
+/** Residual rows r, their weights w and the order (example, component) over all blocks. */
+export function readResiduals(trace: Trace, head: LossHead, plan: Plan): {residual: Float64Array; weight: Float64Array} {
+  const {batch} = plan.analysis;
+  const n = batch * plan.components;
+  const residual = new Float64Array(n);
+  const weight = new Float64Array(n);
+  let from = 0;
+  head.squares.forEach((square, b) => {
+    const values = rowTensor(trace, square.block).dataSync();
+    const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
+    const perExample = plan.perExample[b];
+    for (let i = 0; i < values.length; i++) {
+      const row = Math.floor(i / perExample) * plan.components + from + i % perExample;
+      residual[row] = values[i];
+      weight[row] = weights === null ? square.weight as number : weights[i];
+    }
+    from += perExample;
+  });
+  return {residual, weight};
+}
+
+function rowTensor(trace: Trace, block: {value: number; difference: number | null}): Tensor {
+  if (block.difference === null) {
+    return trace.values[block.value];
+  }
+  const inputs = new Map(trace.nodes[block.difference].inputs);
+  return sub(trace.values[inputs.get('a')!], trace.values[inputs.get('b')!]);
+}

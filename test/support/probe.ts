@@ -1,0 +1,62 @@
+/** A look inside one step: what the capture, the loss head and the Jacobian say, without the step being taken. */
+import * as tf from '@tensorflow/tfjs';
+import {capture, discard} from '../../src/capture/trace';
+import type {Trace} from '../../src/capture/trace';
+import {trainStepOf} from '../../src/capture/train_step_hook';
+import {checkedJacobian} from '../../src/checked_jacobian';
+import type {CheckedJacobian} from '../../src/checked_jacobian';
+import {Clock} from '../../src/clock';
+import {GramGaussNewton} from '../../src/index';
+import {PlanCache} from '../../src/jacobian/plan_cache';
+import {findRows, readResiduals} from '../../src/rows';
+import type {Rows} from '../../src/rows';
+
+export interface Look {
+  trace: Trace;
+  rows: Rows;
+  checked: CheckedJacobian;
+  variables: readonly tf.Variable[];
+  residual: Float64Array;
+  weight: Float64Array;
+}
+
+/** An optimizer that shows the step to `look` and takes none. */
+export class Probe extends GramGaussNewton {
+  constructor(private readonly look: (look: Look) => void) {
+    super();
+  }
+
+  override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
+    const context = trainStepOf(this);
+    const cost = tf.tidy(() => {
+      const {cost, trace} = capture(f, context !== null);
+      try {
+        const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
+        const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
+        const {residual, weight} = readResiduals(trace, rows.head, checked.plan);
+        this.look({trace, rows, checked, variables: rows.dependence.variables, residual, weight});
+      } catch (error) {
+        discard(trace, context !== null);
+        throw error;
+      }
+      trace.dispose();
+      return cost;
+    });
+    if (returnCost) {
+      return cost;
+    }
+    cost.dispose();
+    return null;
+  }
+}
+
+/** Largest absolute difference over the largest entry of `expected`. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
+    size = Math.max(size, Math.abs(expected[i]));
+  }
+  return actual.length !== expected.length || Number.isNaN(difference) ? Infinity : size === 0 ? difference : difference / size;
+}
