@@ -1,10 +1,11 @@
-import {add, mul, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
+import {Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {capture, discard} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
+import {add, mul} from './jacobian/kernels';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';

@@ -48,10 +48,11 @@ export class OptimizerState {
     this.loaded = null;
   }
 
+  /** Takes over the tensors of an accepted step. */
   accept(variables: readonly Variable[], step: readonly Tensor[]): void {
     variables.forEach((variable, i) => {
       this.steps.get(variable.id)?.dispose();
-      this.steps.set(variable.id, keep(step[i].clone()));
+      this.steps.set(variable.id, keep(step[i]));
     });
     this.order = variables;
   }

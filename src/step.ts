@@ -1,4 +1,4 @@
-import {add, addN, mul, scalar, square, sum, tensor} from '@tensorflow/tfjs-core';
+import {addN, getBackend, scalar, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
@@ -6,6 +6,7 @@ import {checkedJacobian, total} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
+import {add, mul} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {PlanCache} from './jacobian/plan_cache';
 import {squaredError} from './losses/squared_error';
@@ -13,6 +14,7 @@ import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
 import {dampedStep} from './solve/damped_step';
+import {addProduct} from './solve/product';
 import type {StepReport} from './step_report';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
@@ -126,7 +128,7 @@ function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, g
         d = d === null ? part : add(d, part);
       }
     }
-    return d ?? mul(variable, 0);
+    return d ?? zerosLike(variable);
   });
 }
 
@@ -143,23 +145,29 @@ function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
 /** |Jᵀq + e| from qᵀGq + 2 qᵀJe + |e|²: no product of the size of the weights. */
 function gradientNorm(q: Float64Array, grams: readonly Float64Array[], productsOfExtra: ReadonlyArray<Float64Array | null>,
     extra: ReadonlyArray<Tensor | null>): number {
-  const gram = total(grams);
-  const n = q.length;
-  let square = 0;
-  for (let i = 0; i < n; i++) {
-    let row = 0;
-    for (let j = 0; j < n; j++) {
-      row += gram[i * n + j] * q[j];
-    }
-    square += q[i] * row;
-    for (const product of productsOfExtra) {
-      square += product === null ? 0 : 2 * q[i] * product[i];
-    }
+  const gradientOfRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
+  addProduct(1, total(grams), q, gradientOfRows);
+  for (const product of productsOfExtra) {
+    product?.forEach((x, i) => gradientOfRows[i] += 2 * x);
   }
+  const squaredNorm = gradientOfRows.reduce((sum, x, i) => sum + q[i] * x, 0);
   const present = extra.filter(t => t !== null);
-  return Math.sqrt(Math.max(0, square + (present.length === 0 ? 0 : sumOfSquares(present))));
+  return Math.sqrt(Math.max(0, squaredNorm + (present.length === 0 ? 0 : sumOfSquares(present))));
 }
 
+/** Where reading is a copy, the sum is taken here, in float64; elsewhere on the device. */
 function sumOfSquares(tensors: readonly Tensor[]): number {
-  return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
+  if (!READS_ARE_COPIES.has(getBackend())) {
+    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
+  }
+  let total = 0;
+  for (const t of tensors) {
+    const entries = t.dataSync();
+    for (let i = 0; i < entries.length; i++) {
+      total += entries[i] * entries[i];
+    }
+  }
+  return total;
 }
+
+const READS_ARE_COPIES = new Set(['cpu', 'wasm']);

@@ -46,7 +46,7 @@ export function openEngine(): OpenEngine {
 
 /** Runs a kernel by its registered name. */
 export function runKernel(kernelName: string, inputs: KernelInputs, attrs: KernelAttrs = {}): Tensor | Tensor[] {
-  return openEngine().runKernel(kernelName, inputs, attrs);
+  return (engine() as unknown as OpenEngine).runKernel(kernelName, inputs, attrs);
 }
 
 /**

@@ -45,9 +45,9 @@ export class Trace {
   private readonly overwritten = new Map<number, OverwrittenVariable>();
   private readonly parts: string[] = [];
 
-  /** Equal for two traces exactly when the same kernels ran on the same shapes, wired the same way. */
+  /** Equal for two traces exactly when the same kernels ran on the same shapes, wired the same way to the loss. */
   get signature(): string {
-    return this.parts.join('\n');
+    return `${this.parts.join('\n')}\nloss ${this.result}`;
   }
 
   addValue(handle: Tensor, producer: number): number {
@@ -64,7 +64,11 @@ export class Trace {
     for (const value of node.outputs) {
       part += ` >${value}[${this.values[value].shape.join()}]`;
     }
-    this.parts.push(part + (Object.keys(node.attrs).length === 0 ? '' : JSON.stringify(node.attrs)));
+    for (const name in node.attrs) {
+      const attr = node.attrs[name];
+      part += ` ${name}:${typeof attr === 'object' ? JSON.stringify(attr) : String(attr)}`;
+    }
+    this.parts.push(part);
   }
 
   addLeaf(index: number, original: Tensor): void {
@@ -267,9 +271,12 @@ class Recorder {
     return index;
   }
 
-  /** One more reference to the same data, beyond the reach of every scope. */
+  /**
+   * One more reference to the same data, beyond the reach of every scope. By Reshape: Identity copies on WASM, where
+   * a step would pay for a second set of weights.
+   */
   private hold(t: Tensor): Tensor {
-    return this.open.keep(this.run.call(this.open, 'Identity', {x: t}) as Tensor);
+    return this.open.keep(this.run.call(this.open, 'Reshape', {x: t}, {shape: t.shape}) as Tensor);
   }
 }
 

@@ -1,10 +1,11 @@
-import {add, concat, matMul, mul, reshape, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, scalar, slice, stack, sum, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
+import {add, matMul, mul, shaped} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {MatrixUse} from './uses/matmul';
-import {denseGram, MAX_BLOCK, OuterProducts} from './uses/use';
+import {ByMatrix, denseGram, MAX_BLOCK, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
 import {VectorUse} from './uses/vector';
 
@@ -57,19 +58,28 @@ export class BatchJacobian {
   apply(d: ReadonlyArray<Tensor | null>): Tensor {
     return tidy(() => {
       const changes: Tensor[] = [];
+      const shared = new ByMatrix<{delta: Tensor; sum: Tensor | null}>();
       this.plan.bySite.forEach((variable, v) => {
         const change = d[v];
         if (change == null) {
           return;
         }
         if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
-          changes.push(reshape(this.blockwise(variable, v, rows => matMul(rows, reshape(change, [-1, 1]))), [-1]));
+          changes.push(shaped(this.blockwise(variable, v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
-          changes.push(reshape(use.apply(forward(this.values, this.plan.sites[site].parameter, change)), [this.rows]));
+          const p = forward(this.values, this.plan.sites[site].parameter, change);
+          if (!sharesDelta(use)) {
+            changes.push(shaped(use.apply(p), [this.rows]));
+            continue;
+          }
+          const known = shared.of(use.delta, () => ({delta: use.delta, sum: null}));
+          const more = use.preactivation(p);
+          known.sum = known.sum === null ? more : add(known.sum, more);
         }
       });
+      changes.push(...shared.all().map(known => sum(mul(known.delta, known.sum!), 1)));
       return this.total(changes, [this.rows]);
     });
   }
@@ -77,7 +87,10 @@ export class BatchJacobian {
   /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted. */
   applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
     const {analysis, components, sites} = this.plan;
-    const entries = reshape(u, [analysis.batch, components]);
+    const entries = shaped(u, [analysis.batch, components]);
+    const weighted = new ByMatrix<Tensor>();
+    const pull = (use: ParameterUse): Tensor => sharesDelta(use) ?
+      use.pullWeighted(weighted.of(use.delta, () => mul(use.delta, entries))) : use.applyTranspose(entries);
     const gradients: Array<Tensor | null> = analysis.variables.map(() => null);
     const done = new Set<ParameterUse>();
     this.joined.forEach((uses, v) => {
@@ -90,7 +103,7 @@ export class BatchJacobian {
           continue;
         }
         done.add(use);
-        for (const [w, part] of backward(this.values, analysis, sites[site].parameter, use.applyTranspose(entries))) {
+        for (const [w, part] of backward(this.values, analysis, sites[site].parameter, pull(use))) {
           if (wanted(w)) {
             gradients[w] = gradients[w] == null ? part : add(gradients[w], part);
           }
@@ -107,7 +120,7 @@ export class BatchJacobian {
 
   /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
   private total(terms: readonly Tensor[], shape: number[]): Tensor {
-    return terms.length === 0 ? zeros(shape) : terms.reduce((sum, term) => add(sum, term));
+    return terms.length === 0 ? zeros(shape) : terms.reduce((partial, term) => add(partial, term));
   }
 
   private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
@@ -125,14 +138,14 @@ export class BatchJacobian {
     const matrices = lefts.filter(left => left !== null);
     const constant = lefts.length - matrices.length;
     if (matrices.length === 0) {
-      return constant === 1 ? right : mul(right, constant);
+      return constant === 1 ? right : mul(right, scalar(constant));
     }
     let left = matrices.reduce((total, matrix) => add(total, matrix));
-    left = constant === 0 ? left : add(left, constant);
+    left = constant === 0 ? left : add(left, scalar(constant));
     if (components === 1) {
       return mul(left, right);
     }
-    return reshape(mul(reshape(left, [batch, 1, batch, 1]), reshape(right, [batch, components, batch, components])),
+    return shaped(mul(shaped(left, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])),
         [this.rows, this.rows]);
   }
 
@@ -159,8 +172,8 @@ export class BatchJacobian {
       }
       const count = rows.shape[0];
       return stack(Array.from({length: count}, (_, r) => tidy(() =>
-        reshape(backward(this.values, analysis, parameter, slice(rows, [r, 0], [1, -1])).get(v)!, [size]))));
-    }).reduce((total, rows) => add(total, rows)));
+        shaped(backward(this.values, analysis, parameter, slice(rows, [r, 0], [1, -1])).get(v)!, [size]))));
+    }).reduce((partial, rows) => add(partial, rows)));
   }
 }
 

@@ -1,8 +1,9 @@
-import {getGradient, matMul, mul, neg, reshape, step, sub, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import {getGradient, neg, scalar, step, sum, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import {mul, multiplyTransposed, shaped, sub} from './kernels';
 import {mendedCotangents} from './tfjs_defects';
 
 /**
@@ -122,7 +123,10 @@ const matMulRule: OwnRule = (values, node, dy) => {
       return null;
     }
     const [inner, outer] = w.shape.slice(-2) as [number, number];
-    return reshape(multiplyTransposed(reshape(dy, [-1, outer]), reshape(w, [inner, outer])), x.shape);
+    if (outer === 1) {
+      return shaped(mul(shaped(dy, [dy.size, 1]), shaped(w, [1, inner])), x.shape);
+    }
+    return shaped(multiplyTransposed(shaped(dy, [dy.size / outer, outer]), shaped(w, [inner, outer])), x.shape);
   };
 };
 
@@ -131,18 +135,6 @@ const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulR
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
 export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
-
-/**
- * a bᵀ for matrices a [r, k] and b [c, k], with the smaller of the two ways to transpose explicitly.
- */
-export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
-  return a.shape[0] <= b.shape[0] && a !== b ? transpose(matMul(b, transpose(a))) : matMul(a, transpose(b));
-}
-
-/** aᵀ b for matrices a [k, r] and b [k, c]. */
-export function transposeMultiply(a: Tensor, b: Tensor): Tensor {
-  return matMul(transpose(a), b);
-}
 
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {
@@ -160,9 +152,9 @@ export function beforeActivation(values: Values, node: TraceNode, dy: Tensor): T
     case 'relu':
       return mul(dy, step(y));
     case 'relu6':
-      return mul(dy, sub(step(y), step(sub(y, 6))));
+      return mul(dy, sub(step(y), step(sub(y, scalar(6)))));
     case 'sigmoid':
-      return mul(dy, mul(y, sub(1, y)));
+      return mul(dy, mul(y, sub(scalar(1), y)));
     case 'elu':
       return runKernel('EluGrad', {dy, y}) as Tensor;
     case 'leakyrelu':
@@ -177,5 +169,5 @@ export function beforeActivation(values: Values, node: TraceNode, dy: Tensor): T
 export function sumTo(t: Tensor, shape: readonly number[]): Tensor {
   const lead = t.rank - shape.length;
   const axes = t.shape.map((_, i) => i).filter(i => i < lead || (shape[i - lead] === 1 && t.shape[i] !== 1));
-  return reshape(axes.length === 0 ? t : sum(t, axes), shape as number[]);
+  return shaped(axes.length === 0 ? t : sum(t, axes), shape);
 }

@@ -1,8 +1,9 @@
-import {add, ones, reshape, stack, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {ones, reshape, stack, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {beforeActivation, cotangents} from './cotangents';
+import {add} from './kernels';
 import type {Plan, Site} from './plan';
 import {FallbackUse} from './uses/fallback';
 import {matrixUse} from './uses/matmul';

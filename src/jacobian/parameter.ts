@@ -1,4 +1,4 @@
-import {add, range, reshape, tidy} from '@tensorflow/tfjs-core';
+import {range, reshape, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {Trace, TraceNode} from '../capture/trace';
@@ -6,6 +6,7 @@ import {ggnError} from '../errors';
 import type {Analysis} from './analysis';
 import {tfjsCotangents} from './cotangents';
 import type {Values} from './cotangents';
+import {add, shaped} from './kernels';
 
 /**
  * How a parameter p that meets the data is made of the variables:
@@ -83,11 +84,11 @@ export function forward(values: Values, parameter: Parameter, d: Tensor): Tensor
 
 /** (dp/dv)ᵀ g for every variable v that p is made of; g has as many entries as p. By variable index. */
 export function backward(values: Values, analysis: Analysis, parameter: Parameter, g: Tensor): Map<number, Tensor> {
-  const shaped = (t: Tensor, value: number): Tensor => reshape(t, values[value].shape);
+  const like = (t: Tensor, value: number): Tensor => shaped(t, values[value].shape);
   if (parameter.kind === 'direct') {
-    return new Map([[parameter.variables[0], shaped(g, parameter.leaves[0])]]);
+    return new Map([[parameter.variables[0], like(g, parameter.leaves[0])]]);
   }
-  const gradients = sweepBack(values, parameter.path, new Map([[parameter.value, shaped(g, parameter.value)]]),
+  const gradients = sweepBack(values, parameter.path, new Map([[parameter.value, like(g, parameter.value)]]),
       value => analysis.dependent[value]);
   return collect(gradients, parameter.leaves, analysis.variableOf);
 }

@@ -15,6 +15,7 @@
  */
 import {cholesky} from './cholesky';
 import type {CurvatureRoot} from './curvature_root';
+import {addProduct} from './product';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
 export interface GramGroup {
@@ -163,6 +164,9 @@ export function solveDampedGram(
 
 /** Σ_g weights[g] · parts[g], arrays of `length`. */
 function weightedSum(parts: readonly Float64Array[], weights: readonly number[], length: number): Float64Array {
+  if (parts.length === 1 && weights[0] === 1) {
+    return parts[0].slice();
+  }
   const sum = new Float64Array(length);
   parts.forEach((part, g) => addInto(sum, weights[g], part));
   return sum;
@@ -179,16 +183,4 @@ function addInto(out: Float64Array, scale: number, a: Float64Array): Float64Arra
     out[i] += scale * a[i];
   }
   return out;
-}
-
-/** out += scale · matrix · u, matrix square and row-major. */
-function addProduct(scale: number, matrix: Float64Array, u: Float64Array, out: Float64Array): void {
-  const n = u.length;
-  for (let i = 0; i < n; i++) {
-    let sum = 0;
-    for (let j = 0; j < n; j++) {
-      sum += matrix[i * n + j] * u[j];
-    }
-    out[i] += scale * sum;
-  }
 }

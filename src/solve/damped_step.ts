@@ -3,7 +3,7 @@
  * factorization breaks down or the step is found wrong, eight attempts in all.
  */
 import {curvature, groupCurvatures, solveDampedGram, type DampedGramStep, type DampedGramSystem} from './damped_gram';
-import {float32Floor, relativeDamping, traceOf} from './damping';
+import {float32Floor, relativeDamping, traceOf, TRUSTED_RATIO} from './damping';
 
 /** Factor of λ between two attempts: four of them lead from the float32 floor to above the trusted level. */
 export const RAISE = 10;
@@ -68,12 +68,13 @@ export function dampedStep(system: DampedGramSystem, options: DampedStepOptions)
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }
-  const {floor, trusted} = float32Floor(total, system.n);
+  const wanted = damping * unit;
+  // The trace bounds the norm that the limits are taken from, and is free.
+  const {floor, trusted} = Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, system.n);
   if (!Number.isFinite(floor)) {  // λ would not be a number either: name the row instead of solving
     const badRow = Math.floor(total.findIndex(value => !Number.isFinite(value)) / system.n);
     return {status: 'breakdown', lambda: 0, damping, solution: null, attempts: 0, pivot: Math.max(0, badRow)};
   }
-  const wanted = damping * unit;
   let lambda = Math.max(wanted, floor);
   let isDoubted = false;
   for (let attempts = 1;; attempts++) {

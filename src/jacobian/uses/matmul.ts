@@ -1,10 +1,11 @@
-import {concat, matMul, mul, reshape, slice, sum, transpose} from '@tensorflow/tfjs-core';
+import {concat, matMul as batchMatMul, reshape, slice, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
-import {matricesIn, transposeMultiply} from '../cotangents';
+import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
+import {matMul, mul, shaped, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {denseGram, MAX_BLOCK} from './use';
-import type {GramTerm, OuterProducts, ParameterUse} from './use';
+import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** Sizes of a matrix use: B examples, C components, s shared positions; the matrix is [in, out]. */
 interface MatrixSizes {
@@ -24,15 +25,19 @@ interface MatrixSizes {
  *     s = 1    gram = (a aᵀ) ∘ (δ δᵀ)       nothing of the size of the matrix is formed
  *     s > 1    gram over pairs of positions, (n·s)²(in + out), or from dense rows, whichever costs less
  */
-export class MatrixUse implements ParameterUse {
+export class MatrixUse implements DeltaUse {
   readonly examples: number;
   readonly components: number;
   readonly size: number;
 
-  constructor(private readonly a: Tensor, private readonly delta: Tensor, private readonly sizes: MatrixSizes) {
+  /** aᵀ [in, B·s]: the Gram matrix and Jᵀu both need it. */
+  private readonly aT: Tensor;
+
+  constructor(private readonly a: Tensor, private readonly deltas: Tensor, private readonly sizes: MatrixSizes) {
     this.examples = sizes.examples;
     this.components = sizes.components;
     this.size = sizes.inner * sizes.outer;
+    this.aT = transposedMatrix(a);
   }
 
   /** Several uses of one matrix are one use with their positions side by side: the cross terms count. */
@@ -45,21 +50,35 @@ export class MatrixUse implements ParameterUse {
         reshape(concat(uses.map(use => use.deltaByRow()), 2), [examples * components * positions, outer]), sizes);
   }
 
-  apply(p: Tensor): Tensor {
-    const {examples, components, positions, inner, outer, transposed} = this.sizes;
-    const matrix = transposed ? transpose(reshape(p, [outer, inner])) : reshape(p, [inner, outer]);
-    const change = matMul(this.a, matrix);
-    if (components === 1) {
-      return reshape(sum(reshape(mul(change, this.delta), [examples, positions * outer]), 1), [examples, 1]);
+  get delta(): Tensor | null {
+    return this.components === 1 && this.sizes.positions === 1 ? this.deltas : null;
+  }
+
+  preactivation(p: Tensor): Tensor {
+    const {inner, outer, transposed} = this.sizes;
+    if (outer === 1) {
+      return timesColumn(this.a, shaped(p, [1, inner]));
     }
-    return sum(mul(reshape(change, [examples, 1, positions, outer]), this.deltaByRow()), [2, 3]);
+    return matMul(this.a, transposed ? transposedMatrix(shaped(p, [outer, inner])) : shaped(p, [inner, outer]));
+  }
+
+  pullWeighted(weighted: Tensor): Tensor {
+    const {examples, positions, outer, transposed} = this.sizes;
+    if (outer === 1) {
+      return timesColumn(this.aT, shaped(weighted, [1, examples * positions]));
+    }
+    return transposed ? transposeMultiply(weighted, this.a) : matMul(this.aT, weighted);
+  }
+
+  apply(p: Tensor): Tensor {
+    const {examples, positions, outer} = this.sizes;
+    return sum(mul(reshape(this.preactivation(p), [examples, 1, positions, outer]), this.deltaByRow()), [2, 3]);
   }
 
   applyTranspose(u: Tensor): Tensor {
-    const {examples, components, positions, outer, transposed} = this.sizes;
-    const weighted = components === 1 && positions === 1 ? mul(this.delta, u) :
-        reshape(sum(mul(this.deltaByRow(), reshape(u, [examples, components, 1, 1])), 1), [examples * positions, outer]);
-    return transposed ? transposeMultiply(weighted, this.a) : transposeMultiply(this.a, weighted);
+    const {examples, components, positions, outer} = this.sizes;
+    const weighted = mul(this.deltaByRow(), reshape(u, [examples, components, 1, 1]));
+    return this.pullWeighted(reshape(components === 1 ? weighted : sum(weighted, 1), [examples * positions, outer]));
   }
 
   rows(from: number, to: number): Tensor {
@@ -67,7 +86,7 @@ export class MatrixUse implements ParameterUse {
     const count = to - from;
     const delta = slice(this.deltaByRow(), [from, 0, 0, 0], [count, -1, -1, -1]);
     const a = slice(this.dataByExample(), [from, 0, 0], [count, -1, -1]);
-    const products = matMul(reshape(transpose(delta, [0, 1, 3, 2]), [count, components * outer, positions]), a);
+    const products = batchMatMul(reshape(transpose(delta, [0, 1, 3, 2]), [count, components * outer, positions]), a);
     const byOutput = reshape(products, [count * components, outer, inner]);
     return reshape(transposed ? byOutput : transpose(byOutput, [0, 2, 1]), [count * components, this.size]);
   }
@@ -76,12 +95,12 @@ export class MatrixUse implements ParameterUse {
     const {examples, components, positions, inner, outer} = this.sizes;
     const n = examples * components;
     if (positions === 1) {
-      return {left: products.of(this.a), right: products.of(this.delta)};
+      return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
     }
     const byPairs = (n * positions) ** 2 * (inner + outer);
     const byRows = n * (positions + n) * this.size;
     if (components === 1 && byPairs < byRows && (n * positions) ** 2 <= MAX_BLOCK) {
-      const pairs = mul(products.of(this.a), products.of(this.delta));
+      const pairs = mul(products.of(this.a, this.aT), products.of(this.deltas));
       return {left: null, right: sum(reshape(pairs, [n, positions, n, positions]), [1, 3])};
     }
     return {left: null, right: denseGram(examples, components, this.size, (from, to) => this.rows(from, to))};
@@ -92,8 +111,13 @@ export class MatrixUse implements ParameterUse {
   }
 
   private deltaByRow(): Tensor {
-    return reshape(this.delta, [this.examples, this.components, this.sizes.positions, this.sizes.outer]);
+    return reshape(this.deltas, [this.examples, this.components, this.sizes.positions, this.sizes.outer]);
   }
+}
+
+/** x v for a vector given as a row [1, k]: a matrix of one column is not worth the packing of a product on WASM. */
+function timesColumn(x: Tensor, row: Tensor): Tensor {
+  return sum(mul(x, row), 1, true);
 }
 
 /** How a product kernel reads as data x matrix: the data operand, and whether the parameter is stored transposed. */
@@ -146,7 +170,7 @@ function toPositions(t: Tensor, stride: number, batch: number, flip: boolean): T
   const positions = stride / features;
   const before = t.size / (batch * stride);
   if (before === 1) {
-    return t.rank === 2 ? t : reshape(t, [batch * positions, features]);
+    return shaped(t, [batch * positions, features]);
   }
   return reshape(transpose(reshape(t, [before, batch, positions, features]), [1, 0, 2, 3]),
       [batch * before * positions, features]);

@@ -1,5 +1,6 @@
-import {concat, matMul, tidy, transpose} from '@tensorflow/tfjs-core';
+import {concat, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {matMul, mul, shaped, transposed} from '../kernels';
 
 /**
  * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of one): one
@@ -20,22 +21,62 @@ export interface ParameterUse {
   gram(outer: OuterProducts): GramTerm;
 }
 
+/**
+ * A use with one component whose rows are products of something with δ [R, out] itself: J_use p = Σ_out δ ∘ f(p) and
+ * J_useᵀu = fᵀ(u ∘ δ). A layer's kernel and bias have one δ, so both products with it are done once.
+ */
+export interface DeltaUse extends ParameterUse {
+  /** δ, [n, out]; null where the rows are not of this form. */
+  readonly delta: Tensor | null;
+  /** f(p), [n, out] or [1, out]. */
+  preactivation(p: Tensor): Tensor;
+  /** fᵀ(u ∘ δ), as many elements as p. */
+  pullWeighted(weighted: Tensor): Tensor;
+}
+
+export function sharesDelta(use: ParameterUse): use is DeltaUse & {readonly delta: Tensor} {
+  return (use as Partial<DeltaUse>).delta != null;
+}
+
 /** left (B x B, or null for ones) ∘ right (n x n); B x B entries count for all pairs of components. */
 export interface GramTerm {
   readonly left: Tensor | null;
   readonly right: Tensor;
 }
 
-/** x xᵀ of a matrix, computed once for each tensor: a layer's kernel and bias share their cotangents. */
-export class OuterProducts {
-  private readonly known = new Map<number, Tensor>();
+/** Something about a matrix, known by its data: a reshape there and back makes another tensor of the same data. */
+export class ByMatrix<T> {
+  private readonly known = new Map<object, Map<number, T>>();
 
-  of(x: Tensor): Tensor {
-    let product = this.known.get(x.id);
-    if (product === undefined) {
-      this.known.set(x.id, product = matMul(x, transpose(x)));
+  /** What is known about x [n, columns], made on the first call. */
+  of(x: Tensor, make: () => T): T {
+    let byColumns = this.known.get(x.dataId);
+    if (byColumns === undefined) {
+      this.known.set(x.dataId, byColumns = new Map<number, T>());
     }
-    return product;
+    const columns = x.shape[1]!;
+    let value = byColumns.get(columns);
+    if (value === undefined) {
+      byColumns.set(columns, value = make());
+    }
+    return value;
+  }
+
+  all(): T[] {
+    return [...this.known.values()].flatMap(byColumns => [...byColumns.values()]);
+  }
+}
+
+/** x xᵀ of matrices, computed once for each: a layer's kernel and bias share their cotangents. */
+export class OuterProducts {
+  private readonly known = new ByMatrix<Tensor>();
+
+  /** @param xT xᵀ, where it is at hand. */
+  of(x: Tensor, xT?: Tensor): Tensor {
+    return this.known.of(x, () => {
+      const [n, columns] = x.shape;
+      return columns === 1 ? mul(x, shaped(x, [1, n])) : matMul(x, xT ?? transposed(x));
+    });
   }
 }
 
@@ -54,6 +95,6 @@ export function denseGram(examples: number, components: number, size: number,
   const block = (from: number): Tensor => rows(from, Math.min(from + step, examples));
   return tidy(() => concat(starts.map(i => tidy(() => {
     const left = block(i);
-    return concat(starts.map(j => tidy(() => matMul(left, transpose(j === i ? left : block(j))))), 1);
+    return concat(starts.map(j => tidy(() => matMul(left, transposed(j === i ? left : block(j))))), 1);
   })), 0));
 }

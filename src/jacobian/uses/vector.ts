@@ -1,15 +1,28 @@
-import {addN, div, matMul, mul, neg, reshape, slice, sum} from '@tensorflow/tfjs-core';
+import {addN, div, neg, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import type {Values} from '../cotangents';
-import type {GramTerm, OuterProducts, ParameterUse} from './use';
+import {matMul, mul, shaped} from '../kernels';
+import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
-export class VectorUse implements ParameterUse {
+export class VectorUse implements DeltaUse {
   readonly size: number;
 
   constructor(private readonly all: Tensor, readonly examples: number, readonly components: number) {
     this.size = all.shape[1]!;
+  }
+
+  get delta(): Tensor | null {
+    return this.components === 1 ? this.all : null;
+  }
+
+  preactivation(p: Tensor): Tensor {
+    return shaped(p, [1, this.size]);
+  }
+
+  pullWeighted(weighted: Tensor): Tensor {
+    return sum(weighted, 0);
   }
 
   /** Several uses of the same entries: their rows add up. */
@@ -19,11 +32,11 @@ export class VectorUse implements ParameterUse {
   }
 
   apply(p: Tensor): Tensor {
-    return reshape(matMul(this.all, reshape(p, [-1, 1])), [this.examples, this.components]);
+    return shaped(matMul(this.all, shaped(p, [this.size, 1])), [this.examples, this.components]);
   }
 
   applyTranspose(u: Tensor): Tensor {
-    return matMul(reshape(u, [1, -1]), this.all);
+    return matMul(shaped(u, [1, this.examples * this.components]), this.all);
   }
 
   rows(from: number, to: number): Tensor {
@@ -76,7 +89,7 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, d
   const before = elements.size / (batch * stride);
   const positions = stride / size;
   if (before === 1 && positions === 1) {
-    return elements.rank === 2 ? elements : reshape(elements, [batch, size]);
+    return shaped(elements, [batch, size]);
   }
   return sum(reshape(elements, [before, batch, positions, size]), [0, 2]);
 }
