@@ -1,6 +1,7 @@
 import {CustomCallback} from '@tensorflow/tfjs-layers';
 import type {Logs} from '@tensorflow/tfjs-layers';
-import type {GramGaussNewton} from './gram_gauss_newton';
+import {ggnError} from './errors';
+import {GramGaussNewton} from './gram_gauss_newton';
 
 /**
  * A tfjs callback that puts what the optimizer did into the logs of `fit` and `fitDataset`: at the end of every
@@ -13,6 +14,7 @@ import type {GramGaussNewton} from './gram_gauss_newton';
  * must be too: wrap plain objects, as `new tf.CustomCallback(tfvis.show.fitCallbacks(...))`.
  *
  * @param optimizer - the optimizer that the model was compiled with.
+ * @throws Error for another optimizer.
  * @example
  * ```ts
  * const optimizer = ggn();
@@ -23,6 +25,9 @@ import type {GramGaussNewton} from './gram_gauss_newton';
  * @public
  */
 export function stepMetrics(optimizer: GramGaussNewton): CustomCallback {
+  if (!(optimizer instanceof GramGaussNewton)) {
+    throw ggnError('stepMetrics() takes the optimizer that ggn() returned; other optimizers report no steps.');
+  }
   const add = (_: number, logs?: Logs): void => {
     const step = optimizer.lastStep;
     if (logs === undefined || step === null) {

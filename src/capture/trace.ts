@@ -66,7 +66,7 @@ export class Trace {
     }
     for (const name in node.attrs) {
       const attr = node.attrs[name];
-      part += ` ${name}:${typeof attr === 'object' ? JSON.stringify(attr) : String(attr)}`;
+      part += ` ${name}:${typeof attr === 'number' || typeof attr === 'string' ? attr : JSON.stringify(attr)}`;
     }
     this.parts.push(part);
   }

@@ -1,5 +1,6 @@
-import {concat, tidy} from '@tensorflow/tfjs-core';
+import {concat, getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {outerProduct} from '../../solve/outer_product';
 import {matMul, mul, shaped, transposed} from '../kernels';
 
 /**
@@ -75,6 +76,9 @@ export class OuterProducts {
   of(x: Tensor, xT?: Tensor): Tensor {
     return this.known.of(x, () => {
       const [n, columns] = x.shape;
+      if (getBackend() === 'cpu') {  // reads are free there, and products slow
+        return tensor(outerProduct(x.dataSync() as Float32Array, n, columns), [n, n]);
+      }
       return columns === 1 ? mul(x, shaped(x, [1, n])) : matMul(x, xT ?? transposed(x));
     });
   }
