@@ -9,8 +9,10 @@ import {linearize} from './jacobian/linearize';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {selfCheck} from './jacobian/self_check';
+import {explainNonFinite} from './non_finite';
 import {explainLostAxis} from './rows';
 import type {Rows} from './rows';
+import {traceOf} from './solve/damping';
 
 /** A batch Jacobian that has passed the self-check, with its Gram matrices. */
 export interface CheckedJacobian {
@@ -32,6 +34,10 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const form = (plan: Plan): CheckedJacobian => {
     const jacobian = clock.time('linearize', () => linearize(trace, plan));
     const grams = clock.time('gram', () => jacobian.gram(groupOf).map(readSymmetric));
+    // A saturated activation can hide an infinite input from the loss, not from here.
+    if (!grams.every(gram => Number.isFinite(traceOf(gram, jacobian.rows)))) {
+      throw explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
+    }
     return {plan, jacobian, grams};
   };
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;

@@ -107,7 +107,7 @@ export class GramGaussNewton extends Optimizer {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
       const loss = cost.dataSync()[0];
       if (!Number.isFinite(loss)) {
-        throw explainNonFinite(loss, trace, context, isTrained);
+        throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
       const {variables, step, norm, report} = solveStep(trace, context,
           {...settings, isTrained, previous: list => this.state.previous(list)}, this.plans, clock);
@@ -203,6 +203,9 @@ export class GramGaussNewton extends Optimizer {
 function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null {
   if (varList == null) {
     return null;
+  }
+  if (!Array.isArray(varList)) {
+    throw ggnError('varList must be an array of variables, as in optimizer.minimize(f, false, [w, b]).');
   }
   const trained = varList.filter(variable => variable.trainable);
   if (trained.length === 0) {

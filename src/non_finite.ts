@@ -3,27 +3,31 @@ import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
 
-/** Says where a loss that is not finite comes from: weights, inputs, targets, or the computation itself. */
-export function explainNonFinite(loss: number, trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): Error {
+/**
+ * Says where numbers that are not finite come from: weights, inputs, targets, or the computation itself.
+ *
+ * @param what what is not finite, as in 'the loss is NaN'.
+ */
+export function explainNonFinite(what: string, trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): Error {
   const advice = 'No step was taken.';
   for (const [value, variable] of trace.variables) {
     if (isTrained(variable) && !isFinite(trace.values[value])) {
-      return ggnError(`the loss is ${loss}: the variable '${variable.name}' holds values that are not finite. ${advice}`);
+      return ggnError(`${what}: the variable '${variable.name}' holds values that are not finite. ${advice}`);
     }
   }
   const named: Array<[string, readonly Tensor[]]> = step === null ? [] : [['inputs', step.inputs], ['targets', step.targets]];
   for (const [name, tensors] of named) {
     if (tensors.some(t => !isFinite(t))) {
-      return ggnError(`the loss is ${loss}: the ${name} of this batch hold values that are not finite. Clean the data. ${advice}`);
+      return ggnError(`${what}: the ${name} of this batch hold values that are not finite. Clean the data. ${advice}`);
     }
   }
   for (let value = 0; value < trace.values.length; value++) {
     if (trace.producer[value] === -1 && !isFinite(trace.values[value])) {
-      return ggnError(`the loss is ${loss}: a tensor of shape [${trace.values[value].shape.join()}] that the loss is computed from ` +
+      return ggnError(`${what}: a tensor of shape [${trace.values[value].shape.join()}] that the loss is computed from ` +
           `holds values that are not finite. Clean the data. ${advice}`);
     }
   }
-  return ggnError(`the loss is ${loss} although weights and data are finite: it overflows float32. Scale inputs and targets. ${advice}`);
+  return ggnError(`${what} although weights and data are finite: float32 overflows. Scale inputs and targets. ${advice}`);
 }
 
 function isFinite(t: Tensor): boolean {

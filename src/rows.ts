@@ -42,6 +42,9 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const head = readHead(trace, dependence, step);
   const blocks = head.squares.map(square => square.block);
   const count = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
+  if (count === 0) {
+    throw ggnError('this step has no rows: the batch holds no examples. Leave empty batches out.');
+  }
   if (count > MAX_ROWS) {
     throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +
         'the Gram matrix of a step has that many rows and columns. Use a smaller batchSize.');
@@ -51,7 +54,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const attempt = (batch: number, isBatched: (value: number) => boolean) =>
     ({batch, plan: () => makePlan(trace, dependence, blocks, batch, isBatched)});
   if (step !== null) {
-    const data = new Set([...step.inputs, ...step.targets].map(t => t.dataId));
+    const data = dataOf(step);
     return {dependence, head, count, attempts: [
       attempt(sharedBatch, isLeading),
       // A constant of the model may happen to have as many rows as the batch.
@@ -64,12 +67,12 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   return {dependence, head, count, attempts};
 }
 
+/** The data of the inputs and targets of a batch: handles share them. */
+const dataOf = (step: TrainStep): Set<object> => new Set([...step.inputs, ...step.targets].map(t => t.dataId));
+
 function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
-  const batch = step?.inputs[0].shape[0];
-  const isData = (value: number): boolean => {
-    const {rank, shape, size} = trace.values[value];
-    return step === null ? size > 1 : rank > 0 && shape[0] === batch;
-  };
+  const data = step === null ? null : dataOf(step);
+  const isData = (value: number): boolean => data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
   try {
     return readLossHead(trace, dependence, isData);
   } catch (error) {

@@ -278,6 +278,23 @@ class WeightNormDense extends CustomLayer {
   }
 }
 
+/** Rows 3, 0, 3 and 1 of the weight make the matrix: entries used twice, by indices that are data to the trace. */
+class GatheredWeight extends CustomLayer {
+  static className = 'TestGatheredWeight';
+
+  protected weightShapes(): number[][] {
+    return [[4, 3]];
+  }
+
+  protected compute(x: tf.Tensor, w: tf.Tensor): tf.Tensor {
+    return tf.matMul(x, tf.gather(w, tf.tensor1d([3, 0, 3, 1], 'int32')));
+  }
+
+  protected override outputShapeFor([batch]: tf.Shape): tf.Shape {
+    return [batch, 3];
+  }
+}
+
 /** y = (W xᵀ)ᵀ: the weight as the left operand. */
 class LeftOperand extends CustomLayer {
   static className = 'TestLeftOperand';
@@ -436,6 +453,12 @@ const denseCases: Case[] = [
       dense(5, 'tanh', {inputShape: [4], kernelRegularizer: tf.regularizers.l1({l1: 0.03}), biasRegularizer: tf.regularizers.l1({l1: 0.05})}),
       dense(2)),
     x: real(4), y: real(2)
+  }),
+  describe('dense, L1L2 regularizers, a batch of one', {
+    build: () => sequential(
+      dense(5, 'tanh', {inputShape: [4], kernelRegularizer: tf.regularizers.l1l2({l1: 0.02, l2: 0.03})}),
+      dense(2, 'linear', {biasRegularizer: tf.regularizers.l1l2({l1: 0.01, l2: 0.02})})),
+    x: real(4), y: real(2), batchSize: 1
   }),
   describe('dense, L1L2 regularizers', {
     build: () => sequential(
@@ -800,6 +823,10 @@ const customCases: Case[] = [
   describe('custom: batched product with a tiled weight', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3, 2]}), new BatchedMatMul({})),
     x: real(3, 2), y: real(3, 2), batchSize: 3
+  }),
+  describe('custom: gathered rows of a weight', {
+    build: () => sequential(dense(4, 'tanh', {inputShape: [3]}), new GatheredWeight({})),
+    x: real(3), y: real(3), backends: CPU_ONLY
   }),
   describe('custom: two slices of one weight', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3]}), new SlicedWeight({})),

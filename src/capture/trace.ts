@@ -222,10 +222,10 @@ class Recorder {
   };
 
   resultIndex(value: unknown): number {
-    if (!isTensor(value) || value.rank !== 0) {
-      const got = isTensor(value) ? `a tensor of shape [${value.shape.join()}]` :
+    if (!isTensor(value) || value.rank !== 0 || value.dtype !== 'float32') {
+      const got = isTensor(value) ? `a tensor of shape [${value.shape.join()}] and dtype ${value.dtype}` :
           typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);
-      throw ggnError(`the function given to minimize() must return the loss as a scalar tensor, it returned ${got}.`);
+      throw ggnError(`the function given to minimize() must return the loss as a scalar tensor of float32, it returned ${got}.`);
     }
     return this.indexOf(value);
   }

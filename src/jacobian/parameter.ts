@@ -28,7 +28,8 @@ export interface Parameter {
   readonly entries: Float32Array | null;
 }
 
-const SELECTIONS = new Set(['Reshape', 'Transpose', 'Slice', 'StridedSlice', 'SplitV', 'Unpack', 'GatherV2', 'Tile', 'Reverse',
+/** Kernels whose attributes alone, and so the signature of the trace, say which entries they take. */
+const SELECTIONS = new Set(['Reshape', 'Transpose', 'Slice', 'StridedSlice', 'SplitV', 'Unpack', 'Tile', 'Reverse',
   'BroadcastTo', 'ExpandDims', 'Concat', 'Pack']);
 
 /** Above this float32 no longer counts the entries of a variable one by one. */
@@ -52,7 +53,7 @@ export function findParameter(trace: Trace, analysis: Analysis, value: number): 
     return {...base, kind: 'direct', entries: null};
   }
   if (leaves.length === 1 && size < MAX_COUNTED && path.every(node => SELECTIONS.has(node.kernel) &&
-      node.inputs.every(([name, input]) => analysis.dependent[input] || name === 'indices'))) {
+      node.inputs.every(([, input]) => analysis.dependent[input]))) {
     const entries = tidy(() => {
       const counted = reshape(range(0, size, 1, 'float32'), trace.values[leaves[0]].shape);
       return forward(trace.values, {...base, kind: 'selection', entries: null}, counted).dataSync() as Float32Array;
