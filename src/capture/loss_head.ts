@@ -165,6 +165,7 @@ class HeadReader {
           return weight * copies;
         case 'Sum':
         case 'Reshape':
+        case 'ExpandDims':
         case 'Cast':
           return weight;
         case 'Multiply':
@@ -208,9 +209,9 @@ class HeadReader {
   private bareVariable(value: number): number | null {
     const node = this.nodeOf(value);
     return node === null ? this.dependence.variableOf.get(value) ?? null :
-        node.kernel === 'Reshape' ? this.bareVariable(node.inputs[0][1]) : null;
+        node.kernel === 'Reshape' || node.kernel === 'ExpandDims' ? this.bareVariable(node.inputs[0][1]) : null;
   }
 }
 
-const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice',
+const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'ExpandDims', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice',
   'Tile', 'BroadcastTo']);

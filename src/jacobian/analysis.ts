@@ -93,7 +93,9 @@ function stridesOf(trace: Trace, node: TraceNode, strides: readonly BatchStride[
     if (isDependent || !(error instanceof BatchAxisLost)) {
       throw error;
     }
-    // Data that do not depend on the weights may mix the examples: to the Jacobian they are constants.
-    return node.outputs.map(output => shape(output)[0] === batch ? trace.values[output].size / batch : null);
+    // Data that do not depend on the weights may mix the examples (statistics of the inputs): to the Jacobian they
+    // are constants. Where only the rule is missing, the leading axis is the best guess; the self-check tells.
+    return node.outputs.map(output =>
+      error.reason === 'unknown' && shape(output)[0] === batch ? trace.values[output].size / batch : null);
   }
 }

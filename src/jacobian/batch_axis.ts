@@ -127,9 +127,9 @@ const reduce = keepAxis((node, axis, rank) => {
   return node.attrs['keepDims'] === true ? axis : axis - axes.filter(a => a < axis).length;
 });
 
-/** Kernels that work along one axis (or some) and leave the others alone. */
+/** Kernels that work along one axis, or some, or (without the attribute) all, and leave the others alone. */
 const along = (attr: string): Rule => keepAxis((node, axis, rank) =>
-  (listOf(node.attrs[attr]) ?? []).some(a => (a + rank) % rank === axis) ? -1 : axis);
+  (listOf(node.attrs[attr]) ?? [axis]).some(a => (a + rank) % rank === axis) ? -1 : axis);
 
 const sameAxis = keepAxis((_node, axis) => axis);
 
@@ -195,7 +195,7 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
   return [agree(node, strides)];
 };
 
-const RULES: Record<string, Rule> = {Reshape: reshape, Transpose: transpose, GatherV2: gather, Unpack: unpack, Pack: pack,
+const RULES: Record<string, Rule> = {Reshape: reshape, ExpandDims: reshape, Transpose: transpose, GatherV2: gather, Unpack: unpack, Pack: pack,
   BatchMatMul: matMul, _FusedMatMul: matMul, Concat: along('axis'), SplitV: along('axis'), Cumsum: along('axis'),
   Softmax: along('dim'), LogSoftmax: along('axis'), Reverse: along('dims')};
 for (const kernel of ['Slice', 'StridedSlice', 'PadV2', 'MirrorPad', 'Tile']) {

@@ -1,7 +1,7 @@
-import {concat, scalar, slice, stack, sum, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
-import {add, matMul, mul, shaped} from './kernels';
+import {add, matMul, mul, shaped, sumAlong} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {MatrixUse} from './uses/matmul';
@@ -79,7 +79,7 @@ export class BatchJacobian {
           known.sum = known.sum === null ? more : add(known.sum, more);
         }
       });
-      changes.push(...shared.all().map(known => sum(mul(known.delta, known.sum!), 1)));
+      changes.push(...shared.all().map(known => sumAlong(mul(known.delta, known.sum!), 1)));
       return this.total(changes, [this.rows]);
     });
   }
@@ -140,13 +140,10 @@ export class BatchJacobian {
     if (matrices.length === 0) {
       return constant === 1 ? right : mul(right, scalar(constant));
     }
-    let left = matrices.reduce((total, matrix) => add(total, matrix));
-    left = constant === 0 ? left : add(left, scalar(constant));
-    if (components === 1) {
-      return mul(left, right);
-    }
-    return shaped(mul(shaped(left, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])),
-        [this.rows, this.rows]);
+    const left = matrices.reduce((total, matrix) => add(total, matrix));
+    const product = components === 1 ? mul(left, right) :
+      shaped(mul(shaped(left, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])), [this.rows, this.rows]);
+    return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
   }
 
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */

@@ -46,7 +46,17 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]], dys[0]!) ?? {};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
-  return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) => [name, mended[name] ?? (() => explained(node, thunk))]));
+  return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) => [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
+}
+
+/** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
+function checked(node: TraceNode, name: string, cotangent: Tensor, input: Tensor): Tensor {
+  if (cotangent.shape.join() !== input.shape.join()) {
+    throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${name}' has shape [${cotangent.shape.join()}], the ` +
+        `input has [${input.shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
+        'operands of one shape, by tile or broadcastTo.');
+  }
+  return cotangent;
 }
 
 /** tfjs's message, with what it means here: the forward pass ran, the derivative of one kernel can't. */
@@ -152,7 +162,7 @@ export function beforeActivation(values: Values, node: TraceNode, dy: Tensor): T
     case 'relu':
       return mul(dy, step(y));
     case 'relu6':
-      return mul(dy, sub(step(y), step(sub(y, scalar(6)))));
+      return mul(dy, mul(step(y), step(sub(scalar(6), y))));
     case 'sigmoid':
       return mul(dy, mul(y, sub(scalar(1), y)));
     case 'elu':

@@ -17,6 +17,9 @@ export const sub = (a: Tensor, b: Tensor): Tensor => run('Sub', {a, b});
 /** a ∘ b, broadcast. */
 export const mul = (a: Tensor, b: Tensor): Tensor => run('Multiply', {a, b});
 
+/** Sum of a matrix along axis 0 or 1. */
+export const sumAlong = (x: Tensor, axis: 0 | 1, keepDims = false): Tensor => run('Sum', {x}, {axis: [axis], keepDims});
+
 /** a b for matrices. */
 export const matMul = (a: Tensor, b: Tensor): Tensor => run('BatchMatMul', {a, b}, {transposeA: false, transposeB: false});
 

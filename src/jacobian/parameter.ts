@@ -64,7 +64,7 @@ export function findParameter(trace: Trace, analysis: Analysis, value: number): 
 }
 
 function isReshape(node: TraceNode): boolean {
-  return node.kernel === 'Reshape' ||
+  return node.kernel === 'Reshape' || node.kernel === 'ExpandDims' ||
       (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
 }
 

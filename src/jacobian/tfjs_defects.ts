@@ -41,7 +41,10 @@ function maxPool(node: TraceNode, x: Tensor, y: Tensor, dy: Tensor): Tensor {
   const info = backend_util.computePool2DInfo(x.shape as [number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
   const {outHeight, outWidth, strideHeight, strideWidth, padInfo: {top, bottom, left, right}} = info;
   const [batch, height, width, channels] = x.shape;
-  const padded = pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]], -Infinity);
+  // With sizes rounded up the last windows reach beyond the padding.
+  const beyond = (size: number, stride: number, count: number, filter: number): number => Math.max(0, stride * (count - 1) + filter - size);
+  const padded = pad(x, [[0, 0], [top, bottom + beyond(height + top + bottom, strideHeight, outHeight, info.filterHeight)],
+    [left, right + beyond(width + left + right, strideWidth, outWidth, info.filterWidth)], [0, 0]], -Infinity);
   let free = onesLike(dy);
   let total: Tensor = zeros(x.shape);
   for (let i = 0; i < info.filterHeight; i++) {

@@ -2,7 +2,7 @@ import {addN, div, neg, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped} from '../kernels';
+import {matMul, mul, shaped, sumAlong} from '../kernels';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
@@ -22,7 +22,7 @@ export class VectorUse implements DeltaUse {
   }
 
   pullWeighted(weighted: Tensor): Tensor {
-    return sum(weighted, 0);
+    return sumAlong(weighted, 0);
   }
 
   /** Several uses of the same entries: their rows add up. */
