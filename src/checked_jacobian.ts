@@ -6,6 +6,7 @@ import {ggnError} from './errors';
 import {BatchAxisLost} from './jacobian/batch_axis';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
 import {linearize} from './jacobian/linearize';
+import {RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {selfCheck} from './jacobian/self_check';
@@ -65,7 +66,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
       failure ??= explainLostAxis(error, step, rows.count);
     }
   }
-  throw failure ?? explainLostAxis(new BatchAxisLost('the residual', 'unknown'), step, rows.count);
+  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), step, rows.count);
 }
 
 function readSymmetric(gram: Tensor): Float64Array {

@@ -8,7 +8,7 @@ import {ggnError} from './errors';
 import {findDependence} from './jacobian/analysis';
 import type {Dependence} from './jacobian/analysis';
 import {type BatchAxisLost} from './jacobian/batch_axis';
-import {makePlan} from './jacobian/plan';
+import {makePlan, RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
 
 /** Rows that one step can hold: the n x n Gram matrix in float64 takes 512 MiB at this size. */
@@ -61,7 +61,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
       attempt(sharedBatch, value => data.has(trace.values[value].dataId))]};
   }
   const attempts = sharedBatch > 1 ? [attempt(sharedBatch, isLeading)] : [];
-  if (count <= MAX_ROW_BY_ROW || sharedBatch === 1) {
+  if (count <= MAX_ROW_BY_ROW) {
     attempts.push(attempt(1, value => trace.values[value].size > 1));
   }
   return {dependence, head, count, attempts};
@@ -95,8 +95,9 @@ function commonLeadingSize(trace: Trace, values: readonly number[]): number {
 /** Why no attempt was possible, said to the user. */
 export function explainLostAxis(error: BatchAxisLost, step: TrainStep | null, rows: number): Error {
   if (step === null) {
-    return ggnError(`the examples of the batch cannot be told apart behind the kernel '${error.kernel}', and a step of ` +
-        `${rows} rows is too large to go row by row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
+    const where = error.kernel === RESIDUAL ? 'in the terms of the loss, which differ in size' : `behind the kernel '${error.kernel}'`;
+    return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +
+        `row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
   }
   const normalising = step.model.layers.filter(layer => layer.getClassName() === 'BatchNormalization').map(layer => `'${layer.name}'`);
   if (normalising.length > 0) {

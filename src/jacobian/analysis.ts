@@ -57,13 +57,7 @@ export interface Analysis extends Dependence {
  */
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
     isBatched: (value: number) => boolean): Analysis {
-  const needed = new Set(roots);
-  for (let i = trace.nodes.length - 1; i >= 0; i--) {
-    const node = trace.nodes[i];
-    if (node.outputs.some(output => needed.has(output))) {
-      node.inputs.forEach(([, value]) => needed.add(value));
-    }
-  }
+  const needed = upstream(trace, roots);
   const {dependent} = dependence;
   const strides: BatchStride[] = trace.values.map((value, i) =>
     trace.producer[i] === -1 && needed.has(i) && !trace.variables.has(i) && isBatched(i) ? value.size / batch : null);
@@ -81,6 +75,18 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
     }
   });
   return {...dependence, batch, strides, activations, parameters};
+}
+
+/** The values that some values are computed from, themselves included. */
+export function upstream(trace: Trace, values: readonly number[]): Set<number> {
+  const found = new Set(values);
+  for (let i = trace.nodes.length - 1; i >= 0; i--) {
+    const node = trace.nodes[i];
+    if (node.outputs.some(output => found.has(output))) {
+      node.inputs.forEach(([, value]) => found.add(value));
+    }
+  }
+  return found;
 }
 
 function stridesOf(trace: Trace, node: TraceNode, strides: readonly BatchStride[], batch: number,

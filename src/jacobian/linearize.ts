@@ -1,10 +1,10 @@
-import {ones, reshape, stack, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {neg, ones, reshape, stack, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {beforeActivation, cotangents} from './cotangents';
+import {beforeActivation, cotangents, sumTo} from './cotangents';
 import {add} from './kernels';
-import type {Plan, Site} from './plan';
+import type {Plan, Site, SweepStep} from './plan';
 import {FallbackUse} from './uses/fallback';
 import {matrixUse} from './uses/matmul';
 import type {ParameterUse} from './uses/use';
@@ -25,11 +25,14 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
   plan.blocks.forEach((block, b) => {
     for (let k = 0; k < plan.perExample[b]; k++, component++) {
       const seed = unitCotangent(trace.values[block.value], plan.analysis.batch, k);
-      const rowSite = plan.rowSites.get(b);
-      if (rowSite !== undefined) {
-        found[rowSite][component] = [seed];
-      } else {
-        sweep(trace, plan, block.value, seed, (site, deltas) => found[site][component] = deltas);
+      const {step, rows} = plan.starts[b];
+      for (const {site, value, negative} of rows) {
+        const delta = sumTo(seed, trace.values[value].shape);
+        found[site][component] = [negative ? neg(delta) : delta];
+      }
+      if (rows.length === 0) {
+        const steps = step === null ? plan.steps : [step, ...plan.steps];
+        sweep(trace, steps, block.value, seed, (site, deltas) => found[site][component] = deltas);
       }
     }
   });
@@ -51,9 +54,9 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-function sweep(trace: Trace, plan: Plan, root: number, seed: Tensor, found: (site: number, deltas: Deltas) => void): void {
+function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Tensor, found: (site: number, deltas: Deltas) => void): void {
   const known = new Map([[root, seed]]);
-  for (const {node, plain, names, values, sites} of plan.steps) {
+  for (const {node, plain, names, values, sites} of steps) {
     let deltas: Deltas = node.outputs.map(output => known.get(output) ?? null);
     if (deltas.every(delta => delta === null)) {
       continue;

@@ -1,5 +1,5 @@
 import type {Trace, TraceNode} from '../capture/trace';
-import {analyse} from './analysis';
+import {analyse, upstream} from './analysis';
 import type {Analysis, Dependence} from './analysis';
 import {BatchAxisLost} from './batch_axis';
 import {withoutActivation} from './cotangents';
@@ -8,6 +8,9 @@ import type {Parameter} from './parameter';
 import {isElementwise} from './uses/vector';
 import {matrixSite} from './uses/matmul';
 import type {MatrixSite} from './uses/matmul';
+
+/** Stands for a kernel where the rows themselves are meant. */
+export const RESIDUAL = 'the residual';
 
 /** A block of rows: one head's residuals, `perExample` of them for each example, examples along the leading axis. */
 export interface RowBlock {
@@ -36,6 +39,14 @@ export interface SweepStep {
   readonly sites: readonly number[];
 }
 
+/** Where the sweep of a block of rows starts. */
+export interface SweepStart {
+  /** For differences: the step from a - b, whose shape and place SquaredDifference has, to a and b. */
+  readonly step: SweepStep | null;
+  /** For rows that are parameters themselves, with no data in them: their sites. */
+  readonly rows: ReadonlyArray<{readonly site: number; readonly value: number; readonly negative: boolean}>;
+}
+
 /**
  * How the sites of one variable make its Gram matrix: disjoint `groups` add up, the sites of a group share the
  * same entries and are joined before the product; `null`: only dense rows of the whole variable are right.
@@ -49,10 +60,10 @@ export interface Plan {
   /** Rows per example of each block, and their sum C. */
   readonly perExample: readonly number[];
   readonly components: number;
+  /** Where the sweeps start, by block. */
+  readonly starts: readonly SweepStart[];
   /** In the order of the reverse sweep. */
   readonly steps: readonly SweepStep[];
-  /** Sites of rows that are parameters themselves, by block. */
-  readonly rowSites: ReadonlyMap<number, number>;
   readonly sites: readonly Site[];
   readonly bySite: readonly VariableSites[];
 }
@@ -65,7 +76,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const {size, shape} = trace.values[value];
     const stride = analysis.strides[value] ?? null;
     if (batch > 1 && (stride !== size / batch || shape[0] !== batch)) {
-      throw new BatchAxisLost('the residual', 'unknown');
+      throw new BatchAxisLost(RESIDUAL, 'unknown');
     }
     return size / batch;
   });
@@ -78,29 +89,33 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     return parameters.get(value)!;
   };
   const isActivation = (value: number): boolean => analysis.dependent[value] && analysis.strides[value] != null;
-  const steps: SweepStep[] = [];
-  for (let i = analysis.activations.length - 1; i >= 0; i--) {
-    const index = analysis.activations[i];
-    const recorded = trace.nodes[index];
-    // Rows that are differences: the sweep starts at a - b, whose shape and place SquaredDifference has.
-    const node = blocks.some(block => block.difference === index) ?
-        {...recorded, kernel: 'Sub', attrs: {}} : recorded;
+  const addSite = (site: Site): number => sites.push(site) - 1;
+  const makeStep = (node: TraceNode): SweepStep => {
     const plain = withoutActivation(node);
     const active = node.inputs.filter(([, value]) => isActivation(value));
-    const siteIndices = node.inputs.filter(([, value]) => analysis.dependent[value] && !isActivation(value))
-        .map(([name, value]) => sites.push(makeSite(trace, analysis, plain, name, parameterOf(value))) - 1);
-    steps.push({node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
-      sites: siteIndices});
-  }
-  const rowSites = new Map<number, number>();
-  blocks.forEach(({value}, b) => {
-    if (analysis.dependent[value] && !isActivation(value)) {
-      const node: TraceNode = {kernel: 'the residual', attrs: {}, inputs: [['x', value]], arrayInputs: false, outputs: [value]};
-      rowSites.set(b, sites.push({node, name: 'x', kind: 'row', matrix: null, parameter: parameterOf(value)}) - 1);
+    return {node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
+      sites: node.inputs.filter(([, value]) => analysis.dependent[value] && !isActivation(value))
+          .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, parameterOf(value))))};
+  };
+
+  const starts = blocks.map(({value, difference}): SweepStart => {
+    const node = difference === null ? null : trace.nodes[difference];
+    if (isActivation(value)) {
+      return {step: node === null ? null : makeStep({...node, kernel: 'Sub', attrs: {}}), rows: []};
     }
+    const operands = node === null ? [['a', value] as const] : node.inputs.filter(([, input]) => analysis.dependent[input]);
+    return {step: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b', site: addSite({
+      node: {kernel: RESIDUAL, attrs: {}, inputs: [['x', input]], arrayInputs: false, outputs: [input]},
+      name: 'x', kind: 'row', matrix: null, parameter: parameterOf(input)})}))};
   });
+  // What the seeds can reach: the square of a difference is not on the way to it, unless other rows are made of it.
+  const seeded = blocks.flatMap(({value, difference}) =>
+    difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
+  const reached = upstream(trace, seeded);
+  const steps = [...analysis.activations].reverse().map(index => trace.nodes[index])
+      .filter(node => node.outputs.some(output => reached.has(output))).map(makeStep);
   const bySite = analysis.variables.map((_, variable) => arrange(sites, variable, trace));
-  return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), steps, rowSites, sites, bySite};
+  return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts, steps, sites, bySite};
 }
 
 function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {

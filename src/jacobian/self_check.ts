@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import type {BatchJacobian} from './batch_jacobian';
 import {sumTo} from './cotangents';
+import {add} from './kernels';
 import {collect, sweepBack} from './parameter';
 import type {Plan} from './plan';
 
@@ -72,13 +73,17 @@ function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Ten
     const part = slice(byExample, [0, from], [batch, plan.perExample[b]]);
     from += plan.perExample[b];
     const seed = reshape(part, trace.values[block.value].shape);
+    const plant = (value: number, cotangent: Tensor): void => {
+      const known = seeds.get(value);
+      seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
+    };
     if (block.difference === null) {
-      seeds.set(block.value, seed);
+      plant(block.value, seed);
       return;
     }
     for (const [name, input] of trace.nodes[block.difference].inputs) {
       const cotangent = sumTo(seed, trace.values[input].shape);
-      seeds.set(input, name === 'a' ? cotangent : neg(cotangent));
+      plant(input, name === 'a' ? cotangent : neg(cotangent));
     }
   });
   const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value]);

@@ -7,8 +7,8 @@ import {ggnError} from '../errors';
  * Gradients that tfjs 4.22 computes wrongly without a word. Where the right one is a few ops it is here; the rest is
  * refused. `test/jacobian/tfjs_defects.test.ts` shows each defect, and fails when a tfjs mends it.
  *
- * - MaxPool on wasm: its gradient kernel starts its search for the maximum at 1.2e-38, so that windows without a
- *   positive number pass nothing.
+ * - MaxPool on wasm: its gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
+ *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1.
  *

@@ -1,0 +1,186 @@
+/** The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or with the others masked; and dense rows in blocks. */
+import * as tf from '@tensorflow/tfjs';
+import test, {type ExecutionContext} from 'ava';
+import {capture} from '../../../src/capture/trace';
+import {ggn} from '../../../src/index';
+import {FallbackUse} from '../../../src/jacobian/uses/fallback';
+import {denseGram as blockedGram, MAX_BLOCK, OuterProducts} from '../../../src/jacobian/uses/use';
+import type {ParameterUse} from '../../../src/jacobian/uses/use';
+import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
+import {Probe, relativeError} from '../../support/probe';
+
+test.before(async () => {
+  await tf.setBackend('cpu');
+});
+
+const B = 4;
+const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+
+function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[]): void {
+  const reference = denseJacobian(rows, variables);
+  const {n, m} = reference;
+  let looked = false;
+  new Probe(({checked: {plan, jacobian, grams}}) => {
+    looked = true;
+    t.is(plan.analysis.batch, B);
+    t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
+    t.true(relativeError(jacobian.dense().dataSync(), reference.jacobian) < 1e-5, 'rows of J');
+    t.true(relativeError(grams[0], denseGram(reference.jacobian, n, m)) < 1e-5, 'Gram matrix');
+    const u = Float64Array.from({length: n}, (_, i) => Math.cos(1 + 2 * i));
+    const pulled = jacobian.applyTranspose(tf.tensor(Float32Array.from(u), [n])).flatMap(part => [...part!.dataSync()]);
+    t.true(relativeError(pulled, Float64Array.from({length: m}, (_, j) => u.reduce((sum, x, r) => sum + x * reference.jacobian[r * m + j], 0))) < 1e-5, 'Jᵀu');
+    const d = variables.map((v, i) => noise(v.shape, 30 + i));
+    const numbers = d.flatMap(part => [...part.dataSync()]);
+    t.true(relativeError(jacobian.apply(d).dataSync(), Float64Array.from({length: n}, (_, r) => numbers.reduce((sum, x, j) => sum + x * reference.jacobian[r * m + j], 0))) < 1e-5, 'J d');
+  }).minimize(() => rows().square().mean());
+  t.true(looked);
+}
+
+type Use = [string, number[][], (x: any, p: any) => tf.Tensor];
+
+/** Kernel, shapes of x behind the batch and of p, the op. */
+const kernels: Use[] = [
+  ['Conv2D', [[3, 3, 2], [2, 2, 2, 2]], (x, p) => tf.conv2d(x, p, 1, 'same')],
+  ['Conv2D', [[5, 4, 1], [3, 2, 1, 2]], (x, p) => tf.conv2d(x, p, 2, 'valid').tanh()],
+  ['FusedConv2D', [[3, 3, 2], [2, 2, 2, 2]], (x, p) => tf.fused.conv2d({x, filter: p, strides: 1, pad: 'same', activation: 'relu'})],
+  ['DepthwiseConv2dNative', [[3, 3, 2], [2, 2, 2, 1]], (x, p) => tf.depthwiseConv2d(x, p, 1, 'valid')],
+  ['Conv2DBackpropInput', [[2, 2, 2], [2, 2, 1, 2]], (x, p) => tf.conv2dTranspose(x, p, [B, 4, 4, 1], 2, 'same')],
+  ['Conv3D', [[2, 3, 2, 1], [2, 2, 2, 1, 2]], (x, p) => tf.conv3d(x, p, 1, 'valid')],
+  ['Prelu', [[3, 2], [3, 2]], (x, p) => tf.prelu(x, p)],
+  ['Prelu', [[3, 2], [2]], (x, p) => tf.prelu(x, p)],
+  ['GatherV2', [[3], [5, 2]], (x, p) => tf.gather(p, x.abs().mul(2).minimum(4).toInt())],
+  ['GatherV2', [[3], [2, 5]], (x, p) => tf.gather(p, x.abs().mul(2).minimum(4).toInt(), 1).transpose([1, 0, 2])],
+  ['RealDiv', [[3], [3]], (x, p) => tf.div(x, p)],
+  ['Maximum', [[3], [B, 3]], (x, p) => tf.maximum(x, p)],
+  ['Pow', [[3], [3]], (x, p) => tf.pow(x.abs().add(1), p)],
+  ['SquaredDifference', [[3], [B, 3]], (x, p) => tf.squaredDifference(x, p).add(1).sqrt()],
+  ['Concat', [[3], [B, 2]], (x, p) => tf.concat([x, p], 1)],
+  ['FusedBatchNorm', [[2, 2, 3], [3]], (x, p) => tf.batchNorm(x, tf.zeros([3]), tf.ones([3]), tf.ones([3]), p)],
+  ['BatchMatMul', [[2, 3], [B, 3, 2]], (x, p) => tf.matMul(x, p)],
+];
+
+for (const [i, [kernel, [data, shape], op]] of kernels.entries()) {
+  test.serial(`${kernel} ${i}: alone, inside a network, and twice`, t => {
+    const p = tf.variable(noise(shape, 1));
+    const x = noise([B, ...data], 2);
+    let runs: string[] = [];
+    capture(() => op(x, p).sum()).trace.nodes.forEach(node => runs.push(node.kernel));
+    runs = [...new Set(runs)];
+    t.true(runs.includes(kernel), runs.join());
+    check(t, () => op(x, p).reshape([B, -1]).add(0.3), [p], ['fallback']);
+    const w = tf.variable(noise([tf.tidy(() => op(x, p).size) / B, 1], 3)) as tf.Variable<tf.Rank.R2>;
+    check(t, () => op(x, p).tanh().reshape([B, -1]).matMul(w), [p, w], ['fallback', 'matrix']);
+    check(t, () => op(x, p).add(op(x.mul(0.5), p).sin()).reshape([B, -1]).matMul(w), [p, w], ['fallback', 'fallback', 'matrix']);
+    tf.dispose([p, x, w]);
+  });
+}
+
+test.serial('an example\'s own slice gives what the masked batch gives', t => {
+  for (const [kernel, [data, shape], op] of kernels.filter(([k]) => ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3D', 'Prelu'].includes(k))) {
+    const p = tf.variable(noise(shape, 1));
+    const x = noise([B, ...data], 2);
+    tf.tidy(() => {
+      const {trace} = capture(() => op(x, p).sum());
+      const node = trace.nodes.find(one => one.kernel === kernel)!;
+      const [output] = node.outputs;
+      const name = node.inputs.find(([, v]) => trace.variables.get(v) === p)![0];
+      const strides = trace.values.map((value, v) => trace.variables.has(v) || value.shape[0] !== B ? null : value.size / B);
+      const deltas = [noise(trace.values[output].shape, 5), noise(trace.values[output].shape, 6)];
+      // A fused activation is behind the use.
+      const plain = {...node, attrs: {...node.attrs, activation: 'linear'}};
+      const use = (one: typeof node): FallbackUse => new FallbackUse(trace.values, one, name, strides, B, deltas.map(delta => [delta]));
+      const sliced = use(plain);
+      const n = 2 * B;
+      const rows = sliced.rows(0, B);
+      t.deepEqual(rows.shape, [n, p.size]);
+      // One example at a time, by a mask on the cotangent of the whole batch.
+      const masked = tf.stack(Array.from({length: n}, (_, r) => {
+        const mask = tf.oneHot(tf.tensor1d([Math.floor(r / 2)], 'int32'), B).toFloat().reshape([B, ...trace.values[output].shape.slice(1).map(() => 1)]);
+        const whole = new FallbackUse(trace.values, plain, name, strides, B, [[deltas[r % 2].mul(mask)]]);
+        return whole.applyTranspose(tf.ones([B, 1])).reshape([-1]);
+      }));
+      t.true(relativeError(rows.dataSync(), masked.dataSync()) < 1e-5, kernel);
+      t.true(relativeError(sliced.rows(1, 3).dataSync(), masked.slice([2, 0], [4, p.size]).dataSync()) < 1e-5, 'some of the examples');
+      const {left, right} = (sliced as ParameterUse).gram(new OuterProducts());
+      t.is(left, null);
+      t.true(relativeError(right.dataSync(), tf.matMul(masked as tf.Tensor2D, masked as tf.Tensor2D, false, true).dataSync()) < 1e-5);
+      // Without an influence there are zeros.
+      const none = new FallbackUse(trace.values, plain, name, strides, B, [[null]]);
+      t.true(none.rows(0, B).dataSync().every(value => value === 0));
+      t.true(none.applyTranspose(tf.ones([B, 1])).dataSync().every(value => value === 0));
+      trace.dispose();
+    });
+    tf.dispose([p, x]);
+  }
+});
+
+test.serial('examples that are not in front are masked where they lie', t => {
+  // Time-major: [2, B, 3].
+  const p = tf.variable(noise([3], 1));
+  const x = noise([B, 2, 3], 2);
+  check(t, () => tf.prelu(x.transpose([1, 0, 2]), p).transpose([1, 0, 2]), [p], ['fallback']);
+  check(t, () => tf.pow(x.transpose([1, 0, 2]).abs().add(1), p).tanh().sum([0, 2]), [p], ['fallback']);
+  tf.dispose([p, x]);
+});
+
+// ------------------------------------------------------------------------------------------------------------------------ blocks
+
+test.serial('denseGram puts blocks of rows together, of any size', t => {
+  for (const components of [1, 2]) {
+    for (const examples of [1, 4, 5, 7]) {
+      const all = noise([examples * components, 6], 1) as tf.Tensor2D;
+      const expected = tf.matMul(all, all, false, true).dataSync();
+      for (const perBlock of [1, 2, 3, 10]) {
+        const asked: Array<[number, number]> = [];
+        // A size that lets a block hold `perBlock` examples; the rows themselves are small.
+        const gram = tf.tidy(() => blockedGram(examples, components, Math.floor(MAX_BLOCK / (perBlock * components)), (from, to) => {
+          asked.push([from, to]);
+          return all.slice([from * components, 0], [(to - from) * components, 6]);
+        }));
+        t.true(relativeError(gram.dataSync(), expected) < 1e-6);
+        t.deepEqual(gram.shape, [examples * components, examples * components]);
+        t.true(asked.every(([from, to]) => to > from && to - from <= perBlock && to <= examples));
+        t.deepEqual(new Set(asked.flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i))).size, examples);
+      }
+    }
+  }
+  // Rows larger than a block go one example at a time.
+  const rows = noise([3, 2], 1) as tf.Tensor2D;
+  t.true(relativeError(blockedGram(3, 1, 2 * MAX_BLOCK, (from, to) => rows.slice([from, 0], [to - from, 2])).dataSync(),
+      tf.matMul(rows, rows, false, true).dataSync()) < 1e-6);
+});
+
+test.serial('a weight so large that its rows take two blocks', t => {
+  const [inner, outer, examples] = [1500, 2000, 6];
+  t.true(examples * inner * outer > MAX_BLOCK);
+  const w = tf.variable(noise([inner, outer], 1)) as tf.Variable<tf.Rank.R2>;
+  const [x, s] = [noise([examples, inner], 2) as tf.Tensor2D, noise([examples, outer], 3) as tf.Tensor2D];
+  let looked = false;
+  new Probe(({checked: {jacobian, grams, plan}}) => {
+    looked = true;
+    t.deepEqual(plan.sites.map(site => site.parameter.kind), ['function']);
+    t.is(plan.bySite[0].groups, null, 'dense rows');
+    // The rows are 2 x sᵀ.
+    const expected = tf.mul(tf.matMul(x, x, false, true), tf.matMul(s, s, false, true)).mul(4);
+    // Three million terms, summed in float32.
+    t.true(relativeError(grams[0], expected.dataSync()) < 2e-4);
+    const d = noise([inner, outer], 4) as tf.Tensor2D;
+    t.true(relativeError(jacobian.apply([d]).dataSync(), tf.matMul(x, d).mul(s).sum(1).mul(2).dataSync()) < 1e-5);
+  }).minimize(() => tf.matMul(x, w.mul(2) as tf.Tensor2D).mul(s).sum(1).square().mean());
+  t.true(looked);
+  tf.dispose([w, x, s]);
+});
+
+test.serial('a kernel whose gradient in tfjs forgets to undo broadcasting is an error that names it', t => {
+  // tf.grad says: The gradient of input 'b' has shape '4,3', which does not match the shape of the input '3'.
+  const p = tf.variable(noise([3], 1));
+  const x = noise([B, 3], 2);
+  const before = [...p.dataSync()];
+  for (const [kernel, op] of [['Maximum', tf.maximum], ['Minimum', tf.minimum], ['SquaredDifference', tf.squaredDifference]] as const) {
+    t.throws(() => tf.grad((q: tf.Tensor) => op(x, q))(p), {message: /which does not match the shape of the input/}, 'tfjs has mended this');
+    t.throws(() => ggn().minimize(() => op(x, p).tanh().square().mean()), {message: new RegExp(`^tfjs-ggn: .*'${kernel}'`)});
+    t.throws(() => ggn().minimize(() => op(x.mul(p).sum(1, true), x).tanh().square().mean()), {message: new RegExp(`^tfjs-ggn: .*'${kernel}'`)});
+  }
+  t.deepEqual([...p.dataSync()], before);
+  tf.dispose([p, x]);
+});
