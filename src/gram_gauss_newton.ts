@@ -145,8 +145,9 @@ export class GramGaussNewton extends Optimizer {
    *
    * @throws Error always; call {@link GramGaussNewton.minimize}.
    */
-  override applyGradients(_gradients: NamedTensorMap | NamedTensor[]): void {
-    throw ggnError('applyGradients() has gradients only, and a Gram-Gauss-Newton step needs the Jacobian of the batch. Call ' +
+  override applyGradients(gradients: NamedTensorMap | NamedTensor[]): void {
+    const names = Array.isArray(gradients) ? gradients.map(({name}) => name) : Object.keys(gradients ?? {});
+    throw ggnError(`applyGradients() received gradients only (of ${names.join(', ') || 'nothing'}), and a Gram-Gauss-Newton step needs the Jacobian of the batch. Call ` +
         'optimizer.minimize(() => loss) instead; to work with gradients, use a first-order optimizer such as tf.train.sgd.');
   }
 

@@ -1,3 +1,10 @@
+/**
+ * Gram-Gauss-Newton for TensorFlow.js: a second-order optimizer for `model.fit`, `trainOnBatch` and custom loops.
+ *
+ * Importing this package registers the optimizer with the copy of TensorFlow.js that it imports; see {@link register} for others.
+ *
+ * @packageDocumentation
+ */
 import {registerOwnCopy} from './register';
 
 export {stepMetrics} from './callback';
