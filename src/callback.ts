@@ -8,7 +8,8 @@ import {GramGaussNewton} from './gram_gauss_newton';
  * batch and, with the values of the last batch, of every epoch, so that `history.history`, progress bars,
  * TensorBoard and tfjs-vis show them like metrics.
  *
- * Keys: `damping`, `lambda`, `gradientNorm`, `stepNorm` and `stepMilliseconds` (the whole step).
+ * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm` and `stepMilliseconds` (the whole step).
+ * The loss is in the logs already; the status and the parts of the time are in {@link GramGaussNewton.lastStep}.
  *
  * Put it first in a list of callbacks, so that the others see the values. It is a `tf.Callback`, so the others
  * must be too: wrap plain objects, as `new tf.CustomCallback(tfvis.show.fitCallbacks(...))`.
@@ -35,7 +36,7 @@ export function stepMetrics(optimizer: GramGaussNewton): CustomCallback {
     }
     const {capture, linearize, gram, solve, update} = step.milliseconds;
     Object.assign(logs, {
-      damping: step.damping, lambda: step.lambda, gradientNorm: step.gradientNorm, stepNorm: step.stepNorm,
+      iteration: step.iteration, rows: step.rows, parameters: step.parameters, damping: step.damping, lambda: step.lambda, gradientNorm: step.gradientNorm, stepNorm: step.stepNorm,
       stepMilliseconds: capture + linearize + gram + solve + update,
     });
   };

@@ -42,32 +42,60 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     return {plan, jacobian, grams};
   };
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;
+  const check = (formed: CheckedJacobian, seen: Set<number>): Error | null => {
+    const problem = clock.time('linearize', () => selfCheck(trace, formed.plan, formed.jacobian, total(formed.grams), seen));
+    return problem === null ? null : ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the ` +
+        'examples of a batch in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the ' +
+        'model. No step was taken; another optimizer will train it.');
+  };
   const known = cache.get(signature);
   if (known !== undefined) {
-    return form(known);
+    const formed = form(known.plan);
+    known.steps++;
+    if (known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps)) {
+      const problem = check(formed, known.seen);
+      if (problem !== null) {
+        throw problem;
+      }
+    }
+    return formed;
   }
   let failure: Error | null = null;
+  let reason: 'unknown' | 'other' = 'unknown';
   for (const attempt of rows.attempts) {
+    if (attempt.after === 'unknown' && reason !== 'unknown') {
+      continue;
+    }
     try {
       const plan = clock.time('linearize', () => attempt.plan());
       const formed = form(plan);
-      const problem = clock.time('linearize', () => selfCheck(trace, plan, formed.jacobian, total(formed.grams)));
+      const seen = new Set<number>();
+      const problem = check(formed, seen);
       if (problem === null) {
-        cache.set(signature, plan);
+        cache.set(signature, {plan, seen, steps: 1});
         return formed;
       }
-      failure = ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the examples of a batch ` +
-          'in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the model. No step ' +
-          'was taken; another optimizer will train it.');
+      failure = problem;
+      reason = 'other';
     } catch (error) {
       if (!(error instanceof BatchAxisLost)) {
         throw error;
+      }
+      if (error.reason === 'couples') {
+        reason = 'other';
+        failure = null;
       }
       failure ??= explainLostAxis(error, step, rows.count);
     }
   }
   throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), step, rows.count);
 }
+
+/** Number of variables that the rows use. */
+const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.length > 0).length;
+
+/** While some variables have not been seen, the check runs again on steps 2, 4, 8, ... */
+const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
 
 function readSymmetric(gram: Tensor): Float64Array {
   const n = gram.shape[0];

@@ -7,12 +7,19 @@ type Part = keyof StepReport['milliseconds'];
 export class Clock {
   readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, update: 0};
 
+  /** Milliseconds of the parts timed inside the one that runs now: they count once. */
+  private inner = 0;
+
   time<T>(part: Part, run: () => T): T {
+    const outer = this.inner;
+    this.inner = 0;
     const start = util.now();
     try {
       return run();
     } finally {
-      this.milliseconds[part] += util.now() - start;
+      const elapsed = util.now() - start;
+      this.milliseconds[part] += elapsed - this.inner;
+      this.inner = outer + elapsed;
     }
   }
 }

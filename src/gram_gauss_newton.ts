@@ -1,6 +1,7 @@
 import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
-import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
+import type {NamedTensorMap, Scalar, serialization, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {capture, discard} from './capture/trace';
+import type {Trace} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
@@ -24,8 +25,8 @@ import type {StepReport} from './step_report';
  *
  *     d = μ d_prev - JᵀS (SᵀJJᵀS + λI)⁻¹ (z + μ SᵀJ d_prev)          w ← w + learningRate · d
  *
- * the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers enter with their exact curvature,
- * others with their exact gradient. The system that is solved has the size of the batch, and J is never stored
+ * the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers ρ|w|² enter with their exact
+ * curvature, other functions of a single variable with their exact gradient. The system that is solved has the size of the batch, and J is never stored
  * for dense layers.
  *
  * Sources: Cai et al., arXiv 1905.11675 (the step); Goldshlager, Abrahamsen, Lin, 2024 (the momentum, SPRING).
@@ -90,6 +91,9 @@ export class GramGaussNewton extends Optimizer {
       damping: checkOption('damping', this.damping),
       momentum: checkOption('momentum', this.momentum),
     };
+    if (typeof f !== 'function') {
+      throw ggnError(`minimize() takes the function that computes the loss, as in minimize(() => loss); received ${typeof f}.`);
+    }
     const trained = trainedVariables(varList);
     const cost = tidy(() => this.takeStep(f, trained, settings));
     if (returnCost) {
@@ -102,7 +106,7 @@ export class GramGaussNewton extends Optimizer {
   private takeStep(f: () => Scalar, trained: Set<Variable> | null, settings: Required<GgnOptions>): Scalar {
     const context: TrainStep | null = trainStepOf(this);
     const clock = new Clock();
-    const {cost, trace} = clock.time('capture', () => capture(f, context !== null));
+    const {cost, trace} = clock.time('capture', () => capture(f, context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
       const loss = cost.dataSync()[0];
@@ -117,15 +121,15 @@ export class GramGaussNewton extends Optimizer {
         clock.time('update', () => {
           const rate = scalar(settings.learningRate);
           const moved = variables.map((variable, v) => add(variable, mul(step[v], rate)));
-          variables.forEach((variable, v) => variable.assign(moved[v]));
+          assignAll(variables, moved, trace);
           this.state.accept(variables, step);
         });
       }
       this.incrementIterations();
       this.report = Object.freeze({iteration: this.iterations, loss, ...report, stepNorm: settings.learningRate * norm,
-        milliseconds: clock.milliseconds});
+        milliseconds: Object.freeze(clock.milliseconds)});
     } catch (error) {
-      discard(trace, context !== null);
+      discard(trace, context?.targets ?? []);
       throw error;
     }
     trace.dispose();
@@ -165,7 +169,7 @@ export class GramGaussNewton extends Optimizer {
 
   /**
    * The state: the iteration count, and d_prev of every variable of the last step, named `ggn/1/previousStep/i`.
-   * The tensors stay the optimizer's.
+   * The tensors stay the optimizer's and are valid until its next step.
    */
   override async getWeights(): Promise<NamedTensor[]> {
     // One tensor per count, made without a pause: saving twice, or two saves at the same time, leak nothing.
@@ -200,6 +204,24 @@ export class GramGaussNewton extends Optimizer {
   }
 }
 
+/** Assigns all or none: the trace holds the values from before. */
+function assignAll(variables: readonly Variable[], values: readonly Tensor[], trace: Trace): void {
+  let assigned = 0;
+  try {
+    for (; assigned < variables.length; assigned++) {
+      variables[assigned].assign(values[assigned]);
+    }
+  } catch (error) {
+    const moved = variables.slice(0, assigned);
+    for (const [value, variable] of trace.variables) {
+      if (moved.includes(variable)) {
+        variable.assign(trace.values[value]);
+      }
+    }
+    throw error;
+  }
+}
+
 /** The variables of varList that may be trained; null for all that f() uses. */
 function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null {
   if (varList == null) {
@@ -207,6 +229,10 @@ function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null
   }
   if (!Array.isArray(varList)) {
     throw ggnError('varList must be an array of variables, as in optimizer.minimize(f, false, [w, b]).');
+  }
+  if (varList.some(variable => typeof variable?.assign !== 'function')) {
+    throw ggnError('varList holds something that is no tf.Variable. Give variables; for the weights of a layer or model, ' +
+        'model.trainableWeights.map(weight => weight.read()).');
   }
   const trained = varList.filter(variable => variable.trainable);
   if (trained.length === 0) {

@@ -1,4 +1,4 @@
-import {dispose, keep, tidy} from '@tensorflow/tfjs-core';
+import {dispose, keep} from '@tensorflow/tfjs-core';
 import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from './errors';
 
@@ -29,15 +29,13 @@ export class OptimizerState {
    * @throws when state was loaded that does not fit these variables.
    */
   previous(variables: readonly Variable[]): Array<Tensor | null> {
-    this.match(variables);
+    if (this.loaded !== null) {
+      this.match(variables, this.loaded);
+    }
     return variables.map(variable => this.steps.get(variable.id) ?? null);
   }
 
-  private match(variables: readonly Variable[]): void {
-    if (this.loaded === null) {
-      return;
-    }
-    const loaded = this.loaded;
+  private match(variables: readonly Variable[], loaded: readonly Tensor[]): void {
     const show = (list: ReadonlyArray<{shape: number[]}>): string => list.map(t => `[${t.shape.join()}]`).join(' ');
     if (loaded.length !== variables.length || loaded.some((t, i) => t.shape.join() !== variables[i].shape.join())) {
       throw ggnError(`the loaded optimizer state belongs to other variables: it has shapes ${show(loaded)}, this training has ` +
@@ -73,11 +71,15 @@ export class OptimizerState {
               'that saved it, or load the model without its optimizer and compile it with a new ggn().');
       }
     }
-    this.dispose();
-    this.loaded = tidy(() => weights.map(({tensor}) => keep(tensor.clone())));
-    if (weights.length === 0) {
-      this.loaded = null;
+    const copies: Tensor[] = [];
+    try {
+      weights.forEach(({tensor}) => copies.push(keep(tensor.clone())));
+    } catch (error) {
+      dispose(copies);
+      throw error;
     }
+    this.dispose();
+    this.loaded = copies.length === 0 ? null : copies;
   }
 
   dispose(): void {

@@ -23,8 +23,17 @@ export interface Rows {
   readonly head: LossHead;
   /** Number of rows n. */
   readonly count: number;
-  /** A custom loop may end with B = 1, which goes row by row. */
-  readonly attempts: ReadonlyArray<{readonly batch: number; plan(): Plan}>;
+  /** Examples B of the batch; 1 where a custom loop has no common leading axis. */
+  readonly examples: number;
+  /** The last may be with B = 1, which goes row by row. */
+  readonly attempts: readonly Attempt[];
+}
+
+export interface Attempt {
+  readonly batch: number;
+  /** What must have been wrong with the attempts before: anything, or only that a kernel has no rule. */
+  readonly after: 'any' | 'unknown';
+  plan(): Plan;
 }
 
 /**
@@ -49,22 +58,25 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
     throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +
         'the Gram matrix of a step has that many rows and columns. Use a smaller batchSize.');
   }
-  const sharedBatch = step === null ? commonLeadingSize(trace, blocks.map(block => block.value)) : step.inputs[0].shape[0];
-  const isLeading = (value: number): boolean => trace.values[value].rank > 0 && trace.values[value].shape[0] === sharedBatch;
-  const attempt = (batch: number, isBatched: (value: number) => boolean) =>
-    ({batch, plan: () => makePlan(trace, dependence, blocks, batch, isBatched)});
-  if (step !== null) {
+  const leading = commonLeadingSize(trace, blocks.map(block => block.value));
+  const examples = step === null ? leading : step.inputs[0].shape[0];
+  const isLeading = (value: number): boolean => trace.values[value].rank > 0 && trace.values[value].shape[0] === examples;
+  const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any'): Attempt =>
+    ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched)});
+  const attempts: Attempt[] = [];
+  if (step !== null && leading === examples) {
     const data = dataOf(step);
-    return {dependence, head, count, attempts: [
-      attempt(sharedBatch, isLeading),
-      // A constant of the model may happen to have as many rows as the batch.
-      attempt(sharedBatch, value => data.has(trace.values[value].dataId))]};
+    // A constant of the model may happen to have as many rows as the batch: then only the data themselves count.
+    attempts.push(attempt(examples, value => isLeading(value) && !trace.variables.has(value)),
+        attempt(examples, value => data.has(trace.values[value].dataId)));
+  } else if (step === null && examples > 1) {
+    attempts.push(attempt(examples, isLeading));
   }
-  const attempts = sharedBatch > 1 ? [attempt(sharedBatch, isLeading)] : [];
   if (count <= MAX_ROW_BY_ROW) {
-    attempts.push(attempt(1, value => trace.values[value].size > 1));
+    // In fit only where a rule is missing: a model that couples the examples is to be known as such.
+    attempts.push(attempt(1, value => trace.values[value].size > 1, step !== null && attempts.length > 0 ? 'unknown' : 'any'));
   }
-  return {dependence, head, count, attempts};
+  return {dependence, head, count, examples, attempts};
 }
 
 /** The data of the inputs and targets of a batch: handles share them. */
@@ -80,7 +92,7 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
       throw error;
     }
     const name = typeof step?.model.loss === 'string' ? `the loss '${step.model.loss}'` : 'the loss';
-    throw ggnError(`${name} is not a mean or sum of squares: its term '${error.kernel}' depends on data and is no square. ` +
+    throw ggnError(`${name} is not a mean or sum of squares: its term '${error.kernel}' is no square, and no regularizer of a single variable. ` +
         `This version trains with 'meanSquaredError' in compile(), with tf.losses.meanSquaredError, and in custom loops with ` +
         `losses such as pred.sub(y).square().mean(); regularizers may be added. Use one of these, or another optimizer.`);
   }
@@ -94,7 +106,7 @@ function commonLeadingSize(trace: Trace, values: readonly number[]): number {
 
 /** Why no attempt was possible, said to the user. */
 export function explainLostAxis(error: BatchAxisLost, step: TrainStep | null, rows: number): Error {
-  if (step === null) {
+  if (step === null || error.reason === 'unknown') {
     const where = error.kernel === RESIDUAL ? 'in the terms of the loss, which differ in size' : `behind the kernel '${error.kernel}'`;
     return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +
         `row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
@@ -122,8 +134,9 @@ export function readResiduals(trace: Trace, head: LossHead, plan: Plan): {residu
     const perExample = plan.perExample[b];
     for (let i = 0; i < values.length; i++) {
       const row = Math.floor(i / perExample) * plan.components + from + i % perExample;
-      residual[row] = values[i];
       weight[row] = weights === null ? square.weight as number : weights[i];
+      // What a mask leaves out may be anything, also not a number.
+      residual[row] = weight[row] === 0 ? 0 : values[i];
     }
     from += perExample;
   });

@@ -65,6 +65,10 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     previous: applyByGroup(checked, groupOf, distinct.length, previous),
     extra: applyByGroup(checked, groupOf, distinct.length, extra),
   }));
+  checkProducts(products.extra, 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
+      'these weights (a norm has none at 0)');
+  checkProducts(products.previous, 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the ' +
+      'model with a new ggn()');
   const groups: GramGroup[] = distinct.map((rho, g) =>
     ({rho, gram: grams[g], previous: products.previous[g], extra: products.extra[g]}));
   const parameters = variables.reduce((size, variable, v) => size + (plan.bySite[v].sites.length > 0 ? variable.size : 0), 0);
@@ -88,7 +92,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   return {variables, step, norm, report: {
     rows: checked.jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
     gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
-    jacobian: plan.analysis.batch === 1 && checked.jacobian.rows > 1 && context === null ? 'rowByRow' : 'batch'}};
+    jacobian: plan.analysis.batch === 1 && checked.jacobian.rows > 1 && (context === null || rows.examples > 1) ? 'rowByRow' : 'batch'}};
 }
 
 /** e by variable: the gradient of everything in the loss that is not a row. */
@@ -99,6 +103,12 @@ function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | n
   const cotangents = sweepBack(trace.values, trace.nodes, head.extra, value => dependence.dependent[value]);
   const gradients = collect(cotangents, dependence.variableOf.keys(), dependence.variableOf);
   return dependence.variables.map((_, v) => gradients.get(v) ?? null);
+}
+
+function checkProducts(products: ReadonlyArray<Float64Array | null>, message: string): void {
+  if (products.some(product => product !== null && !product.every(Number.isFinite))) {
+    throw ggnError(`${message}. No step was taken.`);
+  }
 }
 
 /** J_g x for each group of variables; null where x is zero on the whole group. */

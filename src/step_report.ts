@@ -11,7 +11,7 @@ export interface StepReport {
   readonly loss: number;
   /** Rows n of the batch Jacobian: examples times outputs. */
   readonly rows: number;
-  /** Trained parameters m that the loss depends on. */
+  /** Trained parameters m that the rows depend on. */
   readonly parameters: number;
   /** Relative damping τ that was used: the option, or more where `status` is `'raised'`. */
   readonly damping: number;

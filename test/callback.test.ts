@@ -5,7 +5,7 @@ import {ggn, stepMetrics, type GgnOptions, type GramGaussNewton} from '../src/in
 
 await tf.setBackend('cpu');
 
-const KEYS = ['damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds'];
+const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds'];
 
 const x = tf.tensor2d(Array.from({length: 24}, (_, i) => Math.sin(1 + i)), [8, 3]);
 const y = tf.tensor2d(Array.from({length: 8}, (_, i) => Math.cos(2 * i)), [8, 1]);

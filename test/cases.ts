@@ -18,8 +18,8 @@ export interface Case {
   name: string;
   /** A fresh model, with the same weights on each call. Compiling it is left to the test. */
   model: () => tf.LayersModel;
-  /** Inputs and targets, the same on each call. */
-  batch: () => Batch;
+  /** Inputs and targets, the same on each call; of another size where the model takes any. */
+  batch: (size?: number) => Batch;
   /** Examples in the batch. */
   batchSize: number;
   /** For compile(): of the one head or of each. */
@@ -119,7 +119,7 @@ function describe(name: string, description: Description): Case {
       setWeights(model, name);
       return model;
     },
-    batch: () => ({x: makeData(x, `${name}/x`, batchSize), y: makeData(y, `${name}/y`, batchSize)}),
+    batch: (size = batchSize) => ({x: makeData(x, `${name}/x`, size), y: makeData(y, `${name}/y`, size)}),
     batchSize,
     loss: Array.isArray(y) ? y.map(() => 'meanSquaredError') : 'meanSquaredError',
     backends,

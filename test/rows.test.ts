@@ -75,7 +75,7 @@ test.serial('ways to linearize: the batch first, row by row where the sizes agre
   tf.dispose([w, s, x]);
 });
 
-test.serial('in fit the batch comes from the model, and there is no way row by row', async t => {
+test.serial('in fit the batch comes from the model', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 2, inputShape: [3]})]});
   let batches: number[] = [];
   model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows}) => {
@@ -83,7 +83,7 @@ test.serial('in fit the batch comes from the model, and there is no way row by r
   })});
   for (const size of [4, 1]) {
     await model.trainOnBatch(tf.ones([size, 3]), tf.zeros([size, 2]));
-    t.deepEqual(batches, [size, size]);
+    t.deepEqual(batches, [size, size, 1], 'the last only where a kernel has no rule');
   }
 });
 
@@ -123,12 +123,14 @@ test.serial('examples that cannot be told apart, and too many to go row by row',
   tf.dispose([w, x]);
 });
 
-test.serial('rows are the squares that data reach; without data, all squares', t => {
+test.serial('rows are all squares but those of variables; without others, these', t => {
   const w = variable([3], 1);
   const x = tf.tensor2d([[1, 2, 3], [4, 5, 6]]);
   const shapes = (f: () => tf.Tensor): number[][] => look(f, (rows, trace) => rows.head.squares.map(({block}) => trace.values[block.value].shape));
   t.deepEqual(shapes(() => x.mul(w).square().mean().add(w.square().sum())), [[2, 3]]);
-  t.deepEqual(shapes(() => w.square().sum().add(w.slice(0, 1).sub(1).square().sum().mul(100))), [[3], [1]]);
+  t.deepEqual(shapes(() => w.square().sum().add(w.slice(0, 1).sub(1).square().sum().mul(100))), [[1]]);
+  t.deepEqual(shapes(() => w.square().sum().add(w.sub(1).square().sum())), [[3]], 'a target and a regularizer');
+  t.deepEqual(shapes(() => x.mul(w).square().mean().add(w.square().mul(tf.tensor1d([0.1, 0.2, 0.3])).sum())), [[2, 3], [3]], 'no uniform weight');
   look(() => x.mul(w).square().mean().add(w.square().sum().mul(0.5)), rows => t.deepEqual([...rows.head.ridge], [[0, 0.5]]));
   look(() => w.square().sum(), rows => t.is(rows.head.ridge.size + rows.head.extra.size, 0));
   tf.dispose([w, x]);

@@ -1,5 +1,6 @@
 import {add, fill, mul} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
 import {tfjsCotangents} from '../jacobian/cotangents';
 import type {RowBlock} from '../jacobian/plan';
@@ -30,9 +31,11 @@ export class NotSquares extends Error {
  * squares (`Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`), carrying the coefficient along. So class
  * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
  *
- * @param isData whether a value that f() only read holds data; squares and other terms that no data reach are
- * regularizers.
- * @throws NotSquares for a term that depends on data and is not a square.
+ * Regularizers are the squares of single variables (of w, or beside data of w - c with a number c), whose curvature
+ * is constant, and other functions of one variable that no data reach. Every other square is rows, boundary points included.
+ *
+ * @param isData whether a value that f() only read holds data.
+ * @throws NotSquares for a term that is neither.
  */
 export function readLossHead(trace: Trace, dependence: Dependence, isData: (value: number) => boolean): LossHead {
   return new HeadReader(trace, dependence, isData).read();
@@ -40,7 +43,7 @@ export function readLossHead(trace: Trace, dependence: Dependence, isData: (valu
 
 interface Square {
   readonly block: RowBlock;
-  /** Values whose squares (or the square of whose difference) it is. */
+  /** Values whose squares (or the square of whose difference) it is: equal for equal squares. */
   readonly of: readonly number[];
   weight: Weight;
 }
@@ -48,45 +51,39 @@ interface Square {
 class HeadReader {
   private readonly squares = new Map<string, Square>();
   private readonly others: Array<readonly [number, Weight]> = [];
-  private readonly reached = new Map<number, boolean>();
+  /** Whether w - c counts as w. */
+  private shifts = false;
 
   constructor(private readonly trace: Trace, private readonly dependence: Dependence,
       private readonly isData: (value: number) => boolean) {}
 
   read(): LossHead {
     this.walk(this.trace.result, 1);
-    let rows = [...this.squares.values()].filter(square => square.of.some(value => this.hasData(value)));
+    const all = [...this.squares.values()];
+    // (w - c)² is a prior beside data, and what is to be fitted where there are none.
+    this.shifts = all.some(square => square.of.some(value => this.hasData(value)));
+    let rows = all.filter(square => this.ridgeVariable(square) === null);
     if (rows.length === 0) {
-      // Nothing but weights in the loss: then their squares are what is to be fitted.
-      rows = [...this.squares.values()];
+      // Nothing but squares of variables in the loss: then they are what is to be fitted.
+      rows = all;
+    }
+    const stranger = this.others.find(([value]) => !this.isFunctionOfOneVariable(value));
+    if (stranger !== undefined || rows.length === 0) {
+      throw new NotSquares(this.kernelOf(stranger?.[0] ?? this.trace.result));
     }
     const ridge = new Map<number, number>();
     const extra = new Map<number, Tensor>();
     const addExtra = (value: number, seed: Tensor): void => {
       extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
     };
-    for (const square of this.squares.values()) {
-      if (rows.includes(square)) {
-        continue;
-      }
-      const variable = square.of.length === 1 ? this.bareVariable(square.of[0]) : null;
-      if (variable !== null && typeof square.weight === 'number' && square.weight >= 0) {
-        ridge.set(variable, (ridge.get(variable) ?? 0) + square.weight);
-      }
-      if (square.block.difference === null) {
-        addExtra(square.block.value, mul(this.trace.values[square.block.value], mul(2, square.weight)));
-      } else {
-        addExtra(square.block.value, this.asTensor(square.weight, square.block.value));
-      }
+    for (const square of all.filter(square => !rows.includes(square))) {
+      const variable = this.ridgeVariable(square)!;
+      ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
+      addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
+        mul(this.trace.values[square.block.value], 2 * (square.weight as number)));
     }
     for (const [value, weight] of this.others) {
-      if (this.hasData(value)) {
-        throw new NotSquares(this.nodeOf(value)?.kernel ?? 'a variable');
-      }
       addExtra(value, this.asTensor(weight, value));
-    }
-    if (rows.length === 0) {
-      throw new NotSquares(this.nodeOf(this.trace.result)?.kernel ?? 'a variable');
     }
     return {squares: rows.map(({block, weight}) => ({block, weight})), ridge, extra};
   }
@@ -201,22 +198,60 @@ class HeadReader {
     return this.trace.nodes[this.trace.producer[value]] ?? null;
   }
 
-  /** Whether data go into a value. */
-  private hasData(value: number): boolean {
-    let found = this.reached.get(value);
-    if (found === undefined) {
-      const node = this.nodeOf(value);
-      found = node === null ? !this.trace.variables.has(value) && this.isData(value) :
-          node.inputs.some(([, input]) => this.hasData(input));
-      this.reached.set(value, found);
-    }
-    return found;
+  private kernelOf(value: number): string {
+    return this.nodeOf(value)?.kernel ?? 'a variable itself';
   }
 
-  private bareVariable(value: number): number | null {
+  /** Index of the variable whose squares, uniformly weighted, a square is: its curvature is 2ρ on that variable. */
+  private ridgeVariable({block, of, weight}: Square): number | null {
+    if (typeof weight !== 'number' || weight < 0) {
+      return null;
+    }
+    return block.difference === null ? this.shiftedVariable(block.value) : this.shiftedBy(of[0], of[1], block.value);
+  }
+
+  /** Index of the variable w where a value is w, a reshape of it, or ±w ± c with a number c. */
+  private shiftedVariable(value: number): number | null {
     const node = this.nodeOf(value);
-    return node === null ? this.dependence.variableOf.get(value) ?? null :
-        node.kernel === 'Reshape' || node.kernel === 'ExpandDims' ? this.bareVariable(node.inputs[0][1]) : null;
+    if (node === null) {
+      return this.dependence.variableOf.get(value) ?? null;
+    }
+    const [first, second] = node.inputs.map(([, input]) => input);
+    switch (node.kernel) {
+      case 'Reshape':
+      case 'ExpandDims':
+        return this.shiftedVariable(first);
+      case 'Sub':
+      case 'Add':
+        return this.shiftedBy(first, second, value);
+      default:
+        return null;
+    }
+  }
+
+  /** The variable where one operand is it and the other a number, not spread over more entries. */
+  private shiftedBy(a: number, b: number, value: number): number | null {
+    if (!this.shifts) {
+      return null;
+    }
+    const size = this.trace.values[value].size;
+    for (const [variable, number] of [[a, b], [b, a]]) {
+      if (this.constant(number) !== null && this.trace.values[variable].size === size) {
+        return this.shiftedVariable(variable);
+      }
+    }
+    return null;
+  }
+
+  private isFunctionOfOneVariable(value: number): boolean {
+    const sources = [...upstream(this.trace, [value])].filter(source => this.trace.producer[source] === -1);
+    const variables = new Set(sources.map(source => this.dependence.variableOf.get(source)).filter(v => v !== undefined));
+    return variables.size === 1 && !this.hasData(value);
+  }
+
+  private hasData(value: number): boolean {
+    return [...upstream(this.trace, [value])].some(source =>
+      this.trace.producer[source] === -1 && !this.dependence.dependent[source] && this.isData(source));
   }
 }
 

@@ -29,7 +29,6 @@ export interface OpenEngine {
   keep<T extends Tensor>(t: T): T;
   backendName: string;
   state: {activeScope?: {name?: string} | null};
-  registeredVariables: Record<string, Variable>;
 }
 
 /** The engine of this page or process (one per realm, shared by every copy of tfjs). */

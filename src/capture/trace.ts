@@ -94,13 +94,19 @@ export class Trace {
   }
 
   /**
-   * Drops the metrics that `fit` keeps for its logs and nobody will read now: kept scalar means made by f().
-   * For a failed step of `fit` only; in a custom loop what f() keeps is the user's.
+   * Drops the metrics that `fit` keeps for its logs and nobody will read now: kept scalar means of what is made
+   * with the targets. Other kept tensors belong to layers or to the user.
    */
-  disposeKeptMeans(): void {
+  disposeMetrics(targets: readonly Tensor[]): void {
+    const data = new Set<object>(targets.map(target => target.dataId));
+    const ofTargets = this.values.map((value, i) => this.producer[i] === -1 && data.has(value.dataId));
     for (const node of this.nodes) {
+      if (!node.inputs.some(([, value]) => ofTargets[value])) {
+        continue;
+      }
+      node.outputs.forEach(output => ofTargets[output] = true);
       const original = this.originals[node.outputs[0]];
-      if (node.kernel === 'Mean' && original !== undefined && original.rank === 0 && original.kept && !original.isDisposed) {
+      if (node.kernel === 'Mean' && original.rank === 0 && original.kept && !original.isDisposed) {
         original.dispose();
       }
     }
@@ -122,12 +128,12 @@ export class Trace {
  * no call but an alias, also inside another kernel, where the gradient tape of a `tf.grad` within f() clones
  * the outputs it saves before their producer is known.
  *
- * @param inFit whether `fit` runs f(), which keeps tensors for metrics.
+ * @param targets in `fit`, the targets of the batch: what it keeps for metrics is made with them.
  * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the caller.
  * @throws what f() throws; when f() does not return a scalar of float32; when f() calls `tf.customGrad` or
  * minimizes with this optimizer. The trace is released then and every variable that f() wrote is put back.
  */
-export function capture(f: () => Scalar, inFit = false): {cost: Scalar; trace: Trace} {
+export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost: Scalar; trace: Trace} {
   const open = openEngine();
   const marks = open as unknown as Record<symbol, boolean | undefined>;
   if (marks[CAPTURING]) {
@@ -151,7 +157,7 @@ export function capture(f: () => Scalar, inFit = false): {cost: Scalar; trace: T
     });
   } catch (error) {
     restore.splice(0).reverse().forEach(undo => undo());
-    discard(trace, inFit);
+    discard(trace, targets);
     throw error;
   } finally {
     restore.splice(0).reverse().forEach(undo => undo());
@@ -161,11 +167,9 @@ export function capture(f: () => Scalar, inFit = false): {cost: Scalar; trace: T
 }
 
 /** After a failed step: everything that f() changed and that can be taken back. */
-export function discard(trace: Trace, inFit: boolean): void {
+export function discard(trace: Trace, targets: readonly Tensor[]): void {
   trace.restoreVariables();
-  if (inFit) {
-    trace.disposeKeptMeans();
-  }
+  trace.disposeMetrics(targets);
   trace.dispose();
 }
 

@@ -31,12 +31,15 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
     if (node.inputs.some(([, value]) => dependent[value])) {
       for (const output of node.outputs) {
         // Integers and truth values are piecewise constant in the weights: no derivative passes.
-        dependent[output] = trace.values[output].dtype === 'float32';
+        dependent[output] = trace.values[output].dtype === 'float32' && !CONSTANT.has(node.kernel);
       }
     }
   }
   return {dependent, variables, variableOf};
 }
+
+/** Kernels whose derivative is zero wherever there is one. */
+const CONSTANT = new Set(['ZerosLike', 'OnesLike', 'Step', 'Sign', 'Floor', 'Ceil', 'Round']);
 
 /** The part of a trace between the variables and the rows, with the place of the examples in every value. */
 export interface Analysis extends Dependence {
@@ -60,7 +63,7 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
   const needed = upstream(trace, roots);
   const {dependent} = dependence;
   const strides: BatchStride[] = trace.values.map((value, i) =>
-    trace.producer[i] === -1 && needed.has(i) && !trace.variables.has(i) && isBatched(i) ? value.size / batch : null);
+    trace.producer[i] === -1 && needed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
   const activations: number[] = [];
   const parameters: number[] = [];
   trace.nodes.forEach((node, i) => {

@@ -27,8 +27,8 @@ type Rule = (node: TraceNode, inputs: ReadonlyMap<string, Operand>, outputs: Rea
 /**
  * The batch strides of a kernel's outputs from those of its inputs.
  *
- * A kernel without a rule is taken to keep the examples along its leading axis when its inputs have them there;
- * the self-check of the Jacobian notices a kernel for which that is wrong.
+ * A kernel without a rule loses the examples: what some kernels do with them is in the values of an input, which may
+ * change from step to step.
  *
  * @throws BatchAxisLost
  */
@@ -37,7 +37,7 @@ export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Oper
   if (![...inputs.values()].some(input => input.stride !== null)) {
     return outputs.map(() => null);
   }
-  return (RULES[node.kernel] ?? leading)(node, inputs, outputs, batch);
+  return (RULES[node.kernel] ?? unknown)(node, inputs, outputs, batch);
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -68,6 +68,14 @@ function agree(node: TraceNode, strides: number[]): number {
   return strides[0];
 }
 
+const unknown: Rule = (node, _inputs, outputs, batch) => {
+  if (batch === 1) {
+    return outputs.map(sizeOf);
+  }
+  throw new BatchAxisLost(node.kernel, 'unknown');
+};
+
+/** Kernels that treat the entries of the leading axis one by one. */
 const leading: Rule = (node, inputs, outputs, batch) => {
   const isLeading = ({shape, stride}: Operand): boolean =>
     stride === sizeOf(shape) / batch && (batch === 1 || shape[0] % batch === 0);
@@ -198,6 +206,12 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
 const RULES: Record<string, Rule> = {Reshape: reshape, ExpandDims: reshape, Transpose: transpose, GatherV2: gather, Unpack: unpack, Pack: pack,
   BatchMatMul: matMul, _FusedMatMul: matMul, Concat: along('axis'), SplitV: along('axis'), Cumsum: along('axis'),
   Softmax: along('dim'), LogSoftmax: along('axis'), Reverse: along('dims')};
+for (const kernel of ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D', 'Conv2DBackpropInput',
+  'Conv3DBackpropInputV2', 'DepthwiseConv2dNativeBackpropInput', 'MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad', 'MaxPool3D',
+  'MaxPool3DGrad', 'AvgPool3D', 'AvgPool3DGrad', 'Dilation2D', 'LRN', 'LRNGrad', 'DepthToSpace', 'ResizeBilinear',
+  'ResizeBilinearGrad', 'ResizeNearestNeighbor', 'ResizeNearestNeighborGrad']) {
+  RULES[kernel] = leading;
+}
 for (const kernel of ['Slice', 'StridedSlice', 'PadV2', 'MirrorPad', 'Tile']) {
   RULES[kernel] = sameAxis;
 }
@@ -209,6 +223,6 @@ for (const kernel of ['Add', 'AddN', 'Sub', 'Multiply', 'RealDiv', 'FloorDiv', '
   'LogicalOr', 'LogicalNot', 'Prelu', 'FusedBatchNorm', 'Cast', 'ClipByValue', 'Abs', 'Neg', 'Square', 'Sqrt', 'Rsqrt',
   'Exp', 'Expm1', 'Log', 'Log1p', 'Sin', 'Cos', 'Tan', 'Asin', 'Acos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Acosh',
   'Atanh', 'Erf', 'Sigmoid', 'Softplus', 'Relu', 'Relu6', 'LeakyRelu', 'Elu', 'EluGrad', 'Selu', 'Step', 'Sign', 'Floor',
-  'Ceil', 'Round', 'Reciprocal', 'IsNan', 'IsInf', 'IsFinite', 'ZerosLike', 'OnesLike']) {
+  'Ceil', 'Round', 'Reciprocal', 'IsNan', 'IsInf', 'IsFinite', 'ZerosLike', 'OnesLike', 'BroadcastTo']) {
   RULES[kernel] = elementwise;
 }

@@ -6,15 +6,15 @@ import {ggnError} from '../errors';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
 import {mendedCotangents} from './tfjs_defects';
 
+/** The handles of a trace, by value index. */
+export type Values = readonly Tensor[];
+
 /**
  * Vector-Jacobian products of single kernels: from the cotangents δ of a node's outputs to those of its inputs.
  *
  * `tfjsCotangents` asks tfjs's own registered gradients and is what the self-check trusts; `cotangents` puts our
  * rules before them where tfjs is slow.
  */
-/** The handles of a trace, by value index. */
-export type Values = readonly Tensor[];
-
 export type Cotangents = Record<string, () => Tensor>;
 
 type OutputCotangents = ReadonlyArray<Tensor | null>;
@@ -31,6 +31,10 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     const inner: TraceNode = {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
     const thunks = tfjsCotangents(values, inner, [dy]);
     const bias = names.get('bias');
+    if (bias !== undefined && node.attrs['dataFormat'] === 'NCHW') {
+      throw ggnError(`tfjs has no gradient for the bias fused into '${node.kernel}' with the channels first. Add the bias by an op of ` +
+          'its own, or put the channels last.');
+    }
     return bias === undefined ? thunks : {...thunks, bias: () => sumTo(dy, values[bias].shape)};
   }
   const config = getGradient(node.kernel);
@@ -43,10 +47,12 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]], dys[0]!) ?? {};
+  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]],
+      dys[0]!) ?? {};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
-  return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) => [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
+  return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
+    [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
 }
 
 /** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */

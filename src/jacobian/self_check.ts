@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import type {BatchJacobian} from './batch_jacobian';
 import {sumTo} from './cotangents';
-import {add} from './kernels';
+import {add, matMul, shaped} from './kernels';
 import {collect, sweepBack} from './parameter';
 import type {Plan} from './plan';
 
@@ -14,23 +14,31 @@ import type {Plan} from './plan';
  */
 const TOLERANCE = 1e-3;
 
+/** |Jᵀu| below which the entries are float32's denormals, or close to them: there is nothing to compare. */
+const NOISE = 1e-30;
+
+/** Floats that the Gram matrices of single variables may take together: 256 MiB. */
+const MAX_MATRICES = 2 ** 26;
+
 /**
  * Tests the batch Jacobian of a trace against itself and against tfjs with a fixed pseudo-random u in Rⁿ:
  * (1) Jᵀu from the uses equals one ordinary reverse sweep with tfjs's own gradients, seeded with u, variable by
- * variable; (2) G u equals J(Jᵀu).
+ * variable; (2) G u equals J(Jᵀu), over all variables and, where the matrices fit, variable by variable.
  *
  * @param gram the Gram matrix J Jᵀ over all variables, n x n.
+ * @param seen gets the indices of the variables that were large enough in Jᵀu to tell.
  * @returns null, or what is wrong.
  */
-export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array): string | null {
+export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array,
+    seen = new Set<number>()): string | null {
   let problem: string | null = null;
   tidy(() => {
-    problem = findProblem(trace, plan, jacobian, gram);
+    problem = findProblem(trace, plan, jacobian, gram, seen);
   });
   return problem;
 }
 
-function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array): string | null {
+function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array, seen: Set<number>): string | null {
   const n = jacobian.rows;
   const u = pseudoRandom(n);
   const uTensor = tensor(u, [n]);
@@ -42,9 +50,16 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Fl
     return {variable, difference: distance(a, b), size: Math.max(norm(a), norm(b))};
   });
   const total = Math.hypot(...pairs.map(pair => pair.size));
-  for (const {variable, difference, size} of pairs) {
+  if (total < NOISE) {
+    return null;
+  }
+  for (const [v, {variable, difference, size}] of pairs.entries()) {
     // Tiny parts of the gradient carry the rounding of the large ones.
-    if (!(difference <= TOLERANCE * size + 1e-2 * TOLERANCE * total)) {
+    const rounding = 1e-2 * TOLERANCE * total;
+    if (size > 2 * rounding) {
+      seen.add(v);
+    }
+    if (!(difference <= TOLERANCE * size + rounding)) {
       return `Jᵀu from the uses of the variable '${variable.name}' differs from an ordinary reverse sweep by ` +
           `${(difference / size).toExponential(1)} of its norm`;
     }
@@ -59,6 +74,22 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Fl
   const difference = distance(direct, product);
   if (!(difference <= TOLERANCE * Math.max(norm(direct), norm(product)))) {
     return `G u differs from J(Jᵀu) by ${(difference / norm(direct)).toExponential(1)} of its norm`;
+  }
+  return n * n * pairs.length > MAX_MATRICES ? null : findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct));
+}
+
+/** (2) for each variable by itself, so that a large layer does not hide a small one. */
+function findProblemByVariable(plan: Plan, jacobian: BatchJacobian, u: Tensor, mine: ReadonlyArray<Tensor | null>, total: number):
+    string | null {
+  const {variables} = plan.analysis;
+  const grams = jacobian.gram(variables.map((_, v) => v));
+  for (const [v, variable] of variables.entries()) {
+    const product = matMul(grams[v], shaped(u, [jacobian.rows, 1])).dataSync();
+    const direct = jacobian.apply(mine.map((part, w) => w === v ? part : null)).dataSync();
+    const difference = distance(direct, product);
+    if (!(difference <= TOLERANCE * Math.max(norm(direct), norm(product)) + 1e-2 * TOLERANCE * total)) {
+      return `G u differs from J(Jᵀu) for the variable '${variable.name}' by ${(difference / norm(direct)).toExponential(1)} of its norm`;
+    }
   }
   return null;
 }

@@ -191,14 +191,12 @@ const penalties: Record<string, [(net: Network) => tf.Tensor, number[]]> = {
   'a mean': [({w}) => w.square().mean(), [1 / 12, 0]],
   'given twice': [({w}) => w.square().sum().mul(0.01).add(w.square().sum().mul(0.02)), [0.03, 0]],
   'through a reshape': [({w}) => w.reshape([-1]).square().sum().mul(0.01), [0.01, 0]],
-  'squaredDifference from zero: gradient only': [({w}) => tf.squaredDifference(w, 0).sum().mul(0.01), [0, 0]],
+  'squaredDifference from zero': [({w}) => tf.squaredDifference(w, 0).sum().mul(0.01), [0.01, 0]],
   'tf.regularizers.l2': [({v}) => tf.regularizers.l2({l2: 0.05}).apply(v), [0, 0.05]],
   'absolute values: gradient only': [({w}) => w.abs().sum().mul(0.01), [0, 0]],
   'l1l2': [({w}) => tf.regularizers.l1l2({l1: 0.01, l2: 0.02}).apply(w), [0.02, 0]],
-  'a prior (w - 3)²: gradient only': [({w}) => w.sub(3).square().sum().mul(0.01), [0, 0]],
+  'a prior (w - 3)²': [({w}) => w.sub(3).square().sum().mul(0.01), [0.01, 0]],
   'a norm: gradient only': [({w}) => w.square().sum().sqrt().mul(0.1), [0, 0]],
-  'squares weighted by a constant tensor: gradient only': [({v}) => v.square().mul(tf.tensor1d([0.1, 0.2])).sum(), [0, 0]],
-  'a negative ridge: gradient only': [({w}) => w.square().sum().mul(-0.001), [0, 0]],
   'a linear term in the data: gradient only': [({v, y}) => v.slice([0, 0], [1, 2]).mul(y).mean(), [0, 0]],
 };
 
@@ -223,8 +221,8 @@ test.serial('loop: a prior that is a tensor as long as the data counts as rows',
 });
 
 const REFUSED: Record<string, [(net: Network) => tf.Tensor, RegExp]> = {
-  'RMSE': [({residual}) => residual().square().mean().sqrt(), /its term 'Sqrt' depends on data and is no square/],
-  'mean absolute error': [({residual}) => residual().abs().mean(), /its term 'Abs' depends on data/],
+  'RMSE': [({residual}) => residual().square().mean().sqrt(), /its term 'Sqrt' is no square/],
+  'mean absolute error': [({residual}) => residual().abs().mean(), /its term 'Abs' is no square/],
   'losses.absoluteDifference': [({predict, y}) => tf.losses.absoluteDifference(y, predict()), /'Abs'/],
   'losses.huberLoss': [({predict, y}) => tf.losses.huberLoss(y, predict()), /'Abs'/],
   'losses.logLoss': [({predict, y}) => tf.losses.logLoss(y.greater(0).toFloat(), predict().sigmoid()), /'Log'/],

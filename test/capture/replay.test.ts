@@ -14,7 +14,7 @@ class Onlooker extends tf.Optimizer {
   }
 
   override minimize(f: () => tf.Scalar): tf.Scalar {
-    const {cost, trace} = capture(f, true);
+    const {cost, trace} = capture(f);
     try {
       tf.tidy(() => this.see(trace, cost.dataSync()[0]));
     } finally {

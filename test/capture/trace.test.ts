@@ -271,20 +271,24 @@ test.serial('a variable that f() assigns several times goes back to its first va
   tf.dispose([w, counter]);
 });
 
-test.serial('discard() drops the metrics that fit keeps, and only in fit', t => {
+test.serial('discard() drops the metrics that fit keeps of the targets, and nothing else', t => {
   for (const inFit of [true, false]) {
     const w = tf.variable(tf.tensor1d([1, 3]));
+    const target = tf.tensor1d([2, 5]);
     let metric!: tf.Tensor;
+    let ofLayer!: tf.Tensor;
     let mine!: tf.Tensor;
     const {cost, trace} = capture(() => {
-      metric = tf.keep(w.abs().mean());
+      ofLayer = tf.keep(w.abs().mean());
+      metric = tf.keep(w.sub(target).abs().mean());
       mine = tf.keep(w.square());
       return w.square().mean().asScalar();
-    }, inFit);
-    discard(trace, inFit);
+    }, inFit ? [target] : []);
+    discard(trace, inFit ? [target] : []);
     t.is(metric.isDisposed, inFit);
+    t.false(ofLayer.isDisposed);
     t.false(mine.isDisposed);
-    tf.dispose([metric, mine, cost, w]);
+    tf.dispose([metric, ofLayer, mine, cost, w, target]);
   }
 });
 

@@ -1,9 +1,8 @@
 /** The cache of plans: sixteen traces, and the one that waited longest goes. */
 import test from 'ava';
-import {PlanCache} from '../../src/jacobian/plan_cache';
-import type {Plan} from '../../src/jacobian/plan';
+import {type KnownPlan, PlanCache} from '../../src/jacobian/plan_cache';
 
-const plan = (components: number): Plan => ({components} as unknown as Plan);
+const plan = (components: number): KnownPlan => ({plan: {components} as KnownPlan['plan'], seen: new Set(), steps: 1});
 
 test('a plan comes back by its signature', t => {
   const cache = new PlanCache();
@@ -23,11 +22,11 @@ test('the seventeenth drops the one that has not been asked for longest', t => {
   for (let i = 0; i < 16; i++) {
     cache.set(`trace ${i}`, plan(i));
   }
-  t.is(cache.get('trace 0')!.components, 0, 'asked for: now the youngest');
+  t.is(cache.get('trace 0')!.plan.components, 0, 'asked for: now the youngest');
   cache.set('trace 16', plan(16));
   t.is(cache.get('trace 1'), undefined);
   for (const i of [0, 2, 3, 15, 16]) {
-    t.is(cache.get(`trace ${i}`)!.components, i);
+    t.is(cache.get(`trace ${i}`)!.plan.components, i);
   }
   // Endless new traces do not make it grow: the sixteen last are there.
   for (let i = 100; i < 200; i++) {

@@ -29,14 +29,14 @@ export class Probe extends GramGaussNewton {
   override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
     const context = trainStepOf(this);
     const cost = tf.tidy(() => {
-      const {cost, trace} = capture(f, context !== null);
+      const {cost, trace} = capture(f, context?.targets);
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
         const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
         const {residual, weight} = readResiduals(trace, rows.head, checked.plan);
         this.look({trace, rows, checked, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
-        discard(trace, context !== null);
+        discard(trace, context?.targets ?? []);
         throw error;
       }
       trace.dispose();

@@ -1,4 +1,4 @@
-import {add, concat, matMul, mul, oneHot, reshape, slice, stack, tensor1d, tidy, zerosLike} from '@tensorflow/tfjs-core';
+import {add, concat, matMul, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {ggnError} from '../../errors';
@@ -72,7 +72,10 @@ export class FallbackUse implements ParameterUse {
       const one = sliceExample(this.values, this.node, this.strides, this.examples, example);
       return this.pullBack(one.values, one.node, dys.map(dy => dy === null ? null : sliceLeading(dy, this.examples, example)));
     }
-    const mask = reshape(oneHot(tensor1d([example], 'int32'), this.examples), [this.examples, 1]);
+    if (this.examples === 1) {
+      return this.pullBack(this.values, this.node, dys);
+    }
+    const mask = tensor(Float32Array.from({length: this.examples}, (_, b) => b === example ? 1 : 0), [this.examples, 1]);
     return this.pullBack(this.values, this.node, dys.map((dy, k) => dy === null ? null : this.weigh(dy, mask, k)));
   }
 
