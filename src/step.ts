@@ -128,12 +128,14 @@ function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, g
     const u = tensor(Float32Array.from(group.coefficients, x => -x), [jacobian.rows]);
     jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
   });
-  const scales = solution.groups.map(group => ({previous: scalar(group.previousScale), extra: scalar(group.extraScale)}));
+  const hasExtra = extra.some(t => t !== null);
+  const scales = solution.groups.map(group =>
+    ({previous: scalar(group.previousScale), extra: hasExtra ? scalar(group.extraScale) : null}));
   return plan.analysis.variables.map((variable, v) => {
     const scale = scales[groupOf[v]];
     let d = pulled[v];
     for (const [t, factor] of [[previous[v], scale.previous], [extra[v], scale.extra]] as const) {
-      if (t !== null) {
+      if (t !== null && factor !== null) {
         const part = mul(t, factor);
         d = d === null ? part : add(d, part);
       }

@@ -51,8 +51,7 @@ interface Square {
 class HeadReader {
   private readonly squares = new Map<string, Square>();
   private readonly others: Array<readonly [number, Weight]> = [];
-  /** Whether w - c counts as w. */
-  private shifts = false;
+  private besideData: boolean | null = null;
 
   constructor(private readonly trace: Trace, private readonly dependence: Dependence,
       private readonly isData: (value: number) => boolean) {}
@@ -60,8 +59,6 @@ class HeadReader {
   read(): LossHead {
     this.walk(this.trace.result, 1);
     const all = [...this.squares.values()];
-    // (w - c)² is a prior beside data, and what is to be fitted where there are none.
-    this.shifts = all.some(square => square.of.some(value => this.hasData(value)));
     let rows = all.filter(square => this.ridgeVariable(square) === null);
     if (rows.length === 0) {
       // Nothing but squares of variables in the loss: then they are what is to be fitted.
@@ -231,16 +228,19 @@ class HeadReader {
 
   /** The variable where one operand is it and the other a number, not spread over more entries. */
   private shiftedBy(a: number, b: number, value: number): number | null {
-    if (!this.shifts) {
-      return null;
-    }
     const size = this.trace.values[value].size;
     for (const [variable, number] of [[a, b], [b, a]]) {
-      if (this.constant(number) !== null && this.trace.values[variable].size === size) {
-        return this.shiftedVariable(variable);
+      if (this.trace.values[variable].size === size && this.constant(number) !== null) {
+        const found = this.shiftedVariable(variable);
+        return found !== null && this.isBesideData() ? found : null;
       }
     }
     return null;
+  }
+
+  /** (w - c)² is a prior beside data, and what is to be fitted where there are none. */
+  private isBesideData(): boolean {
+    return this.besideData ??= [...this.squares.values()].some(square => square.of.some(value => this.hasData(value)));
   }
 
   private isFunctionOfOneVariable(value: number): boolean {

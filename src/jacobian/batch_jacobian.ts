@@ -1,7 +1,7 @@
-import {concat, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
-import {add, matMul, mul, shaped, sumAlong} from './kernels';
+import {add, matMul, mul, shaped, sumRows} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {MatrixUse} from './uses/matmul';
@@ -79,7 +79,7 @@ export class BatchJacobian {
           known.sum = known.sum === null ? more : add(known.sum, more);
         }
       });
-      changes.push(...shared.all().map(known => sumAlong(mul(known.delta, known.sum!), 1)));
+      changes.push(...shared.all().map(known => sumRows(mul(known.delta, known.sum!))));
       return this.total(changes, [this.rows]);
     });
   }
@@ -89,8 +89,10 @@ export class BatchJacobian {
     const {analysis, components, sites} = this.plan;
     const entries = shaped(u, [analysis.batch, components]);
     const weighted = new ByMatrix<Tensor>();
+    let row: Tensor | undefined;
+    const onesRow = (): Tensor => row ??= ones([1, this.rows]);
     const pull = (use: ParameterUse): Tensor => sharesDelta(use) ?
-      use.pullWeighted(weighted.of(use.delta, () => mul(use.delta, entries))) : use.applyTranspose(entries);
+      use.pullWeighted(weighted.of(use.delta, () => mul(use.delta, entries)), onesRow) : use.applyTranspose(entries);
     const gradients: Array<Tensor | null> = analysis.variables.map(() => null);
     const done = new Set<ParameterUse>();
     this.joined.forEach((uses, v) => {

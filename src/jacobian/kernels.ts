@@ -17,8 +17,8 @@ export const sub = (a: Tensor, b: Tensor): Tensor => run('Sub', {a, b});
 /** a ∘ b, broadcast. */
 export const mul = (a: Tensor, b: Tensor): Tensor => run('Multiply', {a, b});
 
-/** Sum of a matrix along axis 0 or 1. */
-export const sumAlong = (x: Tensor, axis: 0 | 1, keepDims = false): Tensor => run('Sum', {x}, {axis: [axis], keepDims});
+/** Sums of the rows of a matrix. */
+export const sumRows = (x: Tensor, keepDims = false): Tensor => run('Sum', {x}, {axis: [1], keepDims});
 
 /** a b for matrices. */
 export const matMul = (a: Tensor, b: Tensor): Tensor => run('BatchMatMul', {a, b}, {transposeA: false, transposeB: false});

@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumAlong, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {matMul, mul, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {denseGram, MAX_BLOCK} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
@@ -117,7 +117,7 @@ export class MatrixUse implements DeltaUse {
 
 /** x v for a vector given as a row [1, k]: a matrix of one column is not worth the packing of a product on WASM. */
 function timesColumn(x: Tensor, row: Tensor): Tensor {
-  return sumAlong(mul(x, row), 1, true);
+  return sumRows(mul(x, row), true);
 }
 
 /** How a product kernel reads as data x matrix: the data operand, and whether the parameter is stored transposed. */

@@ -31,8 +31,8 @@ export interface DeltaUse extends ParameterUse {
   readonly delta: Tensor | null;
   /** f(p), [n, out] or [1, out]. */
   preactivation(p: Tensor): Tensor;
-  /** fᵀ(u ∘ δ), as many elements as p. */
-  pullWeighted(weighted: Tensor): Tensor;
+  /** fᵀ(u ∘ δ), as many elements as p. @param ones a row of ones [1, n], made when asked for. */
+  pullWeighted(weighted: Tensor, ones: () => Tensor): Tensor;
 }
 
 export function sharesDelta(use: ParameterUse): use is DeltaUse & {readonly delta: Tensor} {

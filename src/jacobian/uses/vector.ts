@@ -2,7 +2,7 @@ import {addN, div, neg, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumAlong} from '../kernels';
+import {matMul, mul, shaped} from '../kernels';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
@@ -21,8 +21,9 @@ export class VectorUse implements DeltaUse {
     return shaped(p, [1, this.size]);
   }
 
-  pullWeighted(weighted: Tensor): Tensor {
-    return sumAlong(weighted, 0);
+  /** The sum over rows as a product: the layer's kernel multiplies with the same matrix, which WASM packs once for both. */
+  pullWeighted(weighted: Tensor, ones: () => Tensor): Tensor {
+    return matMul(ones(), weighted);
   }
 
   /** Several uses of the same entries: their rows add up. */
