@@ -25,22 +25,20 @@ function checkAgainstDense(root: CurvatureRoot, s: Matrix, seed: number): boolea
 }
 
 test('diagonal root equals the dense matrix', t => {
-  fc.assert(fc.property(seeds, fc.integer({min: 1, max: 20}), (seed, n) => {
+  t.notThrows(() => fc.assert(fc.property(seeds, fc.integer({min: 1, max: 20}), (seed, n) => {
     const s = randomVector(n, randomNumbers(seed));
     return checkAgainstDense(diagonalRoot(Float64Array.from(s)), s.map((si, i) => s.map((_, j) => (i === j ? si : 0))), seed);
-  }), {numRuns: 40});
-  t.pass();
+  }), {numRuns: 40}));
 });
 
 test('block diagonal root equals the dense matrix', t => {
-  fc.assert(fc.property(seeds, fc.integer({min: 1, max: 6}), fc.integer({min: 1, max: 5}), (seed, examples, k) => {
+  t.notThrows(() => fc.assert(fc.property(seeds, fc.integer({min: 1, max: 6}), fc.integer({min: 1, max: 5}), (seed, examples, k) => {
     const n = examples * k;
     const blocks = Float64Array.from(randomVector(n * k, randomNumbers(seed)));
     const s = Array.from({length: n}, (_, i) => Array.from({length: n}, (_, j) => (
       Math.floor(i / k) === Math.floor(j / k) ? blocks[i * k + j % k] : 0)));
     return checkAgainstDense(blockDiagonalRoot(blocks, k), s, seed);
-  }), {numRuns: 40});
-  t.pass();
+  }), {numRuns: 40}));
 });
 
 test('inputs are left as they are', t => {
