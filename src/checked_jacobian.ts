@@ -52,13 +52,11 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   if (known !== undefined) {
     const formed = form(known.plan);
     known.steps++;
-    if (known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps)) {
-      const problem = check(formed, known.seen);
-      if (problem !== null) {
-        throw problem;
-      }
+    const isDue = known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps);
+    if (!isDue || check(formed, known.seen) === null) {
+      return formed;
     }
-    return formed;
+    // What the first check could not see is wrong: all ways are tried again, and say so themselves.
   }
   let failure: Error | null = null;
   let reason: 'unknown' | 'other' = 'unknown';

@@ -151,8 +151,8 @@ export class GramGaussNewton extends Optimizer {
    */
   override applyGradients(gradients: NamedTensorMap | NamedTensor[]): void {
     const names = Array.isArray(gradients) ? gradients.map(({name}) => name) : Object.keys(gradients ?? {});
-    throw ggnError(`applyGradients() received gradients only (of ${names.join(', ') || 'nothing'}), and a Gram-Gauss-Newton step needs the Jacobian of the batch. Call ` +
-        'optimizer.minimize(() => loss) instead; to work with gradients, use a first-order optimizer such as tf.train.sgd.');
+    throw ggnError(`applyGradients() received gradients only (of ${names.join(', ') || 'nothing'}), and a Gram-Gauss-Newton step ` +
+        'needs the Jacobian of the batch. Call optimizer.minimize(() => loss) instead; to work with gradients, use a first-order optimizer such as tf.train.sgd.');
   }
 
   /** The options, as saved in a model. */

@@ -5,7 +5,7 @@ import {add, matMul, mul, shaped, sumRows} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {MatrixUse} from './uses/matmul';
-import {ByMatrix, denseGram, MAX_BLOCK, OuterProducts, sharesDelta} from './uses/use';
+import {blocksOf, ByMatrix, denseGram, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
 import {VectorUse} from './uses/vector';
 
@@ -151,11 +151,8 @@ export class BatchJacobian {
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
   private blockwise(variable: VariableSites, v: number, f: (rows: Tensor) => Tensor): Tensor {
     const {analysis, components} = this.plan;
-    const step = Math.max(1, Math.min(analysis.batch, Math.floor(MAX_BLOCK / (analysis.variables[v].size * components))));
-    const parts: Tensor[] = [];
-    for (let from = 0; from < analysis.batch; from += step) {
-      parts.push(tidy(() => f(this.rowsOf(variable, v, from, Math.min(from + step, analysis.batch)))));
-    }
+    const parts = blocksOf(analysis.batch, analysis.variables[v].size * components)
+        .map(([from, to]) => tidy(() => f(this.rowsOf(variable, v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 

@@ -5,7 +5,7 @@ import {ggnError} from '../../errors';
 import type {BatchStride} from '../batch_axis';
 import {tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
-import {denseGram, MAX_BLOCK} from './use';
+import {blocksOf, denseGram, MAX_BLOCK} from './use';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
@@ -29,11 +29,8 @@ export class FallbackUse implements ParameterUse {
 
   apply(p: Tensor): Tensor {
     const column = reshape(p, [this.size, 1]);
-    const step = Math.max(1, Math.floor(MAX_BLOCK / (this.size * this.components)));
-    const parts: Tensor[] = [];
-    for (let from = 0; from < this.examples; from += step) {
-      parts.push(tidy(() => matMul(this.rows(from, Math.min(from + step, this.examples)), column)));
-    }
+    const parts = blocksOf(this.examples, this.size * this.components)
+        .map(([from, to]) => tidy(() => matMul(this.rows(from, to), column)));
     return reshape(concat(parts, 0), [this.examples, this.components]);
   }
 

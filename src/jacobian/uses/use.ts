@@ -87,6 +87,12 @@ export class OuterProducts {
 /** Number of floats that a block of dense rows may take: 64 MiB. */
 export const MAX_BLOCK = 2 ** 24;
 
+/** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
+export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
+  const step = Math.max(1, Math.min(examples, Math.floor(MAX_BLOCK / perExample)));
+  return Array.from({length: Math.ceil(examples / step)}, (_, i) => [i * step, Math.min((i + 1) * step, examples)] as const);
+}
+
 /**
  * Gram matrix of dense rows, block by block: rows that do not fit are formed again for each pair of blocks.
  *
@@ -94,11 +100,9 @@ export const MAX_BLOCK = 2 ** 24;
  */
 export function denseGram(examples: number, components: number, size: number,
     rows: (from: number, to: number) => Tensor): Tensor {
-  const step = Math.max(1, Math.min(examples, Math.floor(MAX_BLOCK / (size * components))));
-  const starts = Array.from({length: Math.ceil(examples / step)}, (_, i) => i * step);
-  const block = (from: number): Tensor => rows(from, Math.min(from + step, examples));
-  return tidy(() => concat(starts.map(i => tidy(() => {
-    const left = block(i);
-    return concat(starts.map(j => tidy(() => matMul(left, transposed(j === i ? left : block(j))))), 1);
+  const blocks = blocksOf(examples, size * components);
+  return tidy(() => concat(blocks.map(block => tidy(() => {
+    const left = rows(...block);
+    return concat(blocks.map(other => tidy(() => matMul(left, transposed(other === block ? left : rows(...other))))), 1);
   })), 0));
 }

@@ -49,8 +49,8 @@ export class VectorUse implements DeltaUse {
   }
 }
 
-/** Kernels that combine a parameter with data element by element, and the factor of δ in the parameter. */
-export const ELEMENTWISE = new Set(['Add', 'Sub', 'Multiply', 'RealDiv', '_FusedMatMul', 'FusedConv2D', 'FusedDepthwiseConv2D']);
+/** Kernels that combine a parameter with data element by element, or add it as a fused bias. */
+const ELEMENTWISE = new Set(['Add', 'Sub', 'Multiply', 'RealDiv', '_FusedMatMul', 'FusedConv2D', 'FusedDepthwiseConv2D']);
 
 /**
  * Whether the rows of an elementwise use are sums over positions of what stands behind an example: p repeats

@@ -6,8 +6,9 @@ import {ggn} from '../../../src/index';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
 import {denseGram as blockedGram, MAX_BLOCK, OuterProducts} from '../../../src/jacobian/uses/use';
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
-import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
+import {denseGram} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
+import {checkOperator} from '../../support/check_operator';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -17,23 +18,9 @@ const B = 4;
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[]): void {
-  const reference = denseJacobian(rows, variables);
-  const {n, m} = reference;
-  let looked = false;
-  new Probe(({checked: {plan, jacobian, grams}}) => {
-    looked = true;
-    t.is(plan.analysis.batch, B);
-    t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
-    t.true(relativeError(jacobian.dense().dataSync(), reference.jacobian) < 1e-5, 'rows of J');
-    t.true(relativeError(grams[0], denseGram(reference.jacobian, n, m)) < 1e-5, 'Gram matrix');
-    const u = Float64Array.from({length: n}, (_, i) => Math.cos(1 + 2 * i));
-    const pulled = jacobian.applyTranspose(tf.tensor(Float32Array.from(u), [n])).flatMap(part => [...part!.dataSync()]);
-    t.true(relativeError(pulled, Float64Array.from({length: m}, (_, j) => u.reduce((sum, x, r) => sum + x * reference.jacobian[r * m + j], 0))) < 1e-5, 'Jᵀu');
-    const d = variables.map((v, i) => noise(v.shape, 30 + i));
-    const numbers = d.flatMap(part => [...part.dataSync()]);
-    t.true(relativeError(jacobian.apply(d).dataSync(), Float64Array.from({length: n}, (_, r) => numbers.reduce((sum, x, j) => sum + x * reference.jacobian[r * m + j], 0))) < 1e-5, 'J d');
-  }).minimize(() => rows().square().mean());
-  t.true(looked);
+  const plan = checkOperator(t, rows, variables, 1e-5);
+  t.is(plan.analysis.batch, B);
+  t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
 }
 
 type Use = [string, number[][], (x: any, p: any) => tf.Tensor];

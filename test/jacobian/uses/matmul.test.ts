@@ -2,36 +2,19 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {BatchJacobian} from '../../../src/jacobian/batch_jacobian';
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {OuterProducts} from '../../../src/jacobian/uses/use';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
+import {checkOperator} from '../../support/check_operator';
 
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 /** Compares the operator of these rows with the reference; B leads. */
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], tolerance = 2e-5): void {
-  const reference = denseJacobian(rows, variables);
-  const {n, m} = reference;
-  let looked = false;
-  new Probe(({checked: {plan, jacobian, grams}, variables: found}) => {
-    looked = true;
-    t.deepEqual(found, variables);
-    t.true(plan.analysis.batch > 1, 'by the batch');
-    t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
-    t.true(relativeError(jacobian.dense().dataSync(), reference.jacobian) < tolerance, 'rows of J');
-    t.true(relativeError(grams[0], denseGram(reference.jacobian, n, m)) < tolerance, 'Gram matrix');
-    const u = Float64Array.from({length: n}, (_, i) => Math.cos(1 + 2 * i));
-    const pulled = jacobian.applyTranspose(tf.tensor(Float32Array.from(u), [n])).flatMap(part => [...part!.dataSync()]);
-    t.true(relativeError(pulled, Float64Array.from({length: m}, (_, j) => u.reduce((sum, x, r) => sum + x * reference.jacobian[r * m + j], 0))) < tolerance, 'Jᵀu');
-    let offset = 0;
-    const d = Float64Array.from({length: m}, (_, i) => Math.sin(1 + i));
-    const parts = variables.map(v => tf.tensor(Float32Array.from(d.subarray(offset, offset += v.size)), v.shape));
-    t.true(relativeError(jacobian.apply(parts).dataSync(), Float64Array.from({length: n}, (_, r) => d.reduce((sum, x, j) => sum + x * reference.jacobian[r * m + j], 0))) < tolerance, 'J d');
-    t.true(jacobian instanceof BatchJacobian);
-  }).minimize(() => rows().square().mean());
-  t.true(looked);
+  const plan = checkOperator(t, rows, variables, tolerance);
+  t.true(plan.analysis.batch > 1, 'by the batch');
+  t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
 }
 
 type Product = (x: any, w: any) => tf.Tensor;
