@@ -6,7 +6,6 @@ import {ggn} from '../../../src/index';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
 import {denseGram as blockedGram, MAX_BLOCK, OuterProducts} from '../../../src/jacobian/uses/use';
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
-import {denseGram} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
 
