@@ -4,6 +4,7 @@ import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
+import {GatherUse} from './uses/gather';
 import {MatrixUse} from './uses/matmul';
 import {blocksOf, ByMatrix, denseGram, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
@@ -175,5 +176,5 @@ export class BatchJacobian {
 
 function join(uses: readonly ParameterUse[]): ParameterUse {
   return uses.length === 1 ? uses[0] : uses[0] instanceof MatrixUse ? MatrixUse.stack(uses as MatrixUse[]) :
-      VectorUse.sum(uses as VectorUse[]);
+      uses[0] instanceof GatherUse ? GatherUse.stack(uses as GatherUse[]) : VectorUse.sum(uses as VectorUse[]);
 }

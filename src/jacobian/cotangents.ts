@@ -4,6 +4,7 @@ import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
+import {ownGradients} from './own_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -47,8 +48,10 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]],
-      dys[0]!) ?? {};
+  const {backendName} = openEngine();
+  const valueByName = (name: string): Tensor => values[named.get(name)!];
+  const mended: Partial<Cotangents> = node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, valueByName, dys[0]!),
+    ...mendedCotangents(backendName, node, valueByName, values[node.outputs[0]], dys[0]!)};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>

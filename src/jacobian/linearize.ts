@@ -6,6 +6,7 @@ import {beforeActivation, cotangents, sumTo} from './cotangents';
 import {add} from './kernels';
 import type {Plan, Site, SweepStep} from './plan';
 import {FallbackUse} from './uses/fallback';
+import {gatherUse} from './uses/gather';
 import {matrixUse} from './uses/matmul';
 import type {ParameterUse} from './uses/use';
 import {elementwiseRows, VectorUse} from './uses/vector';
@@ -89,6 +90,9 @@ function makeUse(trace: Trace, plan: Plan, site: Site, deltas: ReadonlyArray<Del
     const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
     return matrixUse(trace.values, node, site.matrix!, strides[data]!, strides[output]!, batch, first,
         parts => byRow.join(parts));
+  }
+  if (site.kind === 'gather') {
+    return gatherUse(trace.values, node, strides, batch, first);
   }
   const rows = site.kind === 'row' ? first.map(d => reshape(d, [batch, -1])) :
       first.map(d => elementwiseRows(trace.values, node, name, d, strides[output]!, batch));

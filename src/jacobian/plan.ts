@@ -6,6 +6,7 @@ import {withoutActivation} from './cotangents';
 import {findParameter} from './parameter';
 import type {Parameter} from './parameter';
 import {isElementwise} from './uses/vector';
+import {isGather, tableSizes} from './uses/gather';
 import {matrixSite} from './uses/matmul';
 import type {MatrixSite} from './uses/matmul';
 
@@ -24,7 +25,7 @@ export interface RowBlock {
 export interface Site {
   readonly node: TraceNode;
   readonly name: string;
-  readonly kind: 'matrix' | 'vector' | 'fallback' | 'row';
+  readonly kind: 'matrix' | 'vector' | 'gather' | 'fallback' | 'row';
   readonly matrix: MatrixSite | null;
   readonly parameter: Parameter;
 }
@@ -121,7 +122,8 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
 function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {
   const matrix = matrixSite(trace.values, node, name);
   const stride = analysis.strides[node.outputs[0]]!;
-  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' : 'fallback';
+  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' :
+      isGather(node, name, analysis.strides) ? 'gather' : 'fallback';
   return {node, name, kind, matrix, parameter};
 }
 
@@ -141,9 +143,13 @@ function arrange(all: readonly Site[], variable: number, trace: Trace): Variable
   }
   const joinable = groups.every(group => group.length === 1 || group.every(i =>
     all[i].kind !== 'fallback' && all[i].kind === all[group[0]].kind &&
-    all[i].matrix?.transposed === all[group[0]].matrix?.transposed));
+    all[i].matrix?.transposed === all[group[0]].matrix?.transposed && tableOf(all[i], trace) === tableOf(all[group[0]], trace)));
   return {sites, groups: joinable && disjoint(groups.map(group => all[group[0]].parameter)) ? groups : null};
 }
+
+/** How a gather sees its table; '' for other sites. */
+const tableOf = ({kind, node, parameter}: Site, trace: Trace): string =>
+  kind === 'gather' ? Object.values(tableSizes(node, trace.values[parameter.value].shape)).join() : '';
 
 const repeats = ({entries}: Parameter): boolean => entries !== null && new Set(entries).size < entries.length;
 
