@@ -4,6 +4,7 @@ import {outerProduct} from '../../solve/outer_product';
 import type {TraceNode} from '../../capture/trace';
 import type {BatchStride} from '../batch_axis';
 import type {Values} from '../cotangents';
+import {READS_ARE_CHEAP} from '../kernels';
 import type {GramTerm, ParameterUse} from './use';
 
 /** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */
@@ -62,8 +63,8 @@ export class GatherUse implements ParameterUse {
     const {start, entry, sums} = this.slots();
     const {components: C, width} = this;
     const {before, entries, after} = this.sizes;
-    // The cpu backend reads the table for free; elsewhere only the entries needed come back.
-    const isWhole = getBackend() === 'cpu';
+    // From a device only the entries needed come back; where reads are cheap, tfjs's gather costs more than the whole table.
+    const isWhole = READS_ARE_CHEAP.has(getBackend());
     const table = (isWhole ? p : gather(reshape(p, [before, entries, after]), tensor(entry, [entry.length], 'int32'), 1)).dataSync();
     const count = isWhole ? entries : entry.length;
     const out = new Float32Array(this.examples * C);
