@@ -58,8 +58,14 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
 }
 
-/** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
+/** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
+const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
+
+/** What tfjs itself says of a cotangent of the wrong shape depends on where the tensor ends up. */
 function checked(node: TraceNode, name: string, cotangent: Tensor, input: Tensor): Tensor {
+  if (UNSUMMED.has(node.kernel)) {
+    return sumTo(cotangent, input.shape);
+  }
   if (cotangent.shape.join() !== input.shape.join()) {
     throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${name}' has shape [${cotangent.shape.join()}], the ` +
         `input has [${input.shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
@@ -153,7 +159,7 @@ const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulR
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
-export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
 
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {

@@ -95,7 +95,7 @@ function makeUse(trace: Trace, plan: Plan, site: Site, deltas: ReadonlyArray<Del
     return gatherUse(trace.values, node, strides, batch, first);
   }
   const rows = site.kind === 'row' ? first.map(d => reshape(d, [batch, -1])) :
-      first.map(d => elementwiseRows(trace.values, node, name, d, strides[output]!, batch));
+      first.map(d => elementwiseRows(trace.values, node, name, site.shape, d, strides[output]!, batch));
   return new VectorUse(byRow.join(rows), batch, plan.components);
 }
 

@@ -3,7 +3,7 @@ import {analyse, upstream} from './analysis';
 import type {Analysis, Dependence} from './analysis';
 import {BatchAxisLost} from './batch_axis';
 import {withoutActivation} from './cotangents';
-import {findParameter} from './parameter';
+import {beforeTiling, findParameter} from './parameter';
 import type {Parameter} from './parameter';
 import {isElementwise} from './uses/vector';
 import {isGather, tableSizes} from './uses/gather';
@@ -27,7 +27,10 @@ export interface Site {
   readonly name: string;
   readonly kind: 'matrix' | 'vector' | 'gather' | 'fallback' | 'row';
   readonly matrix: MatrixSite | null;
+  /** What enters, or what was tiled to it where the use sees through that. */
   readonly parameter: Parameter;
+  /** Shape of the parameter as it broadcasts. */
+  readonly shape: readonly number[];
 }
 
 /** One node of the reverse sweep: which of its inputs take a cotangent, and which are parameters. */
@@ -96,7 +99,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const active = node.inputs.filter(([, value]) => isActivation(value));
     return {node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
       sites: node.inputs.filter(([, value]) => analysis.dependent[value] && !isActivation(value))
-          .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, parameterOf(value))))};
+          .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, value, parameterOf)))};
   };
 
   const starts = blocks.map(({value, difference}): SweepStart => {
@@ -107,7 +110,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const operands = node === null ? [['a', value] as const] : node.inputs.filter(([, input]) => analysis.dependent[input]);
     return {step: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b', site: addSite({
       node: {kernel: RESIDUAL, attrs: {}, inputs: [['x', input]], arrayInputs: false, outputs: [input]},
-      name: 'x', kind: 'row', matrix: null, parameter: parameterOf(input)})}))};
+      name: 'x', kind: 'row', matrix: null, parameter: parameterOf(input), shape: trace.values[input].shape})}))};
   });
   // What the seeds can reach: the square of a difference is not on the way to it, unless other rows are made of it.
   const seeded = blocks.flatMap(({value, difference}) =>
@@ -119,12 +122,16 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts, steps, sites, bySite};
 }
 
-function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {
-  const matrix = matrixSite(trace.values, node, name);
+function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, value: number,
+    parameterOf: (value: number) => Parameter): Site {
+  const small = beforeTiling(trace, value);
+  const matrix = matrixSite(node, name, small.shape);
   const stride = analysis.strides[node.outputs[0]]!;
-  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' :
-      isGather(node, name, analysis.strides) ? 'gather' : 'fallback';
-  return {node, name, kind, matrix, parameter};
+  if (matrix !== null || isElementwise(trace.values, node, name, small.shape, stride, analysis.batch)) {
+    return {node, name, kind: matrix !== null ? 'matrix' : 'vector', matrix, parameter: parameterOf(small.value), shape: small.shape};
+  }
+  const kind = isGather(node, name, analysis.strides) ? 'gather' : 'fallback';
+  return {node, name, kind, matrix, parameter: parameterOf(value), shape: trace.values[value].shape};
 }
 
 function arrange(all: readonly Site[], variable: number, trace: Trace): VariableSites {
