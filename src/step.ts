@@ -1,4 +1,4 @@
-import {addN, getBackend, scalar, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {addN, getBackend, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
@@ -6,7 +6,7 @@ import {checkedJacobian, total} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
-import {add, mul} from './jacobian/kernels';
+import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {PlanCache} from './jacobian/plan_cache';
 import {squaredError} from './losses/squared_error';
@@ -129,15 +129,14 @@ function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, g
     jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
   });
   const hasExtra = extra.some(t => t !== null);
-  const scales = solution.groups.map(group =>
-    ({previous: scalar(group.previousScale), extra: hasExtra ? scalar(group.extraScale) : null}));
+  const adds = solution.groups.map(group =>
+    ({previous: addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
   return plan.analysis.variables.map((variable, v) => {
-    const scale = scales[groupOf[v]];
+    const more = adds[groupOf[v]];
     let d = pulled[v];
-    for (const [t, factor] of [[previous[v], scale.previous], [extra[v], scale.extra]] as const) {
-      if (t !== null && factor !== null) {
-        const part = mul(t, factor);
-        d = d === null ? part : add(d, part);
+    for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
+      if (t !== null && addTo !== null) {
+        d = addTo(d, t);
       }
     }
     return d ?? zerosLike(variable);
@@ -167,9 +166,9 @@ function gradientNorm(q: Float64Array, grams: readonly Float64Array[], productsO
   return Math.sqrt(Math.max(0, squaredNorm + (present.length === 0 ? 0 : sumOfSquares(present))));
 }
 
-/** Where reading is a copy, the sum is taken here, in float64; elsewhere on the device. */
+/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
 function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_COPIES.has(getBackend())) {
+  if (!READS_ARE_CHEAP.has(getBackend())) {
     return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
   }
   let total = 0;
@@ -181,5 +180,3 @@ function sumOfSquares(tensors: readonly Tensor[]): number {
   }
   return total;
 }
-
-const READS_ARE_COPIES = new Set(['cpu', 'wasm']);

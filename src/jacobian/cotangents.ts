@@ -1,11 +1,10 @@
-import {getBackend, getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import {getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
-import {convolutionOf, convolve} from './convolution';
-import type {Convolution, Operand} from './convolution';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
+import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -50,40 +49,24 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]],
-      dys[0]!) ?? {};
+  const {backendName} = openEngine();
+  const valueByName = (name: string): Tensor => values[named.get(name)!];
+  const mended: Partial<Cotangents> = node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, valueByName, dys[0]!),
+    ...mendedCotangents(backendName, node, valueByName, values[node.outputs[0]], dys[0]!)};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
 }
 
-/**
- * The gradients of convolutions where tfjs has none (dilations, transposed ones in 3D), where its kernels are missing or wrong (WASM), or
- * a thousand times too slow (filters on cpu).
- */
-function ownConvolution(values: Values, node: TraceNode, dy: Tensor | null): Cotangents | null {
-  const c = convolutionOf(values, node);
-  if (c === null || dy === null) {
-    return null;
-  }
-  const backend = getBackend();
-  const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
-  return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
-    Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, c, dy, name)]));
-}
+/** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
+const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
 
-/** The cotangent of an operand of a convolution: the same trilinear form, solved for another operand. */
-function convolutionCotangent(values: Values, node: TraceNode, c: Convolution, dy: Tensor, name: string): Tensor {
-  const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
-  const wanted = operands.find(([, n]) => n === name)![0];
-  const given = Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
-      .map(([operand, n]) => [operand, n === null ? dy : valueOf(values, node, n)]));
-  return convolve(c, wanted, given);
-}
-
-/** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
+/** What tfjs itself says of a cotangent of the wrong shape depends on where the tensor ends up. */
 function checked(node: TraceNode, name: string, cotangent: Tensor, input: Tensor): Tensor {
+  if (UNSUMMED.has(node.kernel)) {
+    return sumTo(cotangent, input.shape);
+  }
   if (cotangent.shape.join() !== input.shape.join()) {
     throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${name}' has shape [${cotangent.shape.join()}], the ` +
         `input has [${input.shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
@@ -174,7 +157,7 @@ const matMulRule: OwnRule = (values, node, dy) => {
 };
 
 const convolutionRule: OwnRule = (values, node, dy) => name =>
-  name === 'bias' ? null : convolutionCotangent(values, node, convolutionOf(values, node)!, dy, name);
+  name === 'bias' ? null : convolutionCotangent(values, node, dy, name);
 
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
@@ -184,7 +167,7 @@ for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'Depthwise
 }
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
-export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
 
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {

@@ -68,6 +68,31 @@ function isReshape(node: TraceNode): boolean {
       (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
 }
 
+/**
+ * The tensor that a parameter was made of by tiling it along axes of size 1, and the shape in which it broadcasts in the place of
+ * the parameter; the parameter itself where there is none.
+ */
+export function beforeTiling(trace: Trace, value: number): {value: number; shape: readonly number[]} {
+  const {shape} = trace.values[value];
+  const node = trace.nodes[trace.producer[value]] as TraceNode | undefined;
+  if (node === undefined || !(node.kernel === 'Tile' || isReshape(node))) {
+    return {value, shape};
+  }
+  const input = node.inputs[0][1];
+  const inputShape = trace.values[input].shape;
+  if (node.kernel === 'Tile') {
+    const reps = node.attrs['reps'] as number[];
+    return inputShape.every((d, i) => d === 1 || reps[i] === 1) ? beforeTiling(trace, input) : {value, shape};
+  }
+  // A reshape that only puts in or takes out axes of size 1.
+  const axes = inputShape.map((_, i) => i).filter(i => inputShape[i] !== 1);
+  if (axes.map(i => inputShape[i]).join() !== shape.filter(d => d !== 1).join()) {
+    return {value, shape};
+  }
+  const before = beforeTiling(trace, input);
+  return before.value === input ? {value, shape} : {value: before.value, shape: shape.map(d => d === 1 ? 1 : before.shape[axes.shift()!])};
+}
+
 /** dp for a change d of the variable: both linear kinds are their own derivative. Not for kind `function`. */
 export function forward(values: Values, parameter: Parameter, d: Tensor): Tensor {
   if (parameter.kind === 'direct') {
