@@ -1,6 +1,6 @@
 import type {Trace, TraceNode} from '../capture/trace';
 import {analyse, upstream} from './analysis';
-import type {Analysis, Dependence} from './analysis';
+import type {Analysis, Dependence, Freeze} from './analysis';
 import {BatchAxisLost} from './batch_axis';
 import type {Convolution} from './convolution';
 import {withoutActivation} from './cotangents';
@@ -77,8 +77,8 @@ export interface Plan {
 
 /** @throws BatchAxisLost */
 export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], batch: number,
-    isBatched: (value: number) => boolean): Plan {
-  const analysis = analyse(trace, dependence, blocks.map(block => block.value), batch, isBatched);
+    isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Plan {
+  const analysis = analyse(trace, dependence, blocks.map(block => block.value), batch, isBatched, freeze);
   const perExample = blocks.map(({value}) => {
     const {size, shape} = trace.values[value];
     const stride = analysis.strides[value] ?? null;
@@ -118,9 +118,13 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   // What the seeds can reach: the square of a difference is not on the way to it, unless other rows are made of it.
   const seeded = blocks.flatMap(({value, difference}) =>
     difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
-  const reached = upstream(trace, seeded);
+  const reached = upstream(trace, seeded, analysis.frozen);
   const steps = [...analysis.activations].reverse().map(index => trace.nodes[index])
       .filter(node => node.outputs.some(output => reached.has(output))).map(makeStep);
+  if (analysis.frozen.size > 0 && sites.length === 0) {
+    // All that the rows depend on are statistics of the batch.
+    throw new BatchAxisLost(RESIDUAL, 'couples');
+  }
   const bySite = analysis.variables.map((_, variable) => arrange(sites, variable, trace));
   return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts, steps, sites, bySite};
 }
