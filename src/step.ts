@@ -51,9 +51,9 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const distinct = [...new Set(rhos)];
   const groupOf = rhos.map(rho => distinct.indexOf(rho));
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
-  const {plan, grams} = checked;
+  const {plans, grams} = checked;
 
-  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows.head, plan));
+  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
   if (weight.some(w => w < 0)) {
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
@@ -71,12 +71,12 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
       'model with a new ggn()');
   const groups: GramGroup[] = distinct.map((rho, g) =>
     ({rho, gram: grams[g], previous: products.previous[g], extra: products.extra[g]}));
-  const parameters = variables.reduce((size, variable, v) => size + (plan.bySite[v].sites.length > 0 ? variable.size : 0), 0);
+  const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
 
   const formed = new Map<DampedGramStep, Tensor[]>();
   const form = (solution: DampedGramStep): Tensor[] => {
     if (!formed.has(solution)) {
-      formed.set(solution, clock.time('update', () => formStep(checked, solution, groupOf, previous, extra)));
+      formed.set(solution, clock.time('update', () => formStep(checked, variables, solution, groupOf, previous, extra)));
     }
     return formed.get(solution)!;
   };
@@ -92,7 +92,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   return {variables, step, norm, report: {
     rows: checked.jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
     gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
-    jacobian: plan.analysis.batch === 1 && checked.jacobian.rows > 1 && (context === null || rows.examples > 1) ? 'rowByRow' : 'batch'}};
+    jacobian: rows.groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch'}};
 }
 
 /** e by variable: the gradient of everything in the loss that is not a row. */
@@ -121,7 +121,7 @@ function applyByGroup({jacobian}: CheckedJacobian, groupOf: readonly number[], g
 }
 
 /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
-function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, groupOf: readonly number[],
+function formStep({jacobian}: CheckedJacobian, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
     previous: ReadonlyArray<Tensor | null>, extra: ReadonlyArray<Tensor | null>): Tensor[] {
   const pulled: Array<Tensor | null> = groupOf.map(() => null);
   solution.groups.forEach((group, g) => {
@@ -131,7 +131,7 @@ function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, g
   const hasExtra = extra.some(t => t !== null);
   const scales = solution.groups.map(group =>
     ({previous: scalar(group.previousScale), extra: hasExtra ? scalar(group.extraScale) : null}));
-  return plan.analysis.variables.map((variable, v) => {
+  return variables.map((variable, v) => {
     const scale = scales[groupOf[v]];
     let d = pulled[v];
     for (const [t, factor] of [[previous[v], scale.previous], [extra[v], scale.extra]] as const) {

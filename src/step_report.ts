@@ -30,8 +30,8 @@ export interface StepReport {
    */
   readonly status: SolveStatus;
   /**
-   * How the Jacobian was taken: `'batch'` with one reverse sweep per output, `'rowByRow'` with one for every row,
-   * where the examples of a batch could not be told apart (a custom loop). Both are exact.
+   * How the Jacobian was taken: `'batch'` with one reverse sweep per output of an example, `'rowByRow'` with one for
+   * every row of a term whose examples could not be told apart (a custom loop). Both are exact.
    */
   readonly jacobian: 'batch' | 'rowByRow';
   /** Milliseconds spent in each part of the step. */

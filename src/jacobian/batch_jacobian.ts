@@ -19,10 +19,10 @@ import {VectorUse} from './uses/vector';
 export class BatchJacobian {
   readonly rows: number;
   /** The uses of each variable, those that share their entries joined, each with one of its sites. */
-  private readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
+  readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
 
   /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
-  constructor(private readonly values: Values, private readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
+  constructor(private readonly values: Values, readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
       (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
@@ -65,7 +65,7 @@ export class BatchJacobian {
           return;
         }
         if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
-          changes.push(shaped(this.blockwise(variable, v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
+          changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
@@ -117,7 +117,7 @@ export class BatchJacobian {
 
   /** The dense Jacobian [n, m]: for small problems and tests. */
   dense(): Tensor {
-    return tidy(() => concat(this.plan.bySite.map((variable, v) => this.blockwise(variable, v, rows => rows)), 1));
+    return tidy(() => concat(this.plan.bySite.map((_, v) => this.blockwise(v, rows => rows)), 1));
   }
 
   /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
@@ -131,7 +131,7 @@ export class BatchJacobian {
     }
     const {batch} = this.plan.analysis;
     const size = this.plan.analysis.variables[v].size;
-    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(variable, v, from, to))}];
+    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
   }
 
   /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
@@ -149,18 +149,25 @@ export class BatchJacobian {
   }
 
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
-  private blockwise(variable: VariableSites, v: number, f: (rows: Tensor) => Tensor): Tensor {
-    const {analysis, components} = this.plan;
-    const parts = blocksOf(analysis.batch, analysis.variables[v].size * components)
-        .map(([from, to]) => tidy(() => f(this.rowsOf(variable, v, from, to))));
+  private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
+    const parts = this.blocks(v).map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 
+  /** Ranges of examples whose dense rows of a variable fit into a block. */
+  blocks(v: number): ReturnType<typeof blocksOf> {
+    const {analysis, components} = this.plan;
+    return blocksOf(analysis.batch, analysis.variables[v].size * components);
+  }
+
   /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
-  private rowsOf({sites}: VariableSites, v: number, from: number, to: number): Tensor {
-    const {analysis} = this.plan;
+  rowsOf(v: number, from: number, to: number): Tensor {
+    const {analysis, bySite} = this.plan;
     const size = analysis.variables[v].size;
-    return tidy(() => sites.map(i => {
+    if (bySite[v].sites.length === 0) {
+      return zeros([(to - from) * this.plan.components, size]);
+    }
+    return tidy(() => bySite[v].sites.map(i => {
       const {parameter} = this.plan.sites[i];
       const rows = this.uses[i].rows(from, to);
       if (parameter.kind === 'direct') {

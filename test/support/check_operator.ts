@@ -5,8 +5,13 @@ import type {Plan} from '../../src/jacobian/plan';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {Probe, relativeError} from './probe';
 
-/** Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan. */
-export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number): Plan {
+/**
+ * Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan (of the first group).
+ *
+ * @param rows the residuals in the order of the rows of a step.
+ */
+export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number,
+    loss: () => tf.Tensor = () => rows().square().mean()): Plan {
   const {jacobian: expected, n, m} = denseJacobian(rows, variables);
   let seen: Plan | null = null;
   new Probe(({checked: {plan, jacobian, grams}, variables: found}) => {
@@ -21,7 +26,7 @@ export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variab
     let offset = 0;
     const parts = variables.map(v => tf.tensor(Float32Array.from(d.subarray(offset, offset += v.size)), v.shape));
     t.true(relativeError(jacobian.apply(parts).dataSync(), Float64Array.from({length: n}, (_, r) => d.reduce((sum, x, j) => sum + x * expected[r * m + j], 0))) < tolerance, 'J d');
-  }).minimize(() => rows().square().mean());
+  }).minimize(loss as () => tf.Scalar);
   t.not(seen, null);
   return seen!;
 }

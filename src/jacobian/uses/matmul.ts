@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {denseGram, MAX_BLOCK} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
@@ -86,6 +86,11 @@ export class MatrixUse implements DeltaUse {
     const count = to - from;
     const delta = slice(this.deltaByRow(), [from, 0, 0, 0], [count, -1, -1, -1]);
     const a = slice(this.dataByExample(), [from, 0, 0], [count, -1, -1]);
+    if (components === 1) {
+      const byPosition = reshape(delta, [count, positions, outer]);
+      const [left, right] = transposed ? [byPosition, a] : [a, byPosition];
+      return reshape(batchMatMul(left, right, true), [count, this.size]);
+    }
     const products = batchMatMul(reshape(transpose(delta, [0, 1, 3, 2]), [count, components * outer, positions]), a);
     const byOutput = reshape(products, [count * components, outer, inner]);
     return reshape(transposed ? byOutput : transpose(byOutput, [0, 2, 1]), [count * components, this.size]);
@@ -104,6 +109,18 @@ export class MatrixUse implements DeltaUse {
       return {left: null, right: sum(reshape(pairs, [n, positions, n, positions]), [1, 3])};
     }
     return {left: null, right: denseGram(examples, components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null where it is not of this form. */
+  cross(other: MatrixUse): Tensor | null {
+    const [p, q] = [this.sizes, other.sizes];
+    if (p.positions !== 1 || q.positions !== 1 || p.inner !== q.inner || p.outer !== q.outer || p.transposed !== q.transposed) {
+      return null;
+    }
+    const left = multiplyTransposed(this.a, other.a);
+    const right = multiplyTransposed(this.deltas, other.deltas);
+    return shaped(mul(shaped(left, [p.examples, 1, q.examples, 1]), shaped(right, [p.examples, p.components, q.examples, q.components])),
+        right.shape);
   }
 
   private dataByExample(): Tensor {
