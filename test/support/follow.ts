@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type {ExecutionContext} from 'ava';
 import {ggn, type GramGaussNewton} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import type {DenseJacobian} from '../reference/dense_jacobian';
 import {relativeError} from './probe';
 
 export const flat = (variables: readonly tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
@@ -10,8 +11,10 @@ export const flat = (variables: readonly tf.Variable[]): Float64Array => Float64
 export interface Loop {
   variables: tf.Variable[];
   loss: () => tf.Scalar;
-  /** Residuals in any order, by ops that tfjs differentiates rightly. */
-  rows: () => tf.Tensor;
+  /** Residuals in any order, by ops that tfjs differentiates rightly; */
+  rows?: () => tf.Tensor;
+  /** or their Jacobian from elsewhere. */
+  dense?: () => DenseJacobian;
   /** Weight of each; by default one over their number. */
   weights?: number[];
   varList?: tf.Variable[];
@@ -28,9 +31,9 @@ export class Follower {
 
   constructor(private readonly t: ExecutionContext) {}
 
-  step({variables, loss, rows, weights, varList, jacobian: way = 'batch', tolerance = 2e-4, ridge}: Loop): void {
+  step({variables, loss, rows, dense, weights, varList, jacobian: way = 'batch', tolerance = 2e-4, ridge}: Loop): void {
     const {t, optimizer} = this;
-    const {jacobian, rows: residual, n, m} = denseJacobian(rows, variables);
+    const {jacobian, rows: residual, n, m} = dense === undefined ? denseJacobian(rows!, variables) : dense();
     const extra = ridge?.();
     const expected = referenceStep({jacobian, n, m, residual, weights: Float64Array.from(weights ?? new Array<number>(n).fill(1 / n)), damping: 0.1,
       momentum: 0.5, previous: this.previous, ridge: extra?.rho ?? null, extraGradient: extra?.gradient ?? null});
