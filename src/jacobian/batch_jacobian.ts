@@ -22,10 +22,10 @@ import {VectorUse} from './uses/vector';
 export class BatchJacobian {
   readonly rows: number;
   /** The uses of each variable, those that share their entries joined, each with one of its sites. */
-  private readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
+  readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
 
   /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
-  constructor(private readonly values: Values, private readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
+  constructor(private readonly values: Values, readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
       (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
@@ -153,16 +153,23 @@ export class BatchJacobian {
 
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
   private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
-    const {analysis, components} = this.plan;
-    const parts = blocksOf(analysis.batch, analysis.variables[v].size * components)
-        .map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
+    const parts = this.blocks(v).map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 
+  /** Ranges of examples whose dense rows of a variable fit into a block. */
+  blocks(v: number): ReturnType<typeof blocksOf> {
+    const {analysis, components} = this.plan;
+    return blocksOf(analysis.batch, analysis.variables[v].size * components);
+  }
+
   /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
-  private rowsOf(v: number, from: number, to: number): Tensor {
-    const {analysis} = this.plan;
+  rowsOf(v: number, from: number, to: number): Tensor {
+    const {analysis, components, bySite} = this.plan;
     const size = analysis.variables[v].size;
+    if (bySite[v].sites.length === 0) {
+      return zeros([(to - from) * components, size]);
+    }
     return tidy(() => this.joined[v].map(([use, site]) => {
       const {parameter} = this.plan.sites[site];
       const rows = use.rows(from, to);

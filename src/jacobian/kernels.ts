@@ -43,7 +43,26 @@ export function addScaled(factor: number): (a: Tensor | null, b: Tensor) => Tens
 export const sumRows = (x: Tensor, keepDims = false): Tensor => run('Sum', {x}, {axis: [1], keepDims});
 
 /** a b for matrices. */
-export const matMul = (a: Tensor, b: Tensor): Tensor => run('BatchMatMul', {a, b}, {transposeA: false, transposeB: false});
+export const matMul = (a: Tensor, b: Tensor): Tensor => run('BatchMatMul', {a, b: unpacked(b)}, {transposeA: false, transposeB: false});
+
+/** The shape in which WASM has packed a right factor, by its data. */
+const packed = new WeakMap<object, string>();
+
+/**
+ * WASM packs a right factor once and finds it again by its data alone: a reshaped matrix would be read as it was before
+ * the reshape, with no error (tfjs-backend-wasm 4.22, batch_mat_mul_impl.cc). So the second shape gets data of its own.
+ */
+function unpacked(b: Tensor): Tensor {
+  if (engine().backendName !== 'wasm') {
+    return b;
+  }
+  const shape = b.shape.join();
+  const known = packed.get(b.dataId);
+  if (known === undefined) {
+    packed.set(b.dataId, shape);
+  }
+  return known === undefined || known === shape ? b : run('Identity', {x: b});
+}
 
 /** aᵀ for a matrix. */
 export const transposed = (x: Tensor): Tensor => run('Transpose', {x}, {perm: [1, 0]});

@@ -22,7 +22,7 @@ function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void, lo
   tf.tidy(() => {
     const {trace} = capture(() => loss(rows()) as tf.Scalar);
     try {
-      see(findRows(trace, v => v.trainable, null).attempts[0].plan(), trace);
+      see(findRows(trace, v => v.trainable, null).groups[0].attempts[0].plan(), trace);
     } finally {
       trace.dispose();
     }
@@ -115,8 +115,8 @@ test.serial('a variable is a row itself', t => {
   tf.tidy(() => {
     const {trace} = capture(() => w.square().mean());
     const rows = findRows(trace, v => v.trainable, null);
-    t.throws(() => rows.attempts[0].plan(), {instanceOf: BatchAxisLost});
-    const plan = rows.attempts[1].plan();
+    t.throws(() => rows.groups[0].attempts[0].plan(), {instanceOf: BatchAxisLost});
+    const plan = rows.groups[0].attempts[1].plan();
     t.deepEqual(plan.sites.map(site => site.kind), ['row']);
     t.deepEqual(plan.starts[0].rows.map(row => ({site: row.site, negative: row.negative})), [{site: 0, negative: false}]);
     t.is(plan.components, 2 * B);

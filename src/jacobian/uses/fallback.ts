@@ -1,10 +1,11 @@
-import {add, concat, matMul, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
+import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {ggnError} from '../../errors';
 import type {BatchStride} from '../batch_axis';
 import {tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
+import {matMul} from '../kernels';
 import {mayKeep} from '../memory';
 import {blocksOf, denseGram} from './use';
 import type {GramTerm, ParameterUse} from './use';

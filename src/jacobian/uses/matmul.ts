@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
@@ -92,6 +92,18 @@ export class MatrixUse implements DeltaUse {
 
   gram(products: OuterProducts): GramTerm {
     return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
+  }
+
+  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null where it is not of this form. */
+  cross(other: MatrixUse): Tensor | null {
+    const [p, q] = [this.sizes, other.sizes];
+    if (p.inner !== q.inner || p.outer !== q.outer || p.transposed !== q.transposed) {
+      return null;
+    }
+    const left = multiplyTransposed(this.a, other.a);
+    const right = multiplyTransposed(this.deltas, other.deltas);
+    return shaped(mul(shaped(left, [p.examples, 1, q.examples, 1]), shaped(right, [p.examples, p.components, q.examples, q.components])),
+        right.shape);
   }
 }
 

@@ -99,6 +99,9 @@ export function blocksOf(examples: number, perExample: number): Array<readonly [
 export function denseGram(examples: number, components: number, size: number,
     rows: (from: number, to: number) => Tensor): Tensor {
   const blocks = blocksOf(examples, size * components);
+  if (blocks.length === 1) {
+    return tidy(() => new OuterProducts().of(rows(...blocks[0])));
+  }
   return tidy(() => concat(blocks.map(block => tidy(() => {
     const left = rows(...block);
     return concat(blocks.map(other => tidy(() => matMul(left, transposed(other === block ? left : rows(...other))))), 1);

@@ -14,7 +14,7 @@ const B = 4;
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], reference?: () => tf.Tensor): void {
-  const plan = checkOperator(t, rows, variables, 1e-5, reference);
+  const plan = checkOperator(t, rows, variables, 1e-5, {reference});
   t.is(plan.analysis.batch, B);
   t.deepEqual(plan.sites.map(site => site.kind), kinds);
 }
