@@ -2,7 +2,7 @@ import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
-import {backward, forward} from './parameter';
+import {backward, forward, forwardReach, pullRows} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {GatherUse} from './uses/gather';
 import {MatrixUse, stackUses} from './uses/matmul';
@@ -67,12 +67,14 @@ export class BatchJacobian {
         if (change == null) {
           return;
         }
-        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
+        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function' && this.plan.sites[i].parameter.reach === null)) {
           changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
-          const p = forward(this.values, this.plan.sites[site].parameter, change);
+          const {parameter} = this.plan.sites[site];
+          const p = parameter.kind === 'function' ? forwardReach(this.values, this.plan.analysis, parameter, v, change) :
+            forward(this.values, parameter, change);
           if (!sharesDelta(use)) {
             changes.push(shaped(use.apply(p), [this.rows]));
             continue;
@@ -175,6 +177,9 @@ export class BatchJacobian {
       const rows = use.rows(from, to);
       if (parameter.kind === 'direct') {
         return rows;
+      }
+      if (parameter.reach !== null) {
+        return pullRows(this.values, analysis, parameter, v, rows);
       }
       const count = rows.shape[0];
       return stack(Array.from({length: count}, (_, r) => tidy(() =>

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {matMul, shaped} from '../../src/jacobian/kernels';
+import {addScaled, matMul, shaped} from '../../src/jacobian/kernels';
+import {relativeError} from '../support/probe';
 
 test.serial('matMul: one matrix in two shapes, which WASM confuses', async t => {
   for (const backend of ['cpu', 'wasm']) {
@@ -29,3 +30,18 @@ test.serial('the defect is still there: without it, matMul needs no copies', asy
     t.notDeepEqual([...tf.matMul(tf.ones([1, 4]), d.reshape([4, 4])).dataSync()], [24, 28, 32, 36]);
   });
 });
+
+for (const backend of ['cpu', 'wasm']) {
+  test.serial(`${backend}: addScaled`, async t => {
+    await tf.setBackend(backend);
+    tf.tidy(() => {
+      const [a, b] = [tf.randomNormal([3, 4], 0, 1, 'float32', 1), tf.randomNormal([3, 4], 0, 1, 'float32', 2)];
+      const kept = [...a.dataSync()];
+      const sum = addScaled(0.3)(a, b);
+      t.deepEqual(sum.shape, [3, 4]);
+      t.true(relativeError(sum.dataSync(), a.add(b.mul(0.3)).dataSync()) < 2e-7);
+      t.true(relativeError(addScaled(-2)(null, b).dataSync(), b.mul(-2).dataSync()) < 2e-7);
+      t.deepEqual([...a.dataSync()], kept, 'neither argument is changed');
+    });
+  });
+}

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
+import {READS_ARE_CHEAP} from '../../../src/jacobian/kernels';
 import {GatherUse} from '../../../src/jacobian/uses/gather';
 import {Probe, relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
@@ -126,6 +127,21 @@ for (const backend of ['cpu', 'wasm']) {
     tf.dispose([table, ids, y, hot]);
   });
 }
+
+test.serial('on a device only the entries that are read come back', t => {
+  const [e, w] = [tf.variable(noise([5, 2], 1)), tf.variable(noise([2, 3], 2))];
+  const ids = indices();
+  READS_ARE_CHEAP.delete('cpu');
+  try {
+    for (const name of ['the mean over positions', 'the other axis', 'two gathers from one table']) {
+      const [rows, kinds, groups] = networks[name];
+      check(t, () => rows(e, w, ids).add(0.1), [e, w], kinds, groups);
+    }
+  } finally {
+    READS_ARE_CHEAP.add('cpu');
+  }
+  tf.dispose([e, w, ids]);
+});
 
 test.serial('GatherUse: two outputs, positions of two readings side by side, indices outside of the table left out', t => {
   const sizes = {examples: 2, components: 2, before: 1, entries: 3, after: 1};
