@@ -4,7 +4,9 @@ import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
-import {MatrixUse} from './uses/matmul';
+import {MatrixUse, stackUses} from './uses/matmul';
+import {RowsUse} from './uses/rows';
+import {SharedUse, SummedUse} from './uses/shared';
 import {blocksOf, ByMatrix, denseGram, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
 import {VectorUse} from './uses/vector';
@@ -65,7 +67,7 @@ export class BatchJacobian {
           return;
         }
         if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
-          changes.push(shaped(this.blockwise(variable, v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
+          changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
@@ -117,7 +119,7 @@ export class BatchJacobian {
 
   /** The dense Jacobian [n, m]: for small problems and tests. */
   dense(): Tensor {
-    return tidy(() => concat(this.plan.bySite.map((variable, v) => this.blockwise(variable, v, rows => rows)), 1));
+    return tidy(() => concat(this.plan.bySite.map((_, v) => this.blockwise(v, rows => rows)), 1));
   }
 
   /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
@@ -131,7 +133,7 @@ export class BatchJacobian {
     }
     const {batch} = this.plan.analysis;
     const size = this.plan.analysis.variables[v].size;
-    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(variable, v, from, to))}];
+    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
   }
 
   /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
@@ -149,20 +151,20 @@ export class BatchJacobian {
   }
 
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
-  private blockwise(variable: VariableSites, v: number, f: (rows: Tensor) => Tensor): Tensor {
+  private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
     const {analysis, components} = this.plan;
     const parts = blocksOf(analysis.batch, analysis.variables[v].size * components)
-        .map(([from, to]) => tidy(() => f(this.rowsOf(variable, v, from, to))));
+        .map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 
   /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
-  private rowsOf({sites}: VariableSites, v: number, from: number, to: number): Tensor {
+  private rowsOf(v: number, from: number, to: number): Tensor {
     const {analysis} = this.plan;
     const size = analysis.variables[v].size;
-    return tidy(() => sites.map(i => {
-      const {parameter} = this.plan.sites[i];
-      const rows = this.uses[i].rows(from, to);
+    return tidy(() => this.joined[v].map(([use, site]) => {
+      const {parameter} = this.plan.sites[site];
+      const rows = use.rows(from, to);
       if (parameter.kind === 'direct') {
         return rows;
       }
@@ -173,7 +175,15 @@ export class BatchJacobian {
   }
 }
 
+/** Uses of the same entries as one, in the form that its products are best taken from. */
 function join(uses: readonly ParameterUse[]): ParameterUse {
-  return uses.length === 1 ? uses[0] : uses[0] instanceof MatrixUse ? MatrixUse.stack(uses as MatrixUse[]) :
-      VectorUse.sum(uses as VectorUse[]);
+  const [first] = uses;
+  const all = <T extends ParameterUse>(type: abstract new (...args: never[]) => T): T[] | null =>
+    uses.every(use => use instanceof type) ? uses as T[] : null;
+  const one = uses.length === 1 ? first : stackUses(uses);
+  if (one !== null) {
+    return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
+  }
+  const [vectors, rows] = [all(VectorUse), all(RowsUse)];
+  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : new SummedUse(uses);
 }

@@ -1,9 +1,11 @@
-import {getGradient, neg, scalar, step, sum, zerosLike} from '@tensorflow/tfjs-core';
+import {getBackend, getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import type {Convolution, Operand} from './convolution';
 import {CELL_RULES} from './cell_rules';
+import {convolutionOf, convolve} from './convolution';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
 import {mendedCotangents} from './tfjs_defects';
 
@@ -32,11 +34,12 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     const inner: TraceNode = {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
     const thunks = tfjsCotangents(values, inner, [dy]);
     const bias = names.get('bias');
-    if (bias !== undefined && node.attrs['dataFormat'] === 'NCHW') {
-      throw ggnError(`tfjs has no gradient for the bias fused into '${node.kernel}' with the channels first. Add the bias by an op of ` +
-          'its own, or put the channels last.');
-    }
-    return bias === undefined ? thunks : {...thunks, bias: () => sumTo(dy, values[bias].shape)};
+    const last = (): Tensor => node.attrs['dataFormat'] === 'NCHW' ? transpose(dy, [0, 2, 3, 1]) : dy;
+    return bias === undefined ? thunks : {...thunks, bias: () => sumTo(last(), values[bias].shape)};
+  }
+  const convolution = ownConvolution(values, node, dys[0]);
+  if (convolution !== null) {
+    return convolution;
   }
   const config = getGradient(node.kernel);
   if (config == null) {
@@ -54,6 +57,30 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
+}
+
+/**
+ * The gradients of convolutions where tfjs has none (dilations, transposed ones in 3D), where its kernels are missing or wrong (WASM), or
+ * a thousand times too slow (filters on cpu).
+ */
+function ownConvolution(values: Values, node: TraceNode, dy: Tensor | null): Cotangents | null {
+  const c = convolutionOf(values, node);
+  if (c === null || dy === null) {
+    return null;
+  }
+  const backend = getBackend();
+  const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
+  return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
+    Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, c, dy, name)]));
+}
+
+/** The cotangent of an operand of a convolution: the same trilinear form, solved for another operand. */
+function convolutionCotangent(values: Values, node: TraceNode, c: Convolution, dy: Tensor, name: string): Tensor {
+  const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
+  const wanted = operands.find(([, n]) => n === name)![0];
+  const given = Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
+      .map(([operand, n]) => [operand, n === null ? dy : valueOf(values, node, n)]));
+  return convolve(c, wanted, given);
 }
 
 /** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
@@ -151,8 +178,15 @@ const matMulRule: OwnRule = (values, node, dy) => {
   };
 };
 
+const convolutionRule: OwnRule = (values, node, dy) => name =>
+  name === 'bias' ? null : convolutionCotangent(values, node, convolutionOf(values, node)!, dy, name);
+
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
+for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
+  'Conv3DBackpropInputV2']) {
+  OWN[kernel] = convolutionRule;
+}
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
 export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);

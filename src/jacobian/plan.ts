@@ -2,9 +2,11 @@ import type {Trace, TraceNode} from '../capture/trace';
 import {analyse, upstream} from './analysis';
 import type {Analysis, Dependence} from './analysis';
 import {BatchAxisLost} from './batch_axis';
+import type {Convolution} from './convolution';
 import {withoutActivation} from './cotangents';
 import {findParameter} from './parameter';
 import type {Parameter} from './parameter';
+import {filterSite} from './uses/convolution';
 import {isElementwise} from './uses/vector';
 import {matrixSite} from './uses/matmul';
 import type {MatrixSite} from './uses/matmul';
@@ -24,8 +26,9 @@ export interface RowBlock {
 export interface Site {
   readonly node: TraceNode;
   readonly name: string;
-  readonly kind: 'matrix' | 'vector' | 'fallback' | 'row';
+  readonly kind: 'matrix' | 'convolution' | 'vector' | 'fallback' | 'row';
   readonly matrix: MatrixSite | null;
+  readonly convolution: Convolution | null;
   readonly parameter: Parameter;
 }
 
@@ -106,7 +109,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const operands = node === null ? [['a', value] as const] : node.inputs.filter(([, input]) => analysis.dependent[input]);
     return {step: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b', site: addSite({
       node: {kernel: RESIDUAL, attrs: {}, inputs: [['x', input]], arrayInputs: false, outputs: [input]},
-      name: 'x', kind: 'row', matrix: null, parameter: parameterOf(input)})}))};
+      name: 'x', kind: 'row', matrix: null, convolution: null, parameter: parameterOf(input)})}))};
   });
   // What the seeds can reach: the square of a difference is not on the way to it, unless other rows are made of it.
   const seeded = blocks.flatMap(({value, difference}) =>
@@ -121,8 +124,10 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
 function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {
   const matrix = matrixSite(trace.values, node, name);
   const stride = analysis.strides[node.outputs[0]]!;
-  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' : 'fallback';
-  return {node, name, kind, matrix, parameter};
+  const convolution = filterSite(trace.values, node, name);
+  const kind = matrix !== null ? 'matrix' : convolution !== null ? 'convolution' :
+      isElementwise(trace.values, node, name, stride) ? 'vector' : 'fallback';
+  return {node, name, kind, matrix, convolution, parameter};
 }
 
 function arrange(all: readonly Site[], variable: number, trace: Trace): VariableSites {

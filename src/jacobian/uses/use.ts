@@ -2,6 +2,7 @@ import {concat, getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../solve/outer_product';
 import {matMul, mul, shaped, transposed} from '../kernels';
+import {blockFloats} from '../memory';
 
 /**
  * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of one): one
@@ -84,12 +85,9 @@ export class OuterProducts {
   }
 }
 
-/** Number of floats that a block of dense rows may take: 64 MiB. */
-export const MAX_BLOCK = 2 ** 24;
-
 /** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
 export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
-  const step = Math.max(1, Math.min(examples, Math.floor(MAX_BLOCK / perExample)));
+  const step = Math.max(1, Math.min(examples, Math.floor(blockFloats() / perExample)));
   return Array.from({length: Math.ceil(examples / step)}, (_, i) => [i * step, Math.min((i + 1) * step, examples)] as const);
 }
 
