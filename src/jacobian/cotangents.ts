@@ -3,9 +3,9 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
-import type {Convolution, Operand} from './convolution';
 import {CELL_RULES} from './cell_rules';
 import {convolutionOf, convolve} from './convolution';
+import type {Convolution, Operand} from './convolution';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
 import {mendedCotangents} from './tfjs_defects';
 
