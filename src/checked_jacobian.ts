@@ -27,8 +27,7 @@ export interface CheckedJacobian {
  * Linearizes the rows in the first way that works, and checks the result on the first step of every new trace.
  *
  * @param groupOf group of each variable of `rows.dependence`.
- * @throws in `fit` when the examples are coupled or the self-check fails; in a custom loop when going row by row is
- * no way out either.
+ * @throws when no way is right: the self-check fails, or the examples are lost and there are too many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
     cache: PlanCache, clock: Clock): CheckedJacobian {
@@ -59,9 +58,9 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     // What the first check could not see is wrong: all ways are tried again, and say so themselves.
   }
   let failure: Error | null = null;
-  let reason: 'unknown' | 'other' = 'unknown';
+  const wrong = new Set<BatchAxisLost['reason'] | 'self-check'>();
   for (const attempt of rows.attempts) {
-    if (attempt.after === 'unknown' && reason !== 'unknown') {
+    if ((attempt.after === 'lost' && wrong.has('self-check')) || (attempt.after === 'reduces' && !wrong.has('reduces'))) {
       continue;
     }
     try {
@@ -74,19 +73,16 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
         return formed;
       }
       failure = problem;
-      reason = 'other';
+      wrong.add('self-check');
     } catch (error) {
       if (!(error instanceof BatchAxisLost)) {
         throw error;
       }
-      if (error.reason === 'couples') {
-        reason = 'other';
-        failure = null;
-      }
-      failure ??= explainLostAxis(error, step, rows.count);
+      wrong.add(error.reason);
+      failure ??= explainLostAxis(error, rows.count);
     }
   }
-  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), step, rows.count);
+  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), rows.count);
 }
 
 /** Number of variables that the rows use. */

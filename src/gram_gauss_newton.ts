@@ -6,7 +6,7 @@ import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
-import {add, mul} from './jacobian/kernels';
+import {addScaled} from './jacobian/kernels';
 import {withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
@@ -124,8 +124,8 @@ export class GramGaussNewton extends Optimizer {
         this.warnNotTaken(report.status);
       } else {
         clock.time('update', () => {
-          const rate = scalar(settings.learningRate);
-          const moved = variables.map((variable, v) => add(variable, mul(step[v], rate)));
+          const move = addScaled(settings.learningRate);
+          const moved = variables.map((variable, v) => move(variable, step[v]));
           assignAll(variables, moved, trace);
           this.state.accept(variables, step);
         });

@@ -6,7 +6,7 @@ import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
 import {findDependence} from './jacobian/analysis';
-import type {Dependence} from './jacobian/analysis';
+import type {Dependence, Freeze} from './jacobian/analysis';
 import {type BatchAxisLost} from './jacobian/batch_axis';
 import {makePlan, RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
@@ -31,8 +31,8 @@ export interface Rows {
 
 export interface Attempt {
   readonly batch: number;
-  /** What must have been wrong with the attempts before: anything, or only that a kernel has no rule. */
-  readonly after: 'any' | 'unknown';
+  /** What must have been wrong with an attempt before: anything, a statistic of the batch, or that the examples were lost, not a failed self-check. */
+  readonly after: 'any' | 'reduces' | 'lost';
   plan(): Plan;
 }
 
@@ -61,20 +61,21 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const leading = commonLeadingSize(trace, blocks.map(block => block.value));
   const examples = step === null ? leading : step.inputs[0].shape[0];
   const isLeading = (value: number): boolean => trace.values[value].rank > 0 && trace.values[value].shape[0] === examples;
-  const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any'): Attempt =>
-    ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched)});
+  const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any', freeze: Freeze = 'none'): Attempt =>
+    ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
   const attempts: Attempt[] = [];
+  const mayGoRowByRow = count <= MAX_ROW_BY_ROW;
   if (step !== null && leading === examples) {
     const data = dataOf(step);
     // A constant of the model may happen to have as many rows as the batch: then only the data themselves count.
-    attempts.push(attempt(examples, value => isLeading(value) && !trace.variables.has(value)),
-        attempt(examples, value => data.has(trace.values[value].dataId)));
+    const ways = [(value: number) => isLeading(value) && !trace.variables.has(value), (value: number) => data.has(trace.values[value].dataId)];
+    attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', 'all')));
   } else if (step === null && examples > 1) {
-    attempts.push(attempt(examples, isLeading));
+    // Small enough to go row by row, statistics in the residuals themselves need not be held constant.
+    attempts.push(attempt(examples, isLeading), attempt(examples, isLeading, 'reduces', mayGoRowByRow ? 'within' : 'all'));
   }
-  if (count <= MAX_ROW_BY_ROW) {
-    // In fit only where a rule is missing: a model that couples the examples is to be known as such.
-    attempts.push(attempt(1, value => trace.values[value].size > 1, step !== null && attempts.length > 0 ? 'unknown' : 'any'));
+  if (mayGoRowByRow) {
+    attempts.push(attempt(1, value => trace.values[value].size > 1, step !== null && attempts.length > 0 ? 'lost' : 'any'));
   }
   return {dependence, head, count, examples, attempts};
 }
@@ -105,20 +106,10 @@ function commonLeadingSize(trace: Trace, values: readonly number[]): number {
 }
 
 /** Why no attempt was possible, said to the user. */
-export function explainLostAxis(error: BatchAxisLost, step: TrainStep | null, rows: number): Error {
-  if (step === null || error.reason === 'unknown') {
-    const where = error.kernel === RESIDUAL ? 'in the terms of the loss, which differ in size' : `behind the kernel '${error.kernel}'`;
-    return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +
-        `row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
-  }
-  const normalising = step.model.layers.filter(layer => layer.getClassName() === 'BatchNormalization').map(layer => `'${layer.name}'`);
-  if (normalising.length > 0) {
-    return ggnError(`batch normalisation couples the examples of a batch (layer ${normalising.join(', ')}), so the rows of ` +
-        'its Jacobian are not those of single examples; this version does not train such a model. Use ' +
-        'tf.layers.layerNormalization, or leave the layer out.');
-  }
-  return ggnError(`the model couples the examples of a batch: behind the kernel '${error.kernel}' they cannot be told apart. ` +
-      'Keep the examples along the leading axis and apart from each other, or use another optimizer for this model.');
+export function explainLostAxis(error: BatchAxisLost, rows: number): Error {
+  const where = error.kernel === RESIDUAL ? 'in the terms of the loss, which differ in size' : `behind the kernel '${error.kernel}'`;
+  return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +
+      `row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
 }
 
 /** Residual rows r, their weights w and the order (example, component) over all blocks. */

@@ -5,6 +5,7 @@ import test from 'ava';
 import {ggn} from '../src/index';
 import {cases, disposeBatch, residualRows, rowWeights, variablesOf} from './cases';
 import {denseJacobian, referenceStep} from './reference/dense_jacobian';
+import {withFrozenStatistics} from './support/frozen_statistics';
 import {relativeError} from './support/probe';
 
 const DAMPING = 0.1;
@@ -73,7 +74,14 @@ for (const backend of ['cpu', 'wasm'] as const) {
       let previous: Float64Array | null = null;
       for (let i = 0; i < 2; i++) {
         await tf.setBackend('cpu');
-        const {jacobian, rows, n, m} = denseJacobian(() => residualRows(model, batch), variables);
+        const exact = (): tf.Tensor => residualRows(model, batch);
+        const {jacobian, rows, n, m} = denseJacobian(c.frozen ? withFrozenStatistics(exact) : exact, variables);
+        const extraGradient = extraOf(model, variables);
+        if (c.frozen) {
+          // What the exact gradient has beyond Jᵀq.
+          const full = denseJacobian(exact, variables).jacobian;
+          full.forEach((x, i) => extraGradient[i % m] += (x - jacobian[i]) * 2 * weights[Math.floor(i / m)] * rows[Math.floor(i / m)]);
+        }
         if (jacobian.every(x => x === 0)) {  // dead units: no row depends on any weight
           await tf.setBackend(backend);
           const before = flat(variables);
@@ -83,12 +91,13 @@ for (const backend of ['cpu', 'wasm'] as const) {
           break;
         }
         const expected = referenceStep({jacobian, n, m, residual: rows, weights, damping: DAMPING, momentum: MOMENTUM, previous,
-          ridge, extraGradient: extraOf(model, variables)});
+          ridge, extraGradient});
         const before = flat(variables);
         await tf.setBackend(backend);
         await model.trainOnBatch(batch.x, batch.y);
         const after = flat(variables);
         t.is(optimizer.lastStep!.status, 'ok');
+        t.is(optimizer.lastStep!.jacobian === 'frozenStatistics', c.frozen === true);
         t.true(Math.abs(optimizer.lastStep!.lambda / expected.lambda - 1) < 1e-4, 'lambda');
         t.true(Math.abs(optimizer.lastStep!.gradientNorm / expected.gradientNorm - 1) < 1e-3, 'gradient norm');
         const step = after.map((w, j) => w - before[j]);

@@ -4,6 +4,7 @@ import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
 import {backward, forward} from './parameter';
 import type {Plan, VariableSites} from './plan';
+import {GatherUse} from './uses/gather';
 import {MatrixUse, stackUses} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import {SharedUse, SummedUse} from './uses/shared';
@@ -184,6 +185,6 @@ function join(uses: readonly ParameterUse[]): ParameterUse {
   if (one !== null) {
     return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
   }
-  const [vectors, rows] = [all(VectorUse), all(RowsUse)];
-  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : new SummedUse(uses);
+  const [vectors, rows, gathers] = [all(VectorUse), all(RowsUse), all(GatherUse)];
+  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
 }

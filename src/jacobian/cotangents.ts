@@ -1,12 +1,11 @@
-import {getBackend, getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import {getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {CELL_RULES} from './cell_rules';
-import {convolutionOf, convolve} from './convolution';
-import type {Convolution, Operand} from './convolution';
-import {mul, multiplyTransposed, shaped, sub} from './kernels';
+import {mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
+import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -51,40 +50,24 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]],
-      dys[0]!) ?? {};
+  const {backendName} = openEngine();
+  const valueByName = (name: string): Tensor => values[named.get(name)!];
+  const mended: Partial<Cotangents> = node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, valueByName, dys[0]!),
+    ...mendedCotangents(backendName, node, valueByName, values[node.outputs[0]], dys[0]!)};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
 }
 
-/**
- * The gradients of convolutions where tfjs has none (dilations, transposed ones in 3D), where its kernels are missing or wrong (WASM), or
- * a thousand times too slow (filters on cpu).
- */
-function ownConvolution(values: Values, node: TraceNode, dy: Tensor | null): Cotangents | null {
-  const c = convolutionOf(values, node);
-  if (c === null || dy === null) {
-    return null;
-  }
-  const backend = getBackend();
-  const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
-  return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
-    Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, c, dy, name)]));
-}
+/** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
+const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
 
-/** The cotangent of an operand of a convolution: the same trilinear form, solved for another operand. */
-function convolutionCotangent(values: Values, node: TraceNode, c: Convolution, dy: Tensor, name: string): Tensor {
-  const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
-  const wanted = operands.find(([, n]) => n === name)![0];
-  const given = Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
-      .map(([operand, n]) => [operand, n === null ? dy : valueOf(values, node, n)]));
-  return convolve(c, wanted, given);
-}
-
-/** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
+/** What tfjs itself says of a cotangent of the wrong shape depends on where the tensor ends up. */
 function checked(node: TraceNode, name: string, cotangent: Tensor, input: Tensor): Tensor {
+  if (UNSUMMED.has(node.kernel)) {
+    return sumTo(cotangent, input.shape);
+  }
   if (cotangent.shape.join() !== input.shape.join()) {
     throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${name}' has shape [${cotangent.shape.join()}], the ` +
         `input has [${input.shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
@@ -157,7 +140,7 @@ const tanhRule: OwnRule = (values, node, dy) => () => {
 };
 
 /**
- * A product with a plain matrix: δ Wᵀ without transpose flags, which run at a tenth of the speed on WASM
+ * A product with a plain matrix: δ Wᵀ and aᵀδ without transpose flags, which run at a tenth of the speed on WASM
  * (its batch_mat_mul_impl takes XNNPACK only without flags and with one matrix).
  */
 const matMulRule: OwnRule = (values, node, dy) => {
@@ -167,8 +150,13 @@ const matMulRule: OwnRule = (values, node, dy) => {
     }
     const x = valueOf(values, node, name);
     const w = valueOf(values, node, name === 'a' ? 'b' : 'a');
-    if (node.attrs['transposeA'] || node.attrs['transposeB'] || name === 'b' || matricesIn(w) !== 1) {
+    const b = valueOf(values, node, 'b');
+    if (node.attrs['transposeA'] || node.attrs['transposeB'] || matricesIn(b) !== 1) {
       return null;
+    }
+    if (name === 'b') {
+      const [inner, outer] = b.shape.slice(-2) as [number, number];
+      return shaped(transposeMultiply(shaped(w, [w.size / inner, inner]), shaped(dy, [dy.size / outer, outer])), b.shape);
     }
     const [inner, outer] = w.shape.slice(-2) as [number, number];
     if (outer === 1) {
@@ -179,7 +167,7 @@ const matMulRule: OwnRule = (values, node, dy) => {
 };
 
 const convolutionRule: OwnRule = (values, node, dy) => name =>
-  name === 'bias' ? null : convolutionCotangent(values, node, convolutionOf(values, node)!, dy, name);
+  name === 'bias' ? null : convolutionCotangent(values, node, dy, name);
 
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
@@ -189,7 +177,7 @@ for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'Depthwise
 }
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
-export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
 
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {

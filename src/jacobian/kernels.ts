@@ -1,4 +1,4 @@
-import {engine} from '@tensorflow/tfjs-core';
+import {engine, getBackend, scalar, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../capture/tfjs_internals';
 import {difference, product, rowSums, sum, transposedEntries} from '../solve/elementwise';
@@ -12,11 +12,14 @@ import type {Matrix} from '../solve/matrix_product';
 const run = (kernel: string, inputs: Record<string, Tensor>, attrs?: Record<string, unknown>): Tensor =>
   engine().runKernel(kernel, inputs, attrs as never);
 
+/** Backends whose tensors lie in the memory of the process: reading is at most a copy. */
+export const READS_ARE_CHEAP = new Set(['cpu', 'wasm']);
+
 /**
  * On the cpu backend tensors are typed arrays at hand, and loops of our own several times as fast as its kernels. Not while
  * somebody looks on: a derivative of what is computed here would miss what no kernel did.
  */
-const readsAreFree = (): boolean => engine().backendName === 'cpu' && !isObserved();
+const ownLoops = (): boolean => engine().backendName === 'cpu' && !isObserved();
 
 const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 
@@ -26,26 +29,45 @@ const isSameShape = (a: Tensor, b: Tensor): boolean => a.shape.length === b.shap
 
 /** a + b, broadcast. */
 export const add = (a: Tensor, b: Tensor): Tensor =>
-  readsAreFree() && isSameShape(a, b) ? made(sum(read(a), read(b)), a.shape) : run('Add', {a, b});
+  ownLoops() && isSameShape(a, b) ? made(sum(read(a), read(b)), a.shape) : run('Add', {a, b});
 
 /** a - b, broadcast. */
 export const sub = (a: Tensor, b: Tensor): Tensor =>
-  readsAreFree() && isSameShape(a, b) ? made(difference(read(a), read(b)), a.shape) : run('Sub', {a, b});
+  ownLoops() && isSameShape(a, b) ? made(difference(read(a), read(b)), a.shape) : run('Sub', {a, b});
 
 /** a ∘ b, broadcast. */
 export const mul = (a: Tensor, b: Tensor): Tensor =>
-  readsAreFree() && (isSameShape(a, b) || b.rank === 0 || isColumn(b, a)) ? made(product(read(a), read(b)), a.shape) : run('Multiply', {a, b});
+  ownLoops() && (isSameShape(a, b) || b.rank === 0 || isColumn(b, a)) ? made(product(read(a), read(b)), a.shape) : run('Multiply', {a, b});
 
 /** Whether b has one entry for each row of a matrix a. */
 const isColumn = (b: Tensor, a: Tensor): boolean => a.rank === 2 && b.rank === 2 && b.shape[1] === 1 && b.shape[0] === a.shape[0];
 
+/**
+ * (a, b) => a + factor · b for tensors of one shape; a null a counts as zeros. On the cpu backend, where reads are free and
+ * an op takes 10 to 30 nanoseconds an element, in one pass of our own.
+ */
+export function addScaled(factor: number): (a: Tensor | null, b: Tensor) => Tensor {
+  if (getBackend() === 'cpu') {
+    return (a, b) => {
+      const more = b.dataSync();
+      const sum = a === null ? new Float32Array(more.length) : new Float32Array(a.dataSync());
+      for (let i = 0; i < sum.length; i++) {
+        sum[i] = sum[i] + factor * more[i];
+      }
+      return tensor(sum, b.shape);
+    };
+  }
+  const scale = scalar(factor);
+  return (a, b) => a === null ? mul(b, scale) : add(a, mul(b, scale));
+}
+
 /** Sums of the rows of a matrix. */
 export const sumRows = (x: Tensor, keepDims = false): Tensor =>
-  readsAreFree() ? made(rowSums(read(x), x.shape[0], x.shape[1]!), keepDims ? [x.shape[0], 1] : [x.shape[0]]) :
+  ownLoops() ? made(rowSums(read(x), x.shape[0], x.shape[1]!), keepDims ? [x.shape[0], 1] : [x.shape[0]]) :
     run('Sum', {x}, {axis: [1], keepDims});
 
 /** a b for matrices. */
-export const matMul = (a: Tensor, b: Tensor): Tensor => readsAreFree() ? multiplied(matrixOf(a), matrixOf(b)) :
+export const matMul = (a: Tensor, b: Tensor): Tensor => ownLoops() ? multiplied(matrixOf(a), matrixOf(b)) :
   run('BatchMatMul', {a, b}, {transposeA: false, transposeB: false});
 
 const matrixOf = (x: Tensor): Matrix => rowMajor(read(x), x.shape[0], x.shape[1]!);
@@ -54,7 +76,7 @@ const multiplied = (a: Matrix, b: Matrix): Tensor => made(matrixProduct(a, b), [
 
 /** aᵀ for a matrix. */
 export const transposed = (x: Tensor): Tensor =>
-  readsAreFree() ? made(transposedEntries(read(x), x.shape[0], x.shape[1]!), [x.shape[1]!, x.shape[0]]) : run('Transpose', {x}, {perm: [1, 0]});
+  ownLoops() ? made(transposedEntries(read(x), x.shape[0], x.shape[1]!), [x.shape[1]!, x.shape[0]]) : run('Transpose', {x}, {perm: [1, 0]});
 
 /** The same entries in another shape; free where it is the shape already. */
 export function shaped(x: Tensor, shape: readonly number[]): Tensor {
@@ -63,7 +85,7 @@ export function shaped(x: Tensor, shape: readonly number[]): Tensor {
 
 /** a bᵀ for matrices a [r, k] and b [c, k]; the smaller of the two ways to transpose. */
 export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
-  if (readsAreFree()) {
+  if (ownLoops()) {
     return multiplied(matrixOf(a), transpose(matrixOf(b)));
   }
   return a.shape[0] <= b.shape[0] && a !== b ? transposed(matMul(b, transposed(a))) : matMul(a, transposed(b));
@@ -71,4 +93,4 @@ export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
 
 /** aᵀ b for matrices a [k, r] and b [k, c]. */
 export const transposeMultiply = (a: Tensor, b: Tensor): Tensor =>
-  readsAreFree() ? multiplied(transpose(matrixOf(a)), matrixOf(b)) : matMul(transposed(a), b);
+  ownLoops() ? multiplied(transpose(matrixOf(a)), matrixOf(b)) : matMul(transposed(a), b);

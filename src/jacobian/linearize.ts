@@ -8,6 +8,7 @@ import type {Plan, Site, SweepStep} from './plan';
 import {checkMemory} from './memory';
 import {filterRows, filterUse, isByComponent} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
+import {gatherUse} from './uses/gather';
 import {matrixUse} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
@@ -59,7 +60,7 @@ function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas, byRow:
   const {node, name, kind, convolution} = site;
   const {batch, strides} = plan.analysis;
   if (kind === 'vector') {
-    const form = (): Tensor => elementwiseRows(trace.values, node, name, deltas[0]!, strides[node.outputs[0]]!, batch);
+    const form = (): Tensor => elementwiseRows(trace.values, node, name, site.shape, deltas[0]!, strides[node.outputs[0]]!, batch);
     return deltas[0]!.size >= LARGE ? tidy(form) : form();
   }
   if (convolution === null) {
@@ -159,6 +160,9 @@ function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Foun
     const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
     return matrixUse(trace.values, node, site.matrix!, strides[data]!, strides[output]!, batch, first,
         parts => byRow.join(parts));
+  }
+  if (site.kind === 'gather') {
+    return gatherUse(trace.values, node, strides, batch, first);
   }
   return new VectorUse(byRow.join(first.map(d => reshape(d, [batch, -1]))), batch, plan.components);
 }

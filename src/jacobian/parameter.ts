@@ -4,7 +4,7 @@ import {runKernel} from '../capture/tfjs_internals';
 import type {Trace, TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import type {Analysis} from './analysis';
-import {tfjsCotangents} from './cotangents';
+import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from './cotangents';
 import type {Values} from './cotangents';
 import {add, shaped} from './kernels';
 
@@ -68,6 +68,31 @@ function isReshape(node: TraceNode): boolean {
       (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
 }
 
+/**
+ * The tensor that a parameter was made of by tiling it along axes of size 1, and the shape in which it broadcasts in the place of
+ * the parameter; the parameter itself where there is none.
+ */
+export function beforeTiling(trace: Trace, value: number): {value: number; shape: readonly number[]} {
+  const {shape} = trace.values[value];
+  const node = trace.nodes[trace.producer[value]] as TraceNode | undefined;
+  if (node === undefined || !(node.kernel === 'Tile' || isReshape(node))) {
+    return {value, shape};
+  }
+  const input = node.inputs[0][1];
+  const inputShape = trace.values[input].shape;
+  if (node.kernel === 'Tile') {
+    const reps = node.attrs['reps'] as number[];
+    return inputShape.every((d, i) => d === 1 || reps[i] === 1) ? beforeTiling(trace, input) : {value, shape};
+  }
+  // A reshape that only puts in or takes out axes of size 1.
+  const axes = inputShape.map((_, i) => i).filter(i => inputShape[i] !== 1);
+  if (axes.map(i => inputShape[i]).join() !== shape.filter(d => d !== 1).join()) {
+    return {value, shape};
+  }
+  const before = beforeTiling(trace, input);
+  return before.value === input ? {value, shape} : {value: before.value, shape: shape.map(d => d === 1 ? 1 : before.shape[axes.shift()!])};
+}
+
 /** dp for a change d of the variable: both linear kinds are their own derivative. Not for kind `function`. */
 export function forward(values: Values, parameter: Parameter, d: Tensor): Tensor {
   if (parameter.kind === 'direct') {
@@ -94,30 +119,44 @@ export function backward(values: Values, analysis: Analysis, parameter: Paramete
   return collect(gradients, parameter.leaves, analysis.variableOf);
 }
 
-/** An ordinary reverse sweep with tfjs's own gradients: cotangents of values, by value index. */
+/** Cotangents of the wanted inputs of a node, from those of its outputs. */
+export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>, wanted: readonly string[]) => Tensor[];
+
+/** An ordinary reverse sweep, by default with tfjs's own gradients: cotangents of values, by value index. */
 export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: ReadonlyMap<number, Tensor>,
-    passes: (value: number) => boolean): Map<number, Tensor> {
-  const cotangents = new Map(seeds);
+    passes: (value: number) => boolean, pull: Pull = pullByTfjs): Map<number, Tensor> {
+  const found = new Map(seeds);
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
-    const dys = node.outputs.map(output => cotangents.get(output) ?? null);
-    if (dys.every(dy => dy === null)) {
+    const dys = node.outputs.map(output => found.get(output) ?? null);
+    const wanted = node.inputs.filter(([, value]) => passes(value));
+    if (wanted.length === 0 || dys.every(dy => dy === null)) {
       continue;
     }
-    const thunks = tfjsCotangents(values, node, dys);
-    for (const [name, value] of node.inputs) {
-      if (passes(value)) {
-        if (thunks[name] === undefined) {
-          throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
-        }
-        const known = cotangents.get(value);
-        const more = thunks[name]();
-        cotangents.set(value, known === undefined ? more : add(known, more));
-      }
-    }
+    pull(values, node, dys, wanted.map(([name]) => name)).forEach((more, k) => {
+      const [, value] = wanted[k];
+      const known = found.get(value);
+      found.set(value, known === undefined ? more : add(known, more));
+    });
   }
-  return cotangents;
+  return found;
 }
+
+const pullByTfjs: Pull = (values, node, dys, wanted) => {
+  const thunks = tfjsCotangents(values, node, dys);
+  return wanted.map(name => {
+    if (thunks[name] === undefined) {
+      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
+    }
+    return thunks[name]();
+  });
+};
+
+/** With our rules where tfjs is slow: what the self-check must not use. */
+export const pullByRules: Pull = (values, node, dys, wanted) => {
+  const plain = withoutActivation(node);
+  return cotangents(values, plain, plain === node ? dys : [beforeActivation(values, node, dys[0]!)], wanted);
+};
 
 /** Sums the cotangents of all values of each variable, by variable index. */
 export function collect(cotangents: ReadonlyMap<number, Tensor>, leaves: Iterable<number>,

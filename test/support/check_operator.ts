@@ -5,9 +5,14 @@ import type {Plan} from '../../src/jacobian/plan';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {Probe, relativeError} from './probe';
 
-/** Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan. */
-export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number): Plan {
-  const {jacobian: expected, n, m} = denseJacobian(rows, variables);
+/**
+ * Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan.
+ *
+ * @param reference - the same rows, written in a way that tfjs can differentiate.
+ */
+export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number,
+    reference = rows): Plan {
+  const {jacobian: expected, n, m} = denseJacobian(reference, variables);
   let seen: Plan | null = null;
   new Probe(({checked: {plan, jacobian, grams}, variables: found}) => {
     seen = plan;

@@ -118,10 +118,9 @@ export interface MatrixSite {
   readonly transposed: boolean;
 }
 
-/** Null where the node is not a product of data with one plain matrix. */
-export function matrixSite(values: Values, node: TraceNode, name: string): MatrixSite | null {
-  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' ||
-      matricesIn(values[node.inputs.find(([n]) => n === name)![1]]) !== 1) {
+/** Null where the node is not a product of data with one plain matrix, of this shape before it was tiled. */
+export function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
+  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' || matricesIn({shape}) !== 1) {
     return null;
   }
   const transposeA = node.attrs['transposeA'] === true;
