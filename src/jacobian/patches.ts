@@ -101,7 +101,7 @@ export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
     const isCpu = getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;
     const scratch = data === null ? null : new Float32Array(columns * positions * step);
-    let result = isCpu ? new Float32Array(columns * c.outChannels) : null;
+    let result: Float32Array | null = isCpu ? new Float32Array(columns * c.outChannels) : null;
     let total: Tensor | null = null;
     for (let from = 0; from < c.images; from += step) {
       const count = Math.min(step, c.images - from);
