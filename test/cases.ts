@@ -16,6 +16,7 @@ import {normalisationCases} from './cases/normalisation';
 import {recurrentCases} from './cases/recurrent';
 
 export type {Backend, Batch, Case, LayerName} from './cases/case';
+export {brokenLayers} from './cases/images';
 export {disposeBatch, residualRows, rowWeights, variablesOf} from './cases/rows';
 
 export const cases: Case[] = [

@@ -84,27 +84,20 @@ export function depthwiseConvolution(x: tf.Tensor, kernel: tf.Tensor, window: Wi
 }
 
 /** The image [B, H, W, C] at another size. */
-export function resize(x: tf.Tensor, size: number[], interpolation: 'nearest' | 'bilinear', alignCorners = false): tf.Tensor {
-  return size.reduce((image, to, axis) => {
-    const from = image.shape[axis + 1];
-    return along(image, axis + 1, interpolation === 'nearest' ? nearest(from, to, alignCorners) : bilinear(from, to, alignCorners));
-  }, x);
+export function resize(x: tf.Tensor, size: number[], interpolation: 'nearest' | 'bilinear'): tf.Tensor {
+  const matrix = interpolation === 'nearest' ? nearest : bilinear;
+  return size.reduce((image, to, axis) => along(image, axis + 1, matrix(image.shape[axis + 1], to)), x);
 }
 
-/** Output o lies at o · from / to, or with `alignCorners` at o (from - 1) / (to - 1). */
-const scaleOf = (from: number, to: number, alignCorners: boolean): number => alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
-
-function nearest(from: number, to: number, alignCorners: boolean): Along {
-  const scale = scaleOf(from, to, alignCorners);
-  return matrixOf(to, from, (o, i) => i === Math.min(from - 1, alignCorners ? Math.round(o * scale) : Math.floor(o * scale)) ? 1 : 0);
+/** Output o lies at o · from / to. */
+function nearest(from: number, to: number): Along {
+  return matrixOf(to, from, (o, i) => i === Math.floor(o * from / to) ? 1 : 0);
 }
 
-function bilinear(from: number, to: number, alignCorners: boolean): Along {
-  const scale = scaleOf(from, to, alignCorners);
+function bilinear(from: number, to: number): Along {
   return matrixOf(to, from, (o, i) => {
-    const low = Math.floor(o * scale);
-    const high = Math.min(from - 1, Math.ceil(o * scale));
-    const fraction = o * scale - low;
-    return (i === low ? 1 - fraction : 0) + (i === high ? fraction : 0);
+    const low = Math.floor(o * from / to);
+    const fraction = o * from / to - low;
+    return (i === low ? 1 - fraction : 0) + (i === Math.min(from - 1, low + 1) ? fraction : 0);
   });
 }

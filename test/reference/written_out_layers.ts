@@ -13,6 +13,7 @@ export interface WrittenOut {
 interface Layer {
   getClassName(): string;
   call: (inputs: tf.Tensor | tf.Tensor[], kwargs: unknown) => tf.Tensor | tf.Tensor[];
+  computeMask: (inputs: tf.Tensor | tf.Tensor[]) => tf.Tensor;
   layers?: Layer[];
   layer?: Layer;
   forwardLayer?: Layer;
@@ -35,7 +36,6 @@ interface Layer {
   interpolation: 'nearest' | 'bilinear';
   height: number;
   width: number;
-  cropToAspectRatio: boolean;
   epsilon: number;
   theta: number;
   maskValue: number;
@@ -53,6 +53,9 @@ export function writtenOut<T>(model: tf.LayersModel, options: WrittenOut, run: (
     if (call !== null) {
       restore.push(replace(layer, 'call', inputs => tf.tidy(() => call(Array.isArray(inputs) ? inputs[0] : inputs))));
     }
+    if (layer.getClassName() === 'Masking') {
+      restore.push(replace(layer, 'computeMask', x => tf.cast(constant(tf.any(tf.notEqual(Array.isArray(x) ? x[0] : x, layer.maskValue), -1)), 'bool')));
+    }
     if (layer.getClassName() === 'ConvLSTM2DCell' && (options.convolutions || isDilated(layer) || layer.dataFormat === 'channelsFirst')) {
       const convolve = (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor | null, window: ReturnType<typeof windowOf>): tf.Tensor =>
         onChannelsLast(layer, x, image => b === null ? convolution(image, w, window) : tf.add(convolution(image, w, window), b));
@@ -68,7 +71,7 @@ export function writtenOut<T>(model: tf.LayersModel, options: WrittenOut, run: (
   }
 }
 
-function replace<K extends 'call' | 'inputConv' | 'recurrentConv'>(layer: Layer, key: K, value: Layer[K]): () => void {
+function replace<K extends 'call' | 'computeMask' | 'inputConv' | 'recurrentConv'>(layer: Layer, key: K, value: Layer[K]): () => void {
   const own = Object.getOwnPropertyDescriptor(layer, key);
   layer[key] = value;
   return () => {
@@ -109,8 +112,8 @@ function otherForm(layer: Layer, {convolutions = false, frozenStatistics = false
           {size: [1, 1], strides: [1, 1], dilations: [1, 1], padding: 'valid'})) : null;
     case 'UpSampling2D':
       return x => onChannelsLast(layer, x, y => resize(y, [layer.size[0] * y.shape[1]!, layer.size[1] * y.shape[2]!], layer.interpolation));
-    case 'Resizing':
-      return x => resize(x, [layer.height, layer.width], layer.interpolation, !layer.cropToAspectRatio);
+    case 'CenterCrop':
+      return x => cropped(layer, x);
     case 'BatchNormalization':
       return frozenStatistics ? x => normalized(layer, x) : null;
     case 'ThresholdedReLU':
@@ -142,6 +145,13 @@ function onChannelsLast({dataFormat}: Layer, x: tf.Tensor, run: Call): tf.Tensor
   const axes = [...x.shape.keys()];
   const last = axes.length - 1;
   return tf.transpose(run(tf.transpose(x, [0, ...axes.slice(2), 1])), [0, last, ...axes.slice(1, last)]);
+}
+
+/** The middle of the image, by tfjs's own choice of it. */
+function cropped({height, width}: Layer, x: tf.Tensor): tf.Tensor {
+  const [, h, w] = x.shape;
+  const left = Math.floor((w! - width) / 2);
+  return tf.slice(x, [0, Math.floor((h - height) / 2), w !== width && left === 0 ? 1 : left, 0], [-1, height, width, -1]);
 }
 
 /** γ (x - mean) / sqrt(variance + ε) + β over the last axis. */
