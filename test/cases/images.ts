@@ -5,7 +5,10 @@ import type {Activation, Case, LayerName} from './case';
 import {integers, real} from './data';
 
 const L = tf.layers;
-const first = {dataFormat: 'channelsFirst' as const};
+const channelsFirst = {dataFormat: 'channelsFirst' as const};
+
+/** In front of a layer that would change the shape of the model's input: CenterCrop and CategoryEncoding write into the shape they are given. */
+const first = (inputShape: number[]): tf.layers.Layer => L.reshape({targetShape: inputShape, inputShape});
 
 /** Between two dense layers over the channels, so that cotangents pass through it. */
 function between(layer: () => tf.layers.Layer, inputShape: number[], activation: Activation = 'tanh'): () => tf.LayersModel {
@@ -41,7 +44,7 @@ export const imageCases: Case[] = [
     build: between(() => L[name](more as {poolSize: number}), [5, 4, 1]), x: real(5, 4, 1), y: real(1)
   }))),
   ...(['maxPooling2d', 'averagePooling2d'] as const).map(name => proving(name)(`${name}: channels first`, {
-    build: betweenFirst(() => L[name]({poolSize: 2, strides: 1, ...first} as {poolSize: number}), [2, 3, 4]), x: real(2, 3, 4), y: real(1)
+    build: betweenFirst(() => L[name]({poolSize: 2, strides: 1, ...channelsFirst} as {poolSize: number}), [2, 3, 4]), x: real(2, 3, 4), y: real(1)
   })),
   // Sigmoid keeps every maximum positive: MaxPool3D of the WASM backend gives 0 for a window of negative numbers.
   ...(['maxPooling3d', 'averagePooling3d'] as const).flatMap(name => pooling3d.map(([options, more]) => proving(name)(`${name}: ${options}`, {
@@ -63,7 +66,7 @@ export const imageCases: Case[] = [
   proving('globalMaxPooling2d', 'globalAveragePooling2d')('pooling: global, images, channels first', {
     build: () => functional([[2, 4, 3]], ([x]) => {
       const pixels = applied(dense(3, 'tanh'), x);
-      return applied(dense(2), applied(L.concatenate(), applied(L.globalMaxPooling2d(first), pixels), applied(L.globalAveragePooling2d(first), pixels)));
+      return applied(dense(2), applied(L.concatenate(), applied(L.globalMaxPooling2d(channelsFirst), pixels), applied(L.globalAveragePooling2d(channelsFirst), pixels)));
     }),
     x: real(2, 4, 3), y: real(2)
   }),
@@ -77,18 +80,18 @@ export const imageCases: Case[] = [
   ...([['1', {padding: 1}], ['one side', {padding: [[1, 0], [0, 2]]}]] as [string, object][]).map(([options, more]) =>
     proving('zeroPadding2d')(`zero padding: ${options}`, {build: between(() => L.zeroPadding2d(more), [2, 3, 1]), x: real(2, 3, 1), y: real(1)})),
   proving('zeroPadding2d')('zero padding: channels first', {
-    build: betweenFirst(() => L.zeroPadding2d({padding: [1, 2], ...first}), [2, 2, 3]), x: real(2, 2, 3), y: real(1)
+    build: betweenFirst(() => L.zeroPadding2d({padding: [1, 2], ...channelsFirst}), [2, 2, 3]), x: real(2, 2, 3), y: real(1)
   }),
   ...([['1', {cropping: 1}], ['one side', {cropping: [[1, 0], [0, 2]]}]] as [string, {cropping: number}][]).map(([options, more]) =>
     proving('cropping2D')(`cropping: ${options}`, {build: between(() => L.cropping2D(more), [4, 5, 1]), x: real(4, 5, 1), y: real(1)})),
   proving('cropping2D')('cropping: channels first', {
-    build: betweenFirst(() => L.cropping2D({cropping: [[1, 1], [0, 1]], ...first}), [2, 4, 3]), x: real(2, 4, 3), y: real(1)
+    build: betweenFirst(() => L.cropping2D({cropping: [[1, 1], [0, 1]], ...channelsFirst}), [2, 4, 3]), x: real(2, 4, 3), y: real(1)
   }),
   ...([['nearest', {}], ['nearest, 3 and 1', {size: [3, 1]}], ['bilinear', {interpolation: 'bilinear'}], ['bilinear, 1 and 3', {interpolation: 'bilinear', size: [1, 3]}]] as
     [string, object][]).map(([options, more]) =>
     proving('upSampling2d')(`upsampling: ${options}`, {build: between(() => L.upSampling2d(more), [2, 3, 1]), x: real(2, 3, 1), y: real(1)})),
   proving('upSampling2d')('upsampling: nearest, channels first', {
-    build: betweenFirst(() => L.upSampling2d({size: [2, 2], ...first}), [2, 2, 3]), x: real(2, 2, 3), y: real(1)
+    build: betweenFirst(() => L.upSampling2d({size: [2, 2], ...channelsFirst}), [2, 2, 3]), x: real(2, 2, 3), y: real(1)
   }),
   proving('upSampling2d', 'zeroPadding2d', 'cropping2D')('upsampling, zero padding, cropping', {
     build: () => sequential(
@@ -100,15 +103,15 @@ export const imageCases: Case[] = [
     build: () => sequential(L.rescaling({scale: 0.5, offset: -0.2, inputShape: [4]} as never), dense(3, 'tanh'), dense(2)), x: real(4), y: real(2)
   }),
   proving('centerCrop')('center crop of the inputs', {
-    build: () => sequential(L.centerCrop({height: 2, width: 2, inputShape: [4, 4, 2]} as never), dense(3, 'tanh'), L.flatten(), dense(1)), x: real(4, 4, 2), y: real(1)
+    build: () => sequential(first([4, 4, 2]), L.centerCrop({height: 2, width: 2}), dense(3, 'tanh'), L.flatten(), dense(1)), x: real(4, 4, 2), y: real(1)
   }),
   proving('rescaling')('rescaling of activations', {build: between(() => L.rescaling({scale: 0.5, offset: 0.3}), [2, 2, 1]), x: real(2, 2, 1), y: real(1)}),
   proving('categoryEncoding')('category encoding, multi-hot', {
-    build: () => sequential(L.categoryEncoding({numTokens: 5, outputMode: 'multiHot', inputShape: [3]}), dense(3, 'tanh'), dense(2)),
+    build: () => sequential(first([3]), L.categoryEncoding({numTokens: 5, outputMode: 'multiHot'}), dense(3, 'tanh'), dense(2)),
     x: integers(5, 3), y: real(2)
   }),
   proving('categoryEncoding')('category encoding, one-hot', {
-    build: () => sequential(L.categoryEncoding({numTokens: 4, outputMode: 'oneHot', inputShape: [1]}), dense(3, 'tanh'), dense(2)),
+    build: () => sequential(first([1]), L.categoryEncoding({numTokens: 4, outputMode: 'oneHot'}), dense(3, 'tanh'), dense(2)),
     x: integers(4, 1), y: real(2)
   })
 ];

@@ -140,7 +140,7 @@ export const recurrentCases: Case[] = [
   }),
   proving('convLstm2d')('ConvLSTM2D, channels first', {
     build: () => sequential(L.convLstm2d({filters: 1, kernelSize: 2, inputShape: [2, 1, 3, 3], dataFormat: 'channelsFirst'} as never), L.flatten(), dense(1)),
-    x: real(2, 1, 3, 3), y: real(1), batchSize: 3
+    x: real(2, 1, 3, 3), y: real(1), batchSize: 3, backends: ['cpu', 'webgl']   // the others have no forward kernel for it
   }),
   proving('convLstm2dCell', 'rnn')('rnn of one ConvLSTM2D cell', {
     build: () => sequential(L.convLstm2d({filters: 1, kernelSize: 2, inputShape: [2, 3, 2, 1], padding: 'same', returnSequences: true} as never),
