@@ -6,8 +6,11 @@ import {checkedJacobian, total} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
-import {add, mul} from './jacobian/kernels';
-import {collect, sweepBack} from './jacobian/parameter';
+import {downstream, upstream} from './jacobian/analysis';
+import type {Dependence} from './jacobian/analysis';
+import {add, addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import {collect, pullByRules, sweepBack} from './jacobian/parameter';
+import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {squaredError} from './losses/squared_error';
 import {findRows, readResiduals} from './rows';
@@ -40,7 +43,8 @@ const PRECISION = 0.02;
 
 /**
  * The damped Gram-Gauss-Newton step of a traced loss: rows, batch Jacobian, Gram matrix and the one formula of
- * `solve/damped_gram`, with e the gradient of regularizers and d_prev the last accepted step.
+ * `solve/damped_gram`, with e the gradient of regularizers and of what flows through statistics of the batch, and d_prev the last
+ * accepted step.
  *
  * @throws for a loss, model or numbers that no exact step can be taken from; nothing has been changed then.
  */
@@ -51,32 +55,32 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const distinct = [...new Set(rhos)];
   const groupOf = rhos.map(rho => distinct.indexOf(rho));
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
-  const {plan, grams} = checked;
+  const {plans, grams} = checked;
 
-  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows.head, plan));
+  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
   if (weight.some(w => w < 0)) {
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
   const loss = squaredError(residual, weight);
-  const extra = clock.time('linearize', () => extraGradient(trace, rows));
+  const extra = clock.time('linearize', () => extraGradient(trace, rows, plans));
   const last = settings.previous(variables);
   const previous = settings.momentum === 0 ? last.map(() => null) : last;
   const products = clock.time('gram', () => ({
     previous: applyByGroup(checked, groupOf, distinct.length, previous),
     extra: applyByGroup(checked, groupOf, distinct.length, extra),
   }));
-  checkProducts(products.extra, 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
-      'these weights (a norm has none at 0)');
+  checkProducts(products.extra, `the gradient of a regularizer${plans.some(plan => plan.analysis.frozen.size > 0) ? ' or of a statistic of the batch' : ''} ` +
+      'is not finite. Check the strength of the regularizer, and that it has a derivative at these weights (a norm has none at 0)');
   checkProducts(products.previous, 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the ' +
       'model with a new ggn()');
   const groups: GramGroup[] = distinct.map((rho, g) =>
     ({rho, gram: grams[g], previous: products.previous[g], extra: products.extra[g]}));
-  const parameters = variables.reduce((size, variable, v) => size + (plan.bySite[v].sites.length > 0 ? variable.size : 0), 0);
+  const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
 
   const formed = new Map<DampedGramStep, Tensor[]>();
   const form = (solution: DampedGramStep): Tensor[] => {
     if (!formed.has(solution)) {
-      formed.set(solution, clock.time('update', () => formStep(checked, solution, groupOf, previous, extra)));
+      formed.set(solution, clock.time('update', () => formStep(checked, variables, solution, groupOf, previous, extra)));
     }
     return formed.get(solution)!;
   };
@@ -92,17 +96,45 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   return {variables, step, norm, report: {
     rows: checked.jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
     gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
-    jacobian: plan.analysis.batch === 1 && checked.jacobian.rows > 1 && (context === null || rows.examples > 1) ? 'rowByRow' : 'batch'}};
+    jacobian: describe(rows, plans)}};
 }
 
-/** e by variable: the gradient of everything in the loss that is not a row. */
-function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | null> {
-  if (head.extra.size === 0) {
+function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
+  return plans.some(plan => plan.analysis.frozen.size > 0) ? 'frozenStatistics' :
+    groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch';
+}
+
+/**
+ * e = g - Jᵀq by variable: the gradient of everything in the loss that is not a row, and of what reaches the rows through frozen
+ * statistics of the batch. Found by a sweep of its own, not as that difference, which would leave rounding in every variable.
+ */
+function extraGradient(trace: Trace, {head, dependence}: Rows, plans: readonly Plan[]): Array<Tensor | null> {
+  const seeds = new Map(head.extra);
+  for (const [value, cotangent] of plans.flatMap(plan => frozenCotangents(trace, dependence, plan))) {
+    const known = seeds.get(value);
+    seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
+  }
+  if (seeds.size === 0) {
     return dependence.variables.map(() => null);
   }
-  const cotangents = sweepBack(trace.values, trace.nodes, head.extra, value => dependence.dependent[value]);
+  const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependence.dependent[value], pullByRules);
   const gradients = collect(cotangents, dependence.variableOf.keys(), dependence.variableOf);
   return dependence.variables.map((_, v) => gradients.get(v) ?? null);
+}
+
+/** The derivative of the loss, through these rows, in every statistic that is frozen for them, the others held constant. */
+function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {frozen}, blocks}: Plan): Array<[number, Tensor]> {
+  if (frozen.size === 0) {
+    return [];
+  }
+  const rows = blocks.map(block => block.value);
+  const behind = downstream(trace, frozen);
+  const [before, after] = [upstream(trace, rows), downstream(trace, new Set(rows))];
+  const nodes = trace.nodes.filter(node => !node.outputs.some(output => frozen.has(output)) &&
+      node.outputs.some(output => before.has(output) || after.has(output)));
+  const cotangents = sweepBack(trace.values, nodes, new Map([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
+    pullByRules);
+  return [...cotangents].filter(([value]) => frozen.has(value));
 }
 
 function checkProducts(products: ReadonlyArray<Float64Array | null>, message: string): void {
@@ -121,7 +153,7 @@ function applyByGroup({jacobian}: CheckedJacobian, groupOf: readonly number[], g
 }
 
 /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
-function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, groupOf: readonly number[],
+function formStep({jacobian}: CheckedJacobian, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
     previous: ReadonlyArray<Tensor | null>, extra: ReadonlyArray<Tensor | null>): Tensor[] {
   const pulled: Array<Tensor | null> = groupOf.map(() => null);
   solution.groups.forEach((group, g) => {
@@ -129,15 +161,14 @@ function formStep({jacobian, plan}: CheckedJacobian, solution: DampedGramStep, g
     jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
   });
   const hasExtra = extra.some(t => t !== null);
-  const scales = solution.groups.map(group =>
-    ({previous: scalar(group.previousScale), extra: hasExtra ? scalar(group.extraScale) : null}));
-  return plan.analysis.variables.map((variable, v) => {
-    const scale = scales[groupOf[v]];
+  const adds = solution.groups.map(group =>
+    ({previous: addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
+  return variables.map((variable, v) => {
+    const more = adds[groupOf[v]];
     let d = pulled[v];
-    for (const [t, factor] of [[previous[v], scale.previous], [extra[v], scale.extra]] as const) {
-      if (t !== null && factor !== null) {
-        const part = mul(t, factor);
-        d = d === null ? part : add(d, part);
+    for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
+      if (t !== null && addTo !== null) {
+        d = addTo(d, t);
       }
     }
     return d ?? zerosLike(variable);
@@ -167,9 +198,9 @@ function gradientNorm(q: Float64Array, grams: readonly Float64Array[], productsO
   return Math.sqrt(Math.max(0, squaredNorm + (present.length === 0 ? 0 : sumOfSquares(present))));
 }
 
-/** Where reading is a copy, the sum is taken here, in float64; elsewhere on the device. */
+/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
 function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_COPIES.has(getBackend())) {
+  if (!READS_ARE_CHEAP.has(getBackend())) {
     return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
   }
   let total = 0;
@@ -181,5 +212,3 @@ function sumOfSquares(tensors: readonly Tensor[]): number {
   }
   return total;
 }
-
-const READS_ARE_COPIES = new Set(['cpu', 'wasm']);

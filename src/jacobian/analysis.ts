@@ -43,6 +43,10 @@ const CONSTANT = new Set(['ZerosLike', 'OnesLike', 'Step', 'Sign', 'Floor', 'Cei
 
 /** The part of a trace between the variables and the rows, with the place of the examples in every value. */
 export interface Analysis extends Dependence {
+  /** By value index, to the Jacobian: not through frozen statistics. */
+  readonly dependent: readonly boolean[];
+  /** Value indices of statistics of the batch that depend on the variables and that the Jacobian holds constant. */
+  readonly frozen: ReadonlySet<number>;
   readonly batch: number;
   /** By value index; null for what all examples share: weights and what is made of them alone. */
   readonly strides: readonly BatchStride[];
@@ -53,39 +57,94 @@ export interface Analysis extends Dependence {
 }
 
 /**
+ * Statistics of the batch (sums, means, largest entries over the examples) that depend on the variables:
+ *
+ * - `none`: they couple the examples;
+ * - `within`: held constant where a parameter joins the data behind them, as gamma does in a batch normalisation;
+ * - `all`: held constant, also where they are part of the residuals: (p - mean p)².
+ */
+export type Freeze = 'none' | 'within' | 'all';
+
+/**
  * @param roots value indices of the rows.
  * @param batch number of examples B. With B = 1 the whole batch counts as one example.
  * @param isBatched whether a value that f() only read holds one entry per example.
  * @throws BatchAxisLost when the examples cannot be followed from the inputs to the rows.
  */
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
-    isBatched: (value: number) => boolean): Analysis {
+    isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
   const needed = upstream(trace, roots);
-  const {dependent} = dependence;
+  const dependent = [...dependence.dependent];
   const strides: BatchStride[] = trace.values.map((value, i) =>
     trace.producer[i] === -1 && needed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
+  const frozen = new Set<number>();
   const activations: number[] = [];
   const parameters: number[] = [];
   trace.nodes.forEach((node, i) => {
+    if (frozen.size > 0 && !node.inputs.some(([, value]) => dependent[value])) {
+      node.outputs.forEach(output => dependent[output] = false);
+    }
     if (!node.outputs.some(output => needed.has(output))) {
       return;
     }
     const isDependent = node.outputs.some(output => dependent[output]);
-    const found = stridesOf(trace, node, strides, batch, isDependent);
-    node.outputs.forEach((output, k) => strides[output] = found[k]!);
+    try {
+      const found = stridesOf(trace, node, strides, batch, isDependent);
+      node.outputs.forEach((output, k) => strides[output] = found[k]!);
+    } catch (error) {
+      if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
+        throw error;
+      }
+      for (const output of node.outputs) {
+        frozen.add(output);
+        dependent[output] = false;
+      }
+      return;
+    }
     if (isDependent) {
-      (found[0] === null ? parameters : activations).push(i);
+      (strides[node.outputs[0]] === null ? parameters : activations).push(i);
     }
   });
-  return {...dependence, batch, strides, activations, parameters};
+  const analysis = {...dependence, dependent, frozen, batch, strides, activations, parameters};
+  if (frozen.size === 0) {
+    return analysis;
+  }
+  // What only leads to a statistic is no part of the Jacobian.
+  const reached = upstream(trace, roots, frozen);
+  const isReached = (i: number): boolean => trace.nodes[i].outputs.some(output => reached.has(output));
+  const found = {...analysis, activations: activations.filter(isReached), parameters: parameters.filter(isReached)};
+  if (freeze === 'within' && !isWithin(trace, found)) {
+    throw new BatchAxisLost(trace.nodes[trace.producer[[...frozen][0]]].kernel, 'couples');
+  }
+  return found;
 }
 
-/** The values that some values are computed from, themselves included. */
-export function upstream(trace: Trace, values: readonly number[]): Set<number> {
+/** Whether a parameter joins the data behind a statistic: then it is part of the network, not of the residuals. */
+function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analysis): boolean {
+  const behind = downstream(trace, frozen);
+  return activations.some(i => {
+    const values = trace.nodes[i].inputs.map(([, value]) => value);
+    return values.some(value => behind.has(value)) && values.some(value => dependent[value] && strides[value] === null);
+  });
+}
+
+/** The values that are computed from some values, themselves included. */
+export function downstream(trace: Trace, values: Iterable<number>): Set<number> {
+  const found = new Set(values);
+  for (const node of trace.nodes) {
+    if (node.inputs.some(([, value]) => found.has(value))) {
+      node.outputs.forEach(output => found.add(output));
+    }
+  }
+  return found;
+}
+
+/** The values that some values are computed from, themselves included; not what `stops` are computed from. */
+export function upstream(trace: Trace, values: readonly number[], stops: ReadonlySet<number> = new Set()): Set<number> {
   const found = new Set(values);
   for (let i = trace.nodes.length - 1; i >= 0; i--) {
     const node = trace.nodes[i];
-    if (node.outputs.some(output => found.has(output))) {
+    if (node.outputs.some(output => found.has(output) && !stops.has(output))) {
       node.inputs.forEach(([, value]) => found.add(value));
     }
   }

@@ -9,9 +9,13 @@ import type {TraceNode} from '../capture/trace';
  */
 export type BatchStride = number | null;
 
-/** The examples meet in this kernel (`couples`), or no rule says where they are afterwards (`unknown`). */
+/**
+ * - `reduces`: the kernel sums, or takes the largest, ... over the examples: a statistic of the batch, which all share.
+ * - `couples`: the examples meet in another way; what comes out may still have an entry for each.
+ * - `unknown`: no rule says where they are afterwards.
+ */
 export class BatchAxisLost extends Error {
-  constructor(readonly kernel: string, readonly reason: 'couples' | 'unknown') {
+  constructor(readonly kernel: string, readonly reason: 'reduces' | 'couples' | 'unknown') {
     super(`${kernel}: ${reason}`);
   }
 }
@@ -105,7 +109,7 @@ const elementwise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
 const reshape: Rule = (_node, inputs, outputs) => outputs.map(() => batched(inputs)[0].stride);
 
 /** The examples stay on their axis, which becomes axis `to(axis)` of the output and must keep its size. */
-const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number): Rule =>
+const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number, otherwise: 'reduces' | 'couples' = 'couples'): Rule =>
   (node, inputs, outputs, batch) => outputs.map(out => {
     if (batch === 1) {
       return sizeOf(out);
@@ -114,7 +118,7 @@ const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number): 
       const {axis, inner} = locate(node, input, batch);
       const outAxis = to(node, axis, input.shape.length);
       if (outAxis < 0 || out[outAxis] !== input.shape[axis]) {
-        throw new BatchAxisLost(node.kernel, 'couples');
+        throw new BatchAxisLost(node.kernel, otherwise);
       }
       return inner * axisStride(out, outAxis);
     }));
@@ -133,7 +137,7 @@ const reduce = keepAxis((node, axis, rank) => {
     return -1;
   }
   return node.attrs['keepDims'] === true ? axis : axis - axes.filter(a => a < axis).length;
-});
+}, 'reduces');
 
 /** Kernels that work along one axis, or some, or (without the attribute) all, and leave the others alone. */
 const along = (attr: string): Rule => keepAxis((node, axis, rank) =>
@@ -175,6 +179,7 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
     return [sizeOf(out)];
   }
   const strides: number[] = [];
+  let contractions = 0;
   for (const [name, transposed] of [['a', node.attrs['transposeA']], ['b', node.attrs['transposeB']]] as const) {
     const input = inputs.get(name)!;
     if (input.stride === null) {
@@ -192,9 +197,15 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
     }
     const contracted = (name === 'a') === (transposed !== true) ? rank - 1 : rank - 2;
     if (axis === contracted) {
-      throw new BatchAxisLost(node.kernel, 'couples');
+      contractions++;
+      continue;
     }
     strides.push(inner * axisStride(out, out.length - (name === 'a' ? 2 : 1)));
+  }
+  if (contractions > 0) {
+    // Weights for each example may make of them as many mixtures, one for each (a graph over the batch).
+    const isStatistic = strides.length === 0 && !out.slice(-2).some(size => size % batch === 0 && contractions === 1);
+    throw new BatchAxisLost(node.kernel, isStatistic ? 'reduces' : 'couples');
   }
   const bias = inputs.get('bias');
   if (bias !== undefined && bias.stride !== null) {

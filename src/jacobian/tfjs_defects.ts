@@ -11,7 +11,7 @@ import {ggnError} from '../errors';
  *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
  * - ResizeBilinear on cpu: the gradient of an image that is not square has its height and width exchanged in its shape.
- * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1.
+ * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
  */
@@ -26,15 +26,6 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
   if (node.kernel === 'ResizeBilinear' && backend === 'cpu') {
     const images = value('images');
     return {images: () => reshape(engine().runKernel<Tensor>('ResizeBilinearGrad', {images, dy}, node.attrs as NamedAttrMap), images.shape)};
-  }
-  if (node.kernel === 'Conv3D' && backend === 'wasm') {
-    const strides = node.attrs['strides'];
-    const isStrided = (Array.isArray(strides) ? strides as number[] : [strides as number]).some(s => s !== 1);
-    const refuse = (): never => {
-      throw ggnError("tfjs's gradient of 'Conv3D' is wrong on the WASM backend: train this model on another backend (cpu, webgl, " +
-          'tfjs-node).');
-    };
-    return {x: refuse, filter: isStrided ? refuse : undefined};
   }
   return null;
 }
