@@ -23,12 +23,11 @@ export async function useBackend(name: NodeBackend): Promise<void> {
   await tf.setBackend(name);
 }
 
-/** tfjs-node's exports; they hold what is not in the union, such as `tf.node`. */
-export function loadTfjsNode(): Record<string, unknown> {
+function loadTfjsNode(): void {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';   // no notes on CPU features among the results
   // Gone from Node 23 on, which tfjs-node 4.22 does not know.
   const removed = util as unknown as Record<string, (x: unknown) => boolean>;
   removed.isNullOrUndefined ??= x => x == null;
   removed.isArray ??= Array.isArray;
-  return createRequire(TFJS_NODE)('./dist/index.js') as Record<string, unknown>;
+  createRequire(TFJS_NODE)('./dist/index.js');
 }
