@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import type {Batch} from '../cases/case';
 import {rowWeights} from '../cases/rows';
 import {denseJacobian, referenceStep} from './dense_jacobian';
-import type {DenseJacobian, ReferenceStep} from './dense_jacobian';
+import type {ReferenceStep} from './dense_jacobian';
+import {withFrozenStatistics} from '../support/frozen_statistics';
 import {referenceRows} from './rows';
 
 export interface WholeStep extends ReferenceStep {
@@ -18,23 +19,21 @@ export interface WholeStep extends ReferenceStep {
 /** Larger than the rounding of two ways to the same Jacobian, smaller than what any statistic of a batch does. */
 const SAME = 1e-4;
 
-/**
- * J holds the statistics of batch normalisation constant; g is the gradient of the loss as it is, so that e = g - Jᵀq.
- *
- * @param previous d_prev, all variables side by side.
- */
+/** @param previous d_prev, all variables side by side. */
 export function referenceWholeStep(model: tf.LayersModel, batch: Batch, variables: tf.Variable[],
     {damping, momentum, previous}: {damping: number; momentum: number; previous: Float64Array | null}): WholeStep {
+  const rowsOf = (): tf.Tensor => referenceRows(model, batch);
   const weights = rowWeights(model, batch);
-  const {jacobian: full, rows, n, m} = denseJacobian(() => referenceRows(model, batch), variables);
-  const {jacobian, frozen} = withFrozenStatistics(model, batch, variables, full);
-  const gradient = penaltyGradient(model, variables);
-  const extraGradient = gradient.slice();
-  for (let r = 0; r < n; r++) {
-    for (let j = 0; j < m; j++) {
-      gradient[j] += 2 * weights[r] * rows[r] * full[r * m + j];
-      extraGradient[j] += 2 * weights[r] * rows[r] * (full[r * m + j] - jacobian[r * m + j]);
-    }
+  const {jacobian: exact, rows, n, m} = denseJacobian(rowsOf, variables);
+  const isNormalised = model.layers.some(layer => layer.getClassName() === 'BatchNormalization');
+  const jacobian = isNormalised ? denseJacobian(withFrozenStatistics(rowsOf), variables).jacobian : exact;
+  const largest = jacobian.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  const frozen = jacobian.some((x, i) => Math.abs(x - exact[i]) > SAME * largest);
+  const extraGradient = penaltyGradient(model, variables);
+  const gradient = extraGradient.slice();
+  exact.forEach((x, i) => gradient[i % m] += 2 * weights[Math.floor(i / m)] * rows[Math.floor(i / m)] * x);
+  if (frozen) {
+    throughStatistics(jacobian, exact, rows, weights);
   }
   if (jacobian.every(x => x === 0)) {
     return {flat: true, frozen, gradient, step: new Float64Array(m), lambda: 0, gradientNorm: Math.hypot(...gradient)};
@@ -43,13 +42,13 @@ export function referenceWholeStep(model: tf.LayersModel, batch: Batch, variable
   return {flat: false, frozen, gradient, ...step};
 }
 
-function withFrozenStatistics(model: tf.LayersModel, batch: Batch, variables: tf.Variable[], full: Float64Array): {jacobian: Float64Array; frozen: boolean} {
-  if (!model.layers.some(layer => layer.getClassName() === 'BatchNormalization')) {
-    return {jacobian: full, frozen: false};
-  }
-  const {jacobian}: DenseJacobian = denseJacobian(() => referenceRows(model, batch, {frozenStatistics: true}), variables);
-  const largest = jacobian.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  return {jacobian, frozen: jacobian.some((x, i) => Math.abs(x - full[i]) > SAME * largest)};
+/** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is what the exact gradient has beyond Jᵀq, q = 2wr. */
+function throughStatistics(jacobian: Float64Array, exact: Float64Array, rows: Float64Array, weights: Float64Array): void {
+  const m = jacobian.length / rows.length;
+  const f = new Float64Array(m);
+  exact.forEach((x, i) => f[i % m] += (x - jacobian[i]) * 2 * weights[Math.floor(i / m)] * rows[Math.floor(i / m)]);
+  const size = rows.reduce((sum, r, i) => sum + 2 * weights[i] * r * r, 0);
+  jacobian.forEach((_, i) => jacobian[i] += rows[Math.floor(i / m)] / size * f[i % m]);
 }
 
 /** Gradient of the regularizers. */

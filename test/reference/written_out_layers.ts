@@ -5,8 +5,6 @@ import {convolution, depthwiseConvolution, resize, transposedConvolution} from '
 export interface WrittenOut {
   /** All convolutions, also those that tfjs can differentiate: to check this file. */
   convolutions?: boolean;
-  /** Batch normalisation with the statistics of the batch as constants. */
-  frozenStatistics?: boolean;
 }
 
 /** What a layer of tfjs-layers holds; each has some of these. */
@@ -24,8 +22,6 @@ interface Layer {
   depthwiseKernel: tf.LayerVariable;
   pointwiseKernel: tf.LayerVariable;
   bias: tf.LayerVariable | null;
-  gamma: tf.LayerVariable | null;
-  beta: tf.LayerVariable | null;
   activation: {apply(x: tf.Tensor): tf.Tensor} | null;
   kernelSize: number[];
   strides: number[];
@@ -36,7 +32,6 @@ interface Layer {
   interpolation: 'nearest' | 'bilinear';
   height: number;
   width: number;
-  epsilon: number;
   theta: number;
   maskValue: number;
   inputConv: (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor | null, padding: 'same' | 'valid') => tf.Tensor;
@@ -93,7 +88,7 @@ const isDilated = ({dilationRate}: Layer): boolean => dilationRate.some(rate => 
 
 const windowOf = ({kernelSize, strides, dilationRate, padding}: Layer) => ({size: kernelSize, strides, dilations: dilationRate, padding});
 
-function otherForm(layer: Layer, {convolutions = false, frozenStatistics = false}: WrittenOut): Call | null {
+function otherForm(layer: Layer, {convolutions = false}: WrittenOut): Call | null {
   switch (layer.getClassName()) {
     case 'Conv1D':
     case 'Conv2D':
@@ -114,8 +109,6 @@ function otherForm(layer: Layer, {convolutions = false, frozenStatistics = false
       return x => onChannelsLast(layer, x, y => resize(y, [layer.size[0] * y.shape[1]!, layer.size[1] * y.shape[2]!], layer.interpolation));
     case 'CenterCrop':
       return x => cropped(layer, x);
-    case 'BatchNormalization':
-      return frozenStatistics ? x => normalized(layer, x) : null;
     case 'ThresholdedReLU':
       return x => tf.mul(x, constant(tf.greater(x, layer.theta)));
     case 'Masking':
@@ -152,13 +145,4 @@ function cropped({height, width}: Layer, x: tf.Tensor): tf.Tensor {
   const [, h, w] = x.shape;
   const left = Math.floor((w! - width) / 2);
   return tf.slice(x, [0, Math.floor((h - height) / 2), w !== width && left === 0 ? 1 : left, 0], [-1, height, width, -1]);
-}
-
-/** γ (x - mean) / sqrt(variance + ε) + β over the last axis. */
-function normalized({gamma, beta, epsilon}: Layer, x: tf.Tensor): tf.Tensor {
-  const {mean, variance} = tf.moments(x, [...x.shape.keys()].slice(0, -1));
-  const [center, spread] = [mean, variance].map(t => tf.tensor(t.dataSync(), t.shape));
-  const y = tf.div(tf.sub(x, center), tf.sqrt(tf.add(spread, epsilon)));
-  const scaled = gamma == null ? y : tf.mul(y, gamma.read());
-  return beta == null ? scaled : tf.add(scaled, beta.read());
 }

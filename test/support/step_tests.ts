@@ -1,7 +1,7 @@
 import test from 'ava';
 import {cases} from '../cases';
 import {availableBackends, type NodeBackend, useBackend} from './backends';
-import {runCase, runsOn} from './whole_step';
+import {refusalOf, runCase, runsOn} from './whole_step';
 
 /** Declares one test for each case that runs on `backend`: skipped, and loudly so, where the backend cannot be had. */
 export function testSteps(backend: NodeBackend): void {
@@ -11,8 +11,9 @@ export function testSteps(backend: NodeBackend): void {
   }
   for (const c of cases.filter(c => runsOn(c, backend))) {
     (available ? test.serial : test.skip)(`${backend}: ${c.name}`, async t => {
-      const {outcome, message} = await runCase(c, backend, name => useBackend(name as NodeBackend));
-      t.not(outcome, 'wrong', message);
+      const {outcome, message, kind} = await runCase(c, backend, name => useBackend(name as NodeBackend));
+      t.is(outcome, refusalOf(c, backend) === undefined ? 'exact' : 'refused', message);
+      t.is(kind, refusalOf(c, backend) === undefined ? c.kind : null);
     });
   }
 }
