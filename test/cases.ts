@@ -24,14 +24,14 @@ export interface Case {
   batchSize: number;
   /** For compile(): of the one head or of each. */
   loss: string | string[];
-  /** Where tfjs itself can train the model. A case that is refused lists where f() itself can run. */
+  /** Where tfjs itself can train the model; tfjs-node and webgl do what cpu does. A case that is refused lists where f() itself can run. */
   backends: Backend[];
   /** 'fallback' if a variable that the output depends on is consumed by any kernel other than a matrix product, Add or Multiply. */
   kind: 'matrix' | 'fallback';
   /** Set where the optimizer must refuse the model: what its error says. */
   refused?: RegExp;
   /** The same for one backend, where tfjs itself trains the model with wrong gradients. */
-  refusedOn?: {wasm: RegExp};
+  refusedOn?: {[backend in Backend | 'tensorflow' | 'webgl']?: RegExp};
   /** Set where the Jacobian holds the statistics of the batch constant; the gradient is exact all the same. */
   frozen?: true;
 }
@@ -109,7 +109,7 @@ interface Description {
   /** Default: 'matrix'. */
   kind?: 'matrix' | 'fallback';
   refused?: RegExp;
-  refusedOn?: {wasm: RegExp};
+  refusedOn?: Case['refusedOn'];
   frozen?: true;
 }
 

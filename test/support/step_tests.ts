@@ -1,0 +1,18 @@
+import test from 'ava';
+import {cases} from '../cases';
+import {availableBackends, type NodeBackend, useBackend} from './backends';
+import {runCase, runsOn} from './whole_step';
+
+/** Declares one test for each case that runs on `backend`: skipped, and loudly so, where the backend cannot be had. */
+export function testSteps(backend: NodeBackend): void {
+  const available = availableBackends().includes(backend);
+  if (!available) {
+    console.log(`\n=== ${backend}: tests SKIPPED. For tfjs-node, run "bash test/native/build.sh" once. ===\n`);
+  }
+  for (const c of cases.filter(c => runsOn(c, backend))) {
+    (available ? test.serial : test.skip)(`${backend}: ${c.name}`, async t => {
+      const {outcome, message} = await runCase(c, backend, name => useBackend(name as NodeBackend));
+      t.not(outcome, 'wrong', message);
+    });
+  }
+}
