@@ -24,6 +24,14 @@ browser('the page has WebGL with float32 textures', async t => {
   t.deepEqual(await open.page.evaluate(() => casesPage.backend()), {name: 'webgl', float32: true});
 });
 
+browser('float16 textures are refused before f() runs', async t => {
+  const {page, close} = await openPage('page.ts', 'tfjsflags=WEBGL_FORCE_F16_TEXTURES:true');
+  const {outcome, message} = await page.evaluate(name => casesPage.run(name), cases[0].name);
+  await close();
+  t.is(outcome, 'wrong');
+  t.regex(message, /^Error: tfjs-ggn: the WebGL backend of this device computes in float16 .*setBackend\('wasm'\)/);
+});
+
 for (const {name} of cases.filter(c => runsOn(c, 'webgl'))) {
   browser(`webgl: ${name}`, async t => {
     const {outcome, message} = await open.page.evaluate(name => casesPage.run(name), name);

@@ -7,7 +7,7 @@ import {runCase, runsOn} from './whole_step';
 export function testSteps(backend: NodeBackend): void {
   const available = availableBackends().includes(backend);
   if (!available) {
-    console.log(`\n=== ${backend}: tests SKIPPED. For tfjs-node, run "bash test/native/build.sh" once. ===\n`);
+    console.log(`\n=== ${backend}: tests SKIPPED. "npm run native" builds tfjs-node for them, once. ===\n`);
   }
   for (const c of cases.filter(c => runsOn(c, backend))) {
     (available ? test.serial : test.skip)(`${backend}: ${c.name}`, async t => {
