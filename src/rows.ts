@@ -17,6 +17,8 @@ const MAX_ROWS = 8192;
 /** Rows up to which a step goes row by row, with a reverse sweep for each. */
 const MAX_ROW_BY_ROW = 1024;
 
+export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
+
 /** The rows of a step and the ways to linearize them, the best first. */
 export interface Rows {
   readonly dependence: Dependence;
@@ -52,7 +54,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const blocks = head.squares.map(square => square.block);
   const count = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
   if (count === 0) {
-    throw ggnError('this step has no rows: the batch holds no examples. Leave empty batches out.');
+    throw ggnError(NO_ROWS);
   }
   if (count > MAX_ROWS) {
     throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +

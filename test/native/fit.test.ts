@@ -74,3 +74,9 @@ native('fitDataset', async t => {
   const {history} = await model.fitDataset(data as tf.data.Dataset<tf.TensorContainer>, {epochs: 3, verbose: 0});
   t.true((history['loss'][2] as number) < 0.5 * (history['loss'][0] as number));
 });
+
+native('a batch without examples is named as such: its mean is not a number here', async t => {
+  await useBackend('tensorflow');
+  const model = compiled(tf.sequential({layers: [tf.layers.dense({units: 1, inputShape: [2]})]}));
+  await t.throwsAsync(model.trainOnBatch(tf.zeros([0, 2]), tf.zeros([0, 1])), {message: /^tfjs-ggn: this step has no rows/});
+});
