@@ -47,6 +47,15 @@ function extraOf(model: tf.LayersModel, variables: tf.Variable[]): Float64Array 
   return Float64Array.from(variables.flatMap(v => grads[v.name] == null ? new Array<number>(v.size).fill(0) : [...grads[v.name].dataSync()]));
 }
 
+/** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is what the exact gradient has beyond Jᵀq, q = 2wr. */
+function throughStatistics(jacobian: Float64Array, exact: Float64Array, rows: Float64Array, weights: Float64Array): void {
+  const m = jacobian.length / rows.length;
+  const f = new Float64Array(m);
+  exact.forEach((x, i) => f[i % m] += (x - jacobian[i]) * 2 * weights[Math.floor(i / m)] * rows[Math.floor(i / m)]);
+  const size = rows.reduce((sum, r, i) => sum + 2 * weights[i] * r * r, 0);
+  jacobian.forEach((_, i) => jacobian[i] += rows[Math.floor(i / m)] / size * f[i % m]);
+}
+
 const flat = (variables: tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 
 for (const backend of ['cpu', 'wasm'] as const) {
@@ -76,11 +85,8 @@ for (const backend of ['cpu', 'wasm'] as const) {
         await tf.setBackend('cpu');
         const exact = (): tf.Tensor => residualRows(model, batch);
         const {jacobian, rows, n, m} = denseJacobian(c.frozen ? withFrozenStatistics(exact) : exact, variables);
-        const extraGradient = extraOf(model, variables);
         if (c.frozen) {
-          // What the exact gradient has beyond Jᵀq.
-          const full = denseJacobian(exact, variables).jacobian;
-          full.forEach((x, i) => extraGradient[i % m] += (x - jacobian[i]) * 2 * weights[Math.floor(i / m)] * rows[Math.floor(i / m)]);
+          throughStatistics(jacobian, denseJacobian(exact, variables).jacobian, rows, weights);
         }
         if (jacobian.every(x => x === 0)) {  // dead units: no row depends on any weight
           await tf.setBackend(backend);
@@ -91,7 +97,7 @@ for (const backend of ['cpu', 'wasm'] as const) {
           break;
         }
         const expected = referenceStep({jacobian, n, m, residual: rows, weights, damping: DAMPING, momentum: MOMENTUM, previous,
-          ridge, extraGradient});
+          ridge, extraGradient: extraOf(model, variables)});
         const before = flat(variables);
         await tf.setBackend(backend);
         await model.trainOnBatch(batch.x, batch.y);
