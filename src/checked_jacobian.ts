@@ -1,4 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {explainLostAxis} from './attempts';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import type {Clock} from './clock';
@@ -10,42 +11,77 @@ import {RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {selfCheck} from './jacobian/self_check';
+import {checkStack, StackedJacobian} from './jacobian/stacked_jacobian';
+import type {Jacobian} from './jacobian/stacked_jacobian';
 import {explainNonFinite} from './non_finite';
-import {explainLostAxis} from './rows';
-import type {Rows} from './rows';
+import type {RowGroup, Rows} from './rows';
 import {traceOf} from './solve/damping';
 
-/** A batch Jacobian that has passed the self-check, with its Gram matrices. */
+/** The Jacobian of a step that has passed the self-check, with its Gram matrices. */
 export interface CheckedJacobian {
-  readonly plan: Plan;
-  readonly jacobian: BatchJacobian;
+  /** By group of rows. */
+  readonly plans: readonly Plan[];
+  readonly jacobian: Jacobian;
   /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric. */
   readonly grams: readonly Float64Array[];
 }
 
+/** The batch Jacobian of one group of rows. */
+interface CheckedBatch {
+  readonly plan: Plan;
+  readonly jacobian: BatchJacobian;
+  readonly grams: () => readonly Float64Array[];
+  /** Whether the self-check ran in this step. */
+  readonly isFresh: boolean;
+}
+
 /**
- * Linearizes the rows in the first way that works, and checks the result on the first step of every new trace.
+ * Linearizes the rows, each group in the first way that works, and checks the result on the first step of every new
+ * trace.
  *
  * @param groupOf group of each variable of `rows.dependence`.
  * @throws when no way is right: the self-check fails, or the examples are lost and there are too many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
     cache: PlanCache, clock: Clock): CheckedJacobian {
-  const form = (plan: Plan): CheckedJacobian => {
-    const jacobian = clock.time('linearize', () => linearize(trace, plan));
-    const grams = clock.time('gram', () => jacobian.gram(groupOf).map(readSymmetric));
+  const readGrams = (jacobian: Jacobian): Float64Array[] => clock.time('gram', () => {
+    const grams = jacobian.gram(groupOf).map(readSymmetric);
     // A saturated activation can hide an infinite input from the loss, not from here.
     if (!grams.every(gram => Number.isFinite(traceOf(gram, jacobian.rows)))) {
       throw explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
     }
-    return {plan, jacobian, grams};
-  };
+    return grams;
+  });
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;
-  const check = (formed: CheckedJacobian, seen: Set<number>): Error | null => {
-    const problem = clock.time('linearize', () => selfCheck(trace, formed.plan, formed.jacobian, total(formed.grams), seen));
-    return problem === null ? null : ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the ` +
-        'examples of a batch in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the ' +
-        'model. No step was taken; another optimizer will train it.');
+  const signatures = rows.groups.map((_, g) => `${signature} ${g}`);
+  const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock));
+  const plans = batches.map(({plan}) => plan);
+  if (batches.length === 1) {
+    return {plans, jacobian: batches[0].jacobian, grams: batches[0].grams()};
+  }
+  const jacobian = new StackedJacobian(batches.map(batch => batch.jacobian));
+  const grams = readGrams(jacobian);
+  if (batches.some(batch => batch.isFresh)) {
+    const problem = clock.time('linearize', () => checkStack(jacobian, total(grams)));
+    if (problem !== null) {
+      signatures.forEach(signature => cache.delete(signature));
+      throw failedCheck(problem);
+    }
+  }
+  return {plans, jacobian, grams};
+}
+
+function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
+    step: TrainStep | null, cache: PlanCache, clock: Clock): CheckedBatch {
+  const form = (plan: Plan): Omit<CheckedBatch, 'isFresh'> => {
+    const jacobian = clock.time('linearize', () => linearize(trace, plan));
+    let grams: Float64Array[] | null = null;
+    return {plan, jacobian, grams: () => grams ??= readGrams(jacobian)};
+  };
+  const check = ({plan, jacobian, grams}: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): Error | null => {
+    const gram = total(grams());
+    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, gram, seen));
+    return problem === null ? null : failedCheck(problem);
   };
   const known = cache.get(signature);
   if (known !== undefined) {
@@ -53,24 +89,23 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     known.steps++;
     const isDue = known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps);
     if (!isDue || check(formed, known.seen) === null) {
-      return formed;
+      return {...formed, isFresh: isDue};
     }
     // What the first check could not see is wrong: all ways are tried again, and say so themselves.
   }
   let failure: Error | null = null;
   const wrong = new Set<BatchAxisLost['reason'] | 'self-check'>();
-  for (const attempt of rows.attempts) {
+  for (const attempt of group.attempts) {
     if ((attempt.after === 'lost' && wrong.has('self-check')) || (attempt.after === 'reduces' && !wrong.has('reduces'))) {
       continue;
     }
     try {
-      const plan = clock.time('linearize', () => attempt.plan());
-      const formed = form(plan);
+      const formed = form(clock.time('linearize', () => attempt.plan()));
       const seen = new Set<number>();
       const problem = check(formed, seen);
       if (problem === null) {
-        cache.set(signature, {plan, seen, steps: 1});
-        return formed;
+        cache.set(signature, {plan: formed.plan, seen, steps: 1});
+        return {...formed, isFresh: true};
       }
       failure = problem;
       wrong.add('self-check');
@@ -79,11 +114,15 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
         throw error;
       }
       wrong.add(error.reason);
-      failure ??= explainLostAxis(error, rows.count);
+      failure ??= explainLostAxis(error, group.count);
     }
   }
-  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), rows.count);
+  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count);
 }
+
+const failedCheck = (problem: string): Error => ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the ` +
+    'examples of a batch in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the ' +
+    'model. No step was taken; another optimizer will train it.');
 
 /** Number of variables that the rows use. */
 const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.length > 0).length;

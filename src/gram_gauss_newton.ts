@@ -6,7 +6,8 @@ import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
-import {add, mul} from './jacobian/kernels';
+import {addScaled} from './jacobian/kernels';
+import {withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
@@ -52,6 +53,8 @@ export class GramGaussNewton extends Optimizer {
   damping: number;
   /** See {@link GgnOptions.momentum}; may be changed between steps. */
   momentum: number;
+  /** See {@link GgnOptions.memoryLimit}; may be changed between steps. */
+  memoryLimit: number;
 
   private report: StepReport | null = null;
   private readonly state = new OptimizerState();
@@ -62,10 +65,11 @@ export class GramGaussNewton extends Optimizer {
 
   constructor(options: GgnOptions = {}) {
     super();
-    const {learningRate, damping, momentum} = checkOptions(options);
+    const {learningRate, damping, momentum, memoryLimit} = checkOptions(options);
     this.learningRate = learningRate;
     this.damping = damping;
     this.momentum = momentum;
+    this.memoryLimit = memoryLimit;
   }
 
   /** What the last step did; null before the first. */
@@ -90,6 +94,7 @@ export class GramGaussNewton extends Optimizer {
       learningRate: checkOption('learningRate', this.learningRate),
       damping: checkOption('damping', this.damping),
       momentum: checkOption('momentum', this.momentum),
+      memoryLimit: checkOption('memoryLimit', this.memoryLimit),
     };
     if (typeof f !== 'function') {
       throw ggnError(`minimize() takes the function that computes the loss, as in minimize(() => loss); received ${typeof f}.`);
@@ -113,14 +118,14 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const {variables, step, norm, report} = solveStep(trace, context,
-          {...settings, isTrained, previous: list => this.state.previous(list)}, this.plans, clock);
+      const {variables, step, norm, report} = withMemoryLimit(settings.memoryLimit, () => solveStep(trace, context,
+          {...settings, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
       if (step === null) {
         this.warnNotTaken(report.status);
       } else {
         clock.time('update', () => {
-          const rate = scalar(settings.learningRate);
-          const moved = variables.map((variable, v) => add(variable, mul(step[v], rate)));
+          const move = addScaled(settings.learningRate);
+          const moved = variables.map((variable, v) => move(variable, step[v]));
           assignAll(variables, moved, trace);
           this.state.accept(variables, step);
         });
@@ -157,14 +162,14 @@ export class GramGaussNewton extends Optimizer {
 
   /** The options, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
-    return {learningRate: this.learningRate, damping: this.damping, momentum: this.momentum};
+    return {learningRate: this.learningRate, damping: this.damping, momentum: this.momentum, memoryLimit: this.memoryLimit};
   }
 
   /** Makes the optimizer from a saved config; other keys are ignored, as tfjs adds some. */
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
       config: serialization.ConfigDict): T {
-    const {learningRate, damping, momentum} = config;
-    return new cls({learningRate, damping, momentum});
+    const {learningRate, damping, momentum, memoryLimit} = config;
+    return new cls({learningRate, damping, momentum, memoryLimit});
   }
 
   /**
@@ -245,7 +250,7 @@ function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null
 /**
  * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.
  *
- * @param options - see {@link GgnOptions}; the defaults are `{learningRate: 0.1, damping: 0.1, momentum: 0.9}`.
+ * @param options - see {@link GgnOptions}; the defaults are `{learningRate: 0.1, damping: 0.1, momentum: 0.9, memoryLimit: 2 ** 30}`.
  * @throws Error for an option that is unknown or out of range.
  * @example
  * ```ts

@@ -9,6 +9,8 @@ import {registerOwnCopy} from './register';
 
 export {stepMetrics} from './callback';
 export {ggn, GramGaussNewton} from './gram_gauss_newton';
+export {leastSquares} from './least_squares';
+export type {LeastSquaresOptions} from './least_squares';
 export type {NamedTensor} from './optimizer_state';
 export type {GgnOptions} from './options';
 export {register} from './register';

@@ -22,6 +22,12 @@ export interface GgnOptions {
    * 2024). Default 0.9.
    */
   momentum?: number;
+  /**
+   * Bytes of tensors that a step may hold at once, beside what f() itself holds (weights, activations, the state). Dense rows of the
+   * Jacobian that do not fit are formed in blocks, which takes longer; a step that cannot be taken within the limit is refused with
+   * an error. At least 2²⁰ (1 MiB). Default 2³⁰ (1 GiB).
+   */
+  memoryLimit?: number;
 }
 
 /** Defaults and ranges, in one table. */
@@ -29,6 +35,7 @@ const OPTIONS: Record<keyof GgnOptions, {value: number; valid: (x: number) => bo
   learningRate: {value: 0.1, valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
   damping: {value: 0.1, valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'},
   momentum: {value: 0.9, valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'},
+  memoryLimit: {value: 2 ** 30, valid: x => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'},
 };
 
 /** Checks one option and returns it. */
@@ -51,7 +58,8 @@ export function checkOptions(options: unknown): Required<GgnOptions> {
     }
   }
   const read = (name: keyof GgnOptions): number => checkOption(name, given[name] === undefined ? OPTIONS[name].value : given[name]);
-  return {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')};
+  return {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum'),
+    memoryLimit: read('memoryLimit')};
 }
 
 function show(value: unknown): string {

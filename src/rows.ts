@@ -1,39 +1,39 @@
 import {sub} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {attemptsFor, dataOf} from './attempts';
+import type {Attempt} from './attempts';
 import {NotSquares, readLossHead} from './capture/loss_head';
 import type {LossHead} from './capture/loss_head';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
 import {findDependence} from './jacobian/analysis';
-import type {Dependence, Freeze} from './jacobian/analysis';
-import {type BatchAxisLost} from './jacobian/batch_axis';
-import {makePlan, RESIDUAL} from './jacobian/plan';
-import type {Plan} from './jacobian/plan';
+import type {Dependence} from './jacobian/analysis';
+import type {Plan, RowBlock} from './jacobian/plan';
 
 /** Rows that one step can hold: the n x n Gram matrix in float64 takes 512 MiB at this size. */
 const MAX_ROWS = 8192;
 
-/** Rows up to which a step goes row by row, with a reverse sweep for each. */
-const MAX_ROW_BY_ROW = 1024;
-
-/** The rows of a step and the ways to linearize them, the best first. */
+/** The rows of a step, in groups with their own number of examples. */
 export interface Rows {
   readonly dependence: Dependence;
   readonly head: LossHead;
   /** Number of rows n. */
   readonly count: number;
-  /** Examples B of the batch; 1 where a custom loop has no common leading axis. */
-  readonly examples: number;
-  /** The last may be with B = 1, which goes row by row. */
-  readonly attempts: readonly Attempt[];
+  /** One in `fit`; in a custom loop one for each number of examples that terms of the loss have. */
+  readonly groups: readonly RowGroup[];
 }
 
-export interface Attempt {
-  readonly batch: number;
-  /** What must have been wrong with an attempt before: anything, a statistic of the batch, or that the examples were lost, not a failed self-check. */
-  readonly after: 'any' | 'reduces' | 'lost';
-  plan(): Plan;
+/** Terms of the loss with as many examples each. The rows of a step are ordered (group, example, component). */
+export interface RowGroup {
+  /** Their indices in `head.squares`. */
+  readonly squares: readonly number[];
+  /** Number of their rows. */
+  readonly count: number;
+  /** Examples B: in a custom loop the size of the leading axis, 1 for scalars. */
+  readonly examples: number;
+  /** The ways to linearize them, the best first. */
+  readonly attempts: readonly Attempt[];
 }
 
 /**
@@ -50,7 +50,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   }
   const head = readHead(trace, dependence, step);
   const blocks = head.squares.map(square => square.block);
-  const count = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
+  const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError('this step has no rows: the batch holds no examples. Leave empty batches out.');
   }
@@ -58,30 +58,31 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
     throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +
         'the Gram matrix of a step has that many rows and columns. Use a smaller batchSize.');
   }
-  const leading = commonLeadingSize(trace, blocks.map(block => block.value));
-  const examples = step === null ? leading : step.inputs[0].shape[0];
-  const isLeading = (value: number): boolean => trace.values[value].rank > 0 && trace.values[value].shape[0] === examples;
-  const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any', freeze: Freeze = 'none'): Attempt =>
-    ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
-  const attempts: Attempt[] = [];
-  const mayGoRowByRow = count <= MAX_ROW_BY_ROW;
-  if (step !== null && leading === examples) {
-    const data = dataOf(step);
-    // A constant of the model may happen to have as many rows as the batch: then only the data themselves count.
-    const ways = [(value: number) => isLeading(value) && !trace.variables.has(value), (value: number) => data.has(trace.values[value].dataId)];
-    attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', 'all')));
-  } else if (step === null && examples > 1) {
-    // Small enough to go row by row, statistics in the residuals themselves need not be held constant.
-    attempts.push(attempt(examples, isLeading), attempt(examples, isLeading, 'reduces', mayGoRowByRow ? 'within' : 'all'));
-  }
-  if (mayGoRowByRow) {
-    attempts.push(attempt(1, value => trace.values[value].size > 1, step !== null && attempts.length > 0 ? 'lost' : 'any'));
-  }
-  return {dependence, head, count, examples, attempts};
+  const groups = groupRows(trace, head, step).map(({squares, examples}) => {
+    const own = squares.map(i => blocks[i]);
+    return {squares, examples, count: countRows(trace, own), attempts: attemptsFor(trace, dependence, own, examples, step)};
+  });
+  return {dependence, head, count, groups};
 }
 
-/** The data of the inputs and targets of a batch: handles share them. */
-const dataOf = (step: TrainStep): Set<object> => new Set([...step.inputs, ...step.targets].map(t => t.dataId));
+const countRows = (trace: Trace, blocks: readonly RowBlock[]): number =>
+  blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
+
+/** In `fit` all rows belong to one batch; in a custom loop terms of one leading size do. */
+function groupRows(trace: Trace, head: LossHead, step: TrainStep | null): Array<Pick<RowGroup, 'squares' | 'examples'>> {
+  if (step !== null) {
+    return [{squares: [...head.squares.keys()], examples: step.inputs[0].shape[0]}];
+  }
+  const bySize = new Map<number, number[]>();
+  head.squares.forEach(({block}, i) => {
+    const {shape, size} = trace.values[block.value];
+    const examples = shape[0] ?? 1;
+    if (size > 0) {
+      bySize.set(examples, [...bySize.get(examples) ?? [], i]);
+    }
+  });
+  return [...bySize].map(([examples, squares]) => ({squares, examples}));
+}
 
 function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
   const data = step === null ? null : dataOf(step);
@@ -99,37 +100,28 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
   }
 }
 
-/** The size of the leading axis, where all values share it; 1 otherwise. */
-function commonLeadingSize(trace: Trace, values: readonly number[]): number {
-  const sizes = values.map(value => trace.values[value].shape[0] ?? 1);
-  return sizes.every(size => size === sizes[0]) ? sizes[0] : 1;
-}
-
-/** Why no attempt was possible, said to the user. */
-export function explainLostAxis(error: BatchAxisLost, rows: number): Error {
-  const where = error.kernel === RESIDUAL ? 'in the terms of the loss, which differ in size' : `behind the kernel '${error.kernel}'`;
-  return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +
-      `row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch.`);
-}
-
-/** Residual rows r, their weights w and the order (example, component) over all blocks. */
-export function readResiduals(trace: Trace, head: LossHead, plan: Plan): {residual: Float64Array; weight: Float64Array} {
-  const {batch} = plan.analysis;
-  const n = batch * plan.components;
+/** Residual rows r and their weights w, in the order (group, example, component). */
+export function readResiduals(trace: Trace, {head, groups}: Rows, plans: readonly Plan[]): {residual: Float64Array; weight: Float64Array} {
+  const n = plans.reduce((count, plan) => count + plan.analysis.batch * plan.components, 0);
   const residual = new Float64Array(n);
   const weight = new Float64Array(n);
-  let from = 0;
-  head.squares.forEach((square, b) => {
-    const values = rowTensor(trace, square.block).dataSync();
-    const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
-    const perExample = plan.perExample[b];
-    for (let i = 0; i < values.length; i++) {
-      const row = Math.floor(i / perExample) * plan.components + from + i % perExample;
-      weight[row] = weights === null ? square.weight as number : weights[i];
-      // What a mask leaves out may be anything, also not a number.
-      residual[row] = weight[row] === 0 ? 0 : values[i];
-    }
-    from += perExample;
+  let first = 0;
+  groups.forEach(({squares}, g) => {
+    const {analysis, components, perExample} = plans[g];
+    let from = first;
+    squares.forEach((index, b) => {
+      const square = head.squares[index];
+      const values = rowTensor(trace, square.block).dataSync();
+      const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
+      for (let i = 0; i < values.length; i++) {
+        const row = from + Math.floor(i / perExample[b]) * components + i % perExample[b];
+        weight[row] = weights === null ? square.weight as number : weights[i];
+        // What a mask leaves out may be anything, also not a number.
+        residual[row] = weight[row] === 0 ? 0 : values[i];
+      }
+      from += perExample[b];
+    });
+    first += analysis.batch * components;
   });
   return {residual, weight};
 }

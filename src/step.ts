@@ -1,4 +1,4 @@
-import {addN, getBackend, scalar, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {addN, getBackend, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
@@ -6,9 +6,9 @@ import {checkedJacobian, total} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
-import {add, mul} from './jacobian/kernels';
 import {gradientThroughStatistics, StatisticsJacobian} from './jacobian/frozen_statistics';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
+import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
@@ -40,7 +40,6 @@ export interface StepSettings {
 
 /** A Jacobian and its Gram matrices by group of variables. */
 interface Linearized {
-  readonly plan: Plan;
   readonly jacobian: JacobianOperator;
   readonly grams: readonly Float64Array[];
 }
@@ -61,15 +60,15 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const distinct = [...new Set(rhos)];
   const groupOf = rhos.map(rho => distinct.indexOf(rho));
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
-  const {plan} = checked;
+  const {plans} = checked;
 
-  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows.head, plan));
+  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
   if (weight.some(w => w < 0)) {
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
   const loss = squaredError(residual, weight);
   const linearized = clock.time('linearize', () =>
-    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plan.analysis), residual, loss.z, groupOf));
+    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf));
   const {jacobian, grams} = linearized;
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const last = settings.previous(variables);
@@ -84,12 +83,12 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
       'model with a new ggn()');
   const groups: GramGroup[] = distinct.map((rho, g) =>
     ({rho, gram: grams[g], previous: products.previous[g], extra: products.extra[g]}));
-  const parameters = variables.reduce((size, variable, v) => size + (plan.bySite[v].sites.length > 0 ? variable.size : 0), 0);
+  const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
 
   const formed = new Map<DampedGramStep, Tensor[]>();
   const form = (solution: DampedGramStep): Tensor[] => {
     if (!formed.has(solution)) {
-      formed.set(solution, clock.time('update', () => formStep(linearized, solution, groupOf, previous, extra)));
+      formed.set(solution, clock.time('update', () => formStep(linearized, variables, solution, groupOf, previous, extra)));
     }
     return formed.get(solution)!;
   };
@@ -105,7 +104,12 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   return {variables, step, norm, report: {
     rows: jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
     gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
-    jacobian: plan.analysis.frozen.size > 0 ? 'frozenStatistics' : plan.analysis.batch === 1 && jacobian.rows > 1 && (context === null || rows.examples > 1) ? 'rowByRow' : 'batch'}};
+    jacobian: describe(rows, plans)}};
+}
+
+function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
+  return plans.some(plan => plan.analysis.frozen.size > 0) ? 'frozenStatistics' :
+    groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch';
 }
 
 /** e by variable: the gradient of everything in the loss that is not a row. */
@@ -130,7 +134,7 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   }
   // S⁻ᵀz is the residual; what has no weight is 0 in it.
   const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f);
-  return {plan: checked.plan, jacobian, grams: jacobian.grams(checked.grams, groupOf)};
+  return {jacobian, grams: jacobian.grams(checked.grams, groupOf)};
 }
 
 function checkProducts(products: ReadonlyArray<Float64Array | null>, message: string): void {
@@ -149,7 +153,7 @@ function applyByGroup({jacobian}: Linearized, groupOf: readonly number[], groups
 }
 
 /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
-function formStep({jacobian, plan}: Linearized, solution: DampedGramStep, groupOf: readonly number[],
+function formStep({jacobian}: Linearized, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
     previous: ReadonlyArray<Tensor | null>, extra: ReadonlyArray<Tensor | null>): Tensor[] {
   const pulled: Array<Tensor | null> = groupOf.map(() => null);
   solution.groups.forEach((group, g) => {
@@ -157,15 +161,14 @@ function formStep({jacobian, plan}: Linearized, solution: DampedGramStep, groupO
     jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
   });
   const hasExtra = extra.some(t => t !== null);
-  const scales = solution.groups.map(group =>
-    ({previous: scalar(group.previousScale), extra: hasExtra ? scalar(group.extraScale) : null}));
-  return plan.analysis.variables.map((variable, v) => {
-    const scale = scales[groupOf[v]];
+  const adds = solution.groups.map(group =>
+    ({previous: addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
+  return variables.map((variable, v) => {
+    const more = adds[groupOf[v]];
     let d = pulled[v];
-    for (const [t, factor] of [[previous[v], scale.previous], [extra[v], scale.extra]] as const) {
-      if (t !== null && factor !== null) {
-        const part = mul(t, factor);
-        d = d === null ? part : add(d, part);
+    for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
+      if (t !== null && addTo !== null) {
+        d = addTo(d, t);
       }
     }
     return d ?? zerosLike(variable);
@@ -195,9 +198,9 @@ function gradientNorm(q: Float64Array, grams: readonly Float64Array[], productsO
   return Math.sqrt(Math.max(0, squaredNorm + (present.length === 0 ? 0 : sumOfSquares(present))));
 }
 
-/** Where reading is a copy, the sum is taken here, in float64; elsewhere on the device. */
+/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
 function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_COPIES.has(getBackend())) {
+  if (!READS_ARE_CHEAP.has(getBackend())) {
     return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
   }
   let total = 0;
@@ -209,5 +212,3 @@ function sumOfSquares(tensors: readonly Tensor[]): number {
   }
   return total;
 }
-
-const READS_ARE_COPIES = new Set(['cpu', 'wasm']);

@@ -33,7 +33,7 @@ export interface StepReport {
    * How the Jacobian was taken:
    *
    * - `'batch'`: exact, with one reverse sweep per output.
-   * - `'rowByRow'`: exact, with one reverse sweep for every row, where the examples of a batch cannot be told apart. Slow.
+   * - `'rowByRow'`: exact, with one reverse sweep for every row of a term whose examples cannot be told apart. Slow.
    * - `'frozenStatistics'`: with the statistics of the batch (means, variances, ... over the examples, as batch normalisation takes
    *   them) held constant, since through them every output depends on every example; then changed by the least that makes the
    *   gradient exact, what flows through the statistics included.

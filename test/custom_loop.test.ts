@@ -1,70 +1,14 @@
 /** `optimizer.minimize(() => loss)` as the tfjs tutorials write it, and loops that no layer model would give: every step against the reference. */
 import * as tf from '@tensorflow/tfjs';
-import test, {type ExecutionContext} from 'ava';
-import {ggn, type GramGaussNewton} from '../src/index';
+import test from 'ava';
+import {ggn} from '../src/index';
 import {denseJacobian, referenceStep} from './reference/dense_jacobian';
+import {flat, follow, Follower, noise, variable, type Loop} from './support/follow';
 import {relativeError} from './support/probe';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
-
-const flat = (variables: readonly tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
-
-interface Loop {
-  variables: tf.Variable[];
-  loss: () => tf.Scalar;
-  /** Residuals in any order, by ops that tfjs differentiates rightly. */
-  rows: () => tf.Tensor;
-  /** Weight of each; by default one over their number. */
-  weights?: number[];
-  varList?: tf.Variable[];
-  jacobian?: 'batch' | 'rowByRow';
-  tolerance?: number;
-}
-
-/** Takes full steps with momentum and compares each with the reference. */
-class Follower {
-  readonly optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5});
-  private previous: Float64Array | null = null;
-
-  constructor(private readonly t: ExecutionContext) {}
-
-  step({variables, loss, rows, weights, varList, jacobian: way = 'batch', tolerance = 2e-4}: Loop): void {
-    const {t, optimizer} = this;
-    const {jacobian, rows: residual, n, m} = denseJacobian(rows, variables);
-    const expected = referenceStep({jacobian, n, m, residual, weights: Float64Array.from(weights ?? new Array<number>(n).fill(1 / n)), damping: 0.1,
-      momentum: 0.5, previous: this.previous, ridge: null, extraGradient: null});
-    const before = flat(variables);
-    const {numTensors} = tf.memory();
-    const first = optimizer.lastStep === null;
-    const cost = optimizer.minimize(loss, true, varList)!;
-    const [value] = cost.dataSync();
-    cost.dispose();
-    t.is(tf.memory().numTensors - numTensors, first ? variables.length : 0, 'tensors: the last step of each variable, from the first step on');
-    const report = optimizer.lastStep!;
-    t.is(report.status, 'ok');
-    t.is(report.loss, value);
-    t.is(report.rows, n);
-    t.is(report.parameters, m);
-    t.is(report.jacobian, way);
-    t.true(Math.abs(report.lambda / expected.lambda - 1) < 1e-4, 'lambda');
-    const change = flat(variables).map((w, i) => w - before[i]);
-    t.true(relativeError(change, expected.step) < tolerance, `step: ${relativeError(change, expected.step)}`);
-    this.previous = expected.step;
-  }
-}
-
-function follow(t: ExecutionContext, loop: Loop, steps = 3): GramGaussNewton {
-  const follower = new Follower(t);
-  for (let i = 0; i < steps; i++) {
-    follower.step(loop);
-  }
-  return follower.optimizer;
-}
-
-const variable = (shape: number[], seed: number, stddev = 0.7): tf.Variable => tf.variable(tf.randomNormal(shape, 0, stddev, 'float32', seed));
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 // ------------------------------------------------------------------------------------------------------------------- the tutorials of tfjs
 
@@ -148,9 +92,8 @@ test.serial('Rosenbrock: scalar residuals in separate terms', t => {
   const loop: Loop = {variables: [a, b], weights: [1, 100],
     loss: () => tf.sub(1, a).square().add(b.sub(a.square()).square().mul(100)) as tf.Scalar,
     rows: () => tf.stack([tf.sub(1, a), b.sub(a.square())])};
-  // Two scalar rows: one example with two components, so one sweep for each.
+  // Two scalar rows: one example with two components.
   const follower = new Follower(t);
-  loop.jacobian = 'rowByRow';
   for (let i = 0; i < 3; i++) {
     follower.step(loop);
   }
@@ -185,13 +128,13 @@ test.serial('rows that are variables themselves, and views of them', t => {
 
 // ------------------------------------------------------------------------------------------------------------------- several terms
 
-test.serial('two terms with different numbers of points go row by row', t => {
+test.serial('two terms with different numbers of points go by their own batches', t => {
   const w = variable([1, 4], 1);
   const v = variable([4, 1], 2);
   const u = (x: tf.Tensor): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D)), v);
   const [inside, edge] = [tf.linspace(0, 1, 7).reshape([7, 1]), tf.tensor2d([[0], [1]])];
   const [f, g] = [noise([7, 1], 3), noise([2, 1], 4)];
-  follow(t, {variables: [w, v], jacobian: 'rowByRow', weights: [...new Array<number>(7).fill(1 / 7), 5, 5],
+  follow(t, {variables: [w, v], weights: [...new Array<number>(7).fill(1 / 7), 5, 5],
     loss: () => u(inside).sub(f).square().mean().add(u(edge).sub(g).square().sum().mul(5)) as tf.Scalar,
     rows: () => tf.concat([u(inside).sub(f), u(edge).sub(g)], 0)});
 });
@@ -396,9 +339,15 @@ test.serial('two targets for one prediction', t => {
     weights: new Array<number>(12).fill(1 / 6)});
 });
 
-test.serial('terms of different sizes beyond the limit for going row by row are refused', t => {
+test.serial('terms of different sizes need no more than a batch each', t => {
   const w = variable([2, 1], 61) as tf.Variable<tf.Rank.R2>;
-  const [many, few] = [noise([1000, 2], 62) as tf.Tensor2D, noise([100, 2], 63) as tf.Tensor2D];
-  t.throws(() => ggn().minimize(() => tf.matMul(many, w).square().mean().add(tf.matMul(few, w).square().mean())),
-      {message: /terms of the loss, which differ in size, and a step of 1100 rows is too large to go row by row \(at most 1024\)/});
+  const [many, few] = [noise([1100, 2], 62) as tf.Tensor2D, noise([100, 2], 63) as tf.Tensor2D];
+  const optimizer = ggn();
+  optimizer.minimize(() => tf.matMul(many, w).sub(1).square().mean().add(tf.matMul(few, w).square().mean()));
+  t.is(optimizer.lastStep!.rows, 1200);
+  t.is(optimizer.lastStep!.jacobian, 'batch');
+  // One of them that mixes its examples is too large to go row by row, whatever the others are.
+  t.throws(() => ggn().minimize(() => tf.matMul(many, w).reverse(0).sub(many.slice([0, 0], [1100, 1])).square().mean().add(tf.matMul(few, w).square().mean())),
+      {message: /cannot be told apart behind the kernel 'Reverse', and a step of 1100 rows is too large to go row by row \(at most 1024\)/});
+  tf.dispose([w, many, few]);
 });

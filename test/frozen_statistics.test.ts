@@ -126,7 +126,7 @@ for (const [name, {build, x: xShape, y: yShape}] of Object.entries(problems).fil
     new Probe(({trace, rows, checked, variables: found, residual, weight}) => {
       looked++;
       const q = tf.tensor(Float32Array.from(residual, (r, i) => 2 * r * weight[i]), [residual.length]);
-      const f = gradientThroughStatistics(trace, rows.dependence, checked.plan.analysis)!;
+      const f = gradientThroughStatistics(trace, rows.dependence, checked.plans)!;
       const whole = checked.jacobian.applyTranspose(q).map((part, v) => part === null ? f[v]! : f[v] === null ? part : part.add(f[v]!));
       t.deepEqual(new Set(found), new Set(variables));
       t.true(relativeError(flat(whole), flat(found.map(v => grads[v.name]))) < 1e-5);

@@ -97,11 +97,11 @@ test.serial('serialization round-trip', t => {
   const original = ggn({learningRate: 0.3, damping: 0.2, momentum: 0.7});
   const again = GramGaussNewton.fromConfig(GramGaussNewton, original.getConfig());
   t.deepEqual(again.getConfig(), original.getConfig());
-  t.deepEqual(original.getConfig(), {learningRate: 0.3, damping: 0.2, momentum: 0.7});
+  t.deepEqual(original.getConfig(), {learningRate: 0.3, damping: 0.2, momentum: 0.7, memoryLimit: 2 ** 30});
   t.true(again instanceof GramGaussNewton);
   t.is(again.getClassName(), 'GramGaussNewton');
   // tfjs hands over a key of its own, and old files may lack one of ours.
-  t.deepEqual(GramGaussNewton.fromConfig(GramGaussNewton, {damping: 0.2, customObjects: {}}).getConfig(), {learningRate: 0.1, damping: 0.2, momentum: 0.9});
+  t.deepEqual(GramGaussNewton.fromConfig(GramGaussNewton, {damping: 0.2, customObjects: {}}).getConfig(), {learningRate: 0.1, damping: 0.2, momentum: 0.9, memoryLimit: 2 ** 30});
   // A value changed between steps is the one that is saved.
   original.learningRate = 0.05;
   t.is(original.getConfig()['learningRate'], 0.05);

@@ -50,10 +50,10 @@ test.serial('readResiduals: squares of values and of differences, weights by num
   const importance = tf.tensor2d([[1, 2], [3, 4], [5, 6]]);
   const [w0, w1] = w.dataSync();
   look(() => tf.squaredDifference(x.mul(w), y).mul(importance).sum().add(x.mul(w).sum(1).square().mean().mul(6)), (rows, trace) => {
-    const plan = rows.attempts[0].plan();
+    const plan = rows.groups[0].attempts[0].plan();
     t.is(rows.count, 9);
     t.deepEqual(plan.perExample, [2, 1]);
-    const {residual, weight} = readResiduals(trace, rows.head, plan);
+    const {residual, weight} = readResiduals(trace, rows, [plan]);
     const expected = [[1, 2], [3, 4], [5, 6]].flatMap(([a, b], i) => [a * w0 - [1, 0, 2][i], b * w1 - [0, 1, 2][i], a * w0 + b * w1]);
     t.true(expected.every((r, i) => Math.abs(Math.abs(r) - Math.abs(residual[i])) < 1e-5), [...residual].join());
     t.deepEqual([...weight].map(value => Math.round(value * 1e5) / 1e5), [1, 2, 2, 3, 4, 2, 5, 6, 2]);
@@ -64,12 +64,12 @@ test.serial('readResiduals: squares of values and of differences, weights by num
 test.serial('ways to linearize: the batch first, row by row where the sizes agree on none', t => {
   const w = variable([2, 1], 1) as tf.Variable<tf.Rank.R2>;
   const s = variable([], 2);
-  const batches = (f: () => tf.Tensor): number[] => look(f, rows => rows.attempts.filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch));
+  const batches = (f: () => tf.Tensor): number[] => look(f, rows => rows.groups.flatMap(group => group.attempts).filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch));
   const x = tf.ones([5, 2]) as tf.Tensor2D;
   t.deepEqual(batches(() => tf.matMul(x, w).sub(1).square().mean()), [5, 1]);
   t.deepEqual(batches(() => tf.matMul(x.slice(0, 1), w).sub(1).square().mean()), [1], 'one example');
   t.deepEqual(batches(() => s.sub(1).square()), [1], 'one scalar');
-  t.deepEqual(batches(() => tf.matMul(x, w).square().mean().add(tf.matMul(x.slice(0, 3), w).square().mean())), [1], 'two sizes');
+  t.deepEqual(batches(() => tf.matMul(x, w).square().mean().add(tf.matMul(x.slice(0, 3), w).square().mean())), [5, 1, 3, 1], 'two sizes, each by itself');
   t.deepEqual(batches(() => tf.matMul(tf.ones([1025, 2]), w).square().mean()), [1025], 'too many to go row by row');
   t.deepEqual(batches(() => tf.matMul(tf.ones([1024, 2]), w).square().mean()), [1024, 1]);
   tf.dispose([w, s, x]);
@@ -79,7 +79,7 @@ test.serial('in fit the batch comes from the model', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 2, inputShape: [3]})]});
   let batches: number[] = [];
   model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows}) => {
-    batches = rows.attempts.filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch);
+    batches = rows.groups.flatMap(group => group.attempts).filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch);
   })});
   for (const size of [4, 1]) {
     await model.trainOnBatch(tf.ones([size, 3]), tf.zeros([size, 2]));

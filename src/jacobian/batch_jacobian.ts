@@ -2,9 +2,12 @@ import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
-import {backward, forward} from './parameter';
+import {backward, forward, forwardReach, pullRows} from './parameter';
 import type {Plan, VariableSites} from './plan';
-import {MatrixUse} from './uses/matmul';
+import {GatherUse} from './uses/gather';
+import {MatrixUse, stackUses} from './uses/matmul';
+import {RowsUse} from './uses/rows';
+import {SharedUse, SummedUse} from './uses/shared';
 import {blocksOf, ByMatrix, denseGram, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
 import {VectorUse} from './uses/vector';
@@ -19,10 +22,10 @@ import {VectorUse} from './uses/vector';
 export class BatchJacobian {
   readonly rows: number;
   /** The uses of each variable, those that share their entries joined, each with one of its sites. */
-  private readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
+  readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
 
   /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
-  constructor(private readonly values: Values, private readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
+  constructor(private readonly values: Values, readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
       (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
@@ -64,12 +67,14 @@ export class BatchJacobian {
         if (change == null) {
           return;
         }
-        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function')) {
-          changes.push(shaped(this.blockwise(variable, v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
+        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function' && this.plan.sites[i].parameter.reach === null)) {
+          changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
-          const p = forward(this.values, this.plan.sites[site].parameter, change);
+          const {parameter} = this.plan.sites[site];
+          const p = parameter.kind === 'function' ? forwardReach(this.values, this.plan.analysis, parameter, v, change) :
+            forward(this.values, parameter, change);
           if (!sharesDelta(use)) {
             changes.push(shaped(use.apply(p), [this.rows]));
             continue;
@@ -117,7 +122,7 @@ export class BatchJacobian {
 
   /** The dense Jacobian [n, m]: for small problems and tests. */
   dense(): Tensor {
-    return tidy(() => concat(this.plan.bySite.map((variable, v) => this.blockwise(variable, v, rows => rows)), 1));
+    return tidy(() => concat(this.plan.bySite.map((_, v) => this.blockwise(v, rows => rows)), 1));
   }
 
   /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
@@ -131,7 +136,7 @@ export class BatchJacobian {
     }
     const {batch} = this.plan.analysis;
     const size = this.plan.analysis.variables[v].size;
-    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(variable, v, from, to))}];
+    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
   }
 
   /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
@@ -149,22 +154,32 @@ export class BatchJacobian {
   }
 
   /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
-  private blockwise(variable: VariableSites, v: number, f: (rows: Tensor) => Tensor): Tensor {
-    const {analysis, components} = this.plan;
-    const parts = blocksOf(analysis.batch, analysis.variables[v].size * components)
-        .map(([from, to]) => tidy(() => f(this.rowsOf(variable, v, from, to))));
+  private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
+    const parts = this.blocks(v).map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 
+  /** Ranges of examples whose dense rows of a variable fit into a block. */
+  blocks(v: number): ReturnType<typeof blocksOf> {
+    const {analysis, components} = this.plan;
+    return blocksOf(analysis.batch, analysis.variables[v].size * components);
+  }
+
   /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
-  private rowsOf({sites}: VariableSites, v: number, from: number, to: number): Tensor {
-    const {analysis} = this.plan;
+  rowsOf(v: number, from: number, to: number): Tensor {
+    const {analysis, components, bySite} = this.plan;
     const size = analysis.variables[v].size;
-    return tidy(() => sites.map(i => {
-      const {parameter} = this.plan.sites[i];
-      const rows = this.uses[i].rows(from, to);
+    if (bySite[v].sites.length === 0) {
+      return zeros([(to - from) * components, size]);
+    }
+    return tidy(() => this.joined[v].map(([use, site]) => {
+      const {parameter} = this.plan.sites[site];
+      const rows = use.rows(from, to);
       if (parameter.kind === 'direct') {
         return rows;
+      }
+      if (parameter.reach !== null) {
+        return pullRows(this.values, analysis, parameter, v, rows);
       }
       const count = rows.shape[0];
       return stack(Array.from({length: count}, (_, r) => tidy(() =>
@@ -173,7 +188,15 @@ export class BatchJacobian {
   }
 }
 
+/** Uses of the same entries as one, in the form that its products are best taken from. */
 function join(uses: readonly ParameterUse[]): ParameterUse {
-  return uses.length === 1 ? uses[0] : uses[0] instanceof MatrixUse ? MatrixUse.stack(uses as MatrixUse[]) :
-      VectorUse.sum(uses as VectorUse[]);
+  const [first] = uses;
+  const all = <T extends ParameterUse>(type: abstract new (...args: never[]) => T): T[] | null =>
+    uses.every(use => use instanceof type) ? uses as T[] : null;
+  const one = uses.length === 1 ? first : stackUses(uses);
+  if (one !== null) {
+    return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
+  }
+  const [vectors, rows, gathers] = [all(VectorUse), all(RowsUse), all(GatherUse)];
+  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
 }

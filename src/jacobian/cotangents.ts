@@ -1,9 +1,11 @@
-import {getGradient, neg, scalar, step, sum, zerosLike} from '@tensorflow/tfjs-core';
+import {getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import {CELL_RULES} from './cell_rules';
 import {mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
+import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -31,11 +33,12 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     const inner: TraceNode = {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
     const thunks = tfjsCotangents(values, inner, [dy]);
     const bias = names.get('bias');
-    if (bias !== undefined && node.attrs['dataFormat'] === 'NCHW') {
-      throw ggnError(`tfjs has no gradient for the bias fused into '${node.kernel}' with the channels first. Add the bias by an op of ` +
-          'its own, or put the channels last.');
-    }
-    return bias === undefined ? thunks : {...thunks, bias: () => sumTo(dy, values[bias].shape)};
+    const last = (): Tensor => node.attrs['dataFormat'] === 'NCHW' ? transpose(dy, [0, 2, 3, 1]) : dy;
+    return bias === undefined ? thunks : {...thunks, bias: () => sumTo(last(), values[bias].shape)};
+  }
+  const convolution = ownConvolution(values, node, dys[0]);
+  if (convolution !== null) {
+    return convolution;
   }
   const config = getGradient(node.kernel);
   if (config == null) {
@@ -47,16 +50,24 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const mended = mendedCotangents(openEngine().backendName, node, name => values[named.get(name)!], values[node.outputs[0]],
-      dys[0]!) ?? {};
+  const {backendName} = openEngine();
+  const valueByName = (name: string): Tensor => values[named.get(name)!];
+  const mended: Partial<Cotangents> = node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, valueByName, dys[0]!),
+    ...mendedCotangents(backendName, node, valueByName, values[node.outputs[0]], dys[0]!)};
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
 }
 
-/** Some of tfjs's gradients do not undo broadcasting; what it then says itself depends on where the tensor ends up. */
+/** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
+const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
+
+/** What tfjs itself says of a cotangent of the wrong shape depends on where the tensor ends up. */
 function checked(node: TraceNode, name: string, cotangent: Tensor, input: Tensor): Tensor {
+  if (UNSUMMED.has(node.kernel)) {
+    return sumTo(cotangent, input.shape);
+  }
   if (cotangent.shape.join() !== input.shape.join()) {
     throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${name}' has shape [${cotangent.shape.join()}], the ` +
         `input has [${input.shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
@@ -85,6 +96,10 @@ function explained<T>(node: TraceNode, run: () => T): T {
  * already (`withoutActivation`), so that all uses of a node share one δ.
  */
 export function cotangents(values: Values, node: TraceNode, dys: OutputCotangents, wanted: readonly string[]): Tensor[] {
+  const cell = CELL_RULES[node.kernel];
+  if (cell !== undefined) {
+    return [cell(values, node, dys)];
+  }
   const own = OWN[node.kernel]?.(values, node, dys[0]!);
   let tfjs: Cotangents | undefined;
   return wanted.map(name => {
@@ -151,11 +166,18 @@ const matMulRule: OwnRule = (values, node, dy) => {
   };
 };
 
+const convolutionRule: OwnRule = (values, node, dy) => name =>
+  name === 'bias' ? null : convolutionCotangent(values, node, dy, name);
+
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule};
+for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
+  'Conv3DBackpropInputV2']) {
+  OWN[kernel] = convolutionRule;
+}
 
 /** Number of matrices that a tensor [..., rows, columns] holds. */
-export const matricesIn = (t: Tensor): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
 
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {

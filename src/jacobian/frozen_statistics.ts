@@ -1,19 +1,15 @@
 import {add as addTensors, addN, mul as mulTensors, scalar, sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
-import {downstream} from './analysis';
-import type {Analysis, Dependence} from './analysis';
+import {downstream, upstream} from './analysis';
+import type {Dependence} from './analysis';
 import {add, mul} from './kernels';
 import {collect, pullByRules, sweepBack} from './parameter';
+import type {Plan} from './plan';
+import type {Jacobian} from './stacked_jacobian';
 
-/** J [n, m] as an operator; see BatchJacobian. */
-export interface JacobianOperator {
-  readonly rows: number;
-  /** J d, shape [n]; d by variable, null for no change. */
-  apply(d: ReadonlyArray<Tensor | null>): Tensor;
-  /** Jᵀu by variable; null where a variable is not wanted. */
-  applyTranspose(u: Tensor, wanted?: (variable: number) => boolean): Array<Tensor | null>;
-}
+/** J [n, m] as an operator. */
+export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose'>;
 
 /**
  * f = g - Jᵀq by variable: the part of the gradient of the rows that flows through frozen statistics of the batch. null where
@@ -21,18 +17,36 @@ export interface JacobianOperator {
  *
  * Not taken as that difference, which would leave rounding in every variable, but by two sweeps: from the loss back to the
  * statistics, held constant one in the other, then from all of them at once to the variables.
+ *
+ * @param plans by group of rows, which may differ in what is frozen.
  */
-export function gradientThroughStatistics(trace: Trace, {dependent, variableOf, variables}: Dependence, {frozen}: Analysis): Array<Tensor | null> | null {
-  if (frozen.size === 0) {
+export function gradientThroughStatistics(trace: Trace, dependence: Dependence, plans: readonly Plan[]): Array<Tensor | null> | null {
+  if (plans.every(plan => plan.analysis.frozen.size === 0)) {
     return null;
   }
-  const behind = downstream(trace, frozen);
-  const nodes = trace.nodes.filter(node => !node.outputs.some(output => frozen.has(output)));
-  const arriving = sweepBack(trace.values, nodes, new Map([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
-      pullByRules);
-  const seeds = new Map([...arriving].filter(([value]) => frozen.has(value)));
+  const {dependent, variableOf, variables} = dependence;
+  const seeds = new Map<number, Tensor>();
+  for (const [value, cotangent] of plans.flatMap(plan => frozenCotangents(trace, dependence, plan))) {
+    const known = seeds.get(value);
+    seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
+  }
   const gradients = collect(sweepBack(trace.values, trace.nodes, seeds, value => dependent[value], pullByRules), variableOf.keys(), variableOf);
   return variables.map((_, v) => gradients.get(v) ?? null);
+}
+
+/** The derivative of the loss, through these rows, in every statistic that is frozen for them, the others held constant. */
+function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {frozen}, blocks}: Plan): Array<[number, Tensor]> {
+  if (frozen.size === 0) {
+    return [];
+  }
+  const rows = blocks.map(block => block.value);
+  const behind = downstream(trace, frozen);
+  const [before, after] = [upstream(trace, rows), downstream(trace, new Set(rows))];
+  const nodes = trace.nodes.filter(node => !node.outputs.some(output => frozen.has(output)) &&
+      node.outputs.some(output => before.has(output) || after.has(output)));
+  const cotangents = sweepBack(trace.values, nodes, new Map([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
+      pullByRules);
+  return [...cotangents].filter(([value]) => frozen.has(value));
 }
 
 /**

@@ -1,16 +1,23 @@
-import {neg, ones, reshape, stack, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {beforeActivation, cotangents, sumTo} from './cotangents';
 import {add} from './kernels';
 import type {Plan, Site, SweepStep} from './plan';
+import {checkMemory} from './memory';
+import {filterRows, filterUse, isByComponent} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
+import {gatherUse} from './uses/gather';
 import {matrixUse} from './uses/matmul';
+import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
 import {elementwiseRows, VectorUse} from './uses/vector';
 
 type Deltas = ReadonlyArray<Tensor | null>;
+
+/** What the sweep of one component leaves at a site: the cotangents of its node's outputs, or the rows made of them at once. */
+type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: null; readonly rows: Tensor};
 
 /**
  * Linearizes the rows of a trace: one reverse sweep per output component, through activations only, stopping
@@ -19,26 +26,62 @@ type Deltas = ReadonlyArray<Tensor | null>;
  * All tensors belong to the caller's scope.
  */
 export function linearize(trace: Trace, plan: Plan): BatchJacobian {
-  /** By site, then component: the cotangents of the outputs of the site's node. */
-  const found: Array<Array<Deltas | null>> = plan.sites.map(() => Array<Deltas | null>(plan.components).fill(null));
+  const {batch} = plan.analysis;
+  const byRow = new RowOrder(batch);
+  /** By site, then component. */
+  const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
   let component = 0;
   plan.blocks.forEach((block, b) => {
     for (let k = 0; k < plan.perExample[b]; k++, component++) {
-      const seed = unitCotangent(trace.values[block.value], plan.analysis.batch, k);
+      const seed = unitCotangent(trace.values[block.value], batch, k);
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
-        found[site][component] = [negative ? neg(delta) : delta];
+        found[site][component] = {deltas: [negative ? neg(delta) : delta], rows: null};
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
-        sweep(trace, steps, block.value, seed, (site, deltas) => found[site][component] = deltas);
+        sweep(trace, steps, block.value, seed, (site, deltas) => {
+          const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas, byRow);
+          found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
+          return rows === null;
+        });
       }
+      checkMemory();
     }
   });
-  const byRow = new RowOrder(plan.analysis.batch);
   const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow));
+  checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
+}
+
+/** Where rows are small against the cotangents they are made of, they are formed during the sweep; null where they are not. */
+function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas, byRow: RowOrder): Tensor | null {
+  const {node, name, kind, convolution} = site;
+  const {batch, strides} = plan.analysis;
+  if (kind === 'vector') {
+    const form = (): Tensor => elementwiseRows(trace.values, node, name, site.shape, deltas[0]!, strides[node.outputs[0]]!, batch);
+    return deltas[0]!.size >= LARGE ? tidy(form) : form();
+  }
+  if (convolution === null) {
+    return null;
+  }
+  if (isByComponent(convolution)) {
+    return tidy(() => filterRows(trace.values, node, convolution, deltas[0]!, batch));
+  }
+  if (plan.components > 1) {
+    return null;  // the patches of the data serve all components
+  }
+  const rows = batch * trace.values[site.parameter.value].size;
+  if (rows > deltas[0]!.size) {
+    return null;
+  }
+  // Returned in a list: nothing else of the use may outlive this.
+  const [found] = tidy(() => {
+    const kept = filterUse(trace.values, node, convolution, [deltas[0]!], batch, parts => byRow.join(parts)).keptRows();
+    return kept === null ? [] : [kept];
+  });
+  return found ?? null;
 }
 
 /** δ with a one at component k of every example, of the shape of the rows [B, ...]. */
@@ -54,45 +97,74 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Tensor, found: (site: number, deltas: Deltas) => void): void {
+/** @param found says whether a site holds on to the cotangents. */
+function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Tensor, found: (site: number, deltas: Deltas) => boolean): void {
   const known = new Map([[root, seed]]);
+  const held = new Set<Tensor | null>([seed]);
   for (const {node, plain, names, values, sites} of steps) {
-    let deltas: Deltas = node.outputs.map(output => known.get(output) ?? null);
-    if (deltas.every(delta => delta === null)) {
+    const arriving: Deltas = node.outputs.map(output => known.get(output) ?? null);
+    if (arriving.every(delta => delta === null)) {
       continue;
     }
+    const isLarge = arriving.some(delta => delta !== null && delta.size >= LARGE);
+    const scope = isLarge ? tidy : (f: () => Tensor[]): Tensor[] => f();
+    node.outputs.forEach(output => known.delete(output));
+    // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.
+    const drop = (delta: Tensor | null): void => {
+      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !trace.values.includes(delta)) {
+        delta.dispose();
+      }
+    };
+    let deltas: Deltas = arriving;
     if (plain !== node) {
-      deltas = [beforeActivation(trace.values, node, deltas[0]!)];
+      deltas = scope(() => [beforeActivation(trace.values, node, arriving[0]!)]);
+      arriving.filter(delta => delta !== deltas[0]).forEach(drop);
     }
-    sites.forEach(site => found(site, deltas));
+    for (const site of sites) {
+      if (found(site, deltas)) {
+        deltas.forEach(delta => held.add(delta));
+      }
+    }
     if (names.length > 0) {
-      cotangents(trace.values, plain, deltas, names).forEach((cotangent, i) => {
+      scope(() => cotangents(trace.values, plain, deltas, names)).forEach((cotangent, i) => {
         const before = known.get(values[i]);
         known.set(values[i], before === undefined ? cotangent : add(before, cotangent));
       });
     }
-    // Held by the sites that need it; the tensor itself goes with the caller's scope.
-    node.outputs.forEach(output => known.delete(output));
+    deltas.forEach(drop);
   }
 }
 
-function makeUse(trace: Trace, plan: Plan, site: Site, deltas: ReadonlyArray<Deltas | null>, byRow: RowOrder): ParameterUse {
+/** Entries from which on a cotangent is worth giving back early. */
+const LARGE = 2 ** 14;
+
+function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder): ParameterUse {
   const {batch, strides} = plan.analysis;
-  const {node, name} = site;
+  const {node, name, convolution} = site;
   const output = node.outputs[0];
-  const zeros = (): Tensor => zerosLike(trace.values[output]);
+  const size = trace.values[site.parameter.value].size;
+  const rowsOf = (f: Found | null): Tensor => f?.rows ?? zeros([batch, size]);
+  const deltas = found.map(f => f?.deltas ?? null);
   if (site.kind === 'fallback') {
     return new FallbackUse(trace.values, node, name, strides, batch, deltas.map(d => d ?? node.outputs.map(() => null)));
   }
-  const first = deltas.map(d => d === null ? zeros() : d[0]!);
+  if (site.kind === 'vector') {
+    return new VectorUse(byRow.join(found.map(rowsOf)), batch, plan.components);
+  }
+  if (convolution !== null) {
+    return isByComponent(convolution) || found[0]?.rows != null ? new RowsUse(byRow.join(found.map(rowsOf)), batch, plan.components) :
+        filterUse(trace.values, node, convolution, deltas.map(d => d?.[0] ?? zerosLike(trace.values[output])), batch, parts => byRow.join(parts));
+  }
+  const first = deltas.map(d => d?.[0] ?? zerosLike(trace.values[output]));
   if (site.kind === 'matrix') {
     const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
     return matrixUse(trace.values, node, site.matrix!, strides[data]!, strides[output]!, batch, first,
         parts => byRow.join(parts));
   }
-  const rows = site.kind === 'row' ? first.map(d => reshape(d, [batch, -1])) :
-      first.map(d => elementwiseRows(trace.values, node, name, d, strides[output]!, batch));
-  return new VectorUse(byRow.join(rows), batch, plan.components);
+  if (site.kind === 'gather') {
+    return gatherUse(trace.values, node, strides, batch, first);
+  }
+  return new VectorUse(byRow.join(first.map(d => reshape(d, [batch, -1]))), batch, plan.components);
 }
 
 /**

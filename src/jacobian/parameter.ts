@@ -1,4 +1,4 @@
-import {range, reshape, tidy} from '@tensorflow/tfjs-core';
+import {ones, range, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {Trace, TraceNode} from '../capture/trace';
@@ -6,7 +6,8 @@ import {ggnError} from '../errors';
 import type {Analysis} from './analysis';
 import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from './cotangents';
 import type {Values} from './cotangents';
-import {add, shaped} from './kernels';
+import {add, mul, shaped} from './kernels';
+import {findReach, SELECTIONS} from './reach';
 
 /**
  * How a parameter p that meets the data is made of the variables:
@@ -26,11 +27,9 @@ export interface Parameter {
   readonly path: readonly TraceNode[];
   /** For a selection: which entry of the variable each entry of p is. */
   readonly entries: Float32Array | null;
+  /** For a function: by variable, the entry of p that each of its entries goes into; null where there may be several. */
+  readonly reach: ReadonlyMap<number, Int32Array> | null;
 }
-
-/** Kernels whose attributes alone, and so the signature of the trace, say which entries they take. */
-const SELECTIONS = new Set(['Reshape', 'Transpose', 'Slice', 'StridedSlice', 'SplitV', 'Unpack', 'Tile', 'Reverse',
-  'BroadcastTo', 'ExpandDims', 'Concat', 'Pack']);
 
 /** Above this float32 no longer counts the entries of a variable one by one. */
 const MAX_COUNTED = 2 ** 24;
@@ -50,22 +49,86 @@ export function findParameter(trace: Trace, analysis: Analysis, value: number): 
   const base = {value, variables, leaves, path};
   const size = trace.values[leaves[0]].size;
   if (leaves.length === 1 && path.every(isReshape)) {
-    return {...base, kind: 'direct', entries: null};
+    return {...base, kind: 'direct', entries: null, reach: null};
   }
   if (leaves.length === 1 && size < MAX_COUNTED && path.every(node => SELECTIONS.has(node.kernel) &&
       node.inputs.every(([, input]) => analysis.dependent[input]))) {
     const entries = tidy(() => {
       const counted = reshape(range(0, size, 1, 'float32'), trace.values[leaves[0]].shape);
-      return forward(trace.values, {...base, kind: 'selection', entries: null}, counted).dataSync() as Float32Array;
+      return forward(trace.values, {...base, kind: 'selection', entries: null, reach: null}, counted).dataSync() as Float32Array;
     });
-    return {...base, kind: 'selection', entries};
+    return {...base, kind: 'selection', entries, reach: null};
   }
-  return {...base, kind: 'function', entries: null};
+  const reach = new Map<number, Int32Array>();
+  for (const leaf of leaves) {
+    const found = trace.values[leaf].size < MAX_COUNTED ? findReach(trace.values, path, leaf, value) : null;
+    if (found !== null && leaves.length === variables.length) {
+      reach.set(analysis.variableOf.get(leaf)!, found);
+    }
+  }
+  return {...base, kind: 'function', entries: null, reach: reach.size === leaves.length ? reach : null};
 }
 
 function isReshape(node: TraceNode): boolean {
   return node.kernel === 'Reshape' || node.kernel === 'ExpandDims' ||
       (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
+}
+
+/**
+ * The tensor that a parameter was made of by tiling it along axes of size 1, and the shape in which it broadcasts in the place of
+ * the parameter; the parameter itself where there is none.
+ */
+export function beforeTiling(trace: Trace, value: number): {value: number; shape: readonly number[]} {
+  const {shape} = trace.values[value];
+  const node = trace.nodes[trace.producer[value]] as TraceNode | undefined;
+  if (node === undefined || !(node.kernel === 'Tile' || isReshape(node))) {
+    return {value, shape};
+  }
+  const input = node.inputs[0][1];
+  const inputShape = trace.values[input].shape;
+  if (node.kernel === 'Tile') {
+    const reps = node.attrs['reps'] as number[];
+    return inputShape.every((d, i) => d === 1 || reps[i] === 1) ? beforeTiling(trace, input) : {value, shape};
+  }
+  // A reshape that only puts in or takes out axes of size 1.
+  const axes = inputShape.map((_, i) => i).filter(i => inputShape[i] !== 1);
+  if (axes.map(i => inputShape[i]).join() !== shape.filter(d => d !== 1).join()) {
+    return {value, shape};
+  }
+  const before = beforeTiling(trace, input);
+  return before.value === input ? {value, shape} : {value: before.value, shape: shape.map(d => d === 1 ? 1 : before.shape[axes.shift()!])};
+}
+
+/** dp for a change d of one variable, for a function whose `reach` is known. */
+export function forwardReach(values: Values, analysis: Analysis, parameter: Parameter, variable: number, d: Tensor): Tensor {
+  const reach = parameter.reach!.get(variable)!;
+  const change = mul(shaped(d, [d.size]), slopes(values, analysis, parameter, variable)).dataSync();
+  const dp = new Float32Array(values[parameter.value].size);
+  reach.forEach((i, j) => i >= 0 && (dp[i] = change[j]));
+  return tensor(dp, values[parameter.value].shape);
+}
+
+/** Rows in p [count, |p|] as rows in one variable [count, |v|], for a function whose `reach` is known. */
+export function pullRows(values: Values, analysis: Analysis, parameter: Parameter, variable: number, rows: Tensor): Tensor {
+  const reach = parameter.reach!.get(variable)!;
+  const [count, size] = rows.shape as [number, number];
+  const slope = slopes(values, analysis, parameter, variable);
+  if (reach.length === size && reach.every((i, j) => i === j)) {
+    return mul(rows, slope);
+  }
+  const from = rows.dataSync();
+  const taken = new Float32Array(count * reach.length);
+  for (let r = 0; r < count; r++) {
+    reach.forEach((i, j) => i >= 0 && (taken[r * reach.length + j] = from[r * size + i]));
+  }
+  return mul(tensor(taken, [count, reach.length]), slope);
+}
+
+/** dp/dv, a number for each entry of v: the reverse sweep of ones, as each goes into one entry of p. */
+function slopes(values: Values, analysis: Analysis, parameter: Parameter, variable: number): Tensor {
+  const {size} = values[parameter.value];
+  const slope = backward(values, analysis, parameter, ones([size])).get(variable)!;
+  return shaped(slope, [slope.size]);
 }
 
 /** dp for a change d of the variable: both linear kinds are their own derivative. Not for kind `function`. */

@@ -2,10 +2,13 @@ import type {Trace, TraceNode} from '../capture/trace';
 import {analyse, upstream} from './analysis';
 import type {Analysis, Dependence, Freeze} from './analysis';
 import {BatchAxisLost} from './batch_axis';
+import type {Convolution} from './convolution';
 import {withoutActivation} from './cotangents';
-import {findParameter} from './parameter';
+import {beforeTiling, findParameter} from './parameter';
 import type {Parameter} from './parameter';
+import {filterSite} from './uses/convolution';
 import {isElementwise} from './uses/vector';
+import {isGather, tableSizes} from './uses/gather';
 import {matrixSite} from './uses/matmul';
 import type {MatrixSite} from './uses/matmul';
 
@@ -24,9 +27,13 @@ export interface RowBlock {
 export interface Site {
   readonly node: TraceNode;
   readonly name: string;
-  readonly kind: 'matrix' | 'vector' | 'fallback' | 'row';
+  readonly kind: 'matrix' | 'convolution' | 'vector' | 'gather' | 'fallback' | 'row';
   readonly matrix: MatrixSite | null;
+  readonly convolution: Convolution | null;
+  /** What enters, or what was tiled to it where the use sees through that. */
   readonly parameter: Parameter;
+  /** Shape of the parameter as it broadcasts. */
+  readonly shape: readonly number[];
 }
 
 /** One node of the reverse sweep: which of its inputs take a cotangent, and which are parameters. */
@@ -95,7 +102,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const active = node.inputs.filter(([, value]) => isActivation(value));
     return {node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
       sites: node.inputs.filter(([, value]) => analysis.dependent[value] && !isActivation(value))
-          .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, parameterOf(value))))};
+          .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, value, parameterOf)))};
   };
 
   const starts = blocks.map(({value, difference}): SweepStart => {
@@ -106,7 +113,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     const operands = node === null ? [['a', value] as const] : node.inputs.filter(([, input]) => analysis.dependent[input]);
     return {step: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b', site: addSite({
       node: {kernel: RESIDUAL, attrs: {}, inputs: [['x', input]], arrayInputs: false, outputs: [input]},
-      name: 'x', kind: 'row', matrix: null, parameter: parameterOf(input)})}))};
+      name: 'x', kind: 'row', matrix: null, convolution: null, parameter: parameterOf(input), shape: trace.values[input].shape})}))};
   });
   // What the seeds can reach: the square of a difference is not on the way to it, unless other rows are made of it.
   const seeded = blocks.flatMap(({value, difference}) =>
@@ -122,11 +129,17 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts, steps, sites, bySite};
 }
 
-function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, parameter: Parameter): Site {
-  const matrix = matrixSite(trace.values, node, name);
+function makeSite(trace: Trace, analysis: Analysis, node: TraceNode, name: string, value: number,
+    parameterOf: (value: number) => Parameter): Site {
+  const small = beforeTiling(trace, value);
+  const matrix = matrixSite(node, name, small.shape);
   const stride = analysis.strides[node.outputs[0]]!;
-  const kind = matrix !== null ? 'matrix' : isElementwise(trace.values, node, name, stride) ? 'vector' : 'fallback';
-  return {node, name, kind, matrix, parameter};
+  if (matrix !== null || isElementwise(trace.values, node, name, small.shape, stride, analysis.batch)) {
+    return {node, name, kind: matrix !== null ? 'matrix' : 'vector', matrix, convolution: null, parameter: parameterOf(small.value), shape: small.shape};
+  }
+  const convolution = filterSite(trace.values, node, name);
+  const kind = convolution !== null ? 'convolution' : isGather(node, name, analysis.strides) ? 'gather' : 'fallback';
+  return {node, name, kind, matrix, convolution, parameter: parameterOf(value), shape: trace.values[value].shape};
 }
 
 function arrange(all: readonly Site[], variable: number, trace: Trace): VariableSites {
@@ -145,9 +158,13 @@ function arrange(all: readonly Site[], variable: number, trace: Trace): Variable
   }
   const joinable = groups.every(group => group.length === 1 || group.every(i =>
     all[i].kind !== 'fallback' && all[i].kind === all[group[0]].kind &&
-    all[i].matrix?.transposed === all[group[0]].matrix?.transposed));
+    all[i].matrix?.transposed === all[group[0]].matrix?.transposed && tableOf(all[i], trace) === tableOf(all[group[0]], trace)));
   return {sites, groups: joinable && disjoint(groups.map(group => all[group[0]].parameter)) ? groups : null};
 }
+
+/** How a gather sees its table; '' for other sites. */
+const tableOf = ({kind, node, parameter}: Site, trace: Trace): string =>
+  kind === 'gather' ? Object.values(tableSizes(node, trace.values[parameter.value].shape)).join() : '';
 
 const repeats = ({entries}: Parameter): boolean => entries !== null && new Set(entries).size < entries.length;
 

@@ -28,6 +28,10 @@ export class PlanCache {
     return plan;
   }
 
+  delete(signature: string): void {
+    this.plans.delete(signature);
+  }
+
   set(signature: string, plan: KnownPlan): void {
     this.plans.set(signature, plan);
     if (this.plans.size > CAPACITY) {

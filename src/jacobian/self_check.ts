@@ -12,7 +12,7 @@ import type {Plan} from './plan';
  * the same sums in different order differ by 1e-7 to 1e-4 (a hundred thousand terms with cancellation); a missing
  * cross term, a wrong rule or examples in the wrong place show as 1e-2 and more.
  */
-const TOLERANCE = 1e-3;
+export const TOLERANCE = 1e-3;
 
 /** |Jᵀu| below which the entries are float32's denormals, or close to them: there is nothing to compare. */
 const NOISE = 1e-30;

@@ -10,7 +10,7 @@ import {ggnError} from '../errors';
  * - MaxPool on wasm: its gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
  *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
- * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1.
+ * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
  */
@@ -21,15 +21,6 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
   }
   if (node.kernel === 'ResizeNearestNeighbor' && backend === 'cpu') {
     return {images: () => resizeNearest(node, value('images'), dy)};
-  }
-  if (node.kernel === 'Conv3D' && backend === 'wasm') {
-    const strides = node.attrs['strides'];
-    const isStrided = (Array.isArray(strides) ? strides as number[] : [strides as number]).some(s => s !== 1);
-    const refuse = (): never => {
-      throw ggnError("tfjs's gradient of 'Conv3D' is wrong on the WASM backend: train this model on another backend (cpu, webgl, " +
-          'tfjs-node).');
-    };
-    return {x: refuse, filter: isStrided ? refuse : undefined};
   }
   return null;
 }

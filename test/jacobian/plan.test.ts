@@ -22,7 +22,7 @@ function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void, lo
   tf.tidy(() => {
     const {trace} = capture(() => loss(rows()) as tf.Scalar);
     try {
-      see(findRows(trace, v => v.trainable, null).attempts[0].plan(), trace);
+      see(findRows(trace, v => v.trainable, null).groups[0].attempts[0].plan(), trace);
     } finally {
       trace.dispose();
     }
@@ -44,9 +44,9 @@ const uses: Record<string, Use> = {
   'a fused product with bias': {rows: (x, w, _v, b) => tf.fused.matMul({a: x, b: w, bias: b, activation: 'relu'}), kinds: ['matrix'], groups: [1]},
   'the bias of a fused product': {rows: (x, w) => tf.fused.matMul({a: x, b: tf.ones([3, 3]), bias: w.reshape([-1]).slice(0, 3)}), kinds: ['vector'], groups: [1]},
   'a scale': {rows: (x, w) => x.reshape([-1, 1, 3]).mul(w), kinds: ['vector'], groups: [1]},
-  'a divisor': {rows: (x, w) => x.reshape([-1, 1, 3]).div(w.add(3)), kinds: ['fallback'], groups: null},
+  'a divisor': {rows: (x, w) => x.reshape([-1, 1, 3]).div(w.add(3)), kinds: ['vector'], groups: null},
   'a shift and its opposite': {rows: (x, w) => tf.sub(w, x.reshape([-1, 1, 3]).sub(w)), kinds: ['vector', 'vector'], groups: [2]},
-  'a gather by data': {rows: (x, w) => tf.gather(w, x.slice([0, 0], [-1, 1]).reshape([-1]).abs().minimum(2).toInt()), kinds: ['fallback'], groups: [1]},
+  'a gather by data': {rows: (x, w) => tf.gather(w, x.slice([0, 0], [-1, 1]).reshape([-1]).abs().minimum(2).toInt()), kinds: ['gather'], groups: [1]},
   'two products of one weight': {rows: (x, w) => x.matMul(w).tanh().matMul(w), kinds: ['matrix', 'matrix'], groups: [2]},
   'a product of a weight and of its transpose': {rows: (x, w) => x.matMul(w).tanh().matMul(w.transpose()), kinds: ['matrix', 'matrix'], groups: null},
   'the same by a flag': {rows: (x, w) => x.matMul(w).tanh().matMul(w, false, true), kinds: ['matrix', 'matrix'], groups: null},
@@ -61,7 +61,7 @@ const uses: Record<string, Use> = {
   'a product and a shift': {rows: (x, w) => x.matMul(w).add(w.reshape([9]).slice(0, 3)).reshape([-1, 3]), kinds: ['vector', 'matrix'], groups: null},
   'a function': {rows: (x, w) => x.matMul(w.tanh()), kinds: ['matrix'], groups: null},
   'two reshapes of one weight': {rows: (x, w) => tf.concat([x, x, x], 1).matMul(w.reshape([9, 1])).add(x.matMul(w)), kinds: ['matrix', 'matrix'], groups: null},
-  'a batch of products': {rows: (x, w) => tf.matMul(x.reshape([-1, 1, 3]), tf.tile(w.reshape([1, 3, 3]), [B, 1, 1])).reshape([-1, 3]), kinds: ['fallback'], groups: null},
+  'a batch of products': {rows: (x, w) => tf.matMul(x.reshape([-1, 1, 3]), tf.tile(w.reshape([1, 3, 3]), [B, 1, 1])).reshape([-1, 3]), kinds: ['matrix'], groups: [1]},
 };
 
 for (const [name, {rows, kinds, groups}] of Object.entries(uses)) {
@@ -115,8 +115,8 @@ test.serial('a variable is a row itself', t => {
   tf.tidy(() => {
     const {trace} = capture(() => w.square().mean());
     const rows = findRows(trace, v => v.trainable, null);
-    t.throws(() => rows.attempts[0].plan(), {instanceOf: BatchAxisLost});
-    const plan = rows.attempts.at(-1)!.plan();
+    t.throws(() => rows.groups[0].attempts[0].plan(), {instanceOf: BatchAxisLost});
+    const plan = rows.groups[0].attempts.at(-1)!.plan();
     t.deepEqual(plan.sites.map(site => site.kind), ['row']);
     t.deepEqual(plan.starts[0].rows.map(row => ({site: row.site, negative: row.negative})), [{site: 0, negative: false}]);
     t.is(plan.components, 2 * B);

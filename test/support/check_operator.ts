@@ -5,9 +5,15 @@ import type {Plan} from '../../src/jacobian/plan';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {Probe, relativeError} from './probe';
 
-/** Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan. */
-export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number): Plan {
-  const {jacobian: expected, n, m} = denseJacobian(rows, variables);
+/**
+ * Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan (of the first group).
+ *
+ * @param rows the residuals in the order of the rows of a step.
+ * @param reference the same rows, written in a way that tfjs can differentiate.
+ */
+export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], tolerance: number,
+    {reference = rows, loss = () => rows().square().mean()}: {reference?: () => tf.Tensor; loss?: () => tf.Tensor} = {}): Plan {
+  const {jacobian: expected, n, m} = denseJacobian(reference, variables);
   let seen: Plan | null = null;
   new Probe(({checked: {plan, jacobian, grams}, variables: found}) => {
     seen = plan;
@@ -21,7 +27,7 @@ export function checkOperator(t: ExecutionContext, rows: () => tf.Tensor, variab
     let offset = 0;
     const parts = variables.map(v => tf.tensor(Float32Array.from(d.subarray(offset, offset += v.size)), v.shape));
     t.true(relativeError(jacobian.apply(parts).dataSync(), Float64Array.from({length: n}, (_, r) => d.reduce((sum, x, j) => sum + x * expected[r * m + j], 0))) < tolerance, 'J d');
-  }).minimize(() => rows().square().mean());
+  }).minimize(loss as () => tf.Scalar);
   t.not(seen, null);
   return seen!;
 }

@@ -4,9 +4,10 @@ import {capture, discard} from '../../src/capture/trace';
 import type {Trace} from '../../src/capture/trace';
 import {trainStepOf} from '../../src/capture/train_step_hook';
 import {checkedJacobian} from '../../src/checked_jacobian';
-import type {CheckedJacobian} from '../../src/checked_jacobian';
 import {Clock} from '../../src/clock';
 import {GramGaussNewton} from '../../src/index';
+import type {BatchJacobian} from '../../src/jacobian/batch_jacobian';
+import type {Plan} from '../../src/jacobian/plan';
 import {PlanCache} from '../../src/jacobian/plan_cache';
 import {findRows, readResiduals} from '../../src/rows';
 import type {Rows} from '../../src/rows';
@@ -14,7 +15,8 @@ import type {Rows} from '../../src/rows';
 export interface Look {
   trace: Trace;
   rows: Rows;
-  checked: CheckedJacobian;
+  /** By the only group of rows: for terms of different sizes see `plans`, and the jacobian is a StackedJacobian. */
+  checked: {plan: Plan; plans: readonly Plan[]; jacobian: BatchJacobian; grams: readonly Float64Array[]};
   variables: readonly tf.Variable[];
   residual: Float64Array;
   weight: Float64Array;
@@ -33,8 +35,8 @@ export class Probe extends GramGaussNewton {
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
         const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
-        const {residual, weight} = readResiduals(trace, rows.head, checked.plan);
-        this.look({trace, rows, checked, variables: rows.dependence.variables, residual, weight});
+        const {residual, weight} = readResiduals(trace, rows, checked.plans);
+        this.look({trace, rows, checked: {...checked, plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
         discard(trace, context?.targets ?? []);
         throw error;

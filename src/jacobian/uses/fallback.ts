@@ -1,11 +1,13 @@
-import {add, concat, matMul, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
+import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {ggnError} from '../../errors';
 import type {BatchStride} from '../batch_axis';
 import {tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
-import {blocksOf, denseGram, MAX_BLOCK} from './use';
+import {matMul} from '../kernels';
+import {mayKeep} from '../memory';
+import {blocksOf, denseGram} from './use';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
@@ -24,7 +26,7 @@ export class FallbackUse implements ParameterUse {
       private readonly deltas: ReadonlyArray<ReadonlyArray<Tensor | null>>) {
     this.components = deltas.length;
     this.size = values[node.inputs.find(([n]) => n === name)![1]].size;
-    this.kept = this.size * examples * this.components <= MAX_BLOCK ? this.form(0, examples) : null;
+    this.kept = mayKeep(this.size * examples * this.components) ? this.form(0, examples) : null;
   }
 
   apply(p: Tensor): Tensor {

@@ -1,17 +1,17 @@
-import {concat, matMul as batchMatMul, reshape, slice, sum, transpose} from '@tensorflow/tfjs-core';
+import {reshape, slice, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
-import {denseGram, MAX_BLOCK} from './use';
-import type {DeltaUse, GramTerm, OuterProducts} from './use';
+import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {PlainPositions} from './positions';
+import {SharedUse} from './shared';
+import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
 
-/** Sizes of a matrix use: B examples, C components, s shared positions; the matrix is [in, out]. */
+/** Sizes of a matrix use: B examples, C components; the matrix is [in, out]. */
 interface MatrixSizes {
   readonly examples: number;
   readonly components: number;
-  readonly positions: number;
   readonly inner: number;
   readonly outer: number;
   /** Whether the parameter is stored as [out, in]. */
@@ -19,39 +19,40 @@ interface MatrixSizes {
 }
 
 /**
- * A matrix use: data a [B·s, in] times a matrix [in, out], with cotangents δ [B·C·s, out] of the product, at s
- * shared positions (1 for a plain dense layer, time steps for a sequence). The row of (b, c) is Σ_s a_bsᵀ δ_bcs.
+ * A matrix use: data a [B, in] times a matrix [in, out], with cotangents δ [B·C, out] of the product. The row of (b, c) is
+ * a_bᵀ δ_bc, and
  *
- *     s = 1    gram = (a aᵀ) ∘ (δ δᵀ)       nothing of the size of the matrix is formed
- *     s > 1    gram over pairs of positions, (n·s)²(in + out), or from dense rows, whichever costs less
+ *     gram = (a aᵀ) ∘ (δ δᵀ)       nothing of the size of the matrix is formed
  */
 export class MatrixUse implements DeltaUse {
   readonly examples: number;
   readonly components: number;
   readonly size: number;
 
-  /** aᵀ [in, B·s]: the Gram matrix and Jᵀu both need it. */
-  private readonly aT: Tensor;
+  /** aᵀ [in, B]: the Gram matrix and Jᵀu both need it. */
+  private aT: Tensor;
 
   constructor(private readonly a: Tensor, private readonly deltas: Tensor, private readonly sizes: MatrixSizes) {
     this.examples = sizes.examples;
     this.components = sizes.components;
     this.size = sizes.inner * sizes.outer;
-    this.aT = transposedMatrix(a);
+    this.aT = a;
   }
 
-  /** Several uses of one matrix are one use with their positions side by side: the cross terms count. */
-  static stack(uses: readonly MatrixUse[]): MatrixUse {
-    const positions = uses.reduce((total, use) => total + use.sizes.positions, 0);
-    const sizes = {...uses[0].sizes, positions};
-    const {examples, components, inner, outer} = sizes;
-    return new MatrixUse(
-        reshape(concat(uses.map(use => use.dataByExample()), 1), [examples * positions, inner]),
-        reshape(concat(uses.map(use => use.deltaByRow()), 2), [examples * components * positions, outer]), sizes);
+  /** Makes what all products share. Before that the use can be stacked with others, after it used. */
+  settled(): this {
+    this.aT = transposedMatrix(this.a);
+    return this;
+  }
+
+  /** The same use as one of shared positions, of which it has one. */
+  asShared(): SharedUse {
+    const {examples, components, outer, transposed} = this.sizes;
+    return new SharedUse(new PlainPositions(this.a, examples), reshape(this.deltas, [examples, components, 1, outer]), transposed);
   }
 
   get delta(): Tensor | null {
-    return this.components === 1 && this.sizes.positions === 1 ? this.deltas : null;
+    return this.components === 1 ? this.deltas : null;
   }
 
   preactivation(p: Tensor): Tensor {
@@ -63,56 +64,56 @@ export class MatrixUse implements DeltaUse {
   }
 
   pullWeighted(weighted: Tensor): Tensor {
-    const {examples, positions, outer, transposed} = this.sizes;
+    const {examples, outer, transposed} = this.sizes;
     if (outer === 1) {
-      return timesColumn(this.aT, shaped(weighted, [1, examples * positions]));
+      return timesColumn(this.aT, shaped(weighted, [1, examples]));
     }
     return transposed ? transposeMultiply(weighted, this.a) : matMul(this.aT, weighted);
   }
 
   apply(p: Tensor): Tensor {
-    const {examples, positions, outer} = this.sizes;
-    return sum(mul(reshape(this.preactivation(p), [examples, 1, positions, outer]), this.deltaByRow()), [2, 3]);
+    return this.asShared().apply(p);
   }
 
   applyTranspose(u: Tensor): Tensor {
-    const {examples, components, positions, outer} = this.sizes;
-    const weighted = mul(this.deltaByRow(), reshape(u, [examples, components, 1, 1]));
-    return this.pullWeighted(reshape(components === 1 ? weighted : sum(weighted, 1), [examples * positions, outer]));
+    return this.asShared().applyTranspose(u);
   }
 
+  /** Outer products. */
   rows(from: number, to: number): Tensor {
-    const {components, positions, inner, outer, transposed} = this.sizes;
+    const {components, inner, outer, transposed} = this.sizes;
     const count = to - from;
-    const delta = slice(this.deltaByRow(), [from, 0, 0, 0], [count, -1, -1, -1]);
-    const a = slice(this.dataByExample(), [from, 0, 0], [count, -1, -1]);
-    const products = batchMatMul(reshape(transpose(delta, [0, 1, 3, 2]), [count, components * outer, positions]), a);
-    const byOutput = reshape(products, [count * components, outer, inner]);
-    return reshape(transposed ? byOutput : transpose(byOutput, [0, 2, 1]), [count * components, this.size]);
+    const a = slice(this.a, [from, 0], [count, inner]);
+    const delta = slice(this.deltas, [from * components, 0], [count * components, outer]);
+    const products = transposed ? mul(shaped(a, [count, 1, 1, inner]), shaped(delta, [count, components, outer, 1])) :
+        mul(shaped(a, [count, 1, inner, 1]), shaped(delta, [count, components, 1, outer]));
+    return shaped(products, [count * components, this.size]);
   }
 
   gram(products: OuterProducts): GramTerm {
-    const {examples, components, positions, inner, outer} = this.sizes;
-    const n = examples * components;
-    if (positions === 1) {
-      return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
-    }
-    const byPairs = (n * positions) ** 2 * (inner + outer);
-    const byRows = n * (positions + n) * this.size;
-    if (components === 1 && byPairs < byRows && (n * positions) ** 2 <= MAX_BLOCK) {
-      const pairs = mul(products.of(this.a, this.aT), products.of(this.deltas));
-      return {left: null, right: sum(reshape(pairs, [n, positions, n, positions]), [1, 3])};
-    }
-    return {left: null, right: denseGram(examples, components, this.size, (from, to) => this.rows(from, to))};
+    return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
   }
 
-  private dataByExample(): Tensor {
-    return reshape(this.a, [this.examples, this.sizes.positions, this.sizes.inner]);
+  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null where it is not of this form. */
+  cross(other: MatrixUse): Tensor | null {
+    const [p, q] = [this.sizes, other.sizes];
+    if (p.inner !== q.inner || p.outer !== q.outer || p.transposed !== q.transposed) {
+      return null;
+    }
+    const left = multiplyTransposed(this.a, other.a);
+    const right = multiplyTransposed(this.deltas, other.deltas);
+    return shaped(mul(shaped(left, [p.examples, 1, q.examples, 1]), shaped(right, [p.examples, p.components, q.examples, q.components])),
+        right.shape);
   }
+}
 
-  private deltaByRow(): Tensor {
-    return reshape(this.deltas, [this.examples, this.components, this.sizes.positions, this.sizes.outer]);
+/** Several uses of one matrix are one use with their positions side by side: the cross terms count. Null where data are not at hand. */
+export function stackUses(uses: readonly ParameterUse[]): SharedUse | null {
+  const shared = uses.map(use => use instanceof MatrixUse ? use.asShared() : use);
+  if (!shared.every(use => use instanceof SharedUse && use.data instanceof PlainPositions)) {
+    return null;
   }
+  return SharedUse.stack(shared as SharedUse[]);
 }
 
 /** x v for a vector given as a row [1, k]: a matrix of one column is not worth the packing of a product on WASM. */
@@ -129,10 +130,9 @@ export interface MatrixSite {
   readonly transposed: boolean;
 }
 
-/** Null where the node is not a product of data with one plain matrix. */
-export function matrixSite(values: Values, node: TraceNode, name: string): MatrixSite | null {
-  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' ||
-      matricesIn(values[node.inputs.find(([n]) => n === name)![1]]) !== 1) {
+/** Null where the node is not a product of data with one plain matrix, of this shape before it was tiled. */
+export function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
+  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' || matricesIn({shape}) !== 1) {
     return null;
   }
   const transposeA = node.attrs['transposeA'] === true;
@@ -149,12 +149,16 @@ export function matrixSite(values: Values, node: TraceNode, name: string): Matri
  * @param byRow brings one tensor per component, [B·s, out] each, into the order of rows, [B·C·s, out].
  */
 export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, outStride: number,
-    batch: number, deltas: readonly Tensor[], byRow: (parts: readonly Tensor[]) => Tensor): MatrixUse {
+    batch: number, deltas: readonly Tensor[], byRow: (parts: readonly Tensor[]) => Tensor): MatrixUse | SharedUse {
   const data = values[node.inputs.find(([n]) => n === site.data)![1]];
   const a = toPositions(data, stride, batch, site.flipData);
   const parts = deltas.map(delta => toPositions(delta, outStride, batch, site.flipDelta));
-  return new MatrixUse(a, byRow(parts), {examples: batch, components: deltas.length, positions: a.shape[0] / batch,
-    inner: a.shape[1]!, outer: parts[0].shape[1]!, transposed: site.transposed});
+  const components = deltas.length;
+  const outer = parts[0].shape[1]!;
+  if (a.shape[0] !== batch) {
+    return new SharedUse(new PlainPositions(a, batch), reshape(byRow(parts), [batch, components, a.shape[0] / batch, outer]), site.transposed);
+  }
+  return new MatrixUse(a, byRow(parts), {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
 }
 
 /** [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s, features]. */

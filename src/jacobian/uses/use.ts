@@ -2,6 +2,7 @@ import {concat, getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../solve/outer_product';
 import {matMul, mul, shaped, transposed} from '../kernels';
+import {blockFloats} from '../memory';
 
 /**
  * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of one): one
@@ -84,12 +85,9 @@ export class OuterProducts {
   }
 }
 
-/** Number of floats that a block of dense rows may take: 64 MiB. */
-export const MAX_BLOCK = 2 ** 24;
-
 /** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
 export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
-  const step = Math.max(1, Math.min(examples, Math.floor(MAX_BLOCK / perExample)));
+  const step = Math.max(1, Math.min(examples, Math.floor(blockFloats() / perExample)));
   return Array.from({length: Math.ceil(examples / step)}, (_, i) => [i * step, Math.min((i + 1) * step, examples)] as const);
 }
 
@@ -101,6 +99,9 @@ export function blocksOf(examples: number, perExample: number): Array<readonly [
 export function denseGram(examples: number, components: number, size: number,
     rows: (from: number, to: number) => Tensor): Tensor {
   const blocks = blocksOf(examples, size * components);
+  if (blocks.length === 1) {
+    return tidy(() => new OuterProducts().of(rows(...blocks[0])));
+  }
   return tidy(() => concat(blocks.map(block => tidy(() => {
     const left = rows(...block);
     return concat(blocks.map(other => tidy(() => matMul(left, transposed(other === block ? left : rows(...other))))), 1);

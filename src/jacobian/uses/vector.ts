@@ -1,6 +1,7 @@
-import {addN, div, neg, reshape, slice, sum} from '@tensorflow/tfjs-core';
+import {addN, broadcastTo, div, neg, reshape, slice, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
+import {sumTo, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
 import {matMul, mul, shaped} from '../kernels';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
@@ -49,48 +50,112 @@ export class VectorUse implements DeltaUse {
   }
 }
 
-/** Kernels that combine a parameter with data element by element, or add it as a fused bias. */
-const ELEMENTWISE = new Set(['Add', 'Sub', 'Multiply', 'RealDiv', '_FusedMatMul', 'FusedConv2D', 'FusedDepthwiseConv2D']);
-
-/**
- * Whether the rows of an elementwise use are sums over positions of what stands behind an example: p repeats
- * along the leading axes only (a bias [out] on [B, T, out]; [1, H, W, C] on [B, H, W, C]).
- */
-export function isElementwise(values: Values, node: TraceNode, name: string, stride: number): boolean {
-  if (!ELEMENTWISE.has(node.kernel) || (node.kernel.includes('Fused') && name !== 'bias') ||
-      (node.kernel === 'RealDiv' && name !== 'a')) {
-    return false;
-  }
-  const shape = values[node.inputs.find(([n]) => n === name)![1]].shape;
-  const out = values[node.outputs[0]].shape;
-  const trimmed = shape.slice(shape.findIndex(d => d !== 1) < 0 ? shape.length : shape.findIndex(d => d !== 1));
-  const size = trimmed.reduce((a, b) => a * b, 1);
-  return trimmed.every((d, i) => d === out[out.length - trimmed.length + i]) && stride % size === 0;
+/** Kernels whose outputs depend element by element on a parameter that broadcasts against the data: names of such inputs. */
+const ELEMENTWISE: Record<string, readonly string[]> = {
+  _FusedMatMul: ['bias'], FusedConv2D: ['bias'], FusedDepthwiseConv2D: ['bias'], Prelu: ['alpha'],
+  FusedBatchNorm: ['scale', 'offset', 'mean', 'variance'], Select: ['t', 'e'],
+};
+for (const kernel of ['Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference', 'Atan2', 'Mod']) {
+  ELEMENTWISE[kernel] = ['a', 'b'];
 }
 
-/** Rows of one component, [B, |p|]: δ, times the other operand, summed over positions. */
-export function elementwiseRows(values: Values, node: TraceNode, name: string, dy: Tensor, stride: number,
-    batch: number): Tensor {
-  const operand = (n: string): Tensor => values[node.inputs.find(([key]) => key === n)![1]];
-  const size = operand(name).size;
-  let elements: Tensor;
-  switch (node.kernel) {
-    case 'Multiply':
-      elements = mul(dy, operand(name === 'a' ? 'b' : 'a'));
-      break;
-    case 'RealDiv':
-      elements = div(dy, operand('b'));
-      break;
-    case 'Sub':
-      elements = name === 'a' ? dy : neg(dy);
-      break;
-    default:
-      elements = dy;
+/**
+ * Whether the rows of a use are sums, element by element, over the axes along which the parameter repeats, and the examples
+ * lie along one of those.
+ *
+ * @param shape as it broadcasts: that of the parameter before it was tiled.
+ * @param stride of the examples in the output.
+ */
+export function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
+    batch: number): boolean {
+  if (ELEMENTWISE[node.kernel]?.includes(name) !== true) {
+    return false;
   }
-  const before = elements.size / (batch * stride);
-  const positions = stride / size;
-  if (before === 1 && positions === 1) {
+  const out = values[node.outputs[0]].shape;
+  const full = padded(shape, out.length);
+  if (!full.every((d, i) => d === 1 || d === out[i])) {
+    return false;
+  }
+  const place = batch === 1 ? null : exampleAxis(out, stride, batch);
+  return batch === 1 || (place !== null && full[place.axis] === 1);
+}
+
+/** Rows of one component, [B, |p|]: δ times the derivative of each element, summed to the parameter's shape. */
+export function elementwiseRows(values: Values, node: TraceNode, name: string, shape: readonly number[], dy: Tensor, stride: number,
+    batch: number): Tensor {
+  const elements = elementsOf(values, node, name, dy);
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (elements.size === batch * size && stride === size) {
     return shaped(elements, [batch, size]);
   }
-  return sum(reshape(elements, [before, batch, positions, size]), [0, 2]);
+  const out = elements.shape;
+  const full = padded(shape, out.length);
+  if (batch === 1) {
+    return shaped(sumTo(elements, full), [1, size]);
+  }
+  const {axis, before, inner} = exampleAxis(out, stride, batch)!;
+  // Neighbouring axes of one kind taken together: those that are summed, the examples, those of the parameter.
+  const axes: Array<{size: number; kind: 'summed' | 'examples' | 'kept'}> = [];
+  const push = (size: number, kind: 'summed' | 'examples' | 'kept'): void => {
+    const last = axes[axes.length - 1];
+    if (size > 1 && last?.kind === kind) {
+      last.size *= size;
+    } else if (size > 1) {
+      axes.push({size, kind});
+    }
+  };
+  out.forEach((d, i) => {
+    if (i === axis) {
+      push(before, 'summed');
+      push(batch, 'examples');
+      push(inner, 'summed');
+    } else {
+      push(d, full[i] === 1 ? 'summed' : 'kept');
+    }
+  });
+  const over = axes.map((_, i) => i).filter(i => axes[i].kind === 'summed');
+  const all = reshape(elements, axes.map(({size: d}) => d));
+  const summed = over.length === 0 ? all : sum(all, over);
+  const at = axes.filter(({kind}) => kind !== 'summed').findIndex(({kind}) => kind === 'examples');
+  const others = [...Array(summed.rank).keys()].filter(i => i !== at);
+  return shaped(at === 0 ? summed : transpose(summed, [at, ...others]), [batch, size]);
+}
+
+const padded = (shape: readonly number[], rank: number): number[] => [...Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
+
+/** The axis of the examples, as [before, B, inner]; null where they are spread over several. */
+function exampleAxis(shape: readonly number[], stride: number, batch: number): {axis: number; before: number; inner: number} | null {
+  let behind = 1;
+  for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
+    const inner = stride / behind;
+    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
+      return {axis, before: shape[axis] / (batch * inner), inner};
+    }
+  }
+  return null;
+}
+
+/** δ times the derivative of each element of the output in the element of the parameter that it was made with. */
+function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): Tensor {
+  const operand = (n: string): Tensor => values[node.inputs.find(([key]) => key === n)![1]];
+  if (name === 'bias' || name === 'offset' || node.kernel === 'Add') {
+    return dy;
+  }
+  if (node.kernel === 'Sub') {
+    return name === 'a' ? dy : neg(dy);
+  }
+  if (node.kernel === 'Multiply') {
+    return mul(dy, operand(name === 'a' ? 'b' : 'a'));
+  }
+  if (node.kernel === 'RealDiv' && name === 'a') {
+    return div(dy, operand('b'));
+  }
+  // With all its operands broadcast beforehand, tfjs's own gradient has nothing to sum.
+  const {shape} = values[node.outputs[0]];
+  const full: Tensor[] = [];
+  node.outputs.forEach(output => full[output] = values[output]);
+  for (const [n, value] of node.inputs) {
+    full[value] = n === 'condition' ? values[value] : shaped(broadcastTo(values[value], shape), shape);
+  }
+  return tfjsCotangents(full, node, [dy])[name]();
 }

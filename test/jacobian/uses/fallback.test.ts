@@ -2,9 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../../src/capture/trace';
-import {ggn} from '../../../src/index';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
-import {denseGram as blockedGram, MAX_BLOCK, OuterProducts} from '../../../src/jacobian/uses/use';
+import {blockFloats} from '../../../src/jacobian/memory';
+import {denseGram as blockedGram, OuterProducts} from '../../../src/jacobian/uses/use';
+
+const MAX_BLOCK = blockFloats();
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
 import {Probe, relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
@@ -32,16 +34,9 @@ const kernels: Use[] = [
   ['DepthwiseConv2dNative', [[3, 3, 2], [2, 2, 2, 1]], (x, p) => tf.depthwiseConv2d(x, p, 1, 'valid')],
   ['Conv2DBackpropInput', [[2, 2, 2], [2, 2, 1, 2]], (x, p) => tf.conv2dTranspose(x, p, [B, 4, 4, 1], 2, 'same')],
   ['Conv3D', [[2, 3, 2, 1], [2, 2, 2, 1, 2]], (x, p) => tf.conv3d(x, p, 1, 'valid')],
-  ['Prelu', [[3, 2], [3, 2]], (x, p) => tf.prelu(x, p)],
-  ['Prelu', [[3, 2], [2]], (x, p) => tf.prelu(x, p)],
-  ['GatherV2', [[3], [5, 2]], (x, p) => tf.gather(p, x.abs().mul(2).minimum(4).toInt())],
-  ['GatherV2', [[3], [2, 5]], (x, p) => tf.gather(p, x.abs().mul(2).minimum(4).toInt(), 1).transpose([1, 0, 2])],
-  ['RealDiv', [[3], [3]], (x, p) => tf.div(x, p)],
   ['Maximum', [[3], [B, 3]], (x, p) => tf.maximum(x, p)],
-  ['Pow', [[3], [3]], (x, p) => tf.pow(x.abs().add(1), p)],
   ['SquaredDifference', [[3], [B, 3]], (x, p) => tf.squaredDifference(x, p).add(1).sqrt()],
   ['Concat', [[3], [B, 2]], (x, p) => tf.concat([x, p], 1)],
-  ['FusedBatchNorm', [[2, 2, 3], [3]], (x, p) => tf.batchNorm(x, tf.zeros([3]), tf.ones([3]), tf.ones([3]), p)],
   ['BatchMatMul', [[2, 3], [B, 3, 2]], (x, p) => tf.matMul(x, p)],
 ];
 
@@ -53,10 +48,11 @@ for (const [i, [kernel, [data, shape], op]] of kernels.entries()) {
     capture(() => op(x, p).sum()).trace.nodes.forEach(node => runs.push(node.kernel));
     runs = [...new Set(runs)];
     t.true(runs.includes(kernel), runs.join());
-    check(t, () => op(x, p).reshape([B, -1]).add(0.3), [p], ['fallback']);
+    const kind = /Conv/.test(kernel) ? 'convolution' : 'fallback';
+    check(t, () => op(x, p).reshape([B, -1]).add(0.3), [p], [kind]);
     const w = tf.variable(noise([tf.tidy(() => op(x, p).size) / B, 1], 3)) as tf.Variable<tf.Rank.R2>;
-    check(t, () => op(x, p).tanh().reshape([B, -1]).matMul(w), [p, w], ['fallback', 'matrix']);
-    check(t, () => op(x, p).add(op(x.mul(0.5), p).sin()).reshape([B, -1]).matMul(w), [p, w], ['fallback', 'fallback', 'matrix']);
+    check(t, () => op(x, p).tanh().reshape([B, -1]).matMul(w), [p, w], [kind, 'matrix']);
+    check(t, () => op(x, p).add(op(x.mul(0.5), p).sin()).reshape([B, -1]).matMul(w), [p, w], [kind, kind, 'matrix']);
     tf.dispose([p, x, w]);
   });
 }
@@ -101,11 +97,10 @@ test.serial('an example\'s own slice gives what the masked batch gives', t => {
 });
 
 test.serial('examples that are not in front are masked where they lie', t => {
-  // Time-major: [2, B, 3].
-  const p = tf.variable(noise([3], 1));
+  const p = tf.variable(noise([2, B, 3], 1));
   const x = noise([B, 2, 3], 2);
-  check(t, () => tf.prelu(x.transpose([1, 0, 2]), p).transpose([1, 0, 2]), [p], ['fallback']);
-  check(t, () => tf.pow(x.transpose([1, 0, 2]).abs().add(1), p).tanh().sum([0, 2]), [p], ['fallback']);
+  // Time-major [2, B, 3], a maximum with an entry for each example and feature.
+  check(t, () => tf.maximum(x.transpose([1, 0, 2]), p).tanh().sum([0, 2]), [p], ['fallback']);
   tf.dispose([p, x]);
 });
 
@@ -157,16 +152,18 @@ test.serial('a weight so large that its rows take two blocks', t => {
   tf.dispose([w, x, s]);
 });
 
-test.serial('a kernel whose gradient in tfjs forgets to undo broadcasting is an error that names it', t => {
-  // tf.grad says: The gradient of input 'b' has shape '4,3', which does not match the shape of the input '3'.
+test.serial('where the gradient in tfjs forgets to undo broadcasting, the rows are right all the same', t => {
   const p = tf.variable(noise([3], 1));
   const x = noise([B, 3], 2);
-  const before = [...p.dataSync()];
-  for (const [kernel, op] of [['Maximum', tf.maximum], ['Minimum', tf.minimum], ['SquaredDifference', tf.squaredDifference]] as const) {
+  const larger = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => a.add(b).add(a.sub(b).abs()).div(2);
+  for (const [op, asIf] of [[tf.maximum, larger], [tf.minimum, (a: tf.Tensor, b: tf.Tensor) => larger(a.neg(), b.neg()).neg()],
+    [tf.squaredDifference, (a: tf.Tensor, b: tf.Tensor) => a.sub(b).square()]] as const) {
+    // tf.grad says: The gradient of input 'b' has shape '4,3', which does not match the shape of the input '3'.
     t.throws(() => tf.grad((q: tf.Tensor) => op(x, q))(p), {message: /which does not match the shape of the input/}, 'tfjs has mended this');
-    t.throws(() => ggn().minimize(() => op(x, p).tanh().square().mean()), {message: new RegExp(`^tfjs-ggn: .*'${kernel}'`)});
-    t.throws(() => ggn().minimize(() => op(x.mul(p).sum(1, true), x).tanh().square().mean()), {message: new RegExp(`^tfjs-ggn: .*'${kernel}'`)});
+    const rows = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (): tf.Tensor => f(x, p).tanh();
+    checkOperator(t, rows(op), [p], 1e-5, {reference: rows(asIf)});
+    const between = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (): tf.Tensor => f(x.mul(p).sum(1, true), x).tanh();
+    checkOperator(t, between(op), [p], 1e-5, {reference: between(asIf)});
   }
-  t.deepEqual([...p.dataSync()], before);
   tf.dispose([p, x]);
 });

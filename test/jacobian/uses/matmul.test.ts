@@ -2,7 +2,12 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {MatrixUse} from '../../../src/jacobian/uses/matmul';
+import {withMemoryLimit} from '../../../src/jacobian/memory';
+import {MatrixUse, stackUses} from '../../../src/jacobian/uses/matmul';
+import {PlainPositions} from '../../../src/jacobian/uses/positions';
+import {RowsUse} from '../../../src/jacobian/uses/rows';
+import {SharedUse, SummedUse} from '../../../src/jacobian/uses/shared';
+import type {ParameterUse} from '../../../src/jacobian/uses/use';
 import {OuterProducts} from '../../../src/jacobian/uses/use';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
@@ -96,7 +101,13 @@ interface Sizes {
   transposed: boolean;
 }
 
-function make(sizes: Sizes): {use: MatrixUse; rows: Float64Array} {
+function makeUse(a: tf.Tensor, delta: tf.Tensor, sizes: Sizes): MatrixUse | SharedUse {
+  const {examples, components, positions, outer, transposed} = sizes;
+  return positions === 1 ? new MatrixUse(a, delta, sizes).settled() :
+    new SharedUse(new PlainPositions(a, examples), delta.reshape([examples, components, positions, outer]), transposed);
+}
+
+function make(sizes: Sizes): {use: MatrixUse | SharedUse; rows: Float64Array} {
   const {examples, components, positions, inner, outer, transposed} = sizes;
   const a = noise([examples * positions, inner], 1);
   const delta = noise([examples * components * positions, outer], 2);
@@ -115,27 +126,15 @@ function make(sizes: Sizes): {use: MatrixUse; rows: Float64Array} {
       }
     }
   }
-  return {use: new MatrixUse(a, delta, sizes), rows};
+  return {use: makeUse(a, delta, sizes), rows};
 }
 
 /** left ∘ right of a Gram term, with the left one counting for all pairs of components. */
-const gramOf = (use: MatrixUse, {examples, components}: Sizes): Float32Array => tf.tidy(() => {
+const gramOf = (use: ParameterUse, {examples, components}: Sizes): Float32Array => tf.tidy(() => {
   const {left, right} = use.gram(new OuterProducts());
   const n = examples * components;
   return (left === null ? right : tf.mul(left.reshape([examples, 1, examples, 1]), right.reshape([examples, components, examples, components])).reshape([n, n])).dataSync() as never;
 }) as unknown as Float32Array;
-
-/** Whether the Gram matrix of a use was made from dense rows. */
-function formsRows(use: MatrixUse, sizes: Sizes): boolean {
-  let formed = false;
-  const original = use.rows.bind(use);
-  use.rows = (from, to) => {
-    formed = true;
-    return original(from, to);
-  };
-  gramOf(use, sizes);
-  return formed;
-}
 
 for (const sizes of [
   {examples: 4, components: 1, positions: 1, inner: 3, outer: 2}, {examples: 4, components: 3, positions: 1, inner: 3, outer: 2},
@@ -144,38 +143,69 @@ for (const sizes of [
   {examples: 3, components: 1, positions: 2, inner: 4, outer: 1}, {examples: 3, components: 1, positions: 1, inner: 4, outer: 1}, {examples: 3, components: 2, positions: 1, inner: 1, outer: 1},
 ]) {
   for (const transposed of [false, true]) {
-    test.serial(`MatrixUse: ${JSON.stringify(sizes)}${transposed ? ', stored transposed' : ''}`, async t => {
-      await tf.setBackend('cpu');
-      const all = {...sizes, transposed};
-      const {examples, components, inner, outer} = sizes;
-      const [n, size] = [examples * components, inner * outer];
-      const {use, rows} = make(all);
-      t.is(use.size, size);
-      t.is(use.examples, examples);
-      t.is(use.components, components);
-      t.true(relativeError(use.rows(0, examples).dataSync(), rows) < 1e-5, 'rows');
-      t.deepEqual(use.rows(0, examples).shape, [n, size]);
-      t.true(relativeError(use.rows(examples - 1, examples).dataSync(), rows.subarray((n - components) * size)) < 1e-5, 'the last example');
-      const p = noise([size], 5);
-      const pv = [...p.dataSync()];
-      t.true(relativeError(use.apply(p).dataSync(), Float64Array.from({length: n}, (_, r) => pv.reduce((sum, x, j) => sum + x * rows[r * size + j], 0))) < 1e-5, 'apply');
-      const u = noise([examples, components], 6);
-      const uv = [...u.dataSync()];
-      t.true(relativeError(use.applyTranspose(u).dataSync(), Float64Array.from({length: size}, (_, j) => uv.reduce((sum, x, r) => sum + x * rows[r * size + j], 0))) < 1e-5, 'applyTranspose');
-      t.true(relativeError(gramOf(use, all), denseGram(rows, n, size)) < 1e-5, 'gram');
-    });
+    for (const backend of ['cpu', 'wasm']) {
+      for (const form of ['as it is', 'settled', 'summed']) {
+        test.serial(`${backend}, ${form}: ${JSON.stringify(sizes)}${transposed ? ', stored transposed' : ''}`, async t => {
+          await tf.setBackend(backend);
+          const all = {...sizes, transposed};
+          checkUse(t, all, make(all), form);
+        });
+      }
+    }
   }
 }
 
-test.serial('the Gram matrix of shared positions: by pairs for large matrices, from rows for small ones', async t => {
+function checkUse(t: ExecutionContext, all: Sizes, {use: first, rows}: {use: MatrixUse | SharedUse; rows: Float64Array}, form: string): void {
+  const {examples, components, inner, outer} = all;
+  const [n, size] = [examples * components, inner * outer];
+  const use: ParameterUse = form === 'settled' ? first.settled() : form === 'summed' ? new SummedUse([first]) : first;
+  t.is(use.size, size);
+  t.is(use.examples, examples);
+  t.is(use.components, components);
+  t.true(relativeError(use.rows(0, examples).dataSync(), rows) < 1e-5, 'rows');
+  t.deepEqual(use.rows(0, examples).shape, [n, size]);
+  t.true(relativeError(use.rows(examples - 1, examples).dataSync(), rows.subarray((n - components) * size)) < 1e-5, 'the last example');
+  const p = noise([size], 5);
+  const pv = [...p.dataSync()];
+  t.true(relativeError(use.apply(p).dataSync(), Float64Array.from({length: n}, (_, r) => pv.reduce((sum, x, j) => sum + x * rows[r * size + j], 0))) < 1e-5, 'apply');
+  const u = noise([examples, components], 6);
+  const uv = [...u.dataSync()];
+  t.true(relativeError(use.applyTranspose(u).dataSync(), Float64Array.from({length: size}, (_, j) => uv.reduce((sum, x, r) => sum + x * rows[r * size + j], 0))) < 1e-5, 'applyTranspose');
+  t.true(relativeError(gramOf(use, all), denseGram(rows, n, size)) < 1e-5, 'gram');
+}
+
+test.serial('the Gram matrix of shared positions: by pairs for large matrices, by dense rows for small ones', async t => {
   await tf.setBackend('cpu');
   const base = {examples: 4, components: 1, transposed: false};
-  const small = {...base, positions: 3, inner: 2, outer: 2};
-  const large = {...base, positions: 3, inner: 20, outer: 20};
-  t.true(formsRows(make(small).use, small));
-  t.false(formsRows(make(large).use, large));
-  const plain = {...base, positions: 1, inner: 2, outer: 2};
-  t.false(formsRows(make(plain).use, plain), 'one position: never');
+  const small = make({...base, positions: 3, inner: 2, outer: 2}).use;
+  const large = make({...base, positions: 3, inner: 20, outer: 20}).use;
+  t.true(small.settled() instanceof RowsUse);
+  t.is(large.settled(), large);
+});
+
+test.serial('rows that may not be kept are formed in blocks of columns, one by one where even these are too large', async t => {
+  for (const backend of ['cpu', 'wasm']) {
+    await tf.setBackend(backend);
+    for (const [components, transposed] of [[1, false], [2, true]] as const) {
+      const sizes = {examples: 60, components, positions: 70, inner: 50, outer: 51, transposed};
+      const {use, rows} = make(sizes);
+      const n = 60 * components;
+      const expected = denseGram(rows, n, 50 * 51);
+      // Blocks of 16,384 floats: 5 or 2 columns of 50 · n; then one below a column, so one example at a time.
+      for (const limit of [2 ** 20, 2 ** 16]) {
+        withMemoryLimit(limit, () => {
+          t.is(use.settled(), use);
+          t.true(relativeError(gramOf(use, sizes), expected) < 1e-5);
+        });
+      }
+      // Kept, and the Gram matrix taken of blocks of columns.
+      withMemoryLimit(2 ** 22, () => {
+        const kept = use.settled();
+        t.true(kept instanceof RowsUse);
+        t.true(relativeError(gramOf(kept, sizes), expected) < 1e-5);
+      });
+    }
+  }
 });
 
 test.serial('stacked uses: positions side by side, cross terms and all', async t => {
@@ -187,10 +217,10 @@ test.serial('stacked uses: positions side by side, cross terms and all', async t
       const all = [1, 2, 1].map((positions, i) => {
         const sizes = {...base, positions};
         const [a, delta] = [noise([3 * positions, inner], 10 + i), noise([n * positions, outer], 20 + i)];
-        return new MatrixUse(a, delta, sizes);
+        return makeUse(a, delta, sizes);
       });
       const sum = all.map(use => use.rows(0, 3)).reduce((x, y) => tf.add(x, y));
-      const stacked = MatrixUse.stack(all);
+      const stacked = stackUses(all)!;
       t.true(relativeError(stacked.rows(0, 3).dataSync(), sum.dataSync()) < 1e-5);
       t.true(relativeError(gramOf(stacked, {...base, positions: 4}), tf.matMul(sum as tf.Tensor2D, sum as tf.Tensor2D, false, true).dataSync()) < 1e-5);
       const u = noise([3, components], 5);

@@ -1,0 +1,81 @@
+import {getBackend, getGradient, getKernel, tensor} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {TraceNode} from '../capture/trace';
+import {convolutionOf, convolve} from './convolution';
+import type {Operand} from './convolution';
+import {tableSizes} from './uses/gather';
+
+type ValueOf = (name: string) => Tensor;
+
+/** An input cotangent of ours in place of tfjs's registered gradient. */
+interface OwnGradient {
+  /** Input of the kernel. */
+  readonly input: string;
+  /** Kernels that tfjs's gradient runs. */
+  readonly needs: readonly string[];
+  /** Backends that have these kernels, of no practical use. */
+  readonly uselessOn: readonly string[];
+  /** False where only tfjs's gradient will do. */
+  covers(node: TraceNode): boolean;
+  cotangent(node: TraceNode, value: ValueOf, dy: Tensor): Tensor;
+}
+
+/** By kernel. */
+const OWN: Record<string, readonly OwnGradient[] | undefined> = {
+  // tfjs's UnsortedSegmentSum is missing on WASM, and on the cpu backend goes through all of dy for each entry of the table.
+  GatherV2: [{input: 'x', needs: ['UnsortedSegmentSum'], uselessOn: ['cpu'], covers: node => !node.attrs['batchDims'],
+    cotangent: (node, value, dy) => gatherGradient(node, value('x'), value('indices'), dy)}],
+};
+
+/**
+ * Gradients of our own where the backend lacks a kernel that tfjs's gradient needs: input cotangents by input name,
+ * in place of tfjs's. Elsewhere tfjs's are used, for the self-check to have something to compare with.
+ */
+export function ownGradients(backend: string, node: TraceNode, value: ValueOf, dy: Tensor): Record<string, () => Tensor> {
+  const own = (OWN[node.kernel] ?? []).filter(({needs, uselessOn, covers}) => covers(node) &&
+      (uselessOn.includes(backend) || needs.some(kernel => getKernel(kernel, backend) == null)));
+  return Object.fromEntries(own.map(({input, cotangent}) => [input, () => cotangent(node, value, dy)]));
+}
+
+/**
+ * The gradients of convolutions where tfjs has none (dilations, transposed ones in 3D), where its kernels are missing or
+ * wrong (WASM), or a hundred times too slow (cpu, filters); null elsewhere and for other kernels.
+ */
+export function ownConvolution(values: readonly Tensor[], node: TraceNode, dy: Tensor | null): Record<string, () => Tensor> | null {
+  const c = convolutionOf(values, node);
+  if (c === null || dy === null) {
+    return null;
+  }
+  const backend = getBackend();
+  const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
+  return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
+    Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, dy, name)]));
+}
+
+/** The cotangent of an input of a convolution: the same trilinear form, solved for another operand. */
+export function convolutionCotangent(values: readonly Tensor[], node: TraceNode, dy: Tensor, name: string): Tensor {
+  const c = convolutionOf(values, node)!;
+  const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
+  const wanted = operands.find(([, n]) => n === name)![0];
+  const valueOf = (n: string): Tensor => values[node.inputs.find(([key]) => key === n)![1]];
+  return convolve(c, wanted, Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
+      .map(([operand, n]) => [operand, n === null ? dy : valueOf(n)])));
+}
+
+/** Each position's cotangent is added to the entry that it read. */
+function gatherGradient(node: TraceNode, x: Tensor, indices: Tensor, dy: Tensor): Tensor {
+  const {before, entries, after} = tableSizes(node, x.shape);
+  const [from, at] = [dy.dataSync(), indices.dataSync()];
+  const sum = new Float32Array(x.size);
+  for (let o = 0; o < before; o++) {
+    for (let s = 0; s < at.length; s++) {
+      if (at[s] >= 0 && at[s] < entries) {
+        const [target, source] = [(o * entries + at[s]) * after, (o * at.length + s) * after];
+        for (let k = 0; k < after; k++) {
+          sum[target + k] = sum[target + k] + from[source + k];
+        }
+      }
+    }
+  }
+  return tensor(sum, x.shape);
+}

@@ -1,0 +1,116 @@
+import {add, concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {addProduct} from '../solve/product';
+import type {BatchJacobian} from './batch_jacobian';
+import {multiplyTransposed, transposed} from './kernels';
+import {TOLERANCE} from './self_check';
+import {MatrixUse} from './uses/matmul';
+
+/** The Jacobian J [n, m] of the rows of a step as an operator; see {@link BatchJacobian}. */
+export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose' | 'dense'>;
+
+/**
+ * Batches of different numbers of examples, one above the other: J = [J_1; J_2; ...], in the same variables.
+ *
+ *     J Jᵀ = [J_p J_qᵀ]_pq      the diagonal blocks from each batch, the others variable by variable:
+ *     J_p J_qᵀ = (a a'ᵀ) ∘ (δ δ'ᵀ) for a matrix that both use once, from dense rows otherwise
+ */
+export class StackedJacobian implements Jacobian {
+  readonly rows: number;
+
+  constructor(readonly parts: readonly BatchJacobian[]) {
+    this.rows = parts.reduce((rows, part) => rows + part.rows, 0);
+  }
+
+  /** Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n]. */
+  gram(groupOf: readonly number[]): Tensor[] {
+    return tidy(() => {
+      const {parts} = this;
+      const diagonal = parts.map(part => part.gram(groupOf));
+      const below = parts.map((part, p) => parts.slice(0, p).map(other => crossGram(part, other, groupOf)));
+      return diagonal[0].map((_, g) => concat(parts.map((_, p) => concat(parts.map((_, q) =>
+        p === q ? diagonal[p][g] : q < p ? below[p][q][g] : transposed(below[q][p][g])), 1)), 0));
+    });
+  }
+
+  /** J d, shape [n]; d by variable, null for no change. */
+  apply(d: ReadonlyArray<Tensor | null>): Tensor {
+    return tidy(() => concat(this.parts.map(part => part.apply(d))));
+  }
+
+  /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted or not used. */
+  applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
+    let from = 0;
+    const pulled = this.parts.map(part => {
+      const own = slice(u, [from], [part.rows]);
+      from += part.rows;
+      return part.applyTranspose(own, wanted);
+    });
+    return pulled.reduce((total, gradients) => total.map((sum, v) => {
+      const more = gradients[v];
+      return sum === null || more === null ? sum ?? more : add(sum, more);
+    }));
+  }
+
+  /** The dense Jacobian [n, m]: for small problems and tests. */
+  dense(): Tensor {
+    return tidy(() => concat(this.parts.map(part => part.dense()), 0));
+  }
+}
+
+/** Σ_v J_v J'_vᵀ over groups of variables, each [n, n']. */
+function crossGram(part: BatchJacobian, other: BatchJacobian, groupOf: readonly number[]): Tensor[] {
+  return tidy(() => {
+    const sums = Array<Tensor | null>(Math.max(...groupOf) + 1).fill(null);
+    groupOf.forEach((g, v) => {
+      if (part.plan.bySite[v].sites.length > 0 && other.plan.bySite[v].sites.length > 0) {
+        const product = crossOfMatrix(part, other, v) ?? crossOfRows(part, other, v);
+        const sum = sums[g];
+        sums[g] = sum === null ? product : add(sum, product);
+      }
+    });
+    return sums.map(sum => sum ?? zeros([part.rows, other.rows]));
+  });
+}
+
+/** Null unless the variable is a matrix that both batches use in one way. */
+function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
+  const [use, theirs] = [part, other].map(({plan, joined}) =>
+    plan.bySite[v].groups !== null && joined[v].length === 1 && plan.sites[joined[v][0][1]].parameter.kind === 'direct' ? joined[v][0][0] : null);
+  return use instanceof MatrixUse && theirs instanceof MatrixUse ? use.cross(theirs) : null;
+}
+
+/** From dense rows, block by block. */
+function crossOfRows(part: BatchJacobian, other: BatchJacobian, v: number): Tensor {
+  return tidy(() => concat(part.blocks(v).map(block => tidy(() => {
+    const rows = part.rowsOf(v, ...block);
+    return concat(other.blocks(v).map(their => tidy(() => multiplyTransposed(rows, other.rowsOf(v, ...their)))), 1);
+  })), 0));
+}
+
+/**
+ * Tests the blocks that the self-checks of the parts do not see: G u equals J(Jᵀu) for a fixed u, on the rows of each part.
+ *
+ * @param gram the Gram matrix J Jᵀ over all variables, n x n.
+ * @returns null, or what is wrong.
+ */
+export function checkStack(jacobian: StackedJacobian, gram: Float64Array): string | null {
+  const n = jacobian.rows;
+  const u = Float64Array.from({length: n}, (_, i) => Math.cos(1 + 2 * i));
+  const result = tidy(() => jacobian.apply(jacobian.applyTranspose(tensor(Float32Array.from(u), [n]))).clone());
+  const direct = result.dataSync();
+  result.dispose();
+  const product = new Float64Array(n);
+  addProduct(1, gram, u, product);
+  const total = Math.hypot(...direct);
+  let from = 0;
+  for (const {rows} of jacobian.parts) {
+    const [a, b] = [direct, product].map(x => Float64Array.from(x.subarray(from, from + rows)));
+    const difference = Math.hypot(...a.map((x, i) => x - b[i]));
+    if (!(difference <= TOLERANCE * Math.max(Math.hypot(...a), Math.hypot(...b)) + 1e-2 * TOLERANCE * total)) {
+      return `G u differs from J(Jᵀu) by ${(difference / total).toExponential(1)} of its norm between terms of different sizes`;
+    }
+    from += rows;
+  }
+  return null;
+}

@@ -1,0 +1,227 @@
+import {gather, getBackend, reshape, tensor} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {outerProduct} from '../../solve/outer_product';
+import type {TraceNode} from '../../capture/trace';
+import type {BatchStride} from '../batch_axis';
+import type {Values} from '../cotangents';
+import {READS_ARE_CHEAP} from '../kernels';
+import type {GramTerm, ParameterUse} from './use';
+
+/** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */
+interface GatherSizes {
+  readonly examples: number;
+  readonly components: number;
+  readonly before: number;
+  readonly entries: number;
+  readonly after: number;
+}
+
+/** What one gather reads: its indices, the example of each of them, and δ [before, indices, after] for each component. */
+interface Reading {
+  readonly indices: ArrayLike<number>;
+  readonly exampleOf: (position: number) => number;
+  readonly deltas: readonly Float32Array[];
+}
+
+/** The distinct table entries of each example, those of example b at start[b]..start[b + 1] - 1. */
+interface Slots {
+  readonly start: Int32Array;
+  readonly entry: Int32Array;
+  /** Σ_s δ over the positions of an example that read the entry, [slots, C, before·after]. */
+  readonly sums: Float32Array;
+}
+
+/**
+ * Entries of a table picked by indices that belong to the examples (an Embedding): the row of (b, c) is Σ_s δ_bcs at
+ * the entry index_bs, zero elsewhere.
+ *
+ *     gram[(b,c), (b',c')] = Σ_i (Σ_{s: index_bs = i} δ_bcs) · (Σ_{s: index_b's = i} δ_b'c's)
+ *
+ * Only pairs of examples that share an entry meet: Σ_i k_i² C² products of `before·after` for k_i examples that read entry i.
+ * No one-hot matrix and no row of the table's size is formed.
+ */
+export class GatherUse implements ParameterUse {
+  readonly examples: number;
+  readonly components: number;
+  readonly size: number;
+  private readonly width: number;
+  private known: Slots | undefined;
+
+  constructor(private readonly readings: readonly Reading[], private readonly sizes: GatherSizes) {
+    this.examples = sizes.examples;
+    this.components = sizes.components;
+    this.width = sizes.before * sizes.after;
+    this.size = this.width * sizes.entries;
+  }
+
+  /** Several gathers from one table are one with their positions side by side: the cross terms count. */
+  static stack(uses: readonly GatherUse[]): GatherUse {
+    return new GatherUse(uses.flatMap(use => use.readings), uses[0].sizes);
+  }
+
+  apply(p: Tensor): Tensor {
+    const {start, entry, sums} = this.slots();
+    const {components: C, width} = this;
+    const {before, entries, after} = this.sizes;
+    // From a device only the entries needed come back; where reads are cheap, tfjs's gather costs more than the whole table.
+    const isWhole = READS_ARE_CHEAP.has(getBackend());
+    const table = (isWhole ? p : gather(reshape(p, [before, entries, after]), tensor(entry, [entry.length], 'int32'), 1)).dataSync();
+    const count = isWhole ? entries : entry.length;
+    const out = new Float32Array(this.examples * C);
+    for (let b = 0; b < this.examples; b++) {
+      for (let c = 0; c < C; c++) {
+        let sum = 0;
+        for (let t = start[b]; t < start[b + 1]; t++) {
+          let from = (t * C + c) * width;
+          for (let o = 0; o < before; o++) {
+            const to = (o * count + (isWhole ? entry[t] : t)) * after;
+            for (let k = 0; k < after; k++) {
+              sum += sums[from++] * table[to + k];
+            }
+          }
+        }
+        out[b * C + c] = sum;
+      }
+    }
+    return tensor(out, [this.examples, C]);
+  }
+
+  applyTranspose(u: Tensor): Tensor {
+    const {start} = this.slots();
+    const weights = u.dataSync();
+    const table = new Float32Array(this.size);
+    for (let b = 0; b < this.examples; b++) {
+      for (let t = start[b]; t < start[b + 1]; t++) {
+        for (let c = 0; c < this.components; c++) {
+          this.addSlot(t, c, weights[b * this.components + c], table, 0);
+        }
+      }
+    }
+    return tensor(table, [this.size]);
+  }
+
+  rows(from: number, to: number): Tensor {
+    const {start} = this.slots();
+    const count = (to - from) * this.components;
+    const rows = new Float32Array(count * this.size);
+    for (let b = from; b < to; b++) {
+      for (let t = start[b]; t < start[b + 1]; t++) {
+        for (let c = 0; c < this.components; c++) {
+          this.addSlot(t, c, 1, rows, ((b - from) * this.components + c) * this.size);
+        }
+      }
+    }
+    return tensor(rows, [count, this.size]);
+  }
+
+  gram(): GramTerm {
+    const {start, entry, sums} = this.slots();
+    const {components: C, width} = this;
+    const n = this.examples * C;
+    const gram = new Float64Array(n * n);
+    const holders = new Map<number, {examples: number[]; slots: number[]}>();
+    for (let b = 0; b < this.examples; b++) {
+      for (let t = start[b]; t < start[b + 1]; t++) {
+        const known = holders.get(entry[t]);
+        if (known === undefined) {
+          holders.set(entry[t], {examples: [b], slots: [t]});
+        } else {
+          known.examples.push(b);
+          known.slots.push(t);
+        }
+      }
+    }
+    for (const {examples, slots} of holders.values()) {
+      const size = slots.length * C;
+      const x = new Float32Array(size * width);
+      slots.forEach((t, i) => x.set(sums.subarray(t * C * width, (t + 1) * C * width), i * C * width));
+      const products = outerProduct(x, size, width);
+      for (let i = 0; i < size; i++) {
+        const row = (examples[Math.floor(i / C)] * C + i % C) * n;
+        for (let j = 0; j < size; j++) {
+          const column = examples[Math.floor(j / C)] * C + j % C;
+          gram[row + column] = gram[row + column] + products[i * size + j];
+        }
+      }
+    }
+    return {left: null, right: tensor(Float32Array.from(gram), [n, n])};
+  }
+
+  /** Adds weight times the sums of a slot, for one component, to a table that begins at `offset`. */
+  private addSlot(slot: number, component: number, weight: number, table: Float32Array, offset: number): void {
+    const {entry, sums} = this.slots();
+    const {before, entries, after} = this.sizes;
+    let from = (slot * this.components + component) * this.width;
+    for (let o = 0; o < before; o++) {
+      const to = offset + (o * entries + entry[slot]) * after;
+      for (let k = 0; k < after; k++) {
+        table[to + k] = table[to + k] + weight * sums[from++];
+      }
+    }
+  }
+
+  private slots(): Slots {
+    return this.known ??= this.findSlots();
+  }
+
+  private findSlots(): Slots {
+    const {examples, components: C, width} = this;
+    const {before, entries, after} = this.sizes;
+    /** By example: table entry -> number of the slot within the example. */
+    const numbers = Array.from({length: examples}, () => new Map<number, number>());
+    const visit = (see: (reading: Reading, position: number, example: number, entry: number) => void): void => {
+      for (const reading of this.readings) {
+        for (let s = 0; s < reading.indices.length; s++) {
+          // Some backends read zeros outside of the table, and no entry of it then.
+          if (reading.indices[s] >= 0 && reading.indices[s] < entries) {
+            see(reading, s, reading.exampleOf(s), reading.indices[s]);
+          }
+        }
+      }
+    };
+    visit((_reading, _s, b, i) => numbers[b].has(i) || numbers[b].set(i, numbers[b].size));
+    const start = new Int32Array(examples + 1);
+    numbers.forEach((slots, b) => start[b + 1] = start[b] + slots.size);
+    const entry = new Int32Array(start[examples]);
+    numbers.forEach((slots, b) => slots.forEach((t, i) => entry[start[b] + t] = i));
+    const sums = new Float32Array(entry.length * C * width);
+    visit(({indices, deltas}, s, b, i) => {
+      let to = (start[b] + numbers[b].get(i)!) * C * width;
+      for (const delta of deltas) {
+        for (let o = 0; o < before; o++) {
+          const from = (o * indices.length + s) * after;
+          for (let k = 0; k < after; k++, to++) {
+            sums[to] = sums[to] + delta[from + k];
+          }
+        }
+      }
+    });
+    return {start, entry, sums};
+  }
+}
+
+/** Whether a node picks entries of the table `name` by indices that belong to the examples. */
+export function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
+  return node.kernel === 'GatherV2' && name === 'x' && !node.attrs['batchDims'] &&
+      strides[node.inputs.find(([n]) => n === 'indices')![1]] != null;
+}
+
+/** A table as [before, entries, after] around the axis of a GatherV2. */
+export function tableSizes(node: TraceNode, shape: readonly number[]): {before: number; entries: number; after: number} {
+  const axis = ((node.attrs['axis'] as number | undefined ?? 0) + shape.length) % shape.length;
+  const product = (part: readonly number[]): number => part.reduce((a, b) => a * b, 1);
+  return {before: product(shape.slice(0, axis)), entries: shape[axis], after: product(shape.slice(axis + 1))};
+}
+
+/** The gather use of a node, from the cotangents of its output by component. */
+export function gatherUse(values: Values, node: TraceNode, strides: readonly BatchStride[], batch: number,
+    deltas: readonly Tensor[]): GatherUse {
+  const inputs = new Map(node.inputs);
+  const indices = inputs.get('indices')!;
+  const stride = strides[indices]!;
+  return new GatherUse([{
+    indices: values[indices].dataSync(),
+    exampleOf: position => Math.floor(position / stride) % batch,
+    deltas: deltas.map(delta => delta.dataSync() as Float32Array),
+  }], {examples: batch, components: deltas.length, ...tableSizes(node, values[inputs.get('x')!].shape)});
+}

@@ -1,0 +1,92 @@
+import {reshape, slice} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {convolve, shapeOf} from '../convolution';
+import type {Convolution} from '../convolution';
+import {matMul, transposeMultiply} from '../kernels';
+import {columnsOf, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../patches';
+
+/** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */
+export interface PositionData {
+  readonly examples: number;
+  readonly positions: number;
+  readonly inner: number;
+  /** On cpu and WASM: writes aᵀ [in, s] of one example. */
+  transposedTo(example: number, out: Float32Array): void;
+  /** a of the examples from..to-1, [(to - from), s, in]. */
+  part(from: number, to: number): Tensor;
+  /** a p, [B·s, out], for a matrix p [in, out]. */
+  times(p: Tensor): Tensor;
+  /** aᵀ w, [in, out], for w [B·s, out]. */
+  transposeTimes(w: Tensor): Tensor;
+}
+
+/** Data that exist as a tensor [B·s, in]: inputs of a dense layer on sequences, the time steps of an RNN. */
+export class PlainPositions implements PositionData {
+  readonly positions: number;
+  readonly inner: number;
+  private host: Float32Array | null = null;
+
+  constructor(readonly a: Tensor, readonly examples: number) {
+    this.positions = a.shape[0] / examples;
+    this.inner = a.shape[1]!;
+  }
+
+  transposedTo(example: number, out: Float32Array): void {
+    this.host ??= this.a.dataSync() as Float32Array;
+    const {positions, inner} = this;
+    const start = example * positions * inner;
+    for (let s = 0; s < positions; s++) {
+      for (let i = 0; i < inner; i++) {
+        out[i * positions + s] = this.host[start + s * inner + i];
+      }
+    }
+  }
+
+  part(from: number, to: number): Tensor {
+    const {positions, inner} = this;
+    return slice(reshape(this.a, [this.examples, positions, inner]), [from, 0, 0], [to - from, positions, inner]);
+  }
+
+  times(p: Tensor): Tensor {
+    return matMul(this.a, p);
+  }
+
+  transposeTimes(w: Tensor): Tensor {
+    return transposeMultiply(this.a, w);
+  }
+}
+
+/** The patches of a convolution's input; an example may have several images, one after the other. */
+export class PatchPositions implements PositionData {
+  readonly positions: number;
+  readonly inner: number;
+  private readonly images: number;
+  private host: Float32Array | null = null;
+
+  /** @param x channels last. */
+  constructor(private readonly c: Convolution, private readonly x: Tensor, readonly examples: number) {
+    this.images = c.images / examples;
+    this.positions = this.images * positionsOf(c);
+    this.inner = columnsOf(c);
+  }
+
+  transposedTo(example: number, out: Float32Array): void {
+    this.host ??= this.x.dataSync() as Float32Array;
+    writePatchesTransposed(this.c, this.host, example * this.images, (example + 1) * this.images, out);
+  }
+
+  part(from: number, to: number): Tensor {
+    const count = (to - from) * this.images;
+    return reshape(patchTensor(ofImages(this.c, count), slice(this.x, [from * this.images], [count])), [to - from, this.positions, this.inner]);
+  }
+
+  times(p: Tensor): Tensor {
+    const y = convolve({...this.c, channelsFirst: false}, 'y', {x: this.x, filter: reshape(p, shapeOf(this.c, 'filter'))});
+    return reshape(y, [this.examples * this.positions, this.c.outChannels]);
+  }
+
+  transposeTimes(w: Tensor): Tensor {
+    const filter = convolve({...this.c, channelsFirst: false}, 'filter', {x: this.x, y: reshape(w, shapeOf(this.c, 'y'))});
+    return reshape(filter, [this.inner, this.c.outChannels]);
+  }
+}

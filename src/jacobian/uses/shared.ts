@@ -1,0 +1,127 @@
+import {concat, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {add, shaped, transposed as transposedMatrix} from '../kernels';
+import {blockFloats, mayKeep} from '../memory';
+import {exampleProducts} from './example_products';
+import {PlainPositions} from './positions';
+import type {PositionData} from './positions';
+import {gramOfColumns, RowsUse} from './rows';
+import {denseGram} from './use';
+import type {GramTerm, OuterProducts, ParameterUse} from './use';
+
+/**
+ * A matrix that meets the data at s shared positions of every example (time steps, output pixels): data a [B·s, in],
+ * cotangents δ [B, C, s, out]. The row of (b, c) is Σ_s a_bsᵀ δ_bcs.
+ *
+ *     gram by dense rows                n·s·in·out + n²·in·out      formed in blocks of columns
+ *     gram by pairs of positions        (n·s)²(in + out)            where that is less and fits into a block
+ */
+export class SharedUse implements ParameterUse {
+  readonly examples: number;
+  readonly components: number;
+  readonly size: number;
+
+  /** @param transposed whether the parameter is stored as [out, in]. */
+  constructor(readonly data: PositionData, readonly cotangents: Tensor, readonly transposed: boolean) {
+    [this.examples, this.components] = cotangents.shape as [number, number, number, number];
+    this.size = data.inner * this.outer;
+  }
+
+  /** Uses of one matrix on plain data as one use, positions side by side. */
+  static stack(uses: readonly SharedUse[]): SharedUse {
+    const data = uses.map(use => use.data as PlainPositions);
+    const {examples, inner} = data[0];
+    const a = concat(data.map(part => reshape(part.a, [examples, part.positions, inner])), 1);
+    return new SharedUse(new PlainPositions(reshape(a, [-1, inner]), examples), concat(uses.map(use => use.cotangents), 2), uses[0].transposed);
+  }
+
+  private get outer(): number {
+    return this.cotangents.shape[3]!;
+  }
+
+  private get byPairs(): boolean {
+    const pairs = (this.examples * this.components * this.data.positions) ** 2;
+    const n = this.examples * this.components;
+    return this.components === 1 && this.data instanceof PlainPositions && pairs <= blockFloats() &&
+        pairs * (this.data.inner + this.outer) < n * (this.data.positions + n) * this.size;
+  }
+
+  /** Its dense rows [n, |p|], where these are the way to go and may be kept: then δ is no longer needed. */
+  keptRows(): Tensor | null {
+    return this.byPairs || !mayKeep(this.examples * this.components * this.size) ? null : this.rows(0, this.examples);
+  }
+
+  /** The same use in the form that its products are best taken from. */
+  settled(): ParameterUse {
+    const rows = this.keptRows();
+    return rows === null ? this : new RowsUse(rows, this.examples, this.components);
+  }
+
+  apply(p: Tensor): Tensor {
+    const {data, outer, examples} = this;
+    const matrix = this.transposed ? transposedMatrix(shaped(p, [outer, data.inner])) : shaped(p, [data.inner, outer]);
+    return sum(mul(reshape(data.times(matrix), [examples, 1, data.positions, outer]), this.cotangents), [2, 3]);
+  }
+
+  applyTranspose(u: Tensor): Tensor {
+    const {data, outer, examples, components} = this;
+    const weighted = mul(this.cotangents, reshape(u, [examples, components, 1, 1]));
+    const pulled = data.transposeTimes(reshape(components === 1 ? weighted : sum(weighted, 1), [examples * data.positions, outer]));
+    return this.transposed ? transposedMatrix(pulled) : pulled;
+  }
+
+  rows(from: number, to: number): Tensor {
+    return exampleProducts(this.data, this.cotangents, this.transposed, from, to);
+  }
+
+  gram(products: OuterProducts): GramTerm {
+    const {data, outer, examples, components} = this;
+    const n = examples * components;
+    if (this.byPairs) {
+      const {a} = data as PlainPositions;
+      const pairs = mul(products.of(a), products.of(shaped(this.cotangents, [n * data.positions, outer])));
+      return {left: null, right: sum(reshape(pairs, [n, data.positions, n, data.positions]), [1, 3])};
+    }
+    const outputs = Math.floor(blockFloats() / (n * data.inner));
+    if (outputs === 0) {
+      return {left: null, right: denseGram(examples, components, this.size, (from, to) => this.rows(from, to))};
+    }
+    return {left: null, right: gramOfColumns(outer, outputs, (from, to) => {
+      const part = slice(this.cotangents, [0, 0, 0, from], [-1, -1, -1, to - from]);
+      const rows = exampleProducts(data, part, false, 0, examples);
+      part.dispose();
+      return rows;
+    })};
+  }
+}
+
+/** Several uses of one parameter whose rows are not kept: everything adds up, cross terms included. */
+export class SummedUse implements ParameterUse {
+  readonly examples: number;
+  readonly components: number;
+  readonly size: number;
+
+  constructor(private readonly parts: readonly ParameterUse[]) {
+    ({examples: this.examples, components: this.components, size: this.size} = parts[0]);
+  }
+
+  apply(p: Tensor): Tensor {
+    return this.total(part => part.apply(p));
+  }
+
+  applyTranspose(u: Tensor): Tensor {
+    return this.total(part => shaped(part.applyTranspose(u), [this.size]));
+  }
+
+  rows(from: number, to: number): Tensor {
+    return this.total(part => part.rows(from, to));
+  }
+
+  gram(): GramTerm {
+    return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  private total(f: (part: ParameterUse) => Tensor): Tensor {
+    return this.parts.map(f).reduce((a, b) => add(a, b));
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Physics-informed losses: f takes the derivative of a network in its input, and the step needs the derivative of that in the weights. Against the
+ * same network in plain float64 JavaScript, its residuals differentiated by central differences.
+ */
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import test, {type ExecutionContext} from 'ava';
+import {ggn, leastSquares} from '../src/index';
+import type {DenseJacobian} from './reference/dense_jacobian';
+import {flat, follow, noise, variable} from './support/follow';
+
+/** An activation and its derivative in float64. */
+interface Activation {
+  tfjs: (x: tf.Tensor) => tf.Tensor;
+  value: (x: number) => number;
+  slope: (x: number) => number;
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+const activations: Record<string, Activation> = {
+  tanh: {tfjs: tf.tanh, value: Math.tanh, slope: x => 1 - Math.tanh(x) ** 2},
+  sigmoid: {tfjs: tf.sigmoid, value: sigmoid, slope: x => sigmoid(x) * (1 - sigmoid(x))},
+  relu: {tfjs: tf.relu, value: x => Math.max(x, 0), slope: x => x > 0 ? 1 : 0},
+  leakyRelu: {tfjs: x => tf.leakyRelu(x, 0.2), value: x => x > 0 ? x : 0.2 * x, slope: x => x > 0 ? 1 : 0.2},
+  softplus: {tfjs: tf.softplus, value: x => Math.log1p(Math.exp(x)), slope: sigmoid},
+  // tf.elu's own derivative, the kernel EluGrad, has none in tfjs.
+  'elu by parts': {tfjs: x => tf.relu(x).add(tf.minimum(x, 0).expm1()), value: x => x > 0 ? x : Math.expm1(x), slope: x => x > 0 ? 1 : Math.exp(x)},
+  sin: {tfjs: tf.sin, value: Math.sin, slope: Math.cos},
+  swish: {tfjs: x => x.mul(x.sigmoid()), value: x => x * sigmoid(x), slope: x => sigmoid(x) * (1 + x * (1 - sigmoid(x)))},
+  'a bump': {tfjs: x => x.square().neg().exp(), value: x => Math.exp(-x * x), slope: x => -2 * x * Math.exp(-x * x)},
+};
+
+/** A dense network with one output; weights and biases alternate. */
+class Network {
+  readonly variables: tf.Variable[];
+
+  constructor(private readonly sizes: readonly number[], private readonly activation: Activation) {
+    this.variables = sizes.slice(1).flatMap((outputs, i) => [variable([sizes[i], outputs], 2 * i + 1), variable([outputs], 2 * i + 2)]);
+  }
+
+  /** By tfjs. */
+  readonly u = (x: tf.Tensor): tf.Tensor => {
+    let h = x;
+    for (let i = 0; i < this.variables.length; i += 2) {
+      h = tf.matMul((i > 0 ? this.activation.tfjs(h) : h) as tf.Tensor2D, this.variables[i] as unknown as tf.Tensor2D).add(this.variables[i + 1]);
+    }
+    return h;
+  };
+
+  /** The value at x and the derivative along `direction`, in float64, for weights given flat. */
+  at(weights: Float64Array, x: readonly number[], direction: readonly number[]): {u: number; du: number} {
+    const {sizes, activation} = this;
+    let [h, dh] = [[...x], [...direction]];
+    let offset = 0;
+    for (let layer = 1; layer < sizes.length; layer++) {
+      if (layer > 1) {
+        dh = dh.map((d, i) => d * activation.slope(h[i]));
+        h = h.map(activation.value);
+      }
+      const [inputs, outputs] = [sizes[layer - 1], sizes[layer]];
+      const through = (v: number[], o: number): number => v.reduce((sum, value, i) => sum + value * weights[offset + i * outputs + o], 0);
+      const bias = offset + inputs * outputs;
+      [h, dh] = [Array.from({length: outputs}, (_, o) => through(h, o) + weights[bias + o]), Array.from({length: outputs}, (_, o) => through(dh, o))];
+      offset = bias + outputs;
+    }
+    return {u: h[0], du: dh[0]};
+  }
+
+  /** Residuals as a function of the weights, differentiated by central differences. */
+  dense(residuals: (weights: Float64Array) => number[]): DenseJacobian {
+    const weights = flat(this.variables);
+    const rows = Float64Array.from(residuals(weights));
+    const [n, m] = [rows.length, weights.length];
+    const jacobian = new Float64Array(n * m);
+    const h = 1e-6;
+    for (let j = 0; j < m; j++) {
+      const moved = (step: number): number[] => residuals(weights.map((w, i) => i === j ? w + step : w));
+      const [above, below] = [moved(h), moved(-h)];
+      above.forEach((value, r) => jacobian[r * m + j] = (value - below[r]) / (2 * h));
+    }
+    return {jacobian, rows, n, m};
+  }
+
+  dispose(): void {
+    tf.dispose(this.variables);
+  }
+}
+
+const repeat = (count: number, x: number): number[] => new Array<number>(count).fill(x);
+
+/** u' + u = 0 inside and u = 1 at the edge, each with its own number of points. */
+function decay(t: ExecutionContext, net: Network, derivative: (x: tf.Tensor) => tf.Tensor): void {
+  const [inside, edge] = [noise([9, 1], 8), tf.tensor2d([[0], [0.5]])];
+  const [xs, edges] = [[...inside.dataSync()], [...edge.dataSync()]];
+  follow(t, {variables: net.variables, weights: [...repeat(9, 1 / 9), ...repeat(2, 3)],
+    loss: () => derivative(inside).add(net.u(inside)).square().mean().add(net.u(edge).sub(1).square().sum().mul(3)),
+    dense: () => net.dense(weights => [
+      ...xs.map(x => net.at(weights, [x], [1])).map(({u, du}) => du + u),
+      ...edges.map(x => net.at(weights, [x], [0]).u - 1)])});
+  tf.dispose([inside, edge]);
+  net.dispose();
+}
+
+for (const backend of ['cpu', 'wasm']) {
+  for (const [name, activation] of Object.entries(activations)) {
+    test.serial(`${backend}: the derivative of a network of ${name}, all points in one batch`, async t => {
+      await tf.setBackend(backend);
+      const net = new Network([1, 5, 4, 1], activation);
+      decay(t, net, x => tf.grad(net.u)(x));
+    });
+  }
+}
+
+test.serial('the derivative of a sum over the points, and of their mean', async t => {
+  await tf.setBackend('cpu');
+  const one = new Network([1, 5, 1], activations.tanh);
+  decay(t, one, x => tf.grad(points => one.u(points).sum())(x));
+  const other = new Network([1, 5, 1], activations.softplus);
+  decay(t, other, x => tf.grad(points => other.u(points).mean())(x).mul(x.shape[0]));
+});
+
+test.serial('one backward pass with values and slopes by valueAndGrad', async t => {
+  await tf.setBackend('cpu');
+  const net = new Network([1, 5, 1], activations.tanh);
+  const inside = noise([9, 1], 8);
+  const xs = [...inside.dataSync()];
+  follow(t, {variables: net.variables, loss: () => {
+    const {value, grad} = tf.valueAndGrad(net.u)(inside);
+    return grad.mul(value).sub(1).square().mean();
+  }, dense: () => net.dense(weights => xs.map(x => net.at(weights, [x], [1])).map(({u, du}) => du * u - 1))});
+  tf.dispose(inside);
+  net.dispose();
+});
+
+test.serial('a partial differential equation: ∂u/∂x + 2 ∂u/∂t = 0 inside, values on two edges', async t => {
+  await tf.setBackend('cpu');
+  const inside = noise([8, 2], 5);
+  const points = inside.arraySync() as number[][];
+  const [start, side] = [[-1, 0, 1].map(x => [x, 0]), [0.2, 0.4].map(time => [0, time])];
+  const [startPoints, sidePoints] = [tf.tensor2d(start), tf.tensor2d(side)];
+  const ways: Record<string, (net: Network) => tf.Tensor> = {
+    'columns of one gradient': net => {
+      const du = tf.grad(net.u)(inside);
+      return du.slice([0, 0], [-1, 1]).add(du.slice([0, 1], [-1, 1]).mul(2));
+    },
+    'the gradient along a direction': net => tf.grad(net.u)(inside).mul(tf.tensor1d([1, 2])).sum(1),
+    'two inputs put together': net => {
+      const [x, time] = tf.split(inside, 2, 1);
+      const [dx, dt] = tf.grads((a: tf.Tensor, b: tf.Tensor) => net.u(tf.concat([a, b], 1)))([x, time]);
+      return dx.add(dt.mul(2));
+    },
+  };
+  for (const equation of Object.values(ways)) {
+    const net = new Network([2, 5, 4, 1], activations.tanh);
+    follow(t, {variables: net.variables, weights: [...repeat(8, 0.5), ...repeat(3, 5), ...repeat(2, 1)],
+      loss: () => leastSquares([equation(net), net.u(startPoints).sub(1), net.u(sidePoints)], {weights: [1, 10, 2]}),
+      dense: () => net.dense(weights => [...points.map(point => net.at(weights, point, [1, 2]).du),
+        ...start.map(point => net.at(weights, point, [0, 0]).u - 1), ...side.map(point => net.at(weights, point, [0, 0]).u)])});
+    net.dispose();
+  }
+  tf.dispose([inside, startPoints, sidePoints]);
+});
+
+test.serial('a condition at one point, on the value and on the slope', async t => {
+  await tf.setBackend('cpu');
+  const net = new Network([1, 5, 1], activations.tanh);
+  const [inside, start] = [noise([9, 1], 8), tf.tensor2d([[0.3]])];
+  const xs = [...inside.dataSync()];
+  const at = start.dataSync()[0];
+  follow(t, {variables: net.variables, weights: [...repeat(9, 0.5), 0.5, 2],
+    loss: () => leastSquares([tf.grad(net.u)(inside).add(net.u(inside)), net.u(start).sub(1), tf.grad(net.u)(start)], {weights: [1, 1, 4]}),
+    dense: () => net.dense(weights => [...xs.map(x => net.at(weights, [x], [1])).map(({u, du}) => du + u),
+      net.at(weights, [at], [0]).u - 1, net.at(weights, [at], [1]).du])});
+  tf.dispose([inside, start]);
+  net.dispose();
+});
+
+test.serial('a layers model inside, fused activations and all', async t => {
+  await tf.setBackend('cpu');
+  const net = new Network([1, 5, 4, 1], activations.tanh);
+  const model = tf.sequential({layers: [tf.layers.dense({units: 5, inputShape: [1], activation: 'tanh'}), tf.layers.dense({units: 4, activation: 'tanh'}), tf.layers.dense({units: 1})]});
+  model.setWeights(net.variables);
+  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const mirrored = Object.assign(Object.create(Network.prototype) as Network, net, {variables});
+  decay(t, Object.assign(mirrored, {u: (x: tf.Tensor) => model.apply(x) as tf.Tensor, dispose: () => undefined}), x => tf.grad(p => model.apply(p) as tf.Tensor)(x));
+  model.dispose();
+  net.dispose();
+});
+
+test.serial("solves u' + u = 0, u(0) = 1 to 1e-4 in 60 steps", async t => {
+  await tf.setBackend('wasm');
+  const net = new Network([1, 8, 8, 1], activations.tanh);
+  const [inside, start] = [tf.linspace(0, 2, 40).reshape([40, 1]), tf.tensor2d([[0]])];
+  const optimizer = ggn({learningRate: 1, damping: 1e-3, momentum: 0});
+  for (let i = 0; i < 60; i++) {
+    optimizer.minimize(() => leastSquares([tf.grad(net.u)(inside).add(net.u(inside)), net.u(start).sub(1)], {weights: [1 / 40, 1]}));
+  }
+  const error = tf.tidy(() => net.u(inside).sub(inside.neg().exp()).abs().max().dataSync() as never)[0] as number;
+  t.true(error < 1e-4, `error ${error}`);
+  tf.dispose([inside, start]);
+  net.dispose();
+});
