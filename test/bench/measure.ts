@@ -153,6 +153,12 @@ const TASKS: Record<string, (...args: string[]) => Promise<Result>> = {
 };
 
 const [backend, task, ...args] = process.argv.slice(2);
-await tf.setBackend(backend);
+if (backend === 'tensorflow') {
+  // tfjs-node, where test/native has built it; in a clone without it the import fails and main.ts says so.
+  const support = '../support/backends';
+  await (await import(support) as {useBackend(name: string): Promise<void>}).useBackend(backend);
+} else {
+  await tf.setBackend(backend);
+}
 await tf.ready();
 console.log(JSON.stringify(await TASKS[task](...args)));
