@@ -93,10 +93,13 @@ export function patchTensor(c: Convolution, x: Tensor): Tensor {
 /** The same convolution of some of the images only. */
 export const ofImages = (c: Convolution, images: number): Convolution => ({...c, images});
 
+/** Floats of patches that are multiplied at once: 4 MiB, enough for the speed of one large product. */
+const PATCH_BLOCK = 2 ** 20;
+
 /** patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit. */
 export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
-  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(blockFloats(), 2 ** 21) / (positions * columns))));
+  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns))));
   return tidy(() => {
     const isCpu = getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;
