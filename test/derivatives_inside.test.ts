@@ -188,6 +188,33 @@ test.serial('a layers model inside, fused activations and all', async t => {
   net.dispose();
 });
 
+test.serial("the second derivative: u'' + 0.4u' + 4u = 0 with u and u' given at one point", async t => {
+  await tf.setBackend('cpu');
+  const net = new Network([1, 5, 1], activations.tanh);
+  const [w, b, v] = net.variables as unknown as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
+  const [inside, start] = [noise([9, 1], 8), tf.tensor2d([[0.3]])];
+  const [xs, at] = [[...inside.dataSync()], start.dataSync()[0]];
+  // u' by its formula and u'' as its gradient: tfjs's own gradients do not nest.
+  const slope = (x: tf.Tensor): tf.Tensor =>
+    tf.matMul(tf.sub(1, tf.matMul(x as tf.Tensor2D, w).add(b).tanh().square()).mul(v.reshape([1, 5])) as tf.Tensor2D, w, false, true);
+  const curvature = (weights: Float64Array, x: number): number => Array.from({length: 5}, (_, i) => {
+    const y = Math.tanh(weights[i] * x + weights[5 + i]);
+    return -2 * y * (1 - y * y) * weights[i] ** 2 * weights[10 + i];
+  }).reduce((p, q) => p + q);
+  follow(t, {variables: [w, v, b, net.variables[3]] as unknown as tf.Variable[], weights: [...repeat(9, 0.5), 5, 5],
+    loss: () => leastSquares([tf.grad(slope)(inside).add(slope(inside).mul(0.4)).add(net.u(inside).mul(4)), net.u(start).sub(1), slope(start)], {weights: [1, 10, 10]}),
+    dense: () => {
+      const {jacobian, rows, n, m} = net.dense(weights => [
+        ...xs.map(x => curvature(weights, x) + 0.4 * net.at(weights, [x], [1]).du + 4 * net.at(weights, [x], [1]).u),
+        net.at(weights, [at], [0]).u - 1, net.at(weights, [at], [1]).du]);
+      // In the order of the variables above.
+      const order = [0, 10, 5, 15].flatMap(from => Array.from({length: from === 15 ? 1 : 5}, (_, i) => from + i));
+      return {jacobian: jacobian.map((_, i) => jacobian[Math.floor(i / m) * m + order[i % m]]), rows, n, m};
+    }});
+  tf.dispose([inside, start]);
+  net.dispose();
+});
+
 test.serial("solves u' + u = 0, u(0) = 1 to 1e-4 in 60 steps", async t => {
   await tf.setBackend('wasm');
   const net = new Network([1, 8, 8, 1], activations.tanh);

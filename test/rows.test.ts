@@ -61,6 +61,21 @@ test.serial('readResiduals: squares of values and of differences, weights by num
   tf.dispose([w, x, y, importance]);
 });
 
+test.serial('terms of different sizes: rows are ordered (group, example, component), a group for each size', t => {
+  const w = tf.variable(tf.tensor1d([1, 1]));
+  const [x, z] = [tf.tensor2d([[1, 2], [3, 4], [5, 6]]), tf.tensor2d([[7, 8]])];
+  look(() => x.mul(w).square().sum().add(z.mul(w).square().sum().mul(2)).add(x.mul(w).sum(1).square().sum().mul(3)).add(w.slice(0, 1).asScalar().sub(0.5).square()), (rows, trace) => {
+    t.deepEqual(rows.groups.map(({examples, count}) => [examples, count]), [[3, 9], [1, 3]]);
+    t.is(rows.count, 12);
+    const {residual, weight} = readResiduals(trace, rows, rows.groups.map(group => group.attempts[0].plan()));
+    t.deepEqual([...residual], [1, 2, 3, 3, 4, 7, 5, 6, 11, 7, 8, 0.5]);
+    t.deepEqual([...weight], [1, 1, 3, 1, 1, 3, 1, 1, 3, 2, 2, 1]);
+  });
+  // Empty terms are no rows.
+  look(() => x.mul(w).square().sum().add(tf.zeros([0, 2]).mul(w).square().sum()), rows => t.deepEqual(rows.groups.map(group => group.examples), [3]));
+  tf.dispose([w, x, z]);
+});
+
 test.serial('ways to linearize: the batch first, row by row where the sizes agree on none', t => {
   const w = variable([2, 1], 1) as tf.Variable<tf.Rank.R2>;
   const s = variable([], 2);

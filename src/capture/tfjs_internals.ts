@@ -66,6 +66,12 @@ export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor'
   };
 }
 
+/** Whether a capture, a gradient tape or another library follows the kernels that run now. */
+export function isObserved(): boolean {
+  const open = engine();
+  return Object.prototype.hasOwnProperty.call(open, 'runKernel') || open.isTapeOn();
+}
+
 /** True when a `runKernelFunc` call is a `tf.customGrad` of the user's, not one of tfjs's own ops. */
 export function isUserCustomGrad(open: OpenEngine, params: CustomGradInvocation): boolean {
   return params.kernelName == null && params.backwardsFunc != null &&

@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import {CELL_RULES} from './cell_rules';
 import {mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
 import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {mendedCotangents} from './tfjs_defects';
@@ -95,6 +96,10 @@ function explained<T>(node: TraceNode, run: () => T): T {
  * already (`withoutActivation`), so that all uses of a node share one δ.
  */
 export function cotangents(values: Values, node: TraceNode, dys: OutputCotangents, wanted: readonly string[]): Tensor[] {
+  const cell = CELL_RULES[node.kernel];
+  if (cell !== undefined) {
+    return [cell(values, node, dys)];
+  }
   const own = OWN[node.kernel]?.(values, node, dys[0]!);
   let tfjs: Cotangents | undefined;
   return wanted.map(name => {

@@ -1,6 +1,7 @@
 import {add, concat, getBackend, matMul as batchMatMul, mul, pad, reshape, slice, stridedSlice, sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {multiply} from '../solve/multiply';
+import {sum as sumOf} from '../solve/elementwise';
+import {matrixProduct, rowMajor} from '../solve/matrix_product';
 import type {Convolution} from './convolution';
 import {matMul} from './kernels';
 import {blockFloats} from './memory';
@@ -95,12 +96,12 @@ export const ofImages = (c: Convolution, images: number): Convolution => ({...c,
 /** patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit. */
 export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
-  const step = Math.max(1, Math.min(c.images, Math.floor(blockFloats() / (positions * columns))));
+  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(blockFloats(), 2 ** 21) / (positions * columns))));
   return tidy(() => {
     const isCpu = getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;
     const scratch = data === null ? null : new Float32Array(columns * positions * step);
-    const result = isCpu ? new Float32Array(columns * c.outChannels) : null;
+    let result: Float32Array | null = isCpu ? new Float32Array(columns * c.outChannels) : null;
     let total: Tensor | null = null;
     for (let from = 0; from < c.images; from += step) {
       const count = Math.min(step, c.images - from);
@@ -110,7 +111,7 @@ export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
       }
       if (result !== null) {
         const ys = (y.dataSync() as Float32Array).subarray(from * positions * c.outChannels);
-        multiply(scratch!, ys, columns, width, c.outChannels, result, true);
+        result = sumOf(result, matrixProduct(rowMajor(scratch!, columns, width), rowMajor(ys, width, c.outChannels)));
         continue;
       }
       const before: Tensor | null = total;

@@ -1,50 +1,121 @@
-/** One measurement in a process of its own: `tsx measure.ts time|memory|soak ...` prints one line of JSON. */
+/** One measurement in a process of its own: `tsx measure.ts time|memory|soak|layers|peak ...` prints one line of JSON. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import {ggn} from '../../src/index';
+import {LAYER_CASES} from './layers';
 import {batch, handWrittenAdam, network} from './networks';
+import {PeakBytes} from './peak';
 
 interface WasmBackend {
   wasm: {HEAPU8: Uint8Array};
 }
 
+type Result = Record<string, number | string>;
+
+const heap = (): number => (tf.backend() as unknown as WasmBackend).wasm.HEAPU8.byteLength;
+
 const median = (times: number[]): number => [...times].sort((a, b) => a - b)[times.length >> 1];
 
-/** Interleaved steps of ggn, adam and the hand-written adam; medians in milliseconds. */
-async function time(widths: number[], rounds: number): Promise<Record<string, number>> {
-  const {x, y} = batch(widths);
-  const optimizer = ggn();
-  const models = {ggn: network(widths, optimizer), adam: network(widths, tf.train.adam(1e-3))};
-  const byHand = handWrittenAdam(widths);
-  const times: Record<string, number[]> = {ggn: [], adam: [], handWritten: []};
-  const parts: Record<string, number[]> = {};
-  const clock = async (name: string, step: () => unknown): Promise<void> => {
-    const start = performance.now();
-    await step();
-    times[name].push(performance.now() - start);
-  };
-  const warmUp = 5;
-  for (let i = 0; i < warmUp + rounds; i++) {
-    await clock('ggn', () => models.ggn.trainOnBatch(x, y));
-    await clock('adam', () => models.adam.trainOnBatch(x, y));
-    await clock('handWritten', () => byHand(x, y));
-    for (const [part, milliseconds] of Object.entries(optimizer.lastStep!.milliseconds)) {
-      (parts[part] ??= []).push(milliseconds);
+const WARM_UP = 5;
+
+/** Medians in milliseconds of things done in turn. One that throws at first is left out and its message given as `refused`. */
+async function interleaved(steps: Record<string, () => unknown>, rounds: number, afterRound: () => void = () => undefined): Promise<Result> {
+  const result: Result = {};
+  const times: Record<string, number[]> = {};
+  for (const [name, step] of Object.entries(steps)) {
+    try {
+      await step();
+      times[name] = [];
+    } catch (error) {
+      result[`refused_${name}`] = (error as Error).message;
     }
   }
-  const result: Record<string, number> = {parameters: models.ggn.countParams()};
-  for (const [name, list] of [...Object.entries(times), ...Object.entries(parts)]) {
-    result[name] = median(list.slice(warmUp));
+  for (let i = 0; i < WARM_UP + rounds; i++) {
+    for (const [name, list] of Object.entries(times)) {
+      const start = performance.now();
+      await steps[name]();
+      list.push(performance.now() - start);
+    }
+    if (i >= WARM_UP) {
+      afterRound();
+    }
+  }
+  for (const [name, list] of Object.entries(times)) {
+    result[name] = median(list.slice(WARM_UP));
   }
   return result;
 }
 
+/** The parts of ggn's steps: a function to note those of the last step, and the list of medians. */
+function stepParts(optimizer: ReturnType<typeof ggn>): {note: () => void; medians: () => Result} {
+  const parts: Record<string, number[]> = {};
+  return {
+    note: () => Object.entries(optimizer.lastStep?.milliseconds ?? {}).forEach(([part, milliseconds]) => (parts[part] ??= []).push(milliseconds)),
+    medians: () => Object.fromEntries(Object.entries(parts).map(([part, list]) => [part, median(list)])),
+  };
+}
+
+/** Interleaved steps of ggn, adam and the hand-written adam. */
+async function time(widths: number[], rounds: number): Promise<Result> {
+  const {x, y} = batch(widths);
+  const optimizer = ggn();
+  const models = {ggn: network(widths, optimizer), adam: network(widths, tf.train.adam(1e-3))};
+  const byHand = handWrittenAdam(widths);
+  const parts = stepParts(optimizer);
+  const result = await interleaved({
+    ggn: () => models.ggn.trainOnBatch(x, y),
+    adam: () => models.adam.trainOnBatch(x, y),
+    handWritten: () => byHand(x, y),
+  }, rounds, parts.note);
+  return {parameters: models.ggn.countParams(), ...result, ...parts.medians()};
+}
+
+/** Interleaved steps of ggn and adam, and forward passes alone, of a case of the table of layers. */
+async function layers(name: string, rounds: number): Promise<Result> {
+  const {model, batch: draw} = LAYER_CASES[name];
+  const {x, y} = draw();
+  const optimizer = ggn();
+  const models = {ggn: model(optimizer), adam: model(tf.train.adam(1e-3))};
+  const parts = stepParts(optimizer);
+  const result = await interleaved({
+    ggn: () => models.ggn.trainOnBatch(x, y),
+    adam: () => models.adam.trainOnBatch(x, y),
+    forward: () => forward(models.ggn, x),
+  }, rounds, parts.note);
+  return {parameters: models.ggn.countParams(), ...result, ...parts.medians()};
+}
+
+function forward(model: tf.LayersModel, x: tf.Tensor): void {
+  const prediction = model.predictOnBatch(x) as tf.Tensor;
+  prediction.dataSync();
+  prediction.dispose();
+}
+
+/** Peak bytes of tensors, and growth of the WASM heap, of some steps or forward passes: beyond the weights and the data. */
+async function peak(name: string, what: 'ggn' | 'adam' | 'forward'): Promise<Result> {
+  const {model: build, batch: draw} = LAYER_CASES[name];
+  const {x, y} = draw();
+  const model = build(what === 'adam' ? tf.train.adam(1e-3) : ggn());
+  model.weights.forEach(weight => weight.read().dataSync());
+  x.dataSync();
+  const before = heap();
+  const bytes = new PeakBytes();
+  try {
+    let highest = 0;
+    for (let i = 0; i < 4; i++) {
+      highest = Math.max(highest, await bytes.during(() => what === 'forward' ? forward(model, x) : model.trainOnBatch(x, y)));
+    }
+    return {tensors: highest, heap: heap() - before};
+  } catch (error) {
+    return {refused: (error as Error).message};
+  }
+}
+
 /** Bytes of the WASM heap and of the process above what the data, the model and tfjs itself need, after some steps. */
-async function memory(name: 'ggn' | 'adam', widths: number[]): Promise<Record<string, number>> {
+async function memory(name: 'ggn' | 'adam', widths: number[]): Promise<Result> {
   const {x, y} = batch(widths);
   const model = network(widths, name === 'ggn' ? ggn() : tf.train.adam(1e-3));
   model.predict(x);
-  const heap = (): number => (tf.backend() as unknown as WasmBackend).wasm.HEAPU8.byteLength;
   const before = {heap: heap(), rss: process.memoryUsage().rss};
   for (let i = 0; i < 8; i++) {
     await model.trainOnBatch(x, y);
@@ -53,26 +124,33 @@ async function memory(name: 'ggn' | 'adam', widths: number[]): Promise<Record<st
 }
 
 /** Tensors and heap after some hundred and after `steps` steps. */
-async function soak(widths: number[], steps: number): Promise<Record<string, number>> {
+async function soak(widths: number[], steps: number): Promise<Result> {
   const {x, y} = batch(widths);
   const model = network(widths, ggn());
-  const result: Record<string, number> = {steps};
+  const result: Result = {steps};
   for (let i = 0; i < steps; i++) {
     await model.trainOnBatch(x, y);
     if (i === 99 || i === steps - 1) {
       const when = i === 99 ? 'at100' : 'atEnd';
       result[`tensors_${when}`] = tf.memory().numTensors;
       result[`buffers_${when}`] = tf.memory().numDataBuffers;
-      result[`heap_${when}`] = (tf.backend() as unknown as WasmBackend).wasm.HEAPU8.byteLength;
+      result[`heap_${when}`] = heap();
     }
   }
   return result;
 }
 
-await tf.setBackend('wasm');
-await tf.ready();
-const [task, ...args] = process.argv.slice(2);
 const widthsOf = (text: string): number[] => text.split('-').map(Number);
-const result = task === 'time' ? await time(widthsOf(args[0]), Number(args[1])) :
-  task === 'memory' ? await memory(args[0] as 'ggn' | 'adam', widthsOf(args[1])) : await soak(widthsOf(args[0]), Number(args[1]));
-console.log(JSON.stringify(result));
+
+const TASKS: Record<string, (...args: string[]) => Promise<Result>> = {
+  time: (widths, rounds) => time(widthsOf(widths), Number(rounds)),
+  memory: (name, widths) => memory(name as 'ggn' | 'adam', widthsOf(widths)),
+  soak: (widths, steps) => soak(widthsOf(widths), Number(steps)),
+  layers: (name, rounds) => layers(name, Number(rounds)),
+  peak: (name, what) => peak(name, what as 'ggn' | 'adam' | 'forward'),
+};
+
+const [backend, task, ...args] = process.argv.slice(2);
+await tf.setBackend(backend);
+await tf.ready();
+console.log(JSON.stringify(await TASKS[task](...args)));

@@ -40,6 +40,9 @@ const RULES: Row[] = [
   ...([['Add', tf.add], ['Sub', tf.sub], ['Multiply', tf.mul]] as const).flatMap(([kernel, op]): Row[] =>
     [[[4, 3], [4, 3]], [[4, 3], [3]], [[3], [4, 3]], [[4, 1], [4, 3]], [[2, 4, 3], [4, 1]], [[], [4, 3]], [[4, 1], [1, 3]]].map(shapes => [kernel, op, shapes])),
   ['Relu', x => tf.relu(x), [[4, 3]]], ['Tanh', x => tf.tanh(x), [[4, 3]]], ['Tanh', x => tf.tanh(x), [[]]],
+  ['Sigmoid', x => tf.sigmoid(tf.mul(x, 4)), [[4, 3]]], ['Sigmoid', x => tf.sigmoid(x), [[]]],
+  ['ClipByValue', x => tf.clipByValue(x, -0.5, 1), [[4, 3]]], ['ClipByValue', x => tf.clipByValue(x, -0.5, 1), [[]]],
+  ['Reshape', x => tf.reshape(x, [2, 6]), [[4, 3]]], ['Reshape', x => tf.reshape(x, []), [[1, 1]]],
   ['BatchMatMul', (a, b) => tf.matMul(a, b), [[4, 3], [3, 2]]],
   ['BatchMatMul', (a, b) => tf.matMul(a, b), [[2, 3], [3, 7]]],
   ['BatchMatMul', (a, b) => tf.matMul(a, b), [[1, 4, 3], [1, 3, 2]]],
@@ -52,7 +55,7 @@ const RULES: Row[] = [
 
 /** Some kernels that are tfjs's alone. */
 const TFJS: Row[] = [
-  ['RealDiv', (a, b) => tf.div(a, b.add(5)), [[4, 3], [3]]], ['Sigmoid', x => tf.sigmoid(x), [[4, 3]]], ['Elu', x => tf.elu(x), [[4, 3]]],
+  ['RealDiv', (a, b) => tf.div(a, b.add(5)), [[4, 3], [3]]], ['Elu', x => tf.elu(x), [[4, 3]]],
   ['Softmax', x => tf.softmax(x), [[4, 3]]], ['Sum', x => tf.sum(x, 1), [[4, 3]]], ['Mean', x => tf.mean(x, [0, 2]), [[2, 4, 3]]], ['Max', x => tf.max(x, 1), [[4, 3]]],
   ['Transpose', x => tf.transpose(x, [2, 0, 1]), [[2, 3, 4]]], ['Slice', x => tf.slice(x, [1, 0], [2, 2]), [[4, 3]]], ['Concat', (a, b) => tf.concat([a, b], 1), [[2, 3], [2, 4]]],
   ['Pack', (a, b) => tf.stack([a, b], 1), [[2, 3], [2, 3]]], ['PadV2', x => tf.pad(x, [[1, 0], [2, 1]]), [[2, 3]]], ['Tile', x => tf.tile(x, [2, 3]), [[2, 3]]],
@@ -90,6 +93,17 @@ for (const backend of ['cpu', 'wasm']) {
       tf.dispose(inputs);
     });
   }
+
+  test.serial(`${backend}: clipping passes the cotangent at its bounds and what lies between`, async t => {
+    await tf.setBackend(backend);
+    const x = tf.tensor1d([-Infinity, -1, -0.5, 0, 0.25, 1, 1 + 2 ** -23, 7, Infinity, -0]);
+    withNode('ClipByValue', v => tf.clipByValue(v, -0.5, 1), [x], (trace, node) => {
+      const dy = noise([10], 2);
+      const cotangent = cotangents(trace.values, node, [dy], ['x'])[0];
+      t.deepEqual([...cotangent.dataSync()], [...dy.dataSync()].map((d, i) => [2, 3, 4, 5, 9].includes(i) ? d : 0));
+      t.deepEqual([...cotangent.dataSync()], [...tfjsCotangents(trace.values, node, [dy])['x']().dataSync()]);
+    });
+  });
 
   test.serial(`${backend}: several outputs, some without a cotangent`, async t => {
     await tf.setBackend(backend);

@@ -1,9 +1,56 @@
-/** The inner loop's kernels: what differs from tfjs's ops. */
+/** The ops of the inner loop against tfjs's own, on cpu also where kernels must run: under a tape or a capture. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {addScaled, matMul, shaped} from '../../src/jacobian/kernels';
+import {capture} from '../../src/capture/trace';
+import {add, addScaled, matMul, mul, multiplyTransposed, shaped, sub, sumRows, transposed, transposeMultiply} from '../../src/jacobian/kernels';
 import {relativeError} from '../support/probe';
+
+const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+
+type Op = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
+
+/** Name, ours, tfjs's, shapes of the operands. */
+const OPS: Array<[string, Op, Op, number[][]]> = [
+  ...([['add', add, tf.add], ['sub', sub, tf.sub], ['mul', mul, tf.mul]] as Array<[string, Op, Op]>).flatMap(([name, ours, theirs]) =>
+    [[[4, 3], [4, 3]], [[4, 3], [3]], [[4, 3], []], [[], [4, 3]], [[4, 3], [4, 1]], [[4, 1], [1, 3]], [[2, 4, 3], [4, 1]], [[2, 3, 2], [2, 3, 2]], [[], []],
+      [[5], [5]], [[0, 3], [0, 3]]].map((shapes): [string, Op, Op, number[][]] => [name, ours, theirs, shapes])),
+  ['sumRows', a => sumRows(a), a => tf.sum(a, 1), [[4, 3]]],
+  ['sumRows, kept', a => sumRows(a, true), a => tf.sum(a, 1, true), [[4, 3]]],
+  ['transposed', a => transposed(a), a => tf.transpose(a), [[4, 3]]],
+  ['shaped', a => shaped(a, [2, 6]), a => tf.reshape(a, [2, 6]), [[4, 3]]],
+  ['matMul', matMul, tf.matMul, [[4, 3], [3, 5]]],
+  ['matMul, one column', matMul, tf.matMul, [[4, 3], [3, 1]]],
+  ['multiplyTransposed', multiplyTransposed, (a, b) => tf.matMul(a, b, false, true), [[4, 3], [5, 3]]],
+  ['multiplyTransposed, wide', multiplyTransposed, (a, b) => tf.matMul(a, b, false, true), [[6, 3], [5, 3]]],
+  ['transposeMultiply', transposeMultiply, (a, b) => tf.matMul(a, b, true), [[4, 3], [4, 5]]],
+];
+
+for (const backend of ['cpu', 'wasm']) {
+  for (const [name, ours, theirs, shapes] of OPS) {
+    test.serial(`${backend}: ${name} ${shapes.map(shape => `[${shape.join()}]`).join(' ')}`, async t => {
+      await tf.setBackend(backend);
+      tf.tidy(() => {
+        const operands = shapes.map((shape, i) => noise(shape, i + 1)) as [tf.Tensor, tf.Tensor];
+        const mine = ours(...operands);
+        const expected = theirs(...operands);
+        t.deepEqual(mine.shape, expected.shape);
+        t.true(mine.size === 0 || relativeError(mine.dataSync(), expected.dataSync()) < 1e-6);
+        if (mine.size === 0) {
+          return;
+        }
+        // A derivative of what the op computes sees its kernel.
+        const dy = noise(expected.shape, 3);
+        const gradients = tf.grads(ours)(operands, dy);
+        tf.grads(theirs)(operands, dy).forEach((gradient, i) => t.true(relativeError(gradients[i].dataSync(), gradient.dataSync()) < 1e-6));
+        const {trace} = capture(() => tf.sum(ours(...operands)) as tf.Scalar);
+        t.not(trace.producer[trace.result], -1);
+        t.true(trace.nodes.length > 1 && operands.every(operand => trace.nodes.some(node => node.inputs.some(([, value]) => trace.values[value].dataId === operand.dataId))));
+        trace.dispose();
+      });
+    });
+  }
+}
 
 test.serial('matMul: one matrix in two shapes, which WASM confuses', async t => {
   for (const backend of ['cpu', 'wasm']) {

@@ -34,3 +34,12 @@ test('the seventeenth drops the one that has not been asked for longest', t => {
   }
   t.deepEqual(Array.from({length: 200}, (_, i) => i).filter(i => cache.get(`trace ${i}`) !== undefined), Array.from({length: 16}, (_, i) => 184 + i));
 });
+
+test('a plan that turned out wrong is forgotten', t => {
+  const cache = new PlanCache();
+  cache.set('a', plan(1));
+  cache.set('b', plan(2));
+  cache.delete('a');
+  t.is(cache.get('a'), undefined);
+  t.is(cache.get('b')!.plan.components, 2);
+});

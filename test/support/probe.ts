@@ -12,6 +12,7 @@ import {PlanCache} from '../../src/jacobian/plan_cache';
 import {findRows, readResiduals} from '../../src/rows';
 import type {Rows} from '../../src/rows';
 
+
 export interface Look {
   trace: Trace;
   rows: Rows;

@@ -1,6 +1,6 @@
 import {getBackend, reshape, slice, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {multiply} from '../../solve/multiply';
+import {matrixProduct, rowMajor} from '../../solve/matrix_product';
 import {matMul} from '../kernels';
 import {isHost, matMulBatch} from '../patches';
 import type {PositionData} from './positions';
@@ -42,15 +42,14 @@ function onHost(data: PositionData, delta: Tensor, transposed: boolean, from: nu
   const isCpu = getBackend() === 'cpu';
   const a = new Float32Array(inner * positions);
   const b = components === 1 ? null : new Float32Array(positions * width);
-  const product = new Float32Array(inner * width);
   const rows = new Float32Array((to - from) * components * size);
   for (let example = from; example < to; example++) {
     data.transposedTo(example, a);
     const start = example * positions * width;
     const right = b === null ? deltas.subarray(start, start + positions * width) : byPosition(deltas, start, components, positions, outer, b);
-    let result: Float32Array = product;
+    let result: Float32Array;
     if (isCpu) {
-      multiply(a, right, inner, positions, width, product);
+      result = matrixProduct(rowMajor(a, inner, positions), rowMajor(right, positions, width));
     } else {
       const tensors = [tensor(a, [inner, positions]), tensor(right, [positions, width])];
       const c = matMul(tensors[0], tensors[1]);

