@@ -1,7 +1,7 @@
 /** Convolutions: every option that changes which kernels consume their variables. */
 import * as tf from '@tensorflow/tfjs';
 import {applied, dense, functional, proving, sequential} from './case';
-import type {Case} from './case';
+import type {Backend, Case} from './case';
 import {real} from './data';
 
 const L = tf.layers;
@@ -82,6 +82,9 @@ const separable: Variants = [
   ['dilated, relu', {dilationRate: 2, activation: 'relu'}, DILATED],
   ['dilated, same, multiplier 2', {dilationRate: [1, 2], padding: 'same', depthMultiplier: 2}, DILATED]
 ];
+
+/** tfjs's forward kernel of Conv3DTranspose on WASM is wrong: it leaves entries out with strides, and adds to memory that it has not cleared. */
+const NOT_WASM: Backend[] = ['cpu', 'webgl', 'tensorflow'];
 
 const channelsFirst = {dataFormat: 'channelsFirst' as const};
 
@@ -170,16 +173,16 @@ export const convolutionCases: Case[] = [
   }),
   ...conv3dTranspose.map(([options, more]) => proving('conv3dTranspose')(`conv3d transposed, ${options}`, {
     build: () => sequential(L.conv3dTranspose({filters: 2, kernelSize: 2, inputShape: [2, 1, 2, 2], ...more}), L.flatten(), dense(1)),
-    x: real(2, 1, 2, 2), y: real(1)
+    x: real(2, 1, 2, 2), y: real(1), backends: NOT_WASM
   })),
   proving('conv3dTranspose')('conv3d transposed, channels first', {
     build: () => sequential(L.conv3dTranspose({filters: 1, kernelSize: 2, inputShape: [2, 2, 1, 2], activation: 'tanh', ...channelsFirst}), L.flatten(), dense(1)),
-    x: real(2, 2, 1, 2), y: real(1)
+    x: real(2, 2, 1, 2), y: real(1), backends: NOT_WASM
   }),
   proving('conv3dTranspose', 'conv3d')('conv3d transposed after conv3d', {
     build: () => sequential(
       L.conv3d({filters: 2, kernelSize: 2, inputShape: [2, 2, 3, 1], activation: 'tanh'}), L.conv3dTranspose({filters: 1, kernelSize: 2, activation: 'tanh'}), L.flatten(), dense(1)),
-    x: real(2, 2, 3, 1), y: real(1)
+    x: real(2, 2, 3, 1), y: real(1), backends: NOT_WASM
   }),
   ...depthwise.map(([options, more]) => proving('depthwiseConv2d')(`depthwise conv2d ${options}`, {
     build: () => sequential(L.depthwiseConv2d({kernelSize: 2, inputShape: [4, 3, 2], ...more}), L.flatten(), dense(2)),

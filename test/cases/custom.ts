@@ -28,11 +28,11 @@ export const customCases: Case[] = [
   }),
   describe('custom: scales that broadcast', {
     build: () => sequential(dense(2, 'linear', {inputShape: [3, 2]}), new BroadcastScale({}), L.flatten(), dense(2)),
-    x: real(3, 2), y: real(2), kind: 'fallback'
+    x: real(3, 2), y: real(2)
   }),
   describe('custom: difference and quotient', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3]}), new Standardize({}), dense(2)),
-    x: real(3), y: real(2), kind: 'fallback'
+    x: real(3), y: real(2)
   }),
   describe('custom: weight normalisation', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3]}), new WeightNormDense({})),
@@ -48,7 +48,7 @@ export const customCases: Case[] = [
   }),
   describe('custom: batched product with a tiled weight', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3, 2]}), new BatchedMatMul({})),
-    x: real(3, 2), y: real(3, 2), batchSize: 3, kind: 'fallback'
+    x: real(3, 2), y: real(3, 2), batchSize: 3
   }),
   describe('custom: gathered rows of a weight', {
     build: () => sequential(dense(4, 'tanh', {inputShape: [3]}), new GatheredWeight({})),
