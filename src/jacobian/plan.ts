@@ -1,3 +1,4 @@
+import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../capture/trace';
 import {analyse, upstream} from './analysis';
 import type {Analysis, Dependence, Freeze} from './analysis';
@@ -7,6 +8,7 @@ import {withoutActivation} from './cotangents';
 import {beforeTiling, findParameter} from './parameter';
 import type {Parameter} from './parameter';
 import {filterSite} from './uses/convolution';
+import {refuseWrongKernel} from './tfjs_defects';
 import {isElementwise} from './uses/vector';
 import {isGather, tableSizes} from './uses/gather';
 import {matrixSite} from './uses/matmul';
@@ -98,6 +100,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   const isActivation = (value: number): boolean => analysis.dependent[value] && analysis.strides[value] != null;
   const addSite = (site: Site): number => sites.push(site) - 1;
   const makeStep = (node: TraceNode): SweepStep => {
+    refuseWrongKernel(getBackend(), node);
     const plain = withoutActivation(node);
     const active = node.inputs.filter(([, value]) => isActivation(value));
     return {node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),

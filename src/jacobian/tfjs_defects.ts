@@ -30,6 +30,20 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
   return null;
 }
 
+/**
+ * Kernels whose own results are wrong: then there is nothing to linearize.
+ *
+ * - Conv3DBackpropInputV2 on wasm (conv3dTranspose): entries meet the wrong part of the filter.
+ *
+ * @throws for a node with such a kernel.
+ */
+export function refuseWrongKernel(backend: string, node: TraceNode): void {
+  if (node.kernel === 'Conv3DBackpropInputV2' && backend === 'wasm') {
+    throw ggnError("tfjs's kernel 'Conv3DBackpropInputV2' (conv3dTranspose) computes wrong values on the WASM backend, with any optimizer and in " +
+        'prediction, too. Run this model on another backend (cpu, webgl, tfjs-node).');
+  }
+}
+
 /** Each window's cotangent goes to the first entry that equals its maximum. */
 function maxPool(node: TraceNode, x: Tensor, y: Tensor, dy: Tensor): Tensor {
   const {filterSize, strides, pad: padding, dimRoundingMode} = node.attrs as
