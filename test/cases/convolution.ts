@@ -68,7 +68,7 @@ const conv3dTranspose: Variants = [
 
 const depthwise: Variants = [
   ['tanh, multiplier 2', {depthMultiplier: 2, activation: 'tanh'}],
-  ['relu, strides 2, same', {kernelSize: 3, strides: 2, padding: 'same', activation: 'relu'}],
+  ['relu, same, strides 2', {kernelSize: 3, strides: 2, padding: 'same', activation: 'relu'}],
   ['linear without bias', {useBias: false}],
   ['elu, strides 2, valid, multiplier 3', {strides: 2, depthMultiplier: 3, activation: 'elu'}],
   ['L2 regularizer', {depthwiseRegularizer: tf.regularizers.l2({l2: 0.03}), padding: 'same'}]
