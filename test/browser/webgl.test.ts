@@ -1,9 +1,10 @@
-/** Whole steps of every case on the WebGL backend, in headless Chromium, against the same reference as on the other backends. */
+/** Whole steps on the WebGL backend, of every layer kind and option, in headless Chromium, against the same reference as on the other backends. */
 import test from 'ava';
 import {cases} from '../cases';
 import {runsOn} from '../support/whole_step';
 import {hasChromium, openPage, type OpenPage} from './chromium';
 import type {CasesPage} from './page';
+import {coveringSubset} from './subset';
 
 declare const casesPage: CasesPage;   // in the page
 
@@ -32,7 +33,9 @@ browser('float16 textures are refused before f() runs', async t => {
   t.regex(message, /^tfjs-ggn: the WebGL backend of this device computes in float16 .*setBackend\('wasm'\)/);
 });
 
-for (const {name} of cases.filter(c => runsOn(c, 'webgl'))) {
+// WEBGL_CASES=all npx ava test/browser runs the whole table.
+const onWebgl = cases.filter(c => runsOn(c, 'webgl'));
+for (const {name} of process.env['WEBGL_CASES'] === 'all' ? onWebgl : coveringSubset(onWebgl)) {
   browser(`webgl: ${name}`, async t => {
     const {outcome, message} = await open.page.evaluate(name => casesPage.run(name), name);
     t.not(outcome, 'wrong', message);
