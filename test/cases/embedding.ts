@@ -27,7 +27,7 @@ export const embeddingCases: Case[] = [
     build: () => sequential(L.embedding({inputDim: 4, outputDim: 2, inputLength: [2, 2]}), L.flatten(), dense(2)),
     x: integers(4, 2, 2), y: real(2)
   }),
-  proving('embedding', 'masking')('embedding with mask, GRU', {
+  proving('embedding')('embedding with mask, GRU', {
     build: () => sequential(L.embedding({inputDim: 6, outputDim: 2, inputLength: 3, maskZero: true}), L.gru({units: 3}), dense(2)),
     x: padded(integers(6, 3)), y: real(2), batchSize: 5
   }),

@@ -63,10 +63,13 @@ function tfjsCell(cells: Row['cells']): string {
 
 /** The rows of one subject: the largest is the rule, the others name their cases. */
 function section(subject: string, cases: readonly Case[], outcomes: Outcomes): string[] {
-  return rowsOf(cases, outcomes).map((row, i) => {
-    const [feature] = new Set(row.cases.map(c => c.feature));
-    const only = feature !== undefined && feature !== subject && row.cases.every(c => c.feature === feature);
-    return line(i === 0 ? subject : `${subject}: ${only ? feature : row.cases.map(c => c.name).join('; ')}`, row);
+  const rows = rowsOf(cases, outcomes);
+  const featureOf = (row: Row): string | undefined => row.cases.every(c => c.feature === row.cases[0].feature) ? row.cases[0].feature : undefined;
+  return rows.map((row, i) => {
+    const feature = featureOf(row);
+    const names = row.cases.map(c => c.name.replace(`${subject.replaceAll('`', '')}: `, '')).join('; ');
+    const isTold = feature !== undefined && feature !== subject && rows.every(other => other === row || featureOf(other) !== feature);
+    return line(i === 0 ? subject : `${subject}: ${isTold ? feature : names}`, row);
   });
 }
 
