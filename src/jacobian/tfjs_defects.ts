@@ -1,4 +1,4 @@
-import {add, backend_util, cast, concat, engine, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, sum, zeros} from '@tensorflow/tfjs-core';
+import {add, backend_util, cast, concat, engine, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, sum, tensor1d, zeros} from '@tensorflow/tfjs-core';
 import type {NamedAttrMap, Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
@@ -11,6 +11,8 @@ import {ggnError} from '../errors';
  *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
  * - ResizeBilinear on cpu: the gradient of an image that is not square has its height and width exchanged in its shape.
+ * - AvgPool, AvgPool3D in JavaScript and WASM: windows that reach into the padding average over what is there, but the gradient
+ *   divides by the whole window.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
@@ -27,6 +29,9 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
     const images = value('images');
     return {images: () => reshape(engine().runKernel<Tensor>('ResizeBilinearGrad', {images, dy}, node.attrs as NamedAttrMap), images.shape)};
   }
+  if ((node.kernel === 'AvgPool' || node.kernel === 'AvgPool3D') && backend !== 'tensorflow') {
+    return averagePool(node, value('x'), dy);
+  }
   return null;
 }
 
@@ -42,6 +47,39 @@ export function refuseWrongKernel(backend: string, node: TraceNode): void {
     throw ggnError("tfjs's kernel 'Conv3DBackpropInputV2' (conv3dTranspose) computes wrong values on the WASM backend, with any optimizer and in " +
         'prediction, too. Run this model on another backend (cpu, webgl, tfjs-node).');
   }
+}
+
+/** tfjs's gradient of dy scaled up at each window by its size over the number of entries that it covers; null where it covers all. */
+function averagePool(node: TraceNode, x: Tensor, dy: Tensor): Record<string, () => Tensor> | null {
+  const {filterSize, strides, pad: padding, dimRoundingMode} = node.attrs as
+      {filterSize: [number, number, number]; strides: [number, number, number]; pad: 'same'; dimRoundingMode?: 'floor'};
+  let scales: number[][];
+  if (node.kernel === 'AvgPool') {
+    const {filterHeight, filterWidth, strideHeight, strideWidth, padInfo: {top, left}} = backend_util.computePool2DInfo(
+        x.shape as [number, number, number, number], filterSize as unknown as [number, number], strides as unknown as [number, number], 1,
+        padding, dimRoundingMode);
+    scales = [windowScales(x.shape[1]!, dy.shape[1]!, filterHeight, strideHeight, top),
+      windowScales(x.shape[2]!, dy.shape[2]!, filterWidth, strideWidth, left)];
+  } else {
+    const {filterDepth, filterHeight, filterWidth, strideDepth, strideHeight, strideWidth, padInfo: {front, top, left}} =
+        backend_util.computePool3DInfo(x.shape as [number, number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
+    scales = [windowScales(x.shape[1]!, dy.shape[1]!, filterDepth, strideDepth, front),
+      windowScales(x.shape[2]!, dy.shape[2]!, filterHeight, strideHeight, top),
+      windowScales(x.shape[3]!, dy.shape[3]!, filterWidth, strideWidth, left)];
+  }
+  if (scales.every(axis => axis.every(scale => scale === 1))) {
+    return null;
+  }
+  return {x: () => {
+    const scaled = scales.reduce((t, axis, i) => mul(t, reshape(tensor1d(axis), t.shape.map((_, j) => j === i + 1 ? axis.length : 1))), dy);
+    return engine().runKernel<Tensor>(`${node.kernel}Grad`, {dy: scaled, input: x}, node.attrs as NamedAttrMap);
+  }};
+}
+
+/** Along one axis: the length of a window over the number of entries of the input in it. */
+function windowScales(size: number, count: number, filter: number, stride: number, before: number): number[] {
+  return Array.from({length: count}, (_, o) =>
+    filter / (Math.min(o * stride - before + filter, size) - Math.max(o * stride - before, 0)));
 }
 
 /** Each window's cotangent goes to the first entry that equals its maximum. */

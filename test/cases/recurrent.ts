@@ -83,9 +83,6 @@ export const recurrentCases: Case[] = [
   proving('lstm')('lstm without the forget bias', {
     build: () => sequential(L.lstm({units: 2, unitForgetBias: false, inputShape: [3, 2]}), dense(1)), x: real(3, 2), y: real(1)
   }),
-  proving('lstm')('lstm on one step', {
-    build: () => sequential(L.lstm({units: 3, inputShape: [1, 2]}), dense(2)), x: real(1, 2), y: real(2)
-  }),
   proving('rnn', 'stackedRNNCells', 'lstmCell', 'gruCell', 'simpleRNNCell')('stacked RNN cells', {
     build: () => sequential(
       L.rnn({cell: [L.lstmCell({units: 3}), L.gruCell({units: 2}), L.simpleRNNCell({units: 2})], inputShape: [3, 2]}),

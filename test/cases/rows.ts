@@ -46,6 +46,7 @@ export function listOf(tensors: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
 
 /** What tfjs keeps in a recurrent layer. */
 interface StatefulLayer {
+  cell?: {dropoutMask?: tf.Tensor[] | null; recurrentDropoutMask?: tf.Tensor[] | null};
   stateful: boolean;
   states_: tf.Tensor[] | null;
   resetStates(): void;
@@ -59,6 +60,14 @@ function withoutSideEffects<T>(model: tf.LayersModel, run: () => T): T {
   try {
     return run();
   } finally {
+    for (const {cell} of model.layers as unknown as StatefulLayer[]) {
+      for (const mask of ['dropoutMask', 'recurrentDropoutMask'] as const) {
+        if (cell?.[mask] != null) {
+          tf.dispose(cell[mask]);
+          cell[mask] = null;
+        }
+      }
+    }
     for (const {weight, value} of frozen) {
       weight.write(tf.tensor(value, weight.shape as number[]));
     }

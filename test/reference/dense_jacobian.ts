@@ -50,7 +50,7 @@ function valuesOf(rows: () => tf.Tensor): Float64Array {
 }
 
 /** variableGrads, with no entry for a variable that the scalar does not depend on. */
-function gradientsOrNone(scalar: () => tf.Scalar, variables: tf.Variable[]): {[name: string]: tf.Tensor | undefined} {
+export function gradientsOrNone(scalar: () => tf.Scalar, variables: tf.Variable[]): {[name: string]: tf.Tensor | undefined} {
   try {
     return tf.variableGrads(scalar, variables).grads;
   } catch (error) {

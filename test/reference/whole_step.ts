@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type {Batch} from '../cases/case';
 import {rowWeights} from '../cases/rows';
-import {denseJacobian, referenceStep} from './dense_jacobian';
+import {denseJacobian, gradientsOrNone, referenceStep} from './dense_jacobian';
 import type {ReferenceStep} from './dense_jacobian';
 import {withFrozenStatistics} from '../support/frozen_statistics';
 import {referenceRows} from './rows';
@@ -12,6 +12,8 @@ export interface WholeStep extends ReferenceStep {
   flat: boolean;
   /** Whether statistics of the batch count as constants in J. */
   frozen: boolean;
+  /** Of the square of the gradient norm, where it is qᵀGq with a Gram matrix in float32: a few 2⁻²⁴ of trace(SᵀGS) |z|². */
+  rounding: number;
   /** Gradient of the loss as it is: through the statistics, and with the regularizers. */
   gradient: Float64Array;
 }
@@ -35,11 +37,13 @@ export function referenceWholeStep(model: tf.LayersModel, batch: Batch, variable
   if (frozen) {
     throughStatistics(jacobian, exact, rows, weights);
   }
-  if (jacobian.every(x => x === 0)) {
-    return {flat: true, frozen, gradient, step: new Float64Array(m), lambda: 0, gradientNorm: Math.hypot(...gradient)};
+  const trace = jacobian.reduce((sum, x, i) => sum + 2 * weights[Math.floor(i / m)] * x * x, 0);
+  const rounding = 1e-6 * trace * rows.reduce((sum, r, i) => sum + 2 * weights[i] * r * r, 0);
+  if (trace === 0) {
+    return {flat: true, frozen, gradient, rounding, step: new Float64Array(m), lambda: 0, gradientNorm: Math.hypot(...gradient)};
   }
   const step = referenceStep({jacobian, n, m, residual: rows, weights, damping, momentum, previous, ridge: ridgeOf(model, variables), extraGradient});
-  return {flat: false, frozen, gradient, ...step};
+  return {flat: false, frozen, gradient, rounding, ...step};
 }
 
 /** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is what the exact gradient has beyond Jᵀq, q = 2wr. */
@@ -57,7 +61,7 @@ export function penaltyGradient(model: tf.LayersModel, variables: tf.Variable[])
     if (model.calculateLosses().length === 0) {
       return tf.zeros([variables.reduce((m, v) => m + v.size, 0)]);
     }
-    const {grads} = tf.variableGrads(() => model.calculateLosses().reduce((a, b) => tf.add(a, b)), variables);
+    const grads = gradientsOrNone(() => model.calculateLosses().reduce((a, b) => tf.add(a, b)) as tf.Scalar, variables);
     return tf.concat(variables.map(v => tf.reshape(grads[v.name] ?? tf.zerosLike(v), [v.size])));
   });
   const values = Float64Array.from(gradient.dataSync());

@@ -83,6 +83,14 @@ export function depthwiseConvolution(x: tf.Tensor, kernel: tf.Tensor, window: Wi
   return tf.reshape(y, [...y.shape.slice(0, -2), channels * multiplier]);
 }
 
+/** The mean of the entries that each window covers; padding does not count. */
+export function averagePooling(x: tf.Tensor, window: Window): tf.Tensor {
+  return selections(x.shape.slice(1, -1), window).reduce((image, places, axis) => {
+    const sum = places.reduce((a, b) => a.map((row, o) => row.map((entry, i) => entry + b[o][i])));
+    return along(image, axis + 1, sum.map(row => row.map(entry => entry / row.reduce((a, b) => a + b))));
+  }, x);
+}
+
 /** The image [B, H, W, C] at another size. */
 export function resize(x: tf.Tensor, size: number[], interpolation: 'nearest' | 'bilinear'): tf.Tensor {
   const matrix = interpolation === 'nearest' ? nearest : bilinear;

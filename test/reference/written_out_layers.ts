@@ -1,6 +1,6 @@
 /** Layers of a model written another way for a while: those that tfjs cannot differentiate, or differentiates wrongly on its cpu backend. */
 import * as tf from '@tensorflow/tfjs';
-import {convolution, depthwiseConvolution, resize, transposedConvolution} from './written_out';
+import {averagePooling, convolution, depthwiseConvolution, resize, transposedConvolution} from './written_out';
 
 export interface WrittenOut {
   /** All convolutions, also those that tfjs can differentiate: to check this file. */
@@ -29,6 +29,7 @@ interface Layer {
   padding: 'same' | 'valid';
   dataFormat: 'channelsFirst' | 'channelsLast';
   size: number[];
+  poolSize: number[];
   interpolation: 'nearest' | 'bilinear';
   height: number;
   width: number;
@@ -105,6 +106,11 @@ function otherForm(layer: Layer, {convolutions = false}: WrittenOut): Call | nul
       return convolutions || isDilated(layer) ?
         image(layer, x => convolution(depthwiseConvolution(x, layer.depthwiseKernel.read(), windowOf(layer)), layer.pointwiseKernel.read(),
           {size: [1, 1], strides: [1, 1], dilations: [1, 1], padding: 'valid'})) : null;
+    case 'AveragePooling1D':
+    case 'AveragePooling2D':
+    case 'AveragePooling3D':
+      return x => onChannelsLast(layer, x, y =>
+        averagePooling(y, {size: layer.poolSize, strides: layer.strides, dilations: layer.poolSize.map(() => 1), padding: layer.padding}));
     case 'UpSampling2D':
       return x => onChannelsLast(layer, x, y => resize(y, [layer.size[0] * y.shape[1]!, layer.size[1] * y.shape[2]!], layer.interpolation));
     case 'CenterCrop':
