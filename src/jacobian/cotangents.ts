@@ -1,5 +1,6 @@
 import {getGradient, neg, scalar, step, sum, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD, customCotangents} from '../capture/custom_grad';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
@@ -37,12 +38,16 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     }
     return bias === undefined ? thunks : {...thunks, bias: () => sumTo(dy, values[bias].shape)};
   }
+  const named = new Map(node.inputs);
+  if (node.kernel === CUSTOM_GRAD) {
+    const thunks = customCotangents(values, node, dys[0]!);
+    return Object.fromEntries(node.inputs.map(([name, value]) => [name, () => checked(node, name, thunks[name](), values[value])]));
+  }
   const config = getGradient(node.kernel);
   if (config == null) {
     throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
         `no optimizer can train through it. Replace the layer or op that uses it.`);
   }
-  const named = new Map(node.inputs);
   const saved = (config.saveAllInputs ? node.inputs.map(([, value]) => value) :
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))

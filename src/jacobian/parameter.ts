@@ -4,7 +4,7 @@ import {runKernel} from '../capture/tfjs_internals';
 import type {Trace, TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import type {Analysis} from './analysis';
-import {tfjsCotangents} from './cotangents';
+import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from './cotangents';
 import type {Values} from './cotangents';
 import {add, shaped} from './kernels';
 
@@ -94,29 +94,44 @@ export function backward(values: Values, analysis: Analysis, parameter: Paramete
   return collect(gradients, parameter.leaves, analysis.variableOf);
 }
 
-/** An ordinary reverse sweep with tfjs's own gradients: cotangents of values, by value index. */
+/** The cotangents of the wanted inputs of a node. */
+type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>, wanted: readonly string[]) => Tensor[];
+
+/** By our rules before tfjs's gradients. */
+export const ownCotangents: Pull = (values, node, dys, wanted) => {
+  const plain = withoutActivation(node);
+  return cotangents(values, plain, plain === node ? dys : [beforeActivation(values, node, dys[0]!)], wanted);
+};
+
+/** By tfjs's gradients only, which the self-check trusts. */
+const ordinaryCotangents: Pull = (values, node, dys, wanted) => {
+  const thunks = tfjsCotangents(values, node, dys);
+  return wanted.map(name => {
+    if (thunks[name] === undefined) {
+      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
+    }
+    return thunks[name]();
+  });
+};
+
+/** An ordinary reverse sweep: cotangents of values, by value index. */
 export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: ReadonlyMap<number, Tensor>,
-    passes: (value: number) => boolean): Map<number, Tensor> {
-  const cotangents = new Map(seeds);
+    passes: (value: number) => boolean, pull: Pull = ordinaryCotangents): Map<number, Tensor> {
+  const known = new Map(seeds);
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
-    const dys = node.outputs.map(output => cotangents.get(output) ?? null);
-    if (dys.every(dy => dy === null)) {
+    const dys = node.outputs.map(output => known.get(output) ?? null);
+    const active = node.inputs.filter(([, value]) => passes(value));
+    if (active.length === 0 || dys.every(dy => dy === null)) {
       continue;
     }
-    const thunks = tfjsCotangents(values, node, dys);
-    for (const [name, value] of node.inputs) {
-      if (passes(value)) {
-        if (thunks[name] === undefined) {
-          throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
-        }
-        const known = cotangents.get(value);
-        const more = thunks[name]();
-        cotangents.set(value, known === undefined ? more : add(known, more));
-      }
-    }
+    pull(values, node, dys, active.map(([name]) => name)).forEach((more, k) => {
+      const value = active[k][1];
+      const before = known.get(value);
+      known.set(value, before === undefined ? more : add(before, more));
+    });
   }
-  return cotangents;
+  return known;
 }
 
 /** Sums the cotangents of all values of each variable, by variable index. */
