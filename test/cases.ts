@@ -532,10 +532,6 @@ const convolutionCases: Case[] = [
       L.conv2dTranspose({filters: 2, kernelSize: 3, strides: 2, padding: 'same', inputShape: [2, 3, 2], activation: 'relu'}), L.flatten(), dense(1)),
     x: real(2, 3, 2), y: real(1), backends: CPU_ONLY, kind: 'fallback'
   }),
-  describe('conv3d transposed', {
-    build: () => sequential(L.conv3dTranspose({filters: 2, kernelSize: 2, inputShape: [2, 2, 2, 2]}), L.flatten(), dense(2)),
-    x: real(2, 2, 2, 2), y: real(2), kind: 'fallback', refused: /Conv3DBackpropInputV2|Conv3DTranspose|cannot|not/i
-  }),
   describe('depthwise conv2d tanh, multiplier 2', {
     build: () => sequential(
       L.depthwiseConv2d({kernelSize: 2, depthMultiplier: 2, inputShape: [4, 3, 2], activation: 'tanh'}), L.flatten(), dense(2)),

@@ -5,6 +5,7 @@ import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {mul, multiplyTransposed, shaped, sub} from './kernels';
+import {missingCotangents} from './missing_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -45,6 +46,10 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   }
   const config = getGradient(node.kernel);
   if (config == null) {
+    const own = missingCotangents(openEngine().backendName, node, name => values[named.get(name)!], dys[0]!);
+    if (own !== null) {
+      return own;
+    }
     throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
         `no optimizer can train through it. Replace the layer or op that uses it.`);
   }
