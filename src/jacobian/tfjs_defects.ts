@@ -17,7 +17,7 @@ import {pooledAxes, spreadMaxima, windowShare} from './pooling';
  * - MirrorPad: the gradient drops what belongs to the mirrored entries.
  * - ResizeBilinear: the gradient knows nothing of `halfPixelCenters`; on cpu its shape has height and width exchanged.
  * - Pow: the derivative 0·a⁻¹ of a⁰, so the third derivative of a², is not a number at a = 0.
- * - Dilation2D on wasm: the gradients are wrong.
+ * - Dilation2D on wasm: as MaxPool there, and its values, too, where a window has no positive number.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
