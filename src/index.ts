@@ -8,6 +8,7 @@
 import {registerOwnCopy} from './register';
 
 export {stepMetrics} from './callback';
+export {grad} from './grad';
 export {ggn, GramGaussNewton} from './gram_gauss_newton';
 export {leastSquares} from './least_squares';
 export type {LeastSquaresOptions} from './least_squares';

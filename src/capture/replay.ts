@@ -1,4 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from './custom_grad';
 import {runKernel} from './tfjs_internals';
 import type {Trace} from './trace';
 
@@ -13,6 +14,13 @@ import type {Trace} from './trace';
 export function replay(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted = trace.result): Tensor {
   const fresh = new Map(substitutes);
   for (const node of trace.nodes) {
+    if (node.kernel === CUSTOM_GRAD) {
+      const inner = fresh.get(node.attrs['inner'] as number);
+      if (inner !== undefined) {
+        fresh.set(node.outputs[0], inner);
+      }
+      continue;
+    }
     if (!node.inputs.some(([, value]) => fresh.has(value))) {
       continue;
     }

@@ -5,8 +5,9 @@ import {ggnError} from '../errors';
 /**
  * The few names of tfjs that are not public API, all in this file and checked before use:
  *
- * - `engine.runKernelFunc`: a `tf.customGrad` op reaches the engine there, without a kernel name;
- * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops (`...__op`) from the user's;
+ * - `engine.runKernelFunc`: a `tf.customGrad` op reaches the engine there, without a kernel name, with `forwardFunc`,
+ *   `backwardsFunc` and `inputs`;
+ * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops from the user's;
  * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped.
  *
  * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`.
@@ -17,9 +18,15 @@ import {ggnError} from '../errors';
 export type KernelInputs = Record<string, Tensor | null | undefined> | Tensor[];
 export type KernelAttrs = Record<string, unknown>;
 
-interface CustomGradInvocation {
+/** Input cotangents by input name, from the cotangent of the output and what the op has saved. */
+export type Backward = (dy: Tensor, saved: Tensor[]) => Record<string, () => Tensor>;
+
+/** How an op with a gradient of its own (`tf.customGrad`) reaches the engine. */
+export interface CustomGradInvocation {
   kernelName?: string;
-  backwardsFunc?: unknown;
+  forwardFunc(backend: unknown, save: (tensors: Tensor[]) => void): Tensor | Tensor[];
+  backwardsFunc: Backward;
+  inputs: Record<string, Tensor>;
 }
 
 export interface OpenEngine {
@@ -72,10 +79,20 @@ export function isObserved(): boolean {
   return Object.prototype.hasOwnProperty.call(open, 'runKernel') || open.isTapeOn();
 }
 
+/** The ops of tfjs that are made by customGrad: the kernels inside them have gradients of their own. */
+const OWN_CUSTOM_GRADS = new Set(['fusedMatMul__op', 'fusedConv2d__op', 'fusedDepthwiseConv2d__op', 'logSigmoid__op',
+  'logSoftmax__op', 'softmaxCrossEntropy__op']);
+
 /** True when a `runKernelFunc` call is a `tf.customGrad` of the user's, not one of tfjs's own ops. */
 export function isUserCustomGrad(open: OpenEngine, params: CustomGradInvocation): boolean {
-  return params.kernelName == null && params.backwardsFunc != null &&
-      !(open.state?.activeScope?.name ?? '').endsWith('__op');
+  if (params.kernelName != null || OWN_CUSTOM_GRADS.has(open.state?.activeScope?.name ?? '')) {
+    return false;
+  }
+  if (typeof params.forwardFunc !== 'function' || typeof params.backwardsFunc !== 'function') {
+    throw ggnError(`tf.customGrad of TensorFlow.js ${version_core} is not as in versions 4.0 to 4.22, which are known to work: ` +
+        'please report this version.');
+  }
+  return true;
 }
 
 /** Variables are duck typed: several copies of tfjs-core may be about, each with its own class. */

@@ -1,8 +1,9 @@
 import {dispose, tidy} from '@tensorflow/tfjs-core';
 import type {Scalar, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import {isUserCustomGrad, isVariable, openEngine, shadow} from './tfjs_internals';
-import type {KernelAttrs, KernelInputs} from './tfjs_internals';
+import {Recorder} from './recorder';
+import {isVariable, openEngine, shadow} from './tfjs_internals';
+import type {KernelAttrs} from './tfjs_internals';
 
 /** (input name, value index); names are '0', '1', ... where the kernel takes an array. */
 export type NamedValue = readonly [string, number];
@@ -22,7 +23,8 @@ interface OverwrittenVariable {
   readonly before: Tensor;
 }
 
-const CAPTURING = Symbol.for('tfjs-ggn.capturing');
+/** Marks the engine while a capture is going on. */
+const RECORDER = Symbol.for('tfjs-ggn.recorder');
 
 /**
  * What f() computed: every kernel call in order, and a handle on every tensor that took part.
@@ -38,6 +40,11 @@ export class Trace {
   readonly variables = new Map<number, Variable>();
   /** Value index -> index of the node that computed it; -1 for what f() only read. */
   readonly producer: number[] = [];
+  /**
+   * Value index of a derivative in the trace -> index of the point it was taken at. A derivative that is constant leads
+   * back to its point by no kernel; all the same it is zero to differentiate it, and no mistake.
+   */
+  readonly derivatives = new Map<number, number>();
   /** Index of the value that f() returned; -1 until it has. */
   result = -1;
   /** By value index, the tensors of f() themselves: only to find what it kept when a step fails. */
@@ -123,47 +130,59 @@ export class Trace {
 /**
  * Runs f() exactly once, inside one tidy as `tf.variableGrads` does, and records every kernel call.
  *
- * All tfjs ops end in `engine.runKernel`; it is shadowed on the engine instance while f() runs and restored in
- * `finally`. Only outermost calls are recorded: what a kernel calls inside is its own affair. An `Identity` is
- * no call but an alias, also inside another kernel, where the gradient tape of a `tf.grad` within f() clones
- * the outputs it saves before their producer is known.
- *
  * @param targets in `fit`, the targets of the batch: what it keeps for metrics is made with them.
  * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the caller.
- * @throws what f() throws; when f() does not return a scalar of float32; when f() calls `tf.customGrad` or
- * minimizes with this optimizer. The trace is released then and every variable that f() wrote is put back.
+ * @throws what f() throws; when f() does not return a scalar of float32; when f() minimizes with this optimizer. The
+ * trace is released then and every variable that f() wrote is put back.
  */
 export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost: Scalar; trace: Trace} {
-  const open = openEngine();
-  const marks = open as unknown as Record<symbol, boolean | undefined>;
-  if (marks[CAPTURING]) {
-    throw ggnError('minimize() was called inside the function that minimize() is running. ' +
+  if (activeRecorder() !== undefined) {
+    throw ggnError('minimize() was called inside the function that minimize() or grad() is running. ' +
         'Take the steps one after the other.');
   }
+  const {result, trace} = record(recorder => tidy(() => {
+    const value = f();
+    recorder.trace.result = recorder.resultIndex(value);
+    return value;
+  }), targets);
+  return {cost: result, trace};
+}
+
+/** The recorder of the capture that is going on, if any: of this copy of the package or another. */
+export function activeRecorder(): Recorder | undefined {
+  return (openEngine() as unknown as Record<symbol, Recorder | undefined>)[RECORDER];
+}
+
+/**
+ * Records the kernel calls of a function. All tfjs ops end in `engine.runKernel`; it is shadowed on the engine
+ * instance meanwhile, and restored in `finally`.
+ *
+ * @returns what the function returned, and the trace, owned by the caller.
+ */
+export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tensor[] = []): {result: T; trace: Trace} {
+  const open = openEngine();
+  const marks = open as unknown as Record<symbol, Recorder | undefined>;
   const trace = new Trace();
   const recorder = new Recorder(trace);
-  marks[CAPTURING] = true;
+  marks[RECORDER] = recorder;
   const restore = [
     shadow(open, 'runKernel', recorder.runKernel),
     shadow(open, 'runKernelFunc', recorder.runKernelFunc),
     shadow(open, 'disposeTensor', recorder.disposeTensor),
   ];
-  let cost: Scalar | undefined;
-  try {
-    cost = tidy(() => {
-      const value = f();
-      trace.result = recorder.resultIndex(value);
-      return value;
-    });
-  } catch (error) {
+  const stop = (): void => {
     restore.splice(0).reverse().forEach(undo => undo());
+    delete marks[RECORDER];
+  };
+  try {
+    return {result: run(recorder), trace};
+  } catch (error) {
+    stop();
     discard(trace, targets);
     throw error;
   } finally {
-    restore.splice(0).reverse().forEach(undo => undo());
-    marks[CAPTURING] = false;
+    stop();
   }
-  return {cost, trace};
 }
 
 /** After a failed step: everything that f() changed and that can be taken back. */
@@ -171,120 +190,4 @@ export function discard(trace: Trace, targets: readonly Tensor[]): void {
   trace.restoreVariables();
   trace.disposeMetrics(targets);
   trace.dispose();
-}
-
-class Recorder {
-  private readonly open = openEngine();
-  private readonly run = this.open.runKernel;
-  private readonly runFunc = this.open.runKernelFunc;
-  private readonly drop = this.open.disposeTensor;
-  /** Tensor id -> value index. A variable keeps its id when its data change, so its data id joins in. */
-  private readonly index = new Map<number, number>();
-  private readonly variableData = new Map<number, object>();
-  private readonly aliases = new Map<number, number>();
-  private depth = 0;
-
-  constructor(private readonly trace: Trace) {}
-
-  readonly runKernel = (kernel: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[] => {
-    const outermost = this.depth === 0;
-    // Before the kernel runs: an op may dispose of its inputs when it has them.
-    const named = outermost && kernel !== 'Identity' ? this.indexInputs(inputs) : [];
-    this.depth++;
-    let result: Tensor | Tensor[];
-    try {
-      result = this.run.call(this.open, kernel, inputs, attrs);
-    } finally {
-      this.depth--;
-    }
-    if (kernel === 'Identity') {
-      const source = (inputs as {x: Tensor}).x;
-      if (outermost) {
-        this.index.set((result as Tensor).id, this.indexOf(source));
-      } else {
-        this.aliases.set((result as Tensor).id, source.id);
-      }
-    } else if (outermost) {
-      this.record(kernel, named, Array.isArray(inputs), attrs ?? {}, Array.isArray(result) ? result : [result]);
-    }
-    return result;
-  };
-
-  readonly runKernelFunc = (params: {kernelName?: string; backwardsFunc?: unknown}): Tensor | Tensor[] => {
-    if (isUserCustomGrad(this.open, params)) {
-      throw ggnError('tf.customGrad inside the loss is not supported: the Jacobian of the batch cannot be told from ' +
-          'a gradient of your own. Write the op with tfjs ops, or train this model with a first-order optimizer.');
-    }
-    return this.runFunc.call(this.open, params);
-  };
-
-  readonly disposeTensor = (t: Tensor): void => {
-    if (isVariable(t) && !t.isDisposed) {
-      this.trace.noteOverwritten(t, () => this.hold(t));
-    }
-    this.drop.call(this.open, t);
-  };
-
-  resultIndex(value: unknown): number {
-    if (!isTensor(value) || value.rank !== 0 || value.dtype !== 'float32') {
-      const got = isTensor(value) ? `a tensor of shape [${value.shape.join()}] and dtype ${value.dtype}` :
-          typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);
-      throw ggnError(`the function given to minimize() must return the loss as a scalar tensor of float32, it returned ${got}.`);
-    }
-    return this.indexOf(value);
-  }
-
-  private indexInputs(inputs: KernelInputs): NamedValue[] {
-    const named: NamedValue[] = [];
-    for (const [name, input] of Object.entries(inputs)) {
-      if (isTensor(input)) {
-        named.push([name, this.indexOf(input)]);
-      }
-    }
-    return named;
-  }
-
-  private record(kernel: string, named: readonly NamedValue[], arrayInputs: boolean, attrs: KernelAttrs, results: Tensor[]): void {
-    const trace = this.trace;
-    const producer = trace.nodes.length;
-    const outputs = results.map(output => {
-      const index = trace.addValue(this.hold(output), producer);
-      this.index.set(output.id, index);
-      trace.originals[index] = output;
-      return index;
-    });
-    trace.addNode({kernel, attrs, inputs: named, arrayInputs, outputs});
-  }
-
-  private indexOf(t: Tensor): number {
-    let id = t.id;
-    while (!this.index.has(id) && this.aliases.has(id)) {
-      id = this.aliases.get(id)!;
-    }
-    let index = this.index.get(id);
-    const variable = isVariable(t) ? t : null;
-    if (index === undefined || (variable !== null && this.variableData.get(id) !== variable.dataId)) {
-      index = this.trace.addValue(this.hold(t), -1);
-      this.index.set(id, index);
-      if (variable !== null) {
-        this.trace.variables.set(index, variable);
-        this.variableData.set(id, variable.dataId);
-      }
-      this.trace.addLeaf(index, t);
-    }
-    return index;
-  }
-
-  /**
-   * One more reference to the same data, beyond the reach of every scope. On WASM by Reshape: Identity copies there,
-   * and a step would pay for a second set of weights; on tfjs-node it is Reshape that makes new data.
-   */
-  private hold(t: Tensor): Tensor {
-    const kernel = this.open.backendName === 'wasm' ? 'Reshape' : 'Identity';
-    return this.open.keep(this.run.call(this.open, kernel, {x: t}, kernel === 'Reshape' ? {shape: t.shape} : {}) as Tensor);
-  }
-}
-
-function isTensor(value: unknown): value is Tensor {
-  return value != null && (value as Tensor).dataId !== undefined && Array.isArray((value as Tensor).shape);
 }

@@ -30,8 +30,7 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
   for (const node of trace.nodes) {
     if (node.inputs.some(([, value]) => dependent[value])) {
       for (const output of node.outputs) {
-        // Integers and truth values are piecewise constant in the weights: no derivative passes.
-        dependent[output] = trace.values[output].dtype === 'float32' && !CONSTANT.has(node.kernel);
+        dependent[output] = passesDerivative(trace, node, output);
       }
     }
   }
@@ -40,6 +39,10 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
 
 /** Kernels whose derivative is zero wherever there is one. */
 const CONSTANT = new Set(['ZerosLike', 'OnesLike', 'Step', 'Sign', 'Floor', 'Ceil', 'Round']);
+
+/** Whether an output of a node varies with its inputs. Integers and truth values are piecewise constant: no derivative passes. */
+export const passesDerivative = (trace: Trace, node: TraceNode, output: number): boolean =>
+  trace.values[output].dtype === 'float32' && !CONSTANT.has(node.kernel);
 
 /** The part of a trace between the variables and the rows, with the place of the examples in every value. */
 export interface Analysis extends Dependence {

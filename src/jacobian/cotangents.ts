@@ -1,11 +1,13 @@
 import {getGradient, neg, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD, customCotangents} from '../capture/custom_grad';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {CELL_RULES} from './cell_rules';
 import {mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
 import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
+import {missingCotangents} from './missing_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -40,12 +42,20 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   if (convolution !== null) {
     return convolution;
   }
+  const named = new Map(node.inputs);
+  if (node.kernel === CUSTOM_GRAD) {
+    const thunks = customCotangents(values, node, dys[0]!);
+    return Object.fromEntries(node.inputs.map(([name, value]) => [name, () => checked(node, name, thunks[name](), values[value])]));
+  }
   const config = getGradient(node.kernel);
   if (config == null) {
+    const own = missingCotangents(openEngine().backendName, node, name => values[named.get(name)!], dys[0]!);
+    if (own !== null) {
+      return own;
+    }
     throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
         `no optimizer can train through it. Replace the layer or op that uses it.`);
   }
-  const named = new Map(node.inputs);
   const saved = (config.saveAllInputs ? node.inputs.map(([, value]) => value) :
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))

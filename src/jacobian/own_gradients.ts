@@ -1,5 +1,6 @@
-import {getBackend, getGradient, getKernel, tensor} from '@tensorflow/tfjs-core';
+import {cast, getBackend, getGradient, getKernel, matMul, oneHot, reshape, tensor, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {isObserved} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {convolutionOf, convolve} from './convolution';
 import type {Operand} from './convolution';
@@ -33,7 +34,7 @@ const OWN: Record<string, readonly OwnGradient[] | undefined> = {
  */
 export function ownGradients(backend: string, node: TraceNode, value: ValueOf, dy: Tensor): Record<string, () => Tensor> {
   const own = (OWN[node.kernel] ?? []).filter(({needs, uselessOn, covers}) => covers(node) &&
-      (uselessOn.includes(backend) || needs.some(kernel => getKernel(kernel, backend) == null)));
+      ((uselessOn.includes(backend) && !isObserved()) || needs.some(kernel => getKernel(kernel, backend) == null)));
   return Object.fromEntries(own.map(({input, cotangent}) => [input, () => cotangent(node, value, dy)]));
 }
 
@@ -65,6 +66,12 @@ export function convolutionCotangent(values: readonly Tensor[], node: TraceNode,
 /** Each position's cotangent is added to the entry that it read. */
 function gatherGradient(node: TraceNode, x: Tensor, indices: Tensor, dy: Tensor): Tensor {
   const {before, entries, after} = tableSizes(node, x.shape);
+  if (isObserved()) {
+    // By kernels, which have derivatives of their own.
+    const chosen = cast(oneHot(cast(reshape(indices, [indices.size]), 'int32'), entries), 'float32');
+    const byPosition = reshape(transpose(reshape(dy, [before, indices.size, after]), [1, 0, 2]), [indices.size, before * after]);
+    return reshape(transpose(reshape(matMul(chosen, byPosition, true), [entries, before, after]), [1, 0, 2]), x.shape);
+  }
   const [from, at] = [dy.dataSync(), indices.dataSync()];
   const sum = new Float32Array(x.size);
   for (let o = 0; o < before; o++) {

@@ -1,5 +1,6 @@
 import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {isObserved} from '../capture/tfjs_internals';
 import {sum as sumOf} from '../solve/elementwise';
 import {matrixProduct, rowMajor} from '../solve/matrix_product';
 import type {Convolution} from './convolution';
@@ -13,8 +14,11 @@ import {padSpatial, sliceSpatial} from './spatial';
  * into the order that a product needs; elsewhere they are strided slices.
  */
 
-/** Whether tensors are best read and worked on in this thread. */
-export const isHost = (): boolean => getBackend() === 'cpu' || getBackend() === 'wasm';
+/**
+ * Whether tensors are best read and worked on in this thread. Not while somebody looks on: a derivative of the result would
+ * miss what no kernel did.
+ */
+export const isHost = (): boolean => (getBackend() === 'cpu' || getBackend() === 'wasm') && !isObserved();
 
 /** Output positions S of one image. */
 export const positionsOf = (c: Convolution): number => c.output[0] * c.output[1] * c.output[2];
@@ -101,7 +105,7 @@ export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
   const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns))));
   return tidy(() => {
-    const isCpu = getBackend() === 'cpu';
+    const isCpu = isHost() && getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;
     const scratch = data === null ? null : new Float32Array(columns * positions * step);
     let result: Float32Array | null = isCpu ? new Float32Array(columns * c.outChannels) : null;

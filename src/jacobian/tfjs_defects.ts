@@ -1,36 +1,66 @@
-import {add, backend_util, cast, concat, engine, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, sum, tensor1d, zeros} from '@tensorflow/tfjs-core';
-import type {NamedAttrMap, Tensor} from '@tensorflow/tfjs-core';
+import {add, cast, equal, mul, onesLike, pad, pow, reshape, reverse, slice, sub, sum, where} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {runKernel} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import {pooledAxes, spreadMaxima, windowShare} from './pooling';
 
 /**
  * Gradients that tfjs 4.22 computes wrongly without a word. Where the right one is a few ops it is here; the rest is
  * refused. `test/jacobian/tfjs_defects.test.ts` shows each defect, and fails when a tfjs mends it.
  *
- * - MaxPool on wasm: its gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
+ * - MaxPool, MaxPool3D on wasm: the gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
  *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
- * - ResizeBilinear on cpu: the gradient of an image that is not square has its height and width exchanged in its shape.
- * - AvgPool, AvgPool3D in JavaScript and WASM: windows that reach into the padding average over what is there, but the gradient
- *   divides by the whole window.
+ * - AvgPool, AvgPool3D but on tfjs-node: the gradient divides by the full size of a window, the op by its entries inside of the image; they differ
+ *   where padding is ('same'). With sizes rounded up, the gradients of all pooling kernels take other windows than the op.
+ * - MirrorPad: the gradient drops what belongs to the mirrored entries.
+ * - ResizeBilinear: the gradient knows nothing of `halfPixelCenters`; on cpu its shape has height and width exchanged.
+ * - Pow: the derivative 0·a⁻¹ of a⁰, so the third derivative of a², is not a number at a = 0.
+ * - Dilation2D on wasm: as MaxPool there, and its values, too, where a window has no positive number.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
  */
 export function mendedCotangents(backend: string, node: TraceNode, value: (name: string) => Tensor, y: Tensor, dy: Tensor):
     Record<string, (() => Tensor) | undefined> | null {
-  if (node.kernel === 'MaxPool' && backend === 'wasm') {
-    return {x: () => maxPool(node, value('x'), y, dy)};
+  if ((node.kernel === 'MaxPool' || node.kernel === 'MaxPool3D') && backend === 'wasm') {
+    return {x: () => spreadMaxima(value('x'), y, dy, node.attrs)};
   }
-  if (node.kernel === 'ResizeNearestNeighbor' && backend === 'cpu') {
-    return {images: () => resizeNearest(node, value('images'), dy)};
+  if (isPooling(node) && node.attrs['dimRoundingMode'] != null &&
+      pooledAxes(value('x').shape, {...node.attrs, dimRoundingMode: undefined}).some((axis, k) => axis.count !== y.shape[k + 1])) {
+    return {x: () => {
+      throw ggnError(`tfjs's gradient of '${node.kernel}' is wrong with sizes rounded by '${String(node.attrs['dimRoundingMode'])}': pool without ` +
+          'dimRoundingMode, or pad the input.');
+    }};
+  }
+  if ((node.kernel === 'AvgPool' || node.kernel === 'AvgPool3D') && backend !== 'tensorflow') {
+    const share = windowShare(value('x').shape, node.attrs);
+    return share === null ? null : {x: () => runKernel(`${node.kernel}Grad`, {dy: mul(dy, share), input: value('x')}, node.attrs) as Tensor};
+  }
+  if (node.kernel === 'MirrorPad') {
+    return {x: () => mirrorPad(node, dy)};
+  }
+  if (node.kernel === 'ResizeBilinear' && node.attrs['halfPixelCenters'] === true) {
+    return {images: () => {
+      throw ggnError("tfjs's gradient of 'ResizeBilinear' is wrong with halfPixelCenters: resize without it.");
+    }};
   }
   if (node.kernel === 'ResizeBilinear' && backend === 'cpu') {
     const images = value('images');
-    return {images: () => reshape(engine().runKernel<Tensor>('ResizeBilinearGrad', {images, dy}, node.attrs as NamedAttrMap), images.shape)};
+    return {images: () => reshape(runKernel('ResizeBilinearGrad', {images, dy}, node.attrs) as Tensor, images.shape)};
   }
-  if ((node.kernel === 'AvgPool' || node.kernel === 'AvgPool3D') && backend !== 'tensorflow') {
-    return averagePool(node, value('x'), dy);
+  if (node.kernel === 'Pow' && value('a').shape.join() === y.shape.join()) {
+    return {a: () => power(value('a'), value('b'), dy)};
+  }
+  if (node.kernel === 'Dilation2D' && backend === 'wasm') {
+    const refuse = (): never => {
+      throw ggnError("tfjs's gradient of 'Dilation2D' is wrong on the WASM backend: train this model on another backend (cpu, webgl).");
+    };
+    return {x: refuse, filter: refuse};
+  }
+  if (node.kernel === 'ResizeNearestNeighbor' && backend === 'cpu') {
+    return {images: () => resizeNearest(node, value('images'), dy)};
   }
   return null;
 }
@@ -38,7 +68,7 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
 /**
  * Kernels whose own results are wrong: then there is nothing to linearize.
  *
- * - Conv3DBackpropInputV2 on wasm (conv3dTranspose): entries meet the wrong part of the filter.
+ * - Conv3DBackpropInputV2 on wasm (conv3dTranspose): leaves entries out, and adds to memory that it has not cleared.
  *
  * @throws for a node with such a kernel.
  */
@@ -49,88 +79,35 @@ export function refuseWrongKernel(backend: string, node: TraceNode): void {
   }
 }
 
-/** tfjs's gradient of dy scaled up at each window by its size over the number of entries that it covers; null where it covers all. */
-function averagePool(node: TraceNode, x: Tensor, dy: Tensor): Record<string, () => Tensor> | null {
-  const {filterSize, strides, pad: padding, dimRoundingMode} = node.attrs as
-      {filterSize: [number, number, number]; strides: [number, number, number]; pad: 'same'; dimRoundingMode?: 'floor'};
-  let scales: number[][];
-  if (node.kernel === 'AvgPool') {
-    const {filterHeight, filterWidth, strideHeight, strideWidth, padInfo: {top, left}} = backend_util.computePool2DInfo(
-        x.shape as [number, number, number, number], filterSize as unknown as [number, number], strides as unknown as [number, number], 1,
-        padding, dimRoundingMode);
-    scales = [windowScales(x.shape[1]!, dy.shape[1]!, filterHeight, strideHeight, top),
-      windowScales(x.shape[2]!, dy.shape[2]!, filterWidth, strideWidth, left)];
-  } else {
-    const {filterDepth, filterHeight, filterWidth, strideDepth, strideHeight, strideWidth, padInfo: {front, top, left}} =
-        backend_util.computePool3DInfo(x.shape as [number, number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
-    scales = [windowScales(x.shape[1]!, dy.shape[1]!, filterDepth, strideDepth, front),
-      windowScales(x.shape[2]!, dy.shape[2]!, filterHeight, strideHeight, top),
-      windowScales(x.shape[3]!, dy.shape[3]!, filterWidth, strideWidth, left)];
-  }
-  if (scales.every(axis => axis.every(scale => scale === 1))) {
-    return null;
-  }
-  return {x: () => {
-    const scaled = scales.reduce((t, axis, i) => mul(t, reshape(tensor1d(axis), t.shape.map((_, j) => j === i + 1 ? axis.length : 1))), dy);
-    return engine().runKernel<Tensor>(`${node.kernel}Grad`, {dy: scaled, input: x}, node.attrs as NamedAttrMap);
-  }};
+const isPooling = ({kernel}: TraceNode): boolean =>
+  kernel === 'MaxPool' || kernel === 'AvgPool' || kernel === 'MaxPool3D' || kernel === 'AvgPool3D';
+
+/** dy b aᵇ⁻¹, with a¹ for a⁻¹ where the factor b is 0. */
+function power(a: Tensor, b: Tensor, dy: Tensor): Tensor {
+  const exponent = cast(b, 'float32');
+  const lower = where(equal(exponent, 0), onesLike(exponent), sub(exponent, 1));
+  return mul(dy, mul(exponent, pow(a, lower)));
 }
 
-/** Along one axis: the length of a window over the number of entries of the input in it. */
-function windowScales(size: number, count: number, filter: number, stride: number, before: number): number[] {
-  return Array.from({length: count}, (_, o) =>
-    filter / (Math.min(o * stride - before + filter, size) - Math.max(o * stride - before, 0)));
-}
-
-/** Each window's cotangent goes to the first entry that equals its maximum. */
-function maxPool(node: TraceNode, x: Tensor, y: Tensor, dy: Tensor): Tensor {
-  const {filterSize, strides, pad: padding, dimRoundingMode} = node.attrs as
-      {filterSize: [number, number]; strides: [number, number]; pad: 'same'; dimRoundingMode?: 'floor'};
-  const info = backend_util.computePool2DInfo(x.shape as [number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
-  const {outHeight, outWidth, strideHeight, strideWidth, padInfo: {top, bottom, left, right}} = info;
-  const [batch, height, width, channels] = x.shape;
-  // With sizes rounded up the last windows reach beyond the padding.
-  const beyond = (size: number, stride: number, count: number, filter: number): number => Math.max(0, stride * (count - 1) + filter - size);
-  const padded = pad(x, [[0, 0], [top, bottom + beyond(height + top + bottom, strideHeight, outHeight, info.filterHeight)],
-    [left, right + beyond(width + left + right, strideWidth, outWidth, info.filterWidth)], [0, 0]], -Infinity);
-  let free = onesLike(dy);
-  let total: Tensor = zeros(x.shape);
-  for (let i = 0; i < info.filterHeight; i++) {
-    for (let j = 0; j < info.filterWidth; j++) {
-      const entries = stridedSlice(padded, [0, i, j, 0],
-          [batch, i + strideHeight * (outHeight - 1) + 1, j + strideWidth * (outWidth - 1) + 1, channels],
-          [1, strideHeight, strideWidth, 1]);
-      const hit = mul(cast(equal(entries, y), 'float32'), free);
-      free = sub(free, hit);
-      const spread = spreadOut(mul(dy, hit), strideHeight, strideWidth);
-      // Window entry (0, 0) of the spread tensor lies at (i - top, j - left) of x.
-      total = add(total, place(spread, i - top, j - left, height, width));
+/** Axis by axis: the mirrored entries go back to where they came from. */
+function mirrorPad(node: TraceNode, dy: Tensor): Tensor {
+  const {paddings, mode} = node.attrs as {paddings: Array<[number, number]>; mode: 'reflect' | 'symmetric'};
+  const offset = mode === 'reflect' ? 1 : 0;
+  return paddings.reduce((t, [before, after], axis) => {
+    const n = t.shape[axis] - before - after;
+    const part = (from: number, size: number): Tensor =>
+      slice(t, t.shape.map((_, k) => k === axis ? from : 0), t.shape.map((d, k) => k === axis ? size : d));
+    const put = (entries: Tensor, from: number): Tensor =>
+      pad(reverse(entries, axis), entries.shape.map((d, k) => k === axis ? [from, n - from - d] : [0, 0]));
+    let total = part(before, n);
+    if (before > 0) {
+      total = add(total, put(part(0, before), offset));
     }
-  }
-  return total;
-}
-
-/** Inserts zeros behind the rows and columns: [B, h, w, C] -> [B, h·sh, w·sw, C]. */
-function spreadOut(t: Tensor, strideHeight: number, strideWidth: number): Tensor {
-  const [batch, height, width, channels] = t.shape;
-  let spread = t;
-  if (strideWidth > 1) {
-    spread = concat([reshape(spread, [batch * height * width, channels]), zeros([batch * height * width, (strideWidth - 1) * channels])], 1);
-  }
-  const row = width * strideWidth * channels;
-  if (strideHeight > 1) {
-    spread = concat([reshape(spread, [batch * height, row]), zeros([batch * height, (strideHeight - 1) * row])], 1);
-  }
-  return reshape(spread, [batch, height * strideHeight, width * strideWidth, channels]);
-}
-
-/** Moves an image to (row, column) of a field of zeros [B, height, width, C]; what falls outside is dropped. */
-function place(t: Tensor, row: number, column: number, height: number, width: number): Tensor {
-  const [batch, h, w, channels] = t.shape;
-  const [r0, c0] = [Math.max(0, -row), Math.max(0, -column)];
-  const [r1, c1] = [Math.min(h, height - row), Math.min(w, width - column)];
-  const part = slice(t, [0, r0, c0, 0], [batch, r1 - r0, c1 - c0, channels]);
-  return pad(part, [[0, 0], [row + r0, height - row - r1], [column + c0, width - column - c1], [0, 0]]);
+    if (after > 0) {
+      total = add(total, put(part(before + n, after), n - offset - after));
+    }
+    return total;
+  }, dy);
 }
 
 /** Sums each block of equal pixels; only whole factors make blocks. */

@@ -342,7 +342,7 @@ test.serial('a minimize inside f() is refused, and the next step is taken', t =>
     t.throws(() => outer.minimize(() => {
       optimizer.minimize(() => away(2));
       return away(3);
-    }), {message: /minimize\(\) was called inside the function that minimize\(\) is running/});
+    }), {message: /minimize\(\) was called inside the function that minimize\(\) or grad\(\) is running/});
     t.is(w.dataSync()[0], 1);
     t.deepEqual(ownShadows(), []);
   }
@@ -354,17 +354,41 @@ test.serial('a minimize inside f() is refused, and the next step is taken', t =>
   w.dispose();
 });
 
-test.serial("a tf.customGrad of the user's is refused", t => {
+test.serial("a tf.customGrad of the user's is one node behind the kernels of its forward pass", t => {
   const w = tf.variable(tf.tensor1d([1, 2]));
   const op = tf.customGrad((x, save) => {
-    (save as (tensors: tf.Tensor[]) => void)([x as tf.Tensor]);
-    return {value: tf.square(x as tf.Tensor), gradFunc: (dy, saved) => tf.mul(dy as tf.Tensor, tf.mul(3, saved[0]))};
+    const y = tf.exp(tf.square(x as tf.Tensor));
+    (save as (tensors: tf.Tensor[]) => void)([x as tf.Tensor, y.clone(), tf.scalar(3)]);
+    return {value: y, gradFunc: (dy, saved) => tf.mul(dy as tf.Tensor, tf.mul(saved[2], saved[0]))};
   });
-  const before = tf.memory().numTensors;
-  t.throws(() => capture(() => op(w).sum().asScalar()), {message: /tf\.customGrad inside the loss is not supported/});
-  t.throws(() => capture(() => tf.tidy('my layer', () => op(w)).sum().asScalar()), {message: /customGrad/});
-  t.is(tf.memory().numTensors, before);
-  t.deepEqual(ownShadows(), []);
+  const way = (): tf.Tensor => tf.tidy('my layer', () => op(w.mul(2))).sum().asScalar();
+  const signature = look(way, trace => {
+    t.deepEqual(kernels(trace).slice(0, 5), ['Multiply', 'Square', 'Exp', 'CustomGrad', 'Sum']);
+    const {inputs, outputs, attrs} = trace.nodes[3];
+    const [product, inner] = [trace.nodes[0].outputs[0], trace.nodes[2].outputs[0]];
+    t.deepEqual(inputs, [['0', product]]);
+    t.not(outputs[0], inner);
+    t.deepEqual(trace.nodes[4].inputs, [['x', outputs[0]]]);
+    const saved = attrs['saved'] as number[];
+    t.deepEqual([attrs['inner'], saved[0], saved[1]], [inner, product, outputs[0]], 'the saved clone of the output is the output');
+    t.deepEqual([...trace.values[saved[2]].dataSync()], [3]);
+    t.deepEqual([...trace.values[outputs[0]].dataSync()], [...trace.values[inner].dataSync()]);
+    return trace.signature;
+  });
+  t.is(look(way, trace => trace.signature), signature, 'the signature knows no functions');
+  w.dispose();
+});
+
+test.serial('a tf.customGrad that returns its input has an output of its own', t => {
+  const w = tf.variable(tf.tensor1d([1, 2]));
+  const reverse = tf.customGrad(x => ({value: x as tf.Tensor, gradFunc: dy => tf.neg(dy as tf.Tensor)}));
+  look(() => tf.add(reverse(w).square(), w).sum().asScalar(), (trace, cost) => {
+    const custom = trace.nodes.find(node => node.kernel === 'CustomGrad')!;
+    t.not(custom.outputs[0], custom.inputs[0][1]);
+    t.deepEqual(trace.nodes.find(node => node.kernel === 'Square')!.inputs, [['x', custom.outputs[0]]]);
+    t.deepEqual(trace.nodes.find(node => node.kernel === 'Add')!.inputs[1], ['b', custom.inputs[0][1]]);
+    t.is(cost.dataSync()[0], 8);
+  });
   w.dispose();
 });
 

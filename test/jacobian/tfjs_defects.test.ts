@@ -235,3 +235,80 @@ test.serial('fit on wasm: two Conv3D layers are trained', async t => {
   await deep.trainOnBatch(tf.randomNormal([2, 3, 3, 3, 1]), tf.randomNormal([2, 1]));
   t.is(optimizer.lastStep!.status, 'ok');
 });
+
+// ------------------------------------------------------------------------------------------------------------- wrong on every backend
+
+/** Central differences of dyᵀ op(x): exact up to rounding, as these ops are linear between ties. */
+async function byDifferences(backend: string, op: Op, x: Numbers, dy: Numbers, h: number): Promise<Float64Array> {
+  await tf.setBackend(backend);
+  const at = (i: number, change: number): number => tf.tidy(() => {
+    const moved = Float32Array.from(x.values);
+    moved[i] += change;
+    const y = op(tf.tensor(moved, x.shape)).dataSync();
+    return dy.values.reduce((sum, d, k) => sum + d * y[k], 0) as never;
+  });
+  return Float64Array.from(x.values, (_, i) => (at(i, h) - at(i, -h)) / (2 * h));
+}
+
+/** Numbers that differ by 1 at least, all negative. */
+const negative = (shape: number[]): Numbers => ({shape, values: Float32Array.from({length: size(shape)}, (_, i) => -1 - (i * 7919) % size(shape))});
+
+const WRONG: Array<[string, string, string, Op, Numbers, number[], string[]]> = [
+  ['AvgPool', 'x', 'same', x => tf.avgPool(x, 2, 1, 'same'), noise([2, 3, 4, 2], 1), [2, 3, 4, 2], ['cpu', 'wasm']],
+  ['AvgPool', 'x', 'same, strides', x => tf.avgPool(x, [3, 2], 2, 'same'), noise([2, 4, 5, 2], 1), [2, 2, 3, 2], ['cpu', 'wasm']],
+  ['AvgPool', 'x', 'padded by 1', x => tf.avgPool(x, 3, 2, 1), noise([2, 5, 5, 2], 1), [2, 3, 3, 2], ['cpu', 'wasm']],
+  ['AvgPool3D', 'x', 'same', x => tf.avgPool3d(x, 2, 1, 'same'), noise([2, 3, 2, 2, 1], 1), [2, 3, 2, 2, 1], ['cpu', 'wasm']],
+  ['MaxPool3D', 'x', 'negative numbers', x => tf.maxPool3d(x, 2, 1, 'same'), negative([1, 3, 3, 2, 2]), [1, 3, 3, 2, 2], ['wasm']],
+  ['MirrorPad', 'x', 'reflect', x => tf.mirrorPad(x, [[2, 1], [0, 2]], 'reflect'), noise([4, 3], 1), [7, 5], ['cpu', 'wasm']],
+  ['MirrorPad', 'x', 'symmetric', x => tf.mirrorPad(x, [[2, 1], [0, 2]], 'symmetric'), noise([4, 3], 1), [7, 5], ['cpu', 'wasm']],
+];
+
+for (const [kernel, name, what, op, x, shape, backends] of WRONG) {
+  for (const backend of backends) {
+    test.serial(`defect: the gradient of ${kernel} (${what}) on ${backend}`, async t => {
+      const dy = noise(shape, 7);
+      const expected = await byDifferences(backend, op, x, dy, 0.25);
+      t.true(relativeError(await byTape(backend, op, [x], dy), expected) > 0.05, 'tfjs has mended this: drop our rule');
+      t.true(relativeError(await byUs(t, backend, kernel, op, [x], dy, name), expected) < 1e-5);
+    });
+  }
+}
+
+test.serial('average pooling without padding costs nothing more', async t => {
+  await tf.setBackend('cpu');
+  const x = noise([2, 4, 4, 2], 1);
+  t.deepEqual(await byUs(t, 'cpu', 'AvgPool', p => tf.avgPool(p, 2, 2, 'same'), [x], noise([2, 2, 2, 2], 2), 'x'),
+      await byTape('cpu', p => tf.avgPool(p, 2, 2, 'same'), [x], noise([2, 2, 2, 2], 2)));
+});
+
+test.serial('defect: the gradient of ResizeBilinear on cpu has height and width exchanged', async t => {
+  const [x, dy] = [noise([2, 3, 4, 2], 1), noise([2, 5, 7, 2], 2)];
+  const op: Op = images => tf.image.resizeBilinear(images, [5, 7]);
+  await t.throwsAsync(byTape('cpu', op, [x], dy), {message: /has shape '2,4,3,2'/}, 'tfjs has mended this: drop our rule');
+  t.true(relativeError(await byUs(t, 'cpu', 'ResizeBilinear', op, [x], dy, 'images'), await byDifferences('wasm', op, x, dy, 0.25)) < 1e-5);
+});
+
+test.serial('defect: ResizeBilinear with halfPixelCenters, Dilation2D on wasm, pooling with sizes rounded up: wrong in tfjs, refused by us', async t => {
+  const [x, filter] = [noise([1, 3, 3, 2], 1), noise([2, 2, 2], 3)];
+  const resize: Op = images => tf.image.resizeBilinear(images, [5, 5], false, true);
+  const dilate: Op = images => tf.dilation2d(tf.sub<tf.Tensor4D>(images, 5), tensor(filter) as tf.Tensor3D, 1, 'valid');
+  for (const [backend, kernel, name, op, shape, message] of [
+    ['cpu', 'ResizeBilinear', 'images', resize, [1, 5, 5, 2], /wrong with halfPixelCenters/],
+    ['wasm', 'Dilation2D', 'x', dilate, [1, 2, 2, 2], /'Dilation2D' is wrong on the WASM backend/],
+  ] as Array<[string, string, string, Op, number[], RegExp]>) {
+    const dy = noise(shape, 7);
+    const expected = await byDifferences(backend, op, x, dy, 1e-3);
+    t.true(relativeError(await byTape(backend, op, [x], dy), expected) > 0.05, `${kernel}: tfjs has mended this`);
+    await t.throwsAsync(byUs(t, backend, kernel, op, [x], dy, name), {message});
+  }
+  await t.throwsAsync(byUs(t, 'cpu', 'AvgPool', p => tf.avgPool(p, 3, 2, 1, 'ceil'), [noise([1, 6, 6, 1], 1)], noise([1, 4, 4, 1], 2), 'x'),
+      {message: /'AvgPool' is wrong with sizes rounded by 'ceil'/});
+});
+
+test.serial('defect: the derivative of a⁰ at a = 0', async t => {
+  const [zeroes, dy] = [{shape: [2], values: new Float32Array(2)}, noise([2], 1)];
+  for (const backend of ['cpu', 'wasm']) {
+    t.true((await byTape(backend, x => tf.pow(x, 0), [zeroes], dy)).every(Number.isNaN), 'tfjs has mended this: drop our rule');
+    t.true(zero(await byUs(t, backend, 'Pow', x => tf.pow(x, 0), [zeroes], dy, 'a')));
+  }
+});
