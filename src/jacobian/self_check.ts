@@ -2,6 +2,7 @@ import {neg, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import type {BatchJacobian} from './batch_jacobian';
+import {distance, floats, norm, pseudoRandom} from './compare';
 import {sumTo} from './cotangents';
 import {add, matMul, shaped} from './kernels';
 import {collect, sweepBack} from './parameter';
@@ -94,20 +95,27 @@ function findProblemByVariable(plan: Plan, jacobian: BatchJacobian, u: Tensor, m
   return null;
 }
 
+/** The cotangents of the blocks of rows from those of all rows: of the value that holds them, or has their shape, in each block. */
+export function seedsOf(trace: Trace, plan: Plan, u: Tensor): Tensor[] {
+  const byExample = reshape(u, [plan.analysis.batch, plan.components]);
+  let from = 0;
+  return plan.blocks.map((block, b) => {
+    const part = slice(byExample, [0, from], [plan.analysis.batch, plan.perExample[b]]);
+    from += plan.perExample[b];
+    return reshape(part, trace.values[block.value].shape);
+  });
+}
+
 /** Jᵀu by one reverse sweep over the whole trace, with tfjs's gradients only, by index of the variable. */
 function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Tensor> {
-  const {batch, dependent, variableOf} = plan.analysis;
-  const byExample = reshape(u, [batch, plan.components]);
+  const {dependent, variableOf} = plan.analysis;
   const seeds = new Map<number, Tensor>();
-  let from = 0;
-  plan.blocks.forEach((block, b) => {
-    const part = slice(byExample, [0, from], [batch, plan.perExample[b]]);
-    from += plan.perExample[b];
-    const seed = reshape(part, trace.values[block.value].shape);
-    const plant = (value: number, cotangent: Tensor): void => {
-      const known = seeds.get(value);
-      seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
-    };
+  const plant = (value: number, cotangent: Tensor): void => {
+    const known = seeds.get(value);
+    seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
+  };
+  seedsOf(trace, plan, u).forEach((seed, b) => {
+    const block = plan.blocks[b];
     if (block.difference === null) {
       plant(block.value, seed);
       return;
@@ -120,28 +128,3 @@ function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Ten
   const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value]);
   return collect(cotangents, variableOf.keys(), variableOf);
 }
-
-/** Uniform in [-1, 1], the same on every machine (mulberry32, Tommy Ettinger). */
-function pseudoRandom(n: number): Float32Array {
-  let state = 0x9e3779b9;
-  return Float32Array.from({length: n}, () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  });
-}
-
-const floats = (t: Tensor | null, size: number): Float32Array =>
-  t === null ? new Float32Array(size) : t.dataSync() as Float32Array;
-
-function norm(a: ArrayLike<number>): number {
-  let square = 0;
-  for (let i = 0; i < a.length; i++) {
-    square += a[i] ** 2;
-  }
-  return Math.sqrt(square);
-}
-
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  norm(Float64Array.from({length: a.length}, (_, i) => a[i] - b[i]));
