@@ -14,6 +14,7 @@ import {OptimizerState} from './optimizer_state';
 import type {NamedTensor} from './optimizer_state';
 import {checkOption, checkOptions} from './options';
 import type {GgnOptions} from './options';
+import {checkPrecision} from './precision';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
 
@@ -87,7 +88,7 @@ export class GramGaussNewton extends Optimizer {
    * @param returnCost - whether to return the loss (at the weights before the step).
    * @param varList - variables to train; by default all trainable variables that f() uses.
    * @throws Error for a loss that is no sum of squares, a model that couples the examples of a batch or has a layer
-   * that tfjs cannot differentiate, and for numbers that are not finite.
+   * that tfjs cannot differentiate, for numbers that are not finite, and on a WebGL backend of float16 textures.
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
     const settings = {
@@ -100,6 +101,7 @@ export class GramGaussNewton extends Optimizer {
       throw ggnError(`minimize() takes the function that computes the loss, as in minimize(() => loss); received ${typeof f}.`);
     }
     const trained = trainedVariables(varList);
+    checkPrecision();
     const cost = tidy(() => this.takeStep(f, trained, settings));
     if (returnCost) {
       return cost;

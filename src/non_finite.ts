@@ -2,6 +2,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
+import {NO_ROWS} from './rows';
 
 /**
  * Says where numbers that are not finite come from: weights, inputs, targets, or the computation itself.
@@ -26,6 +27,10 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
       return ggnError(`${what}: a tensor of shape [${trace.values[value].shape.join()}] that the loss is computed from ` +
           `holds values that are not finite. Clean the data. ${advice}`);
     }
+  }
+  // The mean of nothing is 0 on cpu and WASM, and not a number on tfjs-node.
+  if (trace.nodes.some(({kernel, inputs}) => kernel === 'Mean' && trace.values[inputs[0][1]].size === 0)) {
+    return ggnError(NO_ROWS);
   }
   return ggnError(`${what} although weights and data are finite: float32 overflows. Scale inputs and targets. ${advice}`);
 }

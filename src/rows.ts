@@ -14,6 +14,8 @@ import type {Plan, RowBlock} from './jacobian/plan';
 /** Rows that one step can hold: the n x n Gram matrix in float64 takes 512 MiB at this size. */
 const MAX_ROWS = 8192;
 
+export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
+
 /** The rows of a step, in groups with their own number of examples. */
 export interface Rows {
   readonly dependence: Dependence;
@@ -52,7 +54,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const blocks = head.squares.map(square => square.block);
   const count = countRows(trace, blocks);
   if (count === 0) {
-    throw ggnError('this step has no rows: the batch holds no examples. Leave empty batches out.');
+    throw ggnError(NO_ROWS);
   }
   if (count > MAX_ROWS) {
     throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +

@@ -1,4 +1,4 @@
-import {addN, getBackend, scalar, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {addN, getBackend, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
@@ -6,10 +6,10 @@ import {checkedJacobian, total} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
-import {downstream, upstream} from './jacobian/analysis';
-import type {Dependence} from './jacobian/analysis';
-import {add, addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
-import {collect, pullByRules, sweepBack} from './jacobian/parameter';
+import {gradientThroughStatistics, StatisticsJacobian} from './jacobian/frozen_statistics';
+import type {JacobianOperator} from './jacobian/frozen_statistics';
+import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import {collect, sweepBack} from './jacobian/parameter';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {squaredError} from './losses/squared_error';
@@ -38,13 +38,18 @@ export interface StepSettings {
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;
 }
 
+/** A Jacobian and its Gram matrices by group of variables. */
+interface Linearized {
+  readonly jacobian: JacobianOperator;
+  readonly grams: readonly Float64Array[];
+}
+
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;
 
 /**
  * The damped Gram-Gauss-Newton step of a traced loss: rows, batch Jacobian, Gram matrix and the one formula of
- * `solve/damped_gram`, with e the gradient of regularizers and of what flows through statistics of the batch, and d_prev the last
- * accepted step.
+ * `solve/damped_gram`, with e the gradient of regularizers and d_prev the last accepted step.
  *
  * @throws for a loss, model or numbers that no exact step can be taken from; nothing has been changed then.
  */
@@ -55,22 +60,25 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const distinct = [...new Set(rhos)];
   const groupOf = rhos.map(rho => distinct.indexOf(rho));
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
-  const {plans, grams} = checked;
+  const {plans} = checked;
 
   const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
   if (weight.some(w => w < 0)) {
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
   const loss = squaredError(residual, weight);
-  const extra = clock.time('linearize', () => extraGradient(trace, rows, plans));
+  const linearized = clock.time('linearize', () =>
+    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf));
+  const {jacobian, grams} = linearized;
+  const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const last = settings.previous(variables);
   const previous = settings.momentum === 0 ? last.map(() => null) : last;
   const products = clock.time('gram', () => ({
-    previous: applyByGroup(checked, groupOf, distinct.length, previous),
-    extra: applyByGroup(checked, groupOf, distinct.length, extra),
+    previous: applyByGroup(linearized, groupOf, distinct.length, previous),
+    extra: applyByGroup(linearized, groupOf, distinct.length, extra),
   }));
-  checkProducts(products.extra, `the gradient of a regularizer${plans.some(plan => plan.analysis.frozen.size > 0) ? ' or of a statistic of the batch' : ''} ` +
-      'is not finite. Check the strength of the regularizer, and that it has a derivative at these weights (a norm has none at 0)');
+  checkProducts(products.extra, 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
+      'these weights (a norm has none at 0)');
   checkProducts(products.previous, 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the ' +
       'model with a new ggn()');
   const groups: GramGroup[] = distinct.map((rho, g) =>
@@ -80,13 +88,13 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const formed = new Map<DampedGramStep, Tensor[]>();
   const form = (solution: DampedGramStep): Tensor[] => {
     if (!formed.has(solution)) {
-      formed.set(solution, clock.time('update', () => formStep(checked, variables, solution, groupOf, previous, extra)));
+      formed.set(solution, clock.time('update', () => formStep(linearized, variables, solution, groupOf, previous, extra)));
     }
     return formed.get(solution)!;
   };
-  const result = clock.time('solve', () => dampedStep({n: checked.jacobian.rows, groups, root: loss.root,
+  const result = clock.time('solve', () => dampedStep({n: jacobian.rows, groups, root: loss.root,
     residual: {z: loss.z}, momentum: settings.momentum}, {damping: settings.damping, rows: loss.weighted, parameters,
-    verify: solution => agrees(checked.jacobian.apply(form(solution)).dataSync(), solution.change)}));
+    verify: solution => agrees(jacobian.apply(form(solution)).dataSync(), solution.change)}));
   const step = result.solution === null ? null : form(result.solution);
   const norm = step === null ? 0 : clock.time('update', () => Math.sqrt(sumOfSquares(step)));
   if (!Number.isFinite(norm)) {
@@ -94,7 +102,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
         'more damping.');
   }
   return {variables, step, norm, report: {
-    rows: checked.jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
+    rows: jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
     gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
     jacobian: describe(rows, plans)}};
 }
@@ -104,37 +112,29 @@ function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'
     groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch';
 }
 
-/**
- * e = g - Jᵀq by variable: the gradient of everything in the loss that is not a row, and of what reaches the rows through frozen
- * statistics of the batch. Found by a sweep of its own, not as that difference, which would leave rounding in every variable.
- */
-function extraGradient(trace: Trace, {head, dependence}: Rows, plans: readonly Plan[]): Array<Tensor | null> {
-  const seeds = new Map(head.extra);
-  for (const [value, cotangent] of plans.flatMap(plan => frozenCotangents(trace, dependence, plan))) {
-    const known = seeds.get(value);
-    seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
-  }
-  if (seeds.size === 0) {
+/** e by variable: the gradient of everything in the loss that is not a row. */
+function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | null> {
+  if (head.extra.size === 0) {
     return dependence.variables.map(() => null);
   }
-  const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependence.dependent[value], pullByRules);
+  const cotangents = sweepBack(trace.values, trace.nodes, head.extra, value => dependence.dependent[value]);
   const gradients = collect(cotangents, dependence.variableOf.keys(), dependence.variableOf);
   return dependence.variables.map((_, v) => gradients.get(v) ?? null);
 }
 
-/** The derivative of the loss, through these rows, in every statistic that is frozen for them, the others held constant. */
-function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {frozen}, blocks}: Plan): Array<[number, Tensor]> {
-  if (frozen.size === 0) {
-    return [];
+/** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
+function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, residual: Float64Array, z: Float64Array,
+    groupOf: readonly number[]): Linearized {
+  const size = z.reduce((sum, x) => sum + x * x, 0);
+  if (f === null || size === 0) {
+    return checked;
   }
-  const rows = blocks.map(block => block.value);
-  const behind = downstream(trace, frozen);
-  const [before, after] = [upstream(trace, rows), downstream(trace, new Set(rows))];
-  const nodes = trace.nodes.filter(node => !node.outputs.some(output => frozen.has(output)) &&
-      node.outputs.some(output => before.has(output) || after.has(output)));
-  const cotangents = sweepBack(trace.values, nodes, new Map([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
-    pullByRules);
-  return [...cotangents].filter(([value]) => frozen.has(value));
+  if (f.some(t => t !== null && !Number.isFinite(sum(t).dataSync()[0]))) {
+    throw ggnError('the gradient through a statistic of the batch is not finite. No step was taken.');
+  }
+  // S⁻ᵀz is the residual; what has no weight is 0 in it.
+  const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f);
+  return {jacobian, grams: jacobian.grams(checked.grams, groupOf)};
 }
 
 function checkProducts(products: ReadonlyArray<Float64Array | null>, message: string): void {
@@ -144,7 +144,7 @@ function checkProducts(products: ReadonlyArray<Float64Array | null>, message: st
 }
 
 /** J_g x for each group of variables; null where x is zero on the whole group. */
-function applyByGroup({jacobian}: CheckedJacobian, groupOf: readonly number[], groups: number,
+function applyByGroup({jacobian}: Linearized, groupOf: readonly number[], groups: number,
     x: ReadonlyArray<Tensor | null>): Array<Float64Array | null> {
   return Array.from({length: groups}, (_, g) => {
     const part = x.map((t, v) => groupOf[v] === g ? t : null);
@@ -153,7 +153,7 @@ function applyByGroup({jacobian}: CheckedJacobian, groupOf: readonly number[], g
 }
 
 /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
-function formStep({jacobian}: CheckedJacobian, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
+function formStep({jacobian}: Linearized, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
     previous: ReadonlyArray<Tensor | null>, extra: ReadonlyArray<Tensor | null>): Tensor[] {
   const pulled: Array<Tensor | null> = groupOf.map(() => null);
   solution.groups.forEach((group, g) => {

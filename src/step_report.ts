@@ -35,9 +35,8 @@ export interface StepReport {
    * - `'batch'`: exact, with one reverse sweep per output.
    * - `'rowByRow'`: exact, with one reverse sweep for every row of a term whose examples cannot be told apart. Slow.
    * - `'frozenStatistics'`: with the statistics of the batch (means, variances, ... over the examples, as batch normalisation takes
-   *   them) held constant, since through them every output depends on every example. The gradient is exact all the same: what flows
-   *   through the statistics is part of it, so the step goes downhill on the loss that f() computes; only its curvature is that of
-   *   the network with the statistics of this batch as constants.
+   *   them) held constant, since through them every output depends on every example; then changed by the least that makes the
+   *   gradient exact, what flows through the statistics included.
    */
   readonly jacobian: 'batch' | 'rowByRow' | 'frozenStatistics';
   /** Milliseconds spent in each part of the step. */

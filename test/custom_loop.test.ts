@@ -351,3 +351,20 @@ test.serial('terms of different sizes need no more than a batch each', t => {
       {message: /cannot be told apart behind the kernel 'Reverse', and a step of 1100 rows is too large to go row by row \(at most 1024\)/});
   tf.dispose([w, many, few]);
 });
+
+test.serial('frozen statistics in two terms of different sizes: the exact gradient', t => {
+  const model = tf.sequential({layers: [tf.layers.dense({units: 4, inputShape: [3], activation: 'tanh'}), tf.layers.batchNormalization(), tf.layers.dense({units: 1})]});
+  const [x, z] = [noise([900, 3], 71), noise([300, 3], 72)];
+  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const out = (p: tf.Tensor): tf.Tensor => model.apply(p, {training: true}) as tf.Tensor;
+  const loss = (): tf.Scalar => out(x).sub(1).square().mean().add(out(z).sum(1).square().mean().mul(2)).add(variables[0].square().sum().mul(0.1));
+  const {grads} = tf.variableGrads(loss, variables);
+  const expected = Math.hypot(...variables.flatMap(v => [...grads[v.name].dataSync()]));
+  const optimizer = ggn();
+  optimizer.minimize(loss);
+  t.is(optimizer.lastStep!.jacobian, 'frozenStatistics');
+  t.true(Math.abs(optimizer.lastStep!.gradientNorm / expected - 1) < 1e-4, `${optimizer.lastStep!.gradientNorm} ${expected}`);
+  optimizer.dispose();
+  model.dispose();
+  tf.dispose([x, z, grads]);
+});

@@ -276,11 +276,12 @@ class Recorder {
   }
 
   /**
-   * One more reference to the same data, beyond the reach of every scope. By Reshape: Identity copies on WASM, where
-   * a step would pay for a second set of weights.
+   * One more reference to the same data, beyond the reach of every scope. On WASM by Reshape: Identity copies there,
+   * and a step would pay for a second set of weights; on tfjs-node it is Reshape that makes new data.
    */
   private hold(t: Tensor): Tensor {
-    return this.open.keep(this.run.call(this.open, 'Reshape', {x: t}, {shape: t.shape}) as Tensor);
+    const kernel = this.open.backendName === 'wasm' ? 'Reshape' : 'Identity';
+    return this.open.keep(this.run.call(this.open, kernel, {x: t}, kernel === 'Reshape' ? {shape: t.shape} : {}) as Tensor);
   }
 }
 

@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {depthwiseProduct, patchProduct} from './patches';
+import {padSpatial} from './spatial';
 
 /** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
 export type Operand = 'x' | 'filter' | 'y';
@@ -144,7 +145,7 @@ function fit(t: Tensor, spatial: 2 | 3, before: readonly number[], sizes: readon
     result = slice(result, begin, end.map((e, i) => e - begin[i]));
   }
   if ([...lead, ...trail].some(p => p > 0)) {
-    result = pad(result, [[0, 0], ...lead.map((p, i) => [Math.max(0, p), Math.max(0, trail[i])] as [number, number]), [0, 0]]);
+    result = padSpatial(result, lead.map((p, i) => [Math.max(0, p), Math.max(0, trail[i])]));
   }
   return result;
 }

@@ -171,11 +171,19 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
     if (wanted.length === 0 || dys.every(dy => dy === null)) {
       continue;
     }
-    pull(values, node, dys, wanted.map(([name]) => name)).forEach((more, k) => {
+    const spent = dys.filter(dy => dy !== null);
+    tidy(() => pull(values, node, dys, wanted.map(([name]) => name))).forEach((more, k) => {
       const [, value] = wanted[k];
       const known = found.get(value);
       found.set(value, known === undefined ? more : add(known, more));
+      if (known !== undefined) {
+        spent.push(known, more);
+      }
     });
+    // What lies behind us is not held until the sweep is over: it would be the largest part of a step's memory.
+    node.outputs.forEach(output => found.delete(output));
+    const needed = new Set([...seeds.values(), ...found.values()]);
+    spent.forEach(t => needed.has(t) || t.dispose());
   }
   return found;
 }

@@ -1,10 +1,11 @@
-import {add, concat, getBackend, matMul as batchMatMul, mul, pad, reshape, slice, stridedSlice, sum, tensor, tidy} from '@tensorflow/tfjs-core';
+import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {sum as sumOf} from '../solve/elementwise';
 import {matrixProduct, rowMajor} from '../solve/matrix_product';
 import type {Convolution} from './convolution';
 import {matMul} from './kernels';
 import {blockFloats} from './memory';
+import {padSpatial, sliceSpatial} from './spatial';
 
 /**
  * Patches of the input of a convolution: row (image, output position), column (filter position, channel), so that
@@ -73,12 +74,11 @@ function shiftedInputs(c: Convolution, x: Tensor): Tensor[] {
   const span = (axis: number): number => (c.output[axis] - 1) * c.strides[axis] + 1;
   const lead = axes.map(axis => Math.max(0, c.before[axis]));
   const trail = axes.map(axis => Math.max(0, span(axis) + (c.filter[axis] - 1) * c.dilations[axis] - c.input[axis] - c.before[axis]));
-  const padded = [...lead, ...trail].every(p => p === 0) ? x : pad(x, [[0, 0], ...lead.map((p, i) => [p, trail[i]] as [number, number]), [0, 0]]);
+  const padded = [...lead, ...trail].every(p => p === 0) ? x : padSpatial(x, lead.map((p, i) => [p, trail[i]]));
   return Array.from({length: filterPositions(c)}, (_, k) => {
     const at = [Math.floor(k / (c.filter[1] * c.filter[2])), Math.floor(k / c.filter[2]) % c.filter[1], k % c.filter[2]];
     const begin = axes.map((axis, i) => at[axis] * c.dilations[axis] - c.before[axis] + lead[i]);
-    return stridedSlice(padded, [0, ...begin, 0], [c.images, ...axes.map((axis, i) => begin[i] + span(axis)), c.inChannels],
-        [1, ...axes.map(axis => c.strides[axis]), 1]);
+    return sliceSpatial(padded, axes.map((axis, i) => [begin[i], begin[i] + span(axis), c.strides[axis]]));
   });
 }
 
@@ -93,10 +93,13 @@ export function patchTensor(c: Convolution, x: Tensor): Tensor {
 /** The same convolution of some of the images only. */
 export const ofImages = (c: Convolution, images: number): Convolution => ({...c, images});
 
+/** Floats of patches that are multiplied at once: 4 MiB, enough for the speed of one large product. */
+const PATCH_BLOCK = 2 ** 20;
+
 /** patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit. */
 export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
-  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(blockFloats(), 2 ** 21) / (positions * columns))));
+  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns))));
   return tidy(() => {
     const isCpu = getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;

@@ -1,5 +1,5 @@
-import {add, backend_util, cast, concat, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, sum, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {add, backend_util, cast, concat, engine, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, sum, zeros} from '@tensorflow/tfjs-core';
+import type {NamedAttrMap, Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 
@@ -10,6 +10,7 @@ import {ggnError} from '../errors';
  * - MaxPool on wasm: its gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
  *   positive number goes to the first entry of the input instead.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
+ * - ResizeBilinear on cpu: the gradient of an image that is not square has its height and width exchanged in its shape.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
  *
  * @returns input cotangents in place of tfjs's, by input name; null where tfjs is right.
@@ -21,6 +22,10 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
   }
   if (node.kernel === 'ResizeNearestNeighbor' && backend === 'cpu') {
     return {images: () => resizeNearest(node, value('images'), dy)};
+  }
+  if (node.kernel === 'ResizeBilinear' && backend === 'cpu') {
+    const images = value('images');
+    return {images: () => reshape(engine().runKernel<Tensor>('ResizeBilinearGrad', {images, dy}, node.attrs as NamedAttrMap), images.shape)};
   }
   return null;
 }

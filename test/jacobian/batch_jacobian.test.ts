@@ -2,17 +2,19 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {cases, disposeBatch, residualRows, rowWeights, variablesOf} from '../cases';
+import {cases, disposeBatch, rowWeights, variablesOf} from '../cases';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
+import {referenceRows} from '../reference/rows';
 import {withFrozenStatistics} from '../support/frozen_statistics';
 import {Probe, relativeError} from '../support/probe';
+import {refusalOf, runsOn} from '../support/whole_step';
 
 /** Float32 sums of a few hundred terms, in another order: 2⁻²⁴ times the square root of a few hundred, with room for cancellation. */
 const TOLERANCE = 2e-5;
 
 // With a batch of one, too: the smaller last batch of an epoch.
 for (const [backend, size] of [['cpu'], ['wasm'], ['cpu', 1]] as ReadonlyArray<['cpu' | 'wasm', number?]>) {
-  for (const c of cases.filter(c => c.refused === undefined && c.backends.includes(backend) && !(backend === 'wasm' && c.refusedOn !== undefined))) {
+  for (const c of cases.filter(c => runsOn(c, backend) && refusalOf(c, backend) === undefined)) {
     if (size !== undefined && c.name.includes('stateful')) {
       continue;  // built for one size of batch
     }
@@ -21,9 +23,9 @@ for (const [backend, size] of [['cpu'], ['wasm'], ['cpu', 1]] as ReadonlyArray<[
       const model = c.model();
       const batch = c.batch(size);
       const names = variablesOf(model);
-      const exact = (): tf.Tensor => residualRows(model, batch);
+      const exact = (): tf.Tensor => referenceRows(model, batch);
       // The statistics of one example are that example's own.
-      const reference = denseJacobian(c.frozen && size !== 1 ? withFrozenStatistics(exact) : exact, names);
+      const reference = denseJacobian(c.kind === 'frozen' && size !== 1 ? withFrozenStatistics(exact) : exact, names);
       const weights = rowWeights(model, batch);
       await tf.setBackend(backend);
       let looked = 0;
@@ -62,7 +64,8 @@ for (const [backend, size] of [['cpu'], ['wasm'], ['cpu', 1]] as ReadonlyArray<[
         t.true(relativeError(flat, transposed) < TOLERANCE, 'Jᵀu');
       })});
       const tensors = tf.memory().numTensors;
-      const states = model.layers.filter(layer => (layer as unknown as {stateful: boolean}).stateful).length * 2;
+      const states = model.layers.filter(layer => (layer as unknown as {stateful: boolean}).stateful)
+        .reduce((count, layer) => count + [(layer as unknown as {cell: {stateSize: number | number[]}}).cell.stateSize].flat().length, 0);
       const loss = await model.trainOnBatch(batch.x, batch.y);
       t.is(looked, 1);
       t.true(Number.isFinite(Array.isArray(loss) ? loss[0] : loss));

@@ -153,6 +153,16 @@ test.serial('ResizeNearestNeighbor on cpu by a broken factor is refused', async 
   }
 });
 
+test.serial('defect: ResizeBilinear on cpu exchanges height and width of an image that is not square', async t => {
+  const resize: Op = x => tf.image.resizeBilinear(x, [4, 5]);
+  const [x, dy] = [noise([2, 2, 3, 2], 1), noise([2, 4, 5, 2], 2)];
+  await t.throwsAsync(byTape('cpu', resize, [x], dy), {message: /has shape '2,3,2,2'/}, 'tfjs has mended ResizeBilinearGrad on cpu: drop our rule');
+  for (const align of [false, true]) {
+    const op: Op = x => tf.image.resizeBilinear(x, [4, 5], align);
+    t.true(relativeError(await byUs(t, 'cpu', 'ResizeBilinear', op, [x], dy, 'images'), await byUnits(op, x.shape, dy)) < 1e-6);
+  }
+});
+
 test.serial('ResizeNearestNeighbor on wasm is right', async t => {
   for (const [to, align] of [[[4, 4], false], [[3, 3], false], [[5, 5], true]] as Array<[[number, number], boolean]>) {
     const resize: Op = x => tf.image.resizeNearestNeighbor(x, to, align);

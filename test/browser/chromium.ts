@@ -1,0 +1,54 @@
+/** A page in headless Chromium, served from localhost: for what only a browser has. */
+import fs from 'node:fs';
+import http from 'node:http';
+import type {AddressInfo} from 'node:net';
+import {fileURLToPath} from 'node:url';
+import {build} from 'esbuild';
+import {chromium, type Page} from 'playwright-core';
+
+const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** Whether there is a Chromium: Debian's, or the one that the environment variable CHROMIUM names. */
+export const hasChromium = (): boolean => fs.existsSync(EXECUTABLE);
+
+export interface OpenPage {
+  page: Page;
+  close(): Promise<void>;
+}
+
+/**
+ * Bundles a script with all it imports and opens a page that has run it.
+ *
+ * @param entry the script, relative to this folder.
+ * @param query of the page's address; tfjs reads its flags there, as in 'tfjsflags=WEBGL_FORCE_F16_TEXTURES:true'.
+ */
+export async function openPage(entry: string, query = ''): Promise<OpenPage> {
+  const script = await bundle(entry);
+  const server = http.createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
+    response.end(isScript ? script : '<!doctype html><title>tfjs-ggn</title><script src="page.js"></script>');
+  });
+  await new Promise<void>(ready => server.listen(0, '127.0.0.1', ready));
+  const browser = await chromium.launch({executablePath: EXECUTABLE, args: [
+    '--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync']});
+  const page = await browser.newPage();
+  page.on('pageerror', error => console.error(error));
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/?${query}`);
+  return {
+    page,
+    close: async () => {
+      await browser.close();
+      server.close();
+    },
+  };
+}
+
+async function bundle(entry: string): Promise<string> {
+  const {outputFiles} = await build({
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    bundle: true, write: false, platform: 'browser', format: 'iife', target: 'es2022', logLevel: 'error',
+  });
+  return outputFiles[0].text;
+}

@@ -1,0 +1,4 @@
+/** Whole steps of every case on tfjs-node. */
+import {testSteps} from '../support/step_tests';
+
+testSteps('tensorflow');
