@@ -29,9 +29,8 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
           `taken. If you have registered a gradient of your own for '${node.kernel}', mend it, or give the op a name of its own, by tf.customGrad ` +
           'say; otherwise please report the model. Another optimizer will train it.');
     case 'own':
-      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where}, which tfjs lacks, computes wrongly or too slowly on this ` +
-          `backend, differs from what the kernel itself does by ${size}. No step was taken. Please report the model; on another backend (cpu, ` +
-          'wasm, webgl, tfjs-node) it may train.');
+      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from what the kernel itself does by ${size}; tfjs has none on this ` +
+          'backend, or a wrong or slow one. No step was taken. Please report the model; on another backend (cpu, wasm, webgl, tfjs-node) it may train.');
     case 'couples':
       return ggnError(`${start} ${capitalized(kernels)}${where} mixes the examples of the batch: through it, one example has an influence on the ` +
           `outputs of another (by ${size}), and no rule says how. No step was taken. Let each example go its own way there, if the model ` +
@@ -41,7 +40,7 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
           `${kernels}${where}, is wrong by ${size}. No step was taken. Please report the model; another optimizer will train it.`);
     case 'joined':
       return ggnError(`${start} Each use of ${variable} in ${kernels}${where} is right, but the product ${fault.product} of all of them together is ` +
-          `wrong by ${size}${fault.nodes.length > 1 ? ': cross terms between the uses are missing' : ''}. No step was taken. Please report the model; ` +
+          `wrong by ${size}${fault.nodes.length > 1 && fault.product === 'G u' ? ': cross terms between the uses are missing' : ''}. No step was taken. Please report the model; ` +
           'another optimizer will train it.');
   }
 }

@@ -1,10 +1,12 @@
-import {tensor, tidy} from '@tensorflow/tfjs-core';
+import {slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {Trace, TraceNode} from '../capture/trace';
 import type {Analysis} from './analysis';
+import type {BatchStride} from './batch_axis';
 import {pseudoRandom} from './compare';
 import {convolutionOf} from './convolution';
+import type {Convolution} from './convolution';
 import {hasOwnGradient, tfjsCotangents, unfused} from './cotangents';
 import type {Values} from './cotangents';
 import type {Fault} from './fault';
@@ -59,18 +61,41 @@ export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
 
 /** The largest difference of the two sums, over the examples; 0 where there is no identity. */
 function adjointDifference(values: Values, {strides, batch}: Analysis, node: TraceNode, name: string): number {
-  const isLinear = convolutionOf(values, node) !== null || (LINEAR[node.kernel] ?? []).includes(name);
+  const convolution = convolutionOf(values, node);
+  const isLinear = convolution !== null || (LINEAR[node.kernel] ?? []).includes(name);
   if (!isLinear && !(HOMOGENEOUS[node.kernel] ?? []).includes(name)) {
     return 0;
   }
+  return convolution === null ? compare(values, node, name, isLinear, value => strides[value] ?? null, batch) :
+    compareImages(values, node, convolution, name);
+}
+
+/** The images of a convolution do not meet: a few of them are tested. How they are put together shows in the rest of the self-check. */
+function compareImages(values: Values, node: TraceNode, {images, names}: Convolution, name: string): number {
+  const count = Math.min(images, IMAGES);
+  const few = [...values];
+  const withImages = [names.x, names.y].map(operand => operand === null ? node.outputs[0] : inputOf(node, operand));
+  for (const value of withImages) {
+    few[value] = slice(values[value], values[value].shape.map(() => 0), values[value].shape.map((size, axis) => axis === 0 ? count : size));
+  }
+  const {inputShape} = node.attrs as {inputShape?: number[]};
+  const attrs = inputShape === undefined ? node.attrs : {...node.attrs, inputShape: [count, ...inputShape.slice(1)]};
+  return compare(few, {...node, attrs}, name, true, value => withImages.includes(value) ? few[value].size / count : null, count);
+}
+
+const IMAGES = 16;
+
+const inputOf = (node: TraceNode, name: string): number => node.inputs.find(([n]) => n === name)![1];
+
+function compare(values: Values, node: TraceNode, name: string, isLinear: boolean, strideOf: (value: number) => BatchStride, batch: number): number {
   const [output] = node.outputs;
-  const input = node.inputs.find(([n]) => n === name)![1];
+  const input = inputOf(node, name);
   const x = isLinear ? tensor(pseudoRandom(values[input].size, 1), values[input].shape) : values[input];
   const y = isLinear ? runKernel(node.kernel, Object.fromEntries(node.inputs.map(([n, v]) => [n, n === name ? x : values[v]])), node.attrs) as Tensor :
     values[output];
   const delta = tensor(pseudoRandom(y.size, 2), y.shape);
   const pulled = tfjsCotangents(values, node, [delta])[name]();
-  const [before, after] = [strides[input] ?? null, strides[output] ?? null];
+  const [before, after] = [strideOf(input), strideOf(output)];
   const examples = before === null || after === null ? 1 : batch;
   const left = innerProducts(y, delta, after ?? y.size, examples);
   const right = innerProducts(x, pulled, before ?? x.size, examples);

@@ -42,8 +42,11 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(square);
 }
 
-/** |a - b| over the larger of |a| and |b|; 0 for two zeros. Not a number where one of them is not. */
+/** Norm below which the entries are float32's denormals, or close to them: there is nothing to compare. */
+export const NOISE = 1e-30;
+
+/** |a - b| over the larger of |a| and |b|; 0 where there is nothing to compare, not a number where an entry is not. */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const difference = distance(a, b);
-  return difference === 0 ? 0 : difference / Math.max(norm(a), norm(b));
+  const size = Math.max(norm(a), norm(b));
+  return size < NOISE ? 0 : distance(a, b) / size;
 }
