@@ -4,8 +4,11 @@ import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
+import {failedCheck} from './failed_check';
+import {adjointCheck} from './jacobian/adjoint_check';
 import {BatchAxisLost} from './jacobian/batch_axis';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
+import {findFault} from './jacobian/fault_search';
 import {linearize} from './jacobian/linearize';
 import {RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
@@ -65,7 +68,8 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     const problem = clock.time('linearize', () => checkStack(jacobian, total(grams)));
     if (problem !== null) {
       signatures.forEach(signature => cache.delete(signature));
-      throw failedCheck(problem);
+      throw ggnError(`the self-check of the Jacobian failed: ${problem}. Each of these terms is right by itself. No step was taken. Please ` +
+          'report the model; with one minimize() for each term, or another optimizer, it will train.');
     }
   }
   return {plans, jacobian, grams};
@@ -78,10 +82,10 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
     let grams: Float64Array[] | null = null;
     return {plan, jacobian, grams: () => grams ??= readGrams(jacobian)};
   };
-  const check = ({plan, jacobian, grams}: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): Error | null => {
+  const check = ({plan, jacobian, grams}: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): (() => Error) | null => {
     const gram = total(grams());
     const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, gram, seen));
-    return problem === null ? null : failedCheck(problem);
+    return problem === null ? null : () => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
   };
   const known = cache.get(signature);
   if (known !== undefined) {
@@ -93,7 +97,7 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
     }
     // What the first check could not see is wrong: all ways are tried again, and say so themselves.
   }
-  let failure: Error | null = null;
+  let failure: (() => Error) | null = null;
   const wrong = new Set<BatchAxisLost['reason'] | 'self-check'>();
   for (const attempt of group.attempts) {
     if ((attempt.after === 'lost' && wrong.has('self-check')) || (attempt.after === 'reduces' && !wrong.has('reduces'))) {
@@ -104,6 +108,10 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
       const seen = new Set<number>();
       const problem = check(formed, seen);
       if (problem === null) {
+        const fault = clock.time('linearize', () => adjointCheck(trace, formed.plan));
+        if (fault !== null) {
+          throw failedCheck(null, fault, trace, formed.plan, step);
+        }
         cache.set(signature, {plan: formed.plan, seen, steps: 1});
         return {...formed, isFresh: true};
       }
@@ -114,15 +122,11 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
         throw error;
       }
       wrong.add(error.reason);
-      failure ??= explainLostAxis(error, group.count);
+      failure ??= () => explainLostAxis(error, group.count);
     }
   }
-  throw failure ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count);
+  throw failure?.() ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count);
 }
-
-const failedCheck = (problem: string): Error => ggnError(`the self-check of the Jacobian failed: ${problem}. Either the model couples the ` +
-    'examples of a batch in a way that was not noticed, or a rule of tfjs-ggn is wrong for one of its ops: please report the ' +
-    'model. No step was taken; another optimizer will train it.');
 
 /** Number of variables that the rows use. */
 const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.length > 0).length;

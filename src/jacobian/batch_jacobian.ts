@@ -25,7 +25,7 @@ export class BatchJacobian {
   readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
 
   /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
-  constructor(private readonly values: Values, readonly plan: Plan, private readonly uses: readonly ParameterUse[]) {
+  constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
       (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));

@@ -31,10 +31,8 @@ const FUSED: Record<string, string> = {
 export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotangents): Cotangents {
   if (FUSED[node.kernel] !== undefined) {
     const dy = beforeActivation(values, node, dys[0]!);
-    const names = new Map(node.inputs);
-    const inner: TraceNode = {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
-    const thunks = tfjsCotangents(values, inner, [dy]);
-    const bias = names.get('bias');
+    const thunks = tfjsCotangents(values, unfused(node), [dy]);
+    const bias = new Map(node.inputs).get('bias');
     const last = (): Tensor => node.attrs['dataFormat'] === 'NCHW' ? transpose(dy, [0, 2, 3, 1]) : dy;
     return bias === undefined ? thunks : {...thunks, bias: () => sumTo(last(), values[bias].shape)};
   }
@@ -60,14 +58,34 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
       (config.inputsToSave ?? []).map(name => named.get(name)!))
       .concat(node.outputs.filter((_, i) => config.outputsToSave?.[i]))
       .map(value => values[value]);
-  const {backendName} = openEngine();
-  const valueByName = (name: string): Tensor => values[named.get(name)!];
-  const mended: Partial<Cotangents> = node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, valueByName, dys[0]!),
-    ...mendedCotangents(backendName, node, valueByName, values[node.outputs[0]], dys[0]!)};
+  const mended = mendedOrOwn(values, node, dys);
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
     [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
+}
+
+/** The input cotangents that are ours in the place of tfjs's, but for convolutions: on WASM also of products, where tfjs's run at a tenth of the speed. */
+function mendedOrOwn(values: Values, node: TraceNode, dys: OutputCotangents): Partial<Cotangents> {
+  const {backendName} = openEngine();
+  const named = new Map(node.inputs);
+  const value = (name: string): Tensor => values[named.get(name)!];
+  if (backendName === 'wasm' && node.kernel === 'BatchMatMul' && isPlainProduct(values, node)) {
+    const rule = matMulRule(values, node, dys[0]!);
+    return {a: () => rule('a')!, b: () => rule('b')!};
+  }
+  return node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, value, dys[0]!),
+    ...mendedCotangents(backendName, node, value, values[node.outputs[0]], dys[0]!)};
+}
+
+/**
+ * Whether `tfjsCotangents` gives a gradient of ours in this input, since tfjs has none or a wrong one: comparing with it proves
+ * nothing then, and `adjoint_check.ts` tests it against the kernel itself.
+ */
+export function hasOwnGradient(values: Values, node: TraceNode, name: string): boolean {
+  const plain = unfused(node);
+  const y = values[plain.outputs[0]];
+  return plain.inputs.some(([input]) => input === name) && (ownConvolution(values, plain, y) ?? mendedOrOwn(values, plain, [y]))[name] !== undefined;
 }
 
 /** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
@@ -149,6 +167,9 @@ const tanhRule: OwnRule = (values, node, dy) => () => {
   return sub(dy, mul(mul(dy, y), y));
 };
 
+const isPlainProduct = (values: Values, node: TraceNode): boolean =>
+  !node.attrs['transposeA'] && !node.attrs['transposeB'] && matricesIn(valueOf(values, node, 'b')) === 1;
+
 /**
  * A product with a plain matrix: δ Wᵀ and aᵀδ without transpose flags, which run at a tenth of the speed on WASM
  * (its batch_mat_mul_impl takes XNNPACK only without flags and with one matrix).
@@ -161,7 +182,7 @@ const matMulRule: OwnRule = (values, node, dy) => {
     const x = valueOf(values, node, name);
     const w = valueOf(values, node, name === 'a' ? 'b' : 'a');
     const b = valueOf(values, node, 'b');
-    if (node.attrs['transposeA'] || node.attrs['transposeB'] || matricesIn(b) !== 1) {
+    if (!isPlainProduct(values, node)) {
       return null;
     }
     if (name === 'b') {
@@ -192,6 +213,12 @@ export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {
   return FUSED[node.kernel] === undefined ? node : {...node, attrs: {...node.attrs, activation: 'linear'}};
+}
+
+/** The kernel underneath a fused bias and activation. */
+export function unfused(node: TraceNode): TraceNode {
+  return FUSED[node.kernel] === undefined ? node :
+    {...node, kernel: FUSED[node.kernel], inputs: node.inputs.filter(([name]) => name !== 'bias')};
 }
 
 /** δ in front of the fused activation of a node, from δ behind it. */

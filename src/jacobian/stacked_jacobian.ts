@@ -2,7 +2,8 @@ import {add, concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {addProduct} from '../solve/product';
 import type {BatchJacobian} from './batch_jacobian';
-import {multiplyTransposed, transposed} from './kernels';
+import {relativeDifference} from './compare';
+import {matMul, multiplyTransposed, shaped, transposed} from './kernels';
 import {TOLERANCE} from './self_check';
 import {MatrixUse} from './uses/matmul';
 
@@ -108,9 +109,31 @@ export function checkStack(jacobian: StackedJacobian, gram: Float64Array): strin
     const [a, b] = [direct, product].map(x => Float64Array.from(x.subarray(from, from + rows)));
     const difference = Math.hypot(...a.map((x, i) => x - b[i]));
     if (!(difference <= TOLERANCE * Math.max(Math.hypot(...a), Math.hypot(...b)) + 1e-2 * TOLERANCE * total)) {
-      return `G u differs from J(Jᵀu) by ${(difference / total).toExponential(1)} of its norm between terms of different sizes`;
+      return `G u differs from J(Jᵀu) by ${(difference / total).toExponential(1)} of its norm between terms of different sizes${findVariable(jacobian, u)}`;
     }
     from += rows;
   }
   return null;
+}
+
+/** After a failure: the variable whose blocks are wrong. */
+function findVariable(jacobian: StackedJacobian, u: Float64Array): string {
+  const {variables} = jacobian.parts[0].plan.analysis;
+  const uTensor = tensor(Float32Array.from(u), [u.length]);
+  let found = '';
+  tidy(() => {
+    const pulled = jacobian.applyTranspose(uTensor);
+    const grams = jacobian.gram(variables.map((_, v) => v));
+    for (const [v, variable] of variables.entries()) {
+      const direct = jacobian.apply(pulled.map((part, w) => w === v ? part : null)).dataSync();
+      const product = matMul(grams[v], shaped(uTensor, [u.length, 1])).dataSync();
+      if (!(relativeDifference(direct, product) <= TOLERANCE)) {
+        const kernels = new Set(jacobian.parts.flatMap(({plan}) => plan.bySite[v].sites.map(i => `'${plan.sites[i].node.kernel}'`)));
+        found = `, in the variable '${variable.name}', which the kernels ${[...kernels].join(', ')} use`;
+        return;
+      }
+    }
+  });
+  uTensor.dispose();
+  return found;
 }
