@@ -62,7 +62,7 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   const dy = node.outputs.length === 1 ? dys[0]! : dys.map((d, i) => d ?? zerosLike(values[node.outputs[i]]));
   const thunks: Cotangents = explained(node, () => config.gradFunc(dy, saved, node.attrs as never));
   return Object.fromEntries(Object.entries(thunks).map(([name, thunk]) =>
-    [name, mended[name] ?? (() => checked(node, name, explained(node, thunk), values[named.get(name)!]))]));
+    [name, () => checked(node, name, explained(node, mended[name] ?? thunk), values[named.get(name)!])]));
 }
 
 /** The input cotangents that are ours in the place of tfjs's, but for convolutions: on WASM also of products, where tfjs's run at a tenth of the speed. */

@@ -4,6 +4,7 @@ import {isObserved} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {convolutionOf, convolve} from './convolution';
 import type {Operand} from './convolution';
+import {refuseWrongKernel} from './tfjs_defects';
 import {tableSizes} from './uses/gather';
 
 type ValueOf = (name: string) => Tensor;
@@ -48,6 +49,7 @@ export function ownConvolution(values: readonly Tensor[], node: TraceNode, dy: T
     return null;
   }
   const backend = getBackend();
+  refuseWrongKernel(backend, node);
   const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
   return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
     Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, dy, name)]));

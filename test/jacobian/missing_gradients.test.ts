@@ -171,5 +171,5 @@ test.serial('Conv3DTranspose trains on cpu, which tfjs itself cannot do; on wasm
   t.true(Math.abs(value - dot(mine, w)) < 1e-6 * Math.abs(value));
   await tf.setBackend('wasm');
   const again = tf.tensor(w.dataSync(), w.shape);
-  t.throws(() => grad(f)(again), {message: /transposed 'Conv3D' is wrong on the WASM backend/});
+  t.throws(() => grad(f)(again), {message: /'Conv3DBackpropInputV2' \(conv3dTranspose\) computes wrong values on the WASM backend/});
 });
