@@ -49,7 +49,6 @@ export function ownConvolution(values: readonly Tensor[], node: TraceNode, dy: T
     return null;
   }
   const backend = getBackend();
-  refuseWrongKernel(backend, node);
   const hasGradient = getGradient(node.kernel) != null && c.dilations.every(d => d === 1);
   return hasGradient && backend !== 'wasm' && backend !== 'cpu' ? null :
     Object.fromEntries(node.inputs.map(([name]) => [name, () => convolutionCotangent(values, node, dy, name)]));
@@ -57,6 +56,7 @@ export function ownConvolution(values: readonly Tensor[], node: TraceNode, dy: T
 
 /** The cotangent of an input of a convolution: the same trilinear form, solved for another operand. */
 export function convolutionCotangent(values: readonly Tensor[], node: TraceNode, dy: Tensor, name: string): Tensor {
+  refuseWrongKernel(getBackend(), node);
   const c = convolutionOf(values, node)!;
   const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
   const wanted = operands.find(([, n]) => n === name)![0];
