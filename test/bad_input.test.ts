@@ -312,14 +312,6 @@ test.serial('moving averages of the raw inputs, before the part that fails: put 
   t.notDeepEqual(nonTrainable(model).map(v => [...v.dataSync()])[2], [0, 0, 0], 'the averages move in a step that succeeds');
 });
 
-test.serial('a convolution with dilation: tfjs cannot differentiate it', async t => {
-  const model = tf.sequential({layers: [tf.layers.conv2d({filters: 2, kernelSize: 2, dilationRate: 2, inputShape: [4, 4, 1]}), tf.layers.flatten(), seeded(1, 2)]});
-  const optimizer = ggn();
-  model.compile({optimizer, loss: LOSS, metrics: ['mae']});
-  const [images, targets] = [tf.tensor(wave(32, 3), [2, 4, 4, 1]), tf.tensor2d([[1], [2]])];
-  await refuses(t, {optimizer, variables: trainable(model), act: () => model.trainOnBatch(images, targets), message: /dilation/i});
-});
-
 class Cumprod extends tf.layers.Layer {
   static className = 'BadInputCumprod';
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, GramGaussNewton, type NamedTensor} from '../src/index';
 
-const OPTIONS = {learningRate: 0.4, damping: 0.05, momentum: 0.8};
+const OPTIONS = {learningRate: 0.4, damping: 0.05, momentum: 0.8, memoryLimit: 2 ** 28};
 
 await tf.setBackend('cpu');
 

@@ -62,7 +62,7 @@ for (const [name, layer] of brokenLayers as [LayerName, () => tf.layers.Layer][]
 
 for (const backend of backends) {
   test.serial(`${backend}: the cases run alike, with the loss of their rows`, async t => {
-    for (const one of cases.filter(one => one.backends.includes(backend))) {
+    for (const one of cases.filter(one => one.backends.includes(backend) && one.refusedOn?.[backend] === undefined)) {
       await tf.setBackend('cpu');
       const onCpu = rowsAndLoss(one);
       await tf.setBackend(backend);
