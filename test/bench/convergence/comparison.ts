@@ -48,7 +48,7 @@ export interface Comparison {
 }
 
 /** A validation loss counts as reached within 2 %. */
-const TOLERANCE: Readonly<Record<Quantity, number>> = {training: 1, validation: 1.02};
+export const TOLERANCE: Readonly<Record<Quantity, number>> = {training: 1, validation: 1.02};
 
 export function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);

@@ -2,19 +2,20 @@
 import {parseArgs} from 'node:util';
 import {ggn} from '../../../src/index';
 import {computeBaselines, validBaselines} from './baselines';
-import {compare} from './comparison';
-import type {Comparison} from './comparison';
+import {comparedOf, wholeSeeds, writeReport} from './report';
 import {runOf, saveRun} from './runs';
 import type {Run} from './runs';
-import {lines, summary} from './table';
+import {line, summary} from './table';
+import type {Compared} from './table';
 import {BATCHES, taskNamed, TASKS} from './tasks';
 import type {Batch, Task} from './tasks';
+import {measureTimes, readTimes} from './times';
 import {runTask} from './train';
 import type {Budget} from './train';
 
 const HELP = `Usage: npx tsx test/bench/convergence/main.ts [options]
 
-Trains with ggn(), Adam and SGD on the tasks of README.md. Without --only it does all that is missing and writes RESULTS.md.
+Trains with ggn(), Adam and SGD on the tasks of README.md. Without --only: all of the parts below, in turn.
 
   --only baselines     Adam and SGD: once, half an hour; kept in baselines/ and computed anew only where a task changed
   --only ggn           ggn() against the baselines; kept in ggn/, unless there are --options
@@ -23,7 +24,9 @@ Trains with ggn(), Adam and SGD on the tasks of README.md. Without --only it doe
   --seeds 0,1,2        (default)
   --options JSON       options of ggn(), such as '{"learningRate":0.3}': compares, and keeps nothing
   --quick              ends ggn's runs where they have reached both losses of Adam: no final losses, keeps nothing
-  --epochs N           ggn's epochs, instead of those of the task; keeps nothing`;
+  --epochs N           ggn's epochs, instead of those of the task; keeps nothing
+  --only times         milliseconds per epoch of ggn(), Adam and SGD, in times.json: on a machine that does nothing else
+  --only report        RESULTS.md and its figures, from what is kept`;
 
 interface Settings {
   only: string | null;
@@ -62,7 +65,8 @@ function readSettings(): Settings | null {
 
 /** Runs ggn and compares each task and batch with its baselines as soon as it is done. */
 async function compareGgn({tasks, batches, seeds, options, quick, epochs}: Settings): Promise<void> {
-  const comparisons: Comparison[] = [];
+  const times = readTimes();
+  const all: Compared[] = [];
   for (const task of tasks) {
     const baselines = await validBaselines(task, batches, seeds);
     for (const batch of batches) {
@@ -77,19 +81,21 @@ async function compareGgn({tasks, batches, seeds, options, quick, epochs}: Setti
           saveRun('ggn', task.name, run);
         }
       }
-      const seconds = (performance.now() - start) / 1000;
-      if (others.length === 0) {
-        console.log(`${task.name} ${batch}: no baselines yet; ggn ends at training ${runs.map(run => run.training.at(-1)).join(' ')}, ` +
-          `validation ${runs.map(run => run.validation.at(-1)).join(' ')}`);
-        continue;
+      const seconds = `(${((performance.now() - start) / 1000).toFixed(0)} s)`;
+      const whole = wholeSeeds(others, seeds);
+      if (whole.length < seeds.length) {
+        console.log(`${task.name} ${batch}: baselines of ${whole.length} of ${seeds.length} seeds; ggn ends at training ` +
+          `${runs.map(run => run.training.at(-1)).join(' ')}, validation ${runs.map(run => run.validation.at(-1)).join(' ')}  ${seconds}`);
       }
-      const comparison = compare(task.name, batch, others, runs);
-      comparisons.push(comparison);
-      console.log(`${lines(comparison)}  (${seconds.toFixed(0)} s)`);
+      if (whole.length > 0) {
+        const compared = comparedOf(task, batch, others, runs.filter(({seed}) => whole.includes(seed)), times);
+        all.push(compared);
+        console.log(`${line(compared)}  ${seconds}`);
+      }
     }
   }
-  if (comparisons.length > 0) {
-    console.log(`\n${summary(comparisons)}`);
+  if (all.length > 0) {
+    console.log(`\n${summary(all)}`);
   }
 }
 
@@ -112,11 +118,18 @@ async function main(): Promise<void> {
     return;
   }
   const {only, tasks, batches, seeds} = settings;
-  if (only === null || only === 'baselines') {
+  const wanted = (part: string): boolean => only === null || only === part;
+  if (wanted('baselines')) {
     await computeBaselines(tasks, batches, seeds);
   }
-  if (only === null || only === 'ggn') {
+  if (wanted('ggn')) {
     await compareGgn(settings);
+  }
+  if (wanted('times')) {
+    await measureTimes(tasks, batches);
+  }
+  if (wanted('report')) {
+    await writeReport(tasks, seeds, readTimes());
   }
 }
 

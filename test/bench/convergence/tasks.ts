@@ -82,19 +82,19 @@ export const TASKS: readonly Task[] = [
     examples: file(DIGITS), layers: dense(64, 64, 'relu'),
   },
   {
-    name: 'spirals', title: 'two spirals, 2-64-64-1 tanh', backend: 'wasm', shape: [2], training: 600,
-    epochs: epochs([80, 40], [200, 80], [500, 80]),
-    examples: random => spirals(1000, random), layers: dense(2, 64, 'tanh'),
+    name: 'spirals', title: 'two spirals, 2-32-32-1 tanh', backend: 'wasm', shape: [2], training: 400,
+    epochs: epochs([100, 40], [240, 80], [500, 80]),
+    examples: random => spirals(800, random), layers: dense(2, 32, 'tanh'),
   },
   {
-    name: 'sinc', title: 'sinc, 1-64-64-1 tanh', backend: 'wasm', shape: [1], training: 512,
-    epochs: epochs([80, 40], [240, 100], [600, 80]),
-    examples: random => sinc(768, random), layers: dense(1, 64, 'tanh'),
+    name: 'sinc', title: 'sinc, 1-32-32-1 tanh', backend: 'wasm', shape: [1], training: 400,
+    epochs: epochs([100, 40], [240, 100], [600, 80]),
+    examples: random => sinc(800, random), layers: dense(1, 32, 'tanh'),
   },
   {
-    name: 'friedman', title: 'Friedman with noise, 6-64-64-1 relu', backend: 'wasm', shape: [6], training: 800,
-    epochs: epochs([60, 30], [120, 60], [400, 60]),
-    examples: random => friedman(1600, random), layers: dense(6, 64, 'relu'),
+    name: 'friedman', title: 'Friedman with noise, 6-32-32-1 relu', backend: 'wasm', shape: [6], training: 600,
+    epochs: epochs([80, 30], [160, 60], [500, 60]),
+    examples: random => friedman(1600, random), layers: dense(6, 32, 'relu'),
   },
   {
     name: 'rotated', title: 'angle of rotated digits, CNN relu', backend: 'tensorflow', shape: [8, 8, 1], training: 800,

@@ -125,11 +125,8 @@ class Recorder {
   private afterStep(): void {
     this.milliseconds += performance.now() - this.started;
     this.step++;
-    const report = (this.optimizer as {lastStep?: StepReport & {attempts?: number} | null}).lastStep;
-    if (report != null) {
-      this.reported += Object.values(report.milliseconds).reduce((sum, value) => sum + value, 0);
-      this.retries += Math.max(0, (report.attempts ?? 1) - 1);
-    }
+    this.reported += Object.values(reportOf(this.optimizer)?.milliseconds ?? {}).reduce((sum, value) => sum + value, 0);
+    this.retries += retriesOf(this.optimizer);
     if (this.due.has(this.step)) {
       this.add();
     }
@@ -150,6 +147,14 @@ class Recorder {
     }
   }
 }
+
+/** Of ggn's last step; undefined for other optimizers. */
+function reportOf(optimizer: tf.Optimizer): StepReport & {attempts?: number} | null | undefined {
+  return (optimizer as {lastStep?: StepReport | null}).lastStep;
+}
+
+/** Solves beyond the first in the last step. */
+export const retriesOf = (optimizer: tf.Optimizer): number => Math.max(0, (reportOf(optimizer)?.attempts ?? 1) - 1);
 
 /** Over all rows, in one batch. */
 export function meanSquaredError(model: tf.LayersModel, {x, y}: Part): number {
