@@ -1,0 +1,73 @@
+/** Losses over epochs and over time, a panel for every task and batch: vega-lite makes the figure, resvg the pixels. */
+import {Resvg} from '@resvg/resvg-js';
+import {writeFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {fileURLToPath} from 'node:url';
+import {parse, View} from 'vega';
+import {compile} from 'vega-lite';
+import type {TopLevelSpec} from 'vega-lite';
+import type {Measure, Quantity} from './comparison';
+import type {Run} from './runs';
+
+/** The runs of one panel, and for each family of optimizers the one that is drawn. */
+export interface Panel {
+  readonly title: string;
+  readonly runs: readonly Run[];
+  readonly shown: {readonly adam: string; readonly sgd: string};
+  readonly measure: Measure;
+}
+
+/** Pixels. */
+const PNG_WIDTH = 2000;
+
+const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
+
+/** Shipped by a package, so that the PNG has its text on machines without fonts. */
+const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map(name => createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}`));
+
+/** Writes `name`, a PNG beside this file; panels go row by row, `columns` in a row. */
+export async function plot(name: string, title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): Promise<void> {
+  const svg = await new View(parse(compile(figure(title, xTitle, quantity, panels, columns)).spec), {renderer: 'none'}).toSVG();
+  const font = {fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans'};
+  writeFileSync(fileURLToPath(new URL(name, import.meta.url)), new Resvg(svg, {background: 'white', fitTo: {mode: 'width', value: PNG_WIDTH}, font}).render().asPng());
+}
+
+function figure(title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): TopLevelSpec {
+  const panel = ({title: name, runs, shown, measure}: Panel, p: number): object => {
+    const drawn = {[shown.sgd]: 'best sgd', [shown.adam]: 'best adam', ggn: 'ggn'};
+    const values = Object.entries(drawn).flatMap(([optimizer, family]) => runs.filter(run => run.optimizer === optimizer)
+        .flatMap(run => run.epoch.map((_, i) => ({family, run: `${family} ${run.seed}`, cost: measure(run, i), loss: run[quantity][i]})).slice(1)));
+    return {
+      title: {text: name, anchor: 'start', fontSize: 11, fontWeight: 'bold', offset: 4},
+      width: 270,
+      height: 150,
+      data: {values},
+      mark: {type: 'line', clip: true, strokeWidth: 1.5, strokeJoin: 'round', opacity: 0.85},
+      encoding: {
+        x: {field: 'cost', type: 'quantitative', title: p >= panels.length - columns ? xTitle : null, scale: {type: 'log', nice: false},
+          axis: {format: '~g', tickCount: 5}},
+        y: {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false}, axis: {format: '~g', tickCount: 4}},
+        color: {field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
+          legend: p === 0 ? {title: null, orient: 'bottom-left', offset: 4} : null},
+        detail: {field: 'run'},
+      },
+    };
+  };
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    title: {text: title, subtitle: 'both axes logarithmic; a line for every seed; the rate of adam and of sgd with the lowest loss',
+      anchor: 'start', fontSize: 16, subtitleColor: '#555555', subtitleFontSize: 12, subtitlePadding: 4, offset: 14},
+    background: 'white',
+    padding: 14,
+    columns,
+    concat: panels.map(panel),
+    spacing: 18,
+    resolve: {legend: {color: 'independent'}, scale: {x: 'independent', y: 'independent'}},
+    config: {
+      font: 'DejaVu Sans, Verdana, Arial, sans-serif',
+      view: {stroke: null},
+      axis: {grid: false, labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal', domainColor: '#333333', tickColor: '#333333'},
+      legend: {labelFontSize: 10, rowPadding: 2},
+    },
+  } as TopLevelSpec;
+}
