@@ -70,7 +70,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables)}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
-  settings.policy.observe(agreement);
+  settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   const {taken, ...attempted} = attempt(trace, rows, model, settings.policy, clock);
   return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),

@@ -5,7 +5,7 @@ import {NO_HISTORY, recognise} from './full_batch';
 import type {BatchHistory, BatchSign} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
-import type {Policy, Settings} from './policy';
+import type {Observation, Policy, Settings} from './policy';
 
 /**
  * Name of the policy that set a step.
@@ -88,8 +88,8 @@ export class StepPolicy {
     };
   }
 
-  observe(agreementOfLast: number | null): void {
-    this.state = this.policy.observe?.(this.state, agreementOfLast) ?? this.state;
+  observe(observation: Observation): void {
+    this.state = this.policy.observe?.(this.state, observation) ?? this.state;
   }
 
   judge(gainRatio: number): void {
