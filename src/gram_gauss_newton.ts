@@ -121,8 +121,7 @@ export class GramGaussNewton extends Optimizer {
 
   /** The settings of the next step, so far as they are known before its data are. */
   private get coming(): Settings {
-    const name = this.wanted.policy === 'auto' && this.report !== null ? this.report.policy : this.wanted.policy;
-    return StepPolicy.of(name, this.given as Given, this.levenbergMarquardt, this.policyState, () => ({fingerprint: null, isWhole: false})).settings;
+    return StepPolicy.after(this.wanted.policy, this.given, this.levenbergMarquardt, this.policyState).settings;
   }
 
   /** What the last step did; null before the first. */

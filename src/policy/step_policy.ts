@@ -50,13 +50,14 @@ export class StepPolicy {
    * @param sign asked for where the policy depends on the data being the same as before.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, sign: () => BatchSign): StepPolicy {
-    if (wanted !== 'auto' || isPinned(given)) {
-      const name = wanted === 'auto' ? 'fixed' : wanted;
-      return new StepPolicy(name, policyOf(name, options), state, given);
-    }
-    const {isFull, history} = recognise(state.history, sign());
-    const name = isFull ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, policyOf(name, options), {...state, history}, given);
+    const dependsOnData = wanted === 'auto' && !isPinned(given);
+    return StepPolicy.after(wanted, given, options, dependsOnData ? {...state, history: recognise(state.history, sign())} : state);
+  }
+
+  /** The policy of the last step, or of the coming one as far as its data are not known. */
+  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState): StepPolicy {
+    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : state.history.isFull ? 'levenbergMarquardt' : 'agreement';
+    return new StepPolicy(name, policyOf(name, options), state, given);
   }
 
   get judges(): boolean {
