@@ -1,3 +1,4 @@
+import {CUSTOM_GRAD} from './capture/custom_grad';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
@@ -39,7 +40,9 @@ export function attemptsFor(trace: Trace, dependence: Dependence, blocks: readon
     attempts.push(attempt(examples, isLeading), attempt(examples, isLeading, 'reduces', mayGoRowByRow ? 'within' : 'all'));
   }
   if (mayGoRowByRow) {
-    attempts.push(attempt(1, value => shapeOf(value).length > 0, step !== null && attempts.length > 0 ? 'lost' : 'any'));
+    // What a gradient of the user's own does with the examples only the self-check can tell.
+    const isCertain = step !== null && attempts.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
+    attempts.push(attempt(1, value => shapeOf(value).length > 0, isCertain ? 'lost' : 'any'));
   }
   return attempts;
 }
