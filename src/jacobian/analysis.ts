@@ -72,7 +72,8 @@ export type Freeze = 'none' | 'within' | 'all';
 /**
  * @param roots value indices of the rows.
  * @param batch number of examples B. With B = 1 the whole batch counts as one example.
- * @param isBatched whether a value that f() only read holds one entry per example.
+ * @param isBatched whether a value that does not depend on the variables and was read by f(), or made of what all examples share, holds
+ * one entry per example.
  * @throws BatchAxisLost when the examples cannot be followed from the inputs to the rows.
  */
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
@@ -80,6 +81,8 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
   const needed = upstream(trace, roots);
   const followed = withForwardPasses(trace, needed);
   const dependent = [...dependence.dependent];
+  const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
+    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
   const strides: Array<BatchStride | undefined> = trace.values.map((value, i) =>
     trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
   const frozen = new Set<number>();
@@ -93,13 +96,13 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
     if (!node.outputs.some(output => needed.has(output))) {
       if (node.outputs.some(output => followed.has(output))) {
         const found = stridesOrLost(trace, node, strides, batch, isDependent);
-        node.outputs.forEach((output, k) => strides[output] = found[k]);
+        node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
       }
       return;
     }
     try {
       const found = stridesOf(trace, node, strides, batch, isDependent);
-      node.outputs.forEach((output, k) => strides[output] = found[k]!);
+      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
     } catch (error) {
       if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
         throw error;
