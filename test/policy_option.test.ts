@@ -166,3 +166,20 @@ test.serial('effective dimension: between 0 and min(rows, parameters), less with
   optimizer.minimize(() => tf.tensor1d([1, 2, 3]).mul(a).add(b).sub([1, 2, 4]).square().mean() as tf.Scalar);
   t.true(Math.abs(optimizer.effectiveDimension()! - 2) < 1e-3);
 });
+
+test.serial('weight decay: matrices shrink by learning rate · κ beside the same step, biases do not, and the gain ratio is that of the step', async t => {
+  const train = async (weightDecay: number): Promise<{before: number[][]; after: number[][]; optimizer: GramGaussNewton}> => {
+    const optimizer = ggn({policy: 'levenbergMarquardt', weightDecay});
+    const model = net(optimizer);
+    const read = (): number[][] => model.getWeights().map(w => [...w.dataSync()]);
+    const before = read();
+    await fit(model, 24, 1);
+    return {before, after: read(), optimizer};
+  };
+  const [plain, decayed] = [await train(0), await train(0.2)];
+  plain.after.forEach((values, v) => values.forEach((w, i) =>
+    t.true(Math.abs(decayed.after[v][i] - (w - (v % 2 === 0 ? 0.2 * plain.before[v][i] : 0))) < 1e-6)));
+  t.is(decayed.optimizer.lastStep!.gainRatio, plain.optimizer.lastStep!.gainRatio);
+  t.is(decayed.optimizer.lastStep!.stepNorm, plain.optimizer.lastStep!.stepNorm);
+  t.is(decayed.optimizer.getConfig()['weightDecay'], 0.2);
+});
