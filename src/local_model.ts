@@ -1,9 +1,9 @@
-import {addN, getBackend, mul, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
-import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import {addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
 import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
@@ -12,6 +12,7 @@ import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_ste
 import {normalProblem, transposeTimes} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
+import {flatten, split, sumOfSquares} from './variable_vector';
 
 /** Largest number of parameters for which the normal equations are formed: m x m in float64 takes 32 MB then. */
 const MAX_NORMAL = 2000;
@@ -271,25 +272,6 @@ function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: strin
   }
 }
 
-/** One vector of tensors by variable; zeros for null. */
-function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
-  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
-  let from = 0;
-  variables.forEach(({size}, v) => {
-    const t = tensors[v];
-    if (t !== null) {
-      flat.set(t.dataSync(), from);
-    }
-    from += size;
-  });
-  return flat;
-}
-
-function split(flat: Float64Array, variables: readonly Variable[]): Tensor[] {
-  let from = 0;
-  return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
-}
-
 function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
   let difference = 0;
   let size = 0;
@@ -304,21 +286,6 @@ function dot(a: Float64Array, b: Float64Array): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) {
     total += a[i] * b[i];
-  }
-  return total;
-}
-
-/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
-function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_CHEAP.has(getBackend())) {
-    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
-  }
-  let total = 0;
-  for (const t of tensors) {
-    const entries = t.dataSync();
-    for (let i = 0; i < entries.length; i++) {
-      total += entries[i] * entries[i];
-    }
   }
   return total;
 }
