@@ -1,4 +1,4 @@
-/** `ggn()` as it comes, on real and made data: losses and parameters reached in a fixed number of steps. Times are measured elsewhere (test/bench). */
+/** `ggn()` as it comes, on real and made data: losses and parameters reached in a fixed number of steps. Times are measured in test/bench. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../src/index';
@@ -94,7 +94,8 @@ async function fitCurve(start: readonly number[], points: ReadonlyArray<readonly
   return {parameters: found, loss, status};
 }
 
-const relativeErrors = (actual: readonly number[], expected: readonly number[]): number[] => actual.map((value, i) => Math.abs(value / expected[i] - 1));
+const relativeErrors = (actual: readonly number[], expected: readonly number[]): number[] =>
+  actual.map((value, i) => Math.abs(value / expected[i] - 1));
 
 test.serial('a damped oscillation without noise: its four parameters to float32 in 8 steps', async t => {
   const truth = [1, 0.3, 2, 0.5];
@@ -108,7 +109,10 @@ test.serial('a damped oscillation without noise: its four parameters to float32 
   t.true(loss < 1e-10);
 });
 
-/** Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty"; electron mobility over the logarithm of density. Public domain. */
+/**
+ * Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty"; electron mobility over the logarithm of density.
+ * Public domain.
+ */
 const THURBER: ReadonlyArray<readonly [number, number]> = [
   [-3.067, 80.574], [-2.981, 84.248], [-2.921, 87.264], [-2.912, 87.195], [-2.84, 89.076], [-2.797, 89.608], [-2.702, 89.868],
   [-2.699, 90.101], [-2.633, 92.405], [-2.481, 95.854], [-2.363, 100.696], [-2.322, 101.06], [-1.501, 401.672], [-1.46, 390.724],

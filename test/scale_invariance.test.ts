@@ -1,6 +1,6 @@
 /**
- * What a training must not depend on: a factor of outputs and targets, a factor of the loss, the order of the rows, the order of the inputs. Runs on real data
- * that differ in one of these take the same path up to rounding.
+ * What a training must not depend on: a factor of outputs and targets, a factor of the loss, the order of the rows, the order of the inputs. Runs on
+ * real data that differ in one of these take the same path up to rounding.
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
@@ -106,7 +106,8 @@ const SETUPS: readonly Setup[] = [
 ];
 
 /** The same decisions, and the same numbers but for the units of loss and λ. */
-function sameReports(t: ExecutionContext, actual: readonly StepReport[], expected: readonly StepReport[], lossFactor: number, tolerance: number): void {
+function sameReports(t: ExecutionContext, actual: readonly StepReport[], expected: readonly StepReport[], lossFactor: number,
+    tolerance: number): void {
   const near = (a: number | null, b: number | null, what: string): boolean =>
     t.true(a === b || (a !== null && b !== null && Math.abs(a - b) <= tolerance * Math.abs(b)), `${what}: ${a}, ${b}`);
   actual.forEach((report, i) => {

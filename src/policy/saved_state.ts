@@ -22,7 +22,8 @@ function read(saved: unknown, initial: unknown, name: string): unknown {
     return Object.fromEntries(Object.entries(initial).map(([key, value]) => [key, read((saved as Record<string, unknown>)[key], value, `${name}.${key}`)]));
   }
   // A fingerprint is null before the first step, and a number later.
-  const isOfKind = initial === null ? saved === null || isFinite(saved) : typeof initial === 'number' ? isFinite(saved) : typeof saved === typeof initial;
+  const isOfKind = initial === null ? saved === null || isFinite(saved) :
+    typeof initial === 'number' ? isFinite(saved) : typeof saved === typeof initial;
   if (!isOfKind) {
     throw wrong(name, saved);
   }

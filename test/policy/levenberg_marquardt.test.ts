@@ -1,8 +1,10 @@
 import test, {type ExecutionContext} from 'ava';
-import {LEVENBERG_MARQUARDT, levenbergMarquardt, type LevenbergMarquardtOptions, type LevenbergMarquardtState} from '../../src/policy/levenberg_marquardt';
+import {LEVENBERG_MARQUARDT, levenbergMarquardt, type LevenbergMarquardtOptions,
+        type LevenbergMarquardtState} from '../../src/policy/levenberg_marquardt';
 import type {Policy} from '../../src/policy/policy';
 
-const policyOf = (options: LevenbergMarquardtOptions = {}): Policy<LevenbergMarquardtState> => levenbergMarquardt({...LEVENBERG_MARQUARDT, ...options});
+const policyOf = (options: LevenbergMarquardtOptions = {}): Policy<LevenbergMarquardtState> =>
+  levenbergMarquardt({...LEVENBERG_MARQUARDT, ...options});
 
 /** The states after gain ratios, the initial one before. */
 function states(policy: Policy<LevenbergMarquardtState>, gainRatios: readonly number[]): LevenbergMarquardtState[] {

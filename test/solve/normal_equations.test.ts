@@ -4,13 +4,14 @@ import {diagonalRoot} from '../../src/solve/curvature_root';
 import {gramProblem} from '../../src/solve/damped_gram';
 import {dampedStep, type SolveFailure} from '../../src/solve/damped_step';
 import {NORMAL_FLOOR_RATIO, normalProblem, transposeTimes, type NormalStep, type NormalSystem} from '../../src/solve/normal_equations';
-import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose, type Matrix} from './dense';
+import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose,
+        type Matrix} from './dense';
 import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE, type Problem} from './problem';
 
 /** The problem as the normal equations take it. */
 function systemOf({jacobian, s, z, extra, previous, rho, momentum, system: {root}}: Problem): NormalSystem {
-  return {n: z.length, m: rho.length, rows: flat(jacobian), root, q: Float64Array.from(multiplyVector(s, z)), rho: Float64Array.from(rho), extra, previous,
-    momentum};
+  return {n: z.length, m: rho.length, rows: flat(jacobian), root, q: Float64Array.from(multiplyVector(s, z)), rho: Float64Array.from(rho), extra,
+    previous, momentum};
 }
 
 /** S = I, nothing beside the rows: ½|Jd + z|² + (λ/2)|d|². */
@@ -31,7 +32,8 @@ test('equals the step from the Gram matrix at the same λ, and the change it pre
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);
     const dual = solved(problem.system, lambda), normal = stepOf(systemOf(problem), lambda);
-    return relativeError(normal.step, assemble(problem, dual)) < TOLERANCE && relativeError(normal.change, dual.change) < TOLERANCE && normal.lambda === lambda;
+    return normal.lambda === lambda && relativeError(normal.step, assemble(problem, dual)) < TOLERANCE &&
+        relativeError(normal.change, dual.change) < TOLERANCE;
   }), {numRuns: 300}));
 });
 
@@ -60,7 +62,8 @@ test('null stands for a zero d_prev and a zero e', t => {
 
 test('by hand: two rows, one parameter', t => {
   // J = (2, 1), S = diag(3, 1), q = (1, 2): JᵀHJ = 37, Jᵀq = 4; with e = 1, ρ = 0.5, λ = 2, μ d_prev = 0.5 · 6: d = (6 - 5) / 40.
-  const system = plain([[2], [1]], [1, 2], {root: diagonalRoot(Float64Array.of(3, 1)), rho: Float64Array.of(0.5), extra: [1], previous: [6], momentum: 0.5});
+  const system = plain([[2], [1]], [1, 2],
+      {root: diagonalRoot(Float64Array.of(3, 1)), rho: Float64Array.of(0.5), extra: [1], previous: [6], momentum: 0.5});
   const problem = normalProblem(system);
   t.is(problem.trace, 37);
   t.is(problem.rho, 0.5);
@@ -150,8 +153,8 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
   t.notThrows(() => fc.assert(fc.property(recipes, fc.constantFrom(2 ** -30, 2 ** -7, 2 ** 7, 2 ** 30), (recipe, factor) => {
     const problem = makeProblem(recipe);
     const {jacobian, z} = problem;
-    const at = (outputs: number, loss: number): NormalSystem => plain(jacobian.map(row => row.map(value => value * outputs)), z.map(value => value * outputs * loss),
-        {root: diagonalRoot(new Float64Array(z.length).fill(Math.sqrt(loss)))});
+    const at = (outputs: number, loss: number): NormalSystem => plain(jacobian.map(row => row.map(value => value * outputs)),
+        z.map(value => value * outputs * loss), {root: diagonalRoot(new Float64Array(z.length).fill(Math.sqrt(loss)))});
     const step = (system: NormalSystem): NormalStep =>
       dampedStep(normalProblem(system), {damping: 0.1, rows: system.n, parameters: system.m}).solution!;
     const expected = step(at(1, 1)).step;
