@@ -106,12 +106,17 @@ export class LocalModel {
     return scale > 0 && scale < Infinity ? -dot(z, moved) / scale : null;
   }
 
-  /** The damped minimiser d, with more damping than asked where less does not work; d is null where none does. */
-  solve(damping: number, momentum: number): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
+  /**
+   * The damped minimiser d, with more damping than asked where less does not work; d is null where none does.
+   *
+   * @param isTried whether a trial decides on the step. Then it is not compared with its prediction: near a minimum, J d is a small rest of large
+   * terms, and to be right to 2 % of it takes so much damping that training stops, long before the loss stops falling.
+   */
+  solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss, linearization} = this.parts;
     const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), solution.change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, ...(this.isNormal ? {} : {verify})}));
+        {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
       return {...result, step: null};
     }
