@@ -6,7 +6,7 @@ import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
-import {withMemoryLimit} from './jacobian/memory';
+import {Thrift, withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
@@ -68,6 +68,7 @@ export class GramGaussNewton extends Optimizer {
   private dimension: (() => number) | null = null;
   private readonly state = new OptimizerState();
   private readonly plans = new PlanCache();
+  private readonly thrift = new Thrift();
   private savedIterations: NamedTensor | null = null;
   private savedCount = 0;
   private warned = false;
@@ -190,9 +191,10 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
-      const {variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context,
-          {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
+      const {policy, variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => {
+        const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
+        return {policy, ...solveStep(trace, context, {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
+      }, this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
       if (taken === null) {
