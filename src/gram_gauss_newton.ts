@@ -192,7 +192,7 @@ export class GramGaussNewton extends Optimizer {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
       const {policy, variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => {
-        const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
+        const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context, isTrained));
         return {policy, ...solveStep(trace, context, {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
       }, this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});

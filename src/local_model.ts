@@ -3,7 +3,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
-import {addScaled} from './jacobian/kernels';
+import {add, addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
 import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
@@ -19,6 +19,9 @@ const MAX_NORMAL = 2000;
 
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;
+
+/** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
+const CANCELLATION = 1e-5;
 
 /** The Jacobian that a step is solved with. */
 export interface Linearization {
@@ -78,6 +81,11 @@ export class LocalModel {
     this.distinct = [...new Set(rhos)];
     this.groupOf = rhos.map(rho => this.distinct.indexOf(rho));
     this.isNormal = parameters < this.rows && this.width <= MAX_NORMAL;
+  }
+
+  /** ½|z|²: the part of the loss that the rows make. */
+  get lossOfRows(): number {
+    return dot(this.parts.loss.z, this.parts.loss.z) / 2;
   }
 
   /** Group of each variable: those with the same ρ. */
@@ -156,7 +164,18 @@ export class LocalModel {
       product?.forEach((x, i) => ofRows[i] += 2 * x);
     }
     const present = extra.filter(t => t !== null);
-    return Math.sqrt(Math.max(0, dot(q, ofRows) + (present.length === 0 ? 0 : sumOfSquares(present))));
+    const squared = dot(q, ofRows) + (present.length === 0 ? 0 : sumOfSquares(present));
+    const scale = linearization.grams().reduce((bound, gram) => bound + gram.reduce((trace, x, i) => i % (this.rows + 1) === 0 ? trace + x : trace, 0), 0) * dot(q, q);
+    return squared > CANCELLATION * scale ? Math.sqrt(squared) : Math.sqrt(sumOfSquares(this.gradient()));
+  }
+
+  /** g by variable. */
+  private gradient(): Tensor[] {
+    const {linearization: {jacobian}, loss: {q}, extra, variables} = this.parts;
+    return jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])).map((part, v) => {
+      const e = extra[v];
+      return part === null ? e ?? zerosLike(variables[v]) : e === null ? part : add(part, e);
+    });
   }
 
   /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */

@@ -7,7 +7,7 @@ import type {StepReport} from './step_report';
 
 /**
  * A policy of your own: a function of the report of a step that returns settings for the next one; what it leaves out stays as it was. It starts from
- * the defaults of the policy `'fixed'`. Every step is judged for it (`gainRatio`), and taken.
+ * the defaults of the policy `'fixed'`. Every step is judged for it (`gainRatio`), and taken unless the loss would not be finite.
  * @public
  */
 export type PolicyFunction = (report: StepReport) => Partial<Settings> | void;
@@ -50,7 +50,7 @@ export interface GgnOptions {
   /** Options of `'levenbergMarquardt'`. */
   levenbergMarquardt?: LevenbergMarquardtOptions;
   /**
-   * Decoupled weight decay κ ≥ 0: after each step w ← w - learningRate · κ · w on variables of rank 2 and more (kernels and embeddings, not biases and
+   * Decoupled weight decay κ in [0, 1]: after each step w ← w - learningRate · κ · w on variables of rank 2 and more (kernels and embeddings, not biases and
    * scales), beside the loss and its Jacobian, as in AdamW (Loshchilov & Hutter 2019). 0.01 was good for noisy data in the bench; without noise
    * it only disturbs. Default 0.
    */
@@ -87,7 +87,7 @@ const SETTINGS: Record<SettingName, Range> = {
   momentum: {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'},
 };
 const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
-const WEIGHT_DECAY: Range = {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'};
+const WEIGHT_DECAY: Range = {valid: x => x >= 0 && x <= 1, range: 'from 0 to 1'};
 const POSITIVE: Range = {valid: x => x > 0 && x < Infinity, range: 'above 0, and finite'};
 const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range> = {
   initialDamping: POSITIVE,
@@ -116,9 +116,9 @@ export function checkCustom(returned: unknown, before: Settings): Settings {
   if (returned == null) {
     return before;
   }
-  if (typeof returned !== 'object' || Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
+  if (typeof returned !== 'object' || Array.isArray(returned) || 'then' in returned || Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
     throw ggnError(`the function given as policy must return settings such as {damping: 0.2}, of ${Object.keys(SETTINGS).join(', ')}, or nothing; it ` +
-        `returned ${typeof returned === 'object' ? `{${Object.keys(returned).join(', ')}}` : show(returned)}.`);
+        `returned ${typeof returned !== 'object' ? show(returned) : 'then' in returned ? 'a promise' : `{${Object.keys(returned).join(', ')}}`}.`);
   }
   const settings = returned as Partial<Settings>;
   const read = (name: SettingName): number => settings[name] === undefined ? before[name] :

@@ -78,6 +78,9 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   }};
 }
 
+/** Share of the loss below which a decrease is lost in the rounding of float32 residuals. */
+const RESOLUTION = 2 ** -22;
+
 type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
     'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
@@ -90,6 +93,9 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
       const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
       const used = {...settings, damping, lambda, attempts};
       if (step === null) {
+        if (status !== 'flat') {
+          policy.raise(damping);
+        }
         return {...used, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
       }
       if (status === 'raised') {
@@ -98,16 +104,27 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
       const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, settings.learningRate));
       const moved = clock.time('update', () => move(variables, step, settings.learningRate));
       const actual = policy.judges ? clock.time('trial', () => actualDecrease(trace, rows, variables, moved)) : null;
-      const gainRatio = actual === null ? null : actual / predictedDecrease;
       // Where the gradient is zero the step is, too, and nothing is wrong with it.
-      const isAccepted = gainRatio === null || gainRatio > 0 || !policy.rejects || step.norm === 0;
+      const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
+      const isBetter = gainRatio === null || (actual! > 0 && predictedDecrease > 0);
+      const isAccepted = isBetter || (!policy.rejects && Number.isFinite(actual));
       return {...used, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
         actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved: decay(variables, moved, settings.learningRate * weightDecay)} : null};
     });
-    if (attempted.gainRatio !== null && !(attempted.stepNorm === 0 && attempted.taken !== null)) {
-      policy.judge(attempted.gainRatio);
+    const {gainRatio, predictedDecrease, status, damping} = attempted;
+    if (status === 'rejected' && predictedDecrease! >= 0 && predictedDecrease! <= RESOLUTION * model.lossOfRows) {
+      policy.unresolved();
+      return attempted;
     }
-    if (attempted.status !== 'rejected' || attempts >= policy.attempts) {
+    if (gainRatio !== null) {
+      policy.judge(status === 'rejected' ? Math.min(0, gainRatio) : gainRatio);
+    }
+    if (status !== 'rejected') {
+      return attempted;
+    }
+    const {damping: next, momentum} = policy.settings;
+    if (attempts >= policy.attempts || (next === damping && momentum === attempted.momentum)) {
+      policy.exhausted();
       return attempted;
     }
   }

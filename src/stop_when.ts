@@ -12,11 +12,11 @@ export interface StopCriteria {
   /** Stops when the gradient norm, in the mean over the steps of an epoch, is at most this. */
   gradientNorm?: number;
   /**
-   * Stops when the decrease of the loss by a step, relative to the loss, is at most this, in the mean over the steps of an epoch that were taken: the
+   * Stops when the decrease of the loss by a step, relative to the loss, is at most this, in the mean over the steps of an epoch (0 for one that was rejected): the
    * actual decrease where the policy judges its steps, else the predicted one.
    */
   decrease?: number;
-  /** Stops when the relative damping τ of the last step of an epoch is at least this: no shorter step decreases the loss. */
+  /** Stops when the relative damping τ of the last step of an epoch is at least this: only very short steps decrease the loss. */
   damping?: number;
 }
 
@@ -71,7 +71,7 @@ export class StopWhen extends CustomCallback {
  * @throws Error for another optimizer, and for criteria that are none.
  * @example
  * ```ts
- * await model.fit(x, y, {batchSize: x.shape[0], epochs: 500, callbacks: stopWhen(optimizer, {gradientNorm: 1e-6, damping: 1e10})});
+ * await model.fit(x, y, {batchSize: x.shape[0], epochs: 500, callbacks: stopWhen(optimizer, {gradientNorm: 1e-6, decrease: 1e-6})});
  * ```
  * @public
  */
@@ -98,8 +98,9 @@ export function criterionMet({gradientNorm, decrease, damping}: StopCriteria, st
   if (gradientNorm !== undefined && norm <= gradientNorm) {
     return `the gradient norm, ${norm.toExponential(2)}, is at most ${gradientNorm}`;
   }
-  const decreases = steps.filter(step => step.stepNorm > 0 && step.predictedDecrease !== null && step.loss > 0)
-    .map(step => (step.actualDecrease ?? step.predictedDecrease!) / step.loss);
+  // A step that was rejected decreases nothing.
+  const decreases = steps.filter(step => step.predictedDecrease !== null)
+    .map(step => step.stepNorm === 0 || step.loss === 0 ? 0 : (step.actualDecrease ?? step.predictedDecrease!) / step.loss);
   if (decrease !== undefined && decreases.length > 0 && mean(decreases) <= decrease) {
     return `the relative decrease of the loss, ${mean(decreases).toExponential(2)}, is at most ${decrease}`;
   }

@@ -152,7 +152,7 @@ test.serial('the step depends neither on the unit of the targets nor on a factor
     const w = tf.variable(tf.tensor2d(wave(6), [3, 2]));
     const x = tf.tensor2d(wave(12, 3), [4, 3]);
     const y = tf.tensor2d(wave(8, 5), [4, 2]);
-    ggn({learningRate: 1, momentum: 0}).minimize(() => tf.mean(tf.square(tf.sub(tf.tanh(tf.matMul(x, w)), y))).mul(factor), false, [w]);
+    ggn({learningRate: 1, damping: 0.1, momentum: 0}).minimize(() => tf.mean(tf.square(tf.sub(tf.tanh(tf.matMul(x, w)), y))).mul(factor), false, [w]);
     steps.push(flat([w]));
     w.dispose();
   }

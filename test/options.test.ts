@@ -83,9 +83,9 @@ test('options of levenbergMarquardt are checked by name', t => {
   refused(3, /levenbergMarquardt is an object, as in .*received 3/);
 });
 
-test('weightDecay is 0 or more', t => {
+test('weightDecay is from 0 to 1', t => {
   t.is(checkOptions({weightDecay: 0.01}).weightDecay, 0.01);
-  t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number 0 or more, and finite; received -1.'});
+  t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number from 0 to 1; received -1.'});
 });
 
 test('policy: a name or a function', t => {

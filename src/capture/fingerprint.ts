@@ -1,4 +1,5 @@
-import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {findDependence} from '../jacobian/analysis';
 import type {BatchSign} from '../policy/full_batch';
 import type {TrainStep} from './train_step_hook';
 import type {Trace} from './trace';
@@ -10,24 +11,46 @@ const ENTRIES = 32;
 const known = new WeakMap<object, number>();
 
 /**
- * Whether the data of a step are those of the last one: a fingerprint of everything that f() only read (inputs, targets, points, masks, not
- * weights), the same in whatever order the examples come. Dropout masks and noise are such tensors too, so training with them is never full batch.
+ * Whether the data of a step are those of the last one: a fingerprint of whatever meets the trained weights without depending on them (inputs, slices of
+ * them, targets, points, masks), the same in whatever order the examples come. Dropout masks and noise are such tensors too, so training with them is
+ * never full batch.
  *
  * In `fit` with several batches an epoch nothing is read.
  */
-export function batchSign(trace: Trace, step: TrainStep | null): BatchSign {
+export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): BatchSign {
   const batches = step?.batchesPerEpoch() ?? null;
   if (batches !== null && batches > 1) {
     return {fingerprint: null, isWhole: false};
   }
-  const leaves = trace.values.filter((_, i) => trace.producer[i] === -1 && !trace.variables.has(i));
-  const arrays = leaves.filter(leaf => leaf.size > 1);
+  const data = dataOf(trace, isTrained);
+  const arrays = data.filter(t => t.size > 1);
   let fingerprint = 0;
-  for (const leaf of arrays.length > 0 ? arrays : leaves) {
-    fingerprint = mix(fingerprint, fingerprintOf(leaf));
+  for (const t of arrays.length > 0 ? arrays : data) {
+    fingerprint = mix(fingerprint, fingerprintOf(t));
   }
-  return {fingerprint, isWhole: batches === 1 && step !== null && arrays.every(leaf => isData(leaf, step) || isUniform(leaf))};
+  const leaves = trace.values.filter((t, i) => trace.producer[i] === -1 && !trace.variables.has(i) && t.size > 1);
+  return {fingerprint, isWhole: batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf))};
 }
+
+/** The values that enter a kernel beside one that depends on the trained weights, and do not depend on them. */
+function dataOf(trace: Trace, isTrained: (variable: Variable) => boolean): Tensor[] {
+  const {dependent} = findDependence(trace, isTrained);
+  const found = new Set<number>();
+  for (const {inputs} of trace.nodes) {
+    if (inputs.some(([, value]) => dependent[value])) {
+      inputs.filter(([, value]) => !dependent[value]).forEach(([, value]) => found.add(value));
+    }
+  }
+  return [...new Set([...found].map(value => unshaped(trace, value)))].map(value => trace.values[value]);
+}
+
+/** The value before it was reshaped: its leading axis is that of the examples, where a product has put another one in front. */
+function unshaped(trace: Trace, value: number): number {
+  const node = trace.nodes[trace.producer[value]];
+  return node !== undefined && RESHAPES.has(node.kernel) ? unshaped(trace, node.inputs[0][1]) : value;
+}
+
+const RESHAPES = new Set(['Reshape', 'ExpandDims']);
 
 const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean => [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
 

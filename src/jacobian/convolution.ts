@@ -193,7 +193,7 @@ function byImages(c: Convolution, y: Tensor, step: number, gradient: (some: Conv
   for (let from = 0; from < c.images; from += step) {
     const count = Math.min(step, c.images - from);
     const part = tidy(() => gradient({...c, images: count}, slice(y, [from], [count])));
-    all.set(part.dataSync() as Float32Array, from * each);
+    all.set(part.dataSync(), from * each);
     part.dispose();
   }
   return tensor(all, shape);

@@ -38,6 +38,9 @@ export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
  *     ρ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2ρ - 1)³),   ν ← 2
  *     else:    it is rejected,         τ ← ν τ,   ν ← 2ν,                 and solved again
  *
+ * A step that promises less than the loss can resolve, and does not keep it, says nothing of the model: it is not taken, and τ ← τ/3. Raising it would promise less
+ * still, and training would be stuck where parameters differ much in scale.
+ *
  * Source: Nielsen 1999, as in Madsen, Nielsen & Tingleff 2004, equation 2.21.
  */
 export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>): Policy<LevenbergMarquardtState> {
@@ -54,6 +57,7 @@ export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>)
     judge: (state, gainRatio) => gainRatio > 0 ?
       {damping: within(state.damping * Math.max(decrease, 1 - (2 * gainRatio - 1) ** 3)), increase} :
       {damping: within(state.damping * state.increase), increase: doubled(state.increase)},
+    unresolved: state => ({damping: within(state.damping * decrease), increase}),
     raise: (state, damping) => ({...state, damping: within(damping)}),
   };
 }

@@ -23,10 +23,15 @@ export interface PolicyState {
   readonly levenbergMarquardt: LevenbergMarquardtState;
   /** What a function of the user's said last. */
   readonly custom: Settings;
+  /** Steps that 'auto' still takes by 'agreement' on a full batch, after a step that no attempt could make decrease the loss. */
+  readonly detour: number;
 }
 
+/** Steps of such a detour: a kink, of relu say, that no step along the gradient leads out of is passed by steps that nobody judges. */
+const DETOUR = 10;
+
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({history: NO_HISTORY, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED});
+  ({history: NO_HISTORY, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
 
 /** Whether nothing is left for a policy to set. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
@@ -37,9 +42,10 @@ export class StepPolicy {
   /** A given damping, after rejections and raises. */
   private givenDamping: number | 'auto';
   private rejections = 0;
+  private isExhausted = false;
 
   private constructor(readonly name: PolicyName, private readonly policy: Policy<unknown>, private readonly all: PolicyState,
-      private readonly given: Given) {
+      private readonly given: Given, private readonly isAuto: boolean) {
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
   }
@@ -57,8 +63,8 @@ export class StepPolicy {
 
   /** The policy of the last step, or of the coming one as far as its data are not known. */
   static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState): StepPolicy {
-    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : state.history.isFull ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, policyOf(name, options), state, given);
+    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : state.history.isFull && state.detour === 0 ? 'levenbergMarquardt' : 'agreement';
+    return new StepPolicy(name, policyOf(name, options), {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto');
   }
 
   get judges(): boolean {
@@ -86,7 +92,8 @@ export class StepPolicy {
       learningRate: learningRate === 'auto' ? own.learningRate : learningRate,
       // A given damping is where the attempts of a step begin.
       damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
-      momentum: momentum === 'auto' ? own.momentum : momentum,
+      // With momentum more damping draws the step to the last one, and not to 0.
+      momentum: this.rejections > 0 ? 0 : momentum === 'auto' ? own.momentum : momentum,
     };
   }
 
@@ -96,9 +103,23 @@ export class StepPolicy {
 
   judge(gainRatio: number): void {
     this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
-    if (!(gainRatio > 0) && this.givenDamping !== 'auto') {
-      this.givenDamping *= 2 ** ++this.rejections;
+    if (gainRatio > 0) {
+      return;
     }
+    this.rejections++;
+    if (this.givenDamping !== 'auto') {
+      this.givenDamping *= 2 ** this.rejections;
+    }
+  }
+
+  /** The step promised too little to be judged, and did not keep it. */
+  unresolved(): void {
+    this.state = this.policy.unresolved?.(this.state) ?? this.state;
+  }
+
+  /** No attempt decreased the loss. */
+  exhausted(): void {
+    this.isExhausted = true;
   }
 
   /** A solve took more damping than asked: the next attempt, if there is one, goes on from there. */
@@ -111,6 +132,10 @@ export class StepPolicy {
 
   /** The state to go on with. */
   get next(): PolicyState {
+    if (this.isExhausted && this.isAuto) {
+      // The damping that it has come to says nothing of the place that the detour leads to.
+      return {...this.all, levenbergMarquardt: this.policy.initial as LevenbergMarquardtState, detour: DETOUR};
+    }
     return this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
   }
 }

@@ -135,7 +135,7 @@ test.serial('in a custom loop a fault of the batched way ends row by row, and ex
   const {jacobian, rows: residual, n, m} = denseJacobian(rows, [w]);
   const expected = referenceStep({jacobian, n, m, residual, weights: new Float64Array(n).fill(1 / n), damping: 0.1, momentum: 0, previous: null, ridge: null, extraGradient: null});
   const before = w.dataSync().slice();
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   const mend = replace(MatrixUse.prototype, 'gram', original => function(this: MatrixUse, products) {
     const {left, right} = original.call(this, products);
     return {left, right: this.examples > 1 ? tf.mul(right, 2) : right};
@@ -200,7 +200,7 @@ test.serial('it runs once for every trace: first step, smaller last batch, anoth
   });
   try {
     const model = shared();
-    const optimizer = ggn({momentum: 0});
+    const optimizer = ggn({momentum: 0, policy: 'fixed'});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const [full, rest] = [sharedBatch(5), sharedBatch(3)];
     const train = (batch: [tf.Tensor[], tf.Tensor]) => kernelsOf(() => model.trainOnBatch(...batch));
@@ -245,7 +245,7 @@ test.serial('another optimizer checks for itself', t => {
     return sweeps;
   };
   try {
-    const [a, b] = [ggn({momentum: 0}), ggn({momentum: 0})];
+    const [a, b] = [ggn({momentum: 0, policy: 'fixed'}), ggn({momentum: 0, policy: 'fixed'})];
     const first = step(a);
     const second = step(a);
     t.is(first, second + 2);
@@ -281,7 +281,7 @@ async function exactInFit(t: ExecutionContext, model: tf.LayersModel, x: tf.Tens
   const {jacobian, rows, n, m} = denseJacobian(() => residualRows(model, {x, y}), variables);
   const {step} = referenceStep({jacobian, n, m, residual: rows, weights: rowWeights(model, {x, y}), damping: 0.1, momentum: 0, previous: null,
     ridge: null, extraGradient: null});
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   model.compile({optimizer, loss: 'meanSquaredError'});
   const before = flat(model);
   await model.trainOnBatch(x, y);
@@ -319,7 +319,7 @@ const harmless: Record<string, (x: tf.Tensor) => tf.Tensor> = {
 for (const [name, f] of Object.entries(harmless)) {
   test.serial(`fit: a layer that ${name} is trained exactly`, async t => {
     const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), new Mixing(f), L.dense({units: 2, ...seeded(2)})]});
-    const optimizer = ggn({learningRate: 1, momentum: 0});
+    const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const [x, y] = [noise([5, 3], 3), noise([5, 2], 4)];
     const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
@@ -364,7 +364,7 @@ test.serial('a kernel without a rule for its examples: exact in fit and in a loo
   const {jacobian, rows: residual, n, m} = denseJacobian(rows, [w]);
   const expected = referenceStep({jacobian, n, m, residual, weights: new Float64Array(n).fill(1 / n), damping: 0.1, momentum: 0, previous: null, ridge: null, extraGradient: null});
   const start = w.dataSync().slice();
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   optimizer.minimize(() => rows().square().mean());
   t.is(optimizer.lastStep!.jacobian, 'batch');
   t.true(relativeError(w.dataSync().map((value, i) => value - start[i]), expected.step) < 2e-4);

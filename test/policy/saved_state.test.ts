@@ -6,10 +6,11 @@ import {initialState, type PolicyState} from '../../src/policy/step_policy';
 const INITIAL = initialState({...LEVENBERG_MARQUARDT, initialDamping: 0.7});
 
 const LATER: PolicyState = {
-  history: {fingerprint: 2 ** 32 - 1, repeats: 3, changed: true},
+  history: {fingerprint: 2 ** 32 - 1, repeats: 3, changed: true, isFull: false},
   agreement: {learningRate: 0.1 + 0.2, agreement: -1 / 3, damping: 0.95 ** 7, momentum: 0.925},
   levenbergMarquardt: {damping: 1e-12 / 3, increase: 2 ** 40},
   custom: {learningRate: 1, damping: 0, momentum: 0.5},
+  detour: 3,
 };
 
 const throughJson = (x: unknown): unknown => JSON.parse(JSON.stringify(x));

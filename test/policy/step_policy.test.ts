@@ -27,7 +27,7 @@ test("'auto' is 'fixed' where all three settings are given, and does not look at
   t.is(policy.name, 'fixed');
   t.deepEqual(policy.settings, ALL_GIVEN);
   t.deepEqual([policy.judges, policy.rejects, policy.observes, policy.attempts], [false, false, false, 1]);
-  t.is(policy.next, START);
+  t.deepEqual(policy.next, START);
   t.true(isPinned(ALL_GIVEN));
   for (const name of ['learningRate', 'damping', 'momentum']) {
     t.false(isPinned({...ALL_GIVEN, [name]: 'auto'}), name);
@@ -74,10 +74,10 @@ test("'auto' follows the data from step to step, and each policy keeps its state
     return policy.name;
   };
   t.is(step(WHOLE, policy => policy.judge(1)), 'levenbergMarquardt');
-  t.deepEqual(state, {...START, history: {fingerprint: 4, repeats: 0, changed: false}, levenbergMarquardt: {damping: 0.1 / 3, increase: 2}});
+  t.deepEqual(state, {...START, history: {fingerprint: 4, repeats: 0, changed: false, isFull: true}, levenbergMarquardt: {damping: 0.1 / 3, increase: 2}});
   t.is(step(MINI, policy => policy.observe({agreement: 1, examples: 64})), 'agreement');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3, increase: 2});
-  t.deepEqual(state.history, {fingerprint: null, repeats: 0, changed: true});
+  t.deepEqual(state.history, {fingerprint: null, repeats: 0, changed: true, isFull: false});
   t.deepEqual(state.agreement, {learningRate: 0.3 * Math.exp(0.02), agreement: 0.05, damping: 0.95, momentum: 0.95});
   t.is(step(WHOLE, policy => policy.judge(-1)), 'levenbergMarquardt');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3 * 2, increase: 4});
@@ -136,7 +136,7 @@ test('what a policy has no use for leaves its state', t => {
   const fixed = policyOf('fixed');
   fixed.observe({agreement: 1, examples: 8});
   fixed.judge(-1);
-  t.is(fixed.next, START);
+  t.deepEqual(fixed.next, START);
   t.deepEqual(fixed.settings, {learningRate: 0.1, damping: 0.1, momentum: 0.9});
   const agreement = policyOf('agreement');
   agreement.judge(1);
