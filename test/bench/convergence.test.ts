@@ -51,7 +51,7 @@ test('a validation loss counts within 2 %', t => {
 test('costs other than epochs, and seeds without a run of ggn', t => {
   const baselines = [0, 1].flatMap(seed => [run('adam 0.001', seed, [9, 5, 4 + seed]), run('sgd 0.1', seed, [9, 9, 9])]);
   const {training} = compare('x', 128, baselines, [run('ggn', 1, [9, 5])], ({optimizer}, point) => (optimizer === 'ggn' ? 3 : 1) * point);
-  t.is(training.ratio, 3);
+  t.true(near(training.ratio, 3));
 });
 
 test('a diverged run is named and has no final loss', t => {
@@ -67,7 +67,7 @@ test('runs are evaluated in quarters of the first two epochs, then ever more sel
   const steps = evaluationSteps(7, 1000);
   t.is(steps.at(-1), 7000);
   t.true(steps.length < 300);
-  t.true(steps.every((step, i) => i < 9 || step % 7 === 0 && (step - steps[i - 1] <= 7 || step / steps[i - 1] < 1.025)));
+  t.true(steps.every((step, i) => i < 9 || step % 7 === 0 && (step - steps[i - 1] <= 7 || step / steps[i - 1] < 1.03)));
 });
 
 test('the time of an epoch: medians for each shape of batch, first steps and retries apart', t => {

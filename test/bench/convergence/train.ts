@@ -35,7 +35,7 @@ export interface Budget {
 /** A loss so many times that of the start ends a run as diverged. */
 const DIVERGED = 10;
 
-/** Epochs between evaluations grow as 1/50 of the epochs so far: epochs to a loss are known to 2 %. */
+/** Epochs between evaluations grow as 1/50 of the epochs so far: epochs to a loss are known to 3 %. */
 const RESOLUTION = 50;
 
 /** The batches after which a run is evaluated: every quarter of the first two epochs, then at ends of epochs, the last among them. */
