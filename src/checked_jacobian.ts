@@ -25,8 +25,10 @@ export interface CheckedJacobian {
   /** By group of rows. */
   readonly plans: readonly Plan[];
   readonly jacobian: Jacobian;
-  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric. */
-  readonly grams: readonly Float64Array[];
+  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric; formed on the first call. */
+  grams(): readonly Float64Array[];
+  /** J [n, m], row-major; m over all variables. */
+  dense(): Float32Array;
 }
 
 /** The batch Jacobian of one group of rows. */
@@ -47,32 +49,45 @@ interface CheckedBatch {
  */
 export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
     cache: PlanCache, clock: Clock): CheckedJacobian {
+  // A saturated activation can hide an infinite input from the loss, not from here.
+  const notFinite = (): Error =>
+    explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
   const readGrams = (jacobian: Jacobian): Float64Array[] => clock.time('gram', () => {
     const grams = jacobian.gram(groupOf).map(readSymmetric);
-    // A saturated activation can hide an infinite input from the loss, not from here.
     if (!grams.every(gram => Number.isFinite(traceOf(gram, jacobian.rows)))) {
-      throw explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
+      throw notFinite();
     }
     return grams;
   });
+  const denseOf = (jacobian: Jacobian) => (): Float32Array => {
+    const dense = jacobian.dense();
+    const entries = dense.dataSync() as Float32Array;
+    dense.dispose();
+    if (!entries.every(Number.isFinite)) {
+      throw notFinite();
+    }
+    return entries;
+  };
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;
   const signatures = rows.groups.map((_, g) => `${signature} ${g}`);
   const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock));
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1) {
-    return {plans, jacobian: batches[0].jacobian, grams: batches[0].grams()};
+    const [{jacobian, grams}] = batches;
+    return {plans, jacobian, grams, dense: denseOf(jacobian)};
   }
   const jacobian = new StackedJacobian(batches.map(batch => batch.jacobian));
-  const grams = readGrams(jacobian);
+  let known: readonly Float64Array[] | null = null;
+  const grams = (): readonly Float64Array[] => known ??= readGrams(jacobian);
   if (batches.some(batch => batch.isFresh)) {
-    const problem = clock.time('linearize', () => checkStack(jacobian, total(grams)));
+    const problem = clock.time('linearize', () => checkStack(jacobian, total(grams())));
     if (problem !== null) {
       signatures.forEach(signature => cache.delete(signature));
       throw ggnError(`the self-check of the Jacobian failed: ${problem}. Each of these terms is right by itself. No step was taken. Please ` +
           'report the model; with one minimize() for each term, or another optimizer, it will train.');
     }
   }
-  return {plans, jacobian, grams};
+  return {plans, jacobian, grams, dense: denseOf(jacobian)};
 }
 
 function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],

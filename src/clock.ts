@@ -5,7 +5,7 @@ type Part = keyof StepReport['milliseconds'];
 
 /** Adds up the milliseconds that the parts of a step take. */
 export class Clock {
-  readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, update: 0};
+  readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, trial: 0, update: 0};
 
   /** Milliseconds of the parts timed inside the one that runs now: they count once. */
   private inner = 0;

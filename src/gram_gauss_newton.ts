@@ -1,19 +1,23 @@
 import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Tensor, Variable} from '@tensorflow/tfjs-core';
+import {batchSign} from './capture/fingerprint';
 import {capture, discard} from './capture/trace';
 import type {Trace} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
-import {addScaled} from './jacobian/kernels';
 import {withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
 import type {NamedTensor} from './optimizer_state';
-import {checkOption, checkOptions} from './options';
-import type {GgnOptions} from './options';
+import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting} from './options';
+import type {CheckedOptions, GgnOptions, PolicyFunction, SettingName} from './options';
+import type {Settings} from './policy/policy';
+import {initialState, StepPolicy} from './policy/step_policy';
+import type {Given, PolicyState} from './policy/step_policy';
+import {readPolicyState} from './policy/saved_state';
 import {checkPrecision} from './precision';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
@@ -29,9 +33,12 @@ import type {StepReport} from './step_report';
  *
  * the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers ρ|w|² enter with their exact
  * curvature, other functions of a single variable with their exact gradient. The system that is solved has the size of the batch, and J is never stored
- * for dense layers.
+ * for dense layers; with fewer parameters than rows it has the size of the parameters, and the step is the same.
  *
- * Sources: Cai et al., arXiv 1905.11675 (the step); Goldshlager, Abrahamsen, Lin, 2024 (the momentum, SPRING).
+ * Learning rate, τ and μ are set from step to step by a policy, see {@link GgnOptions.policy}.
+ *
+ * Sources: Cai et al., arXiv 1905.11675 (the step); Goldshlager, Abrahamsen, Lin, 2024 (the momentum, SPRING); Madsen, Nielsen, Tingleff, 2004
+ * (Levenberg-Marquardt).
  *
  * Use {@link ggn} to make one.
  * @public
@@ -48,16 +55,15 @@ export class GramGaussNewton extends Optimizer {
     return typeof getClassName === 'function' && getClassName.call(instance as GramGaussNewton) === GramGaussNewton.className;
   }
 
-  /** See {@link GgnOptions.learningRate}; may be changed between steps. */
-  learningRate: number;
-  /** See {@link GgnOptions.damping}; may be changed between steps. */
-  damping: number;
-  /** See {@link GgnOptions.momentum}; may be changed between steps. */
-  momentum: number;
   /** See {@link GgnOptions.memoryLimit}; may be changed between steps. */
   memoryLimit: number;
 
+  private given: Record<SettingName, number | 'auto'>;
+  private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
+  private readonly levenbergMarquardt: CheckedOptions['levenbergMarquardt'];
+  private policyState: PolicyState;
   private report: StepReport | null = null;
+  private dimension: (() => number) | null = null;
   private readonly state = new OptimizerState();
   private readonly plans = new PlanCache();
   private savedIterations: NamedTensor | null = null;
@@ -66,16 +72,72 @@ export class GramGaussNewton extends Optimizer {
 
   constructor(options: GgnOptions = {}) {
     super();
-    const {learningRate, damping, momentum, memoryLimit} = checkOptions(options);
-    this.learningRate = learningRate;
-    this.damping = damping;
-    this.momentum = momentum;
+    const {given, policy, policyFunction, levenbergMarquardt, memoryLimit} = checkOptions(options);
+    this.given = {...given};
+    this.wanted = {policy, policyFunction};
+    this.levenbergMarquardt = levenbergMarquardt;
+    this.policyState = initialState(levenbergMarquardt);
     this.memoryLimit = memoryLimit;
+  }
+
+  /**
+   * Learning rate of the next step, see {@link GgnOptions.learningRate}: the number given, else what the policy says so far. May be set
+   * between steps, by a callback say; `'auto'` gives it back to the policy.
+   */
+  get learningRate(): number {
+    return this.coming.learningRate;
+  }
+
+  set learningRate(value: number | 'auto') {
+    this.given.learningRate = value;
+  }
+
+  /** Relative damping τ of the next step, see {@link GgnOptions.damping}; read and set like the learning rate. */
+  get damping(): number {
+    return this.coming.damping;
+  }
+
+  set damping(value: number | 'auto') {
+    this.given.damping = value;
+  }
+
+  /** Momentum μ of the next step, see {@link GgnOptions.momentum}; read and set like the learning rate. */
+  get momentum(): number {
+    return this.coming.momentum;
+  }
+
+  set momentum(value: number | 'auto') {
+    this.given.momentum = value;
+  }
+
+  /** See {@link GgnOptions.policy}; a function reads as `'custom'`. May be set between steps. */
+  get policy(): 'auto' | StepReport['policy'] {
+    return this.wanted.policy;
+  }
+
+  set policy(value: Exclude<GgnOptions['policy'], undefined> | 'custom') {
+    this.wanted = checkPolicy(value);
+  }
+
+  /** The settings of the next step, so far as they are known before its data are. */
+  private get coming(): Settings {
+    const name = this.wanted.policy === 'auto' && this.report !== null ? this.report.policy : this.wanted.policy;
+    return StepPolicy.of(name, this.given as Given, this.levenbergMarquardt, this.policyState, () => ({fingerprint: null, isWhole: false})).settings;
   }
 
   /** What the last step did; null before the first. */
   get lastStep(): StepReport | null {
     return this.report;
+  }
+
+  /**
+   * trace(C(C + λI)⁻¹) = Σ σ²/(σ² + λ) with C = SᵀJJᵀS and λ of the last step: how many directions in the space of the weights its data determine
+   * at that damping, between 0 and min(rows, parameters). Computed when it is called, min(rows, parameters)³ operations in float64.
+   *
+   * @returns null before the first step. Until the next step begins the optimizer holds on to the matrix that it takes.
+   */
+  effectiveDimension(): number | null {
+    return this.dimension === null ? null : this.dimension();
   }
 
   /**
@@ -91,18 +153,22 @@ export class GramGaussNewton extends Optimizer {
    * that tfjs cannot differentiate, for numbers that are not finite, and on a WebGL backend of float16 textures.
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
-    const settings = {
-      learningRate: checkOption('learningRate', this.learningRate),
-      damping: checkOption('damping', this.damping),
-      momentum: checkOption('momentum', this.momentum),
-      memoryLimit: checkOption('memoryLimit', this.memoryLimit),
+    const given: Given = {
+      learningRate: checkSetting('learningRate', this.given.learningRate),
+      damping: checkSetting('damping', this.given.damping),
+      momentum: checkSetting('momentum', this.given.momentum),
     };
+    checkMemoryLimit(this.memoryLimit);
+    if (this.wanted.policy === 'custom' && this.wanted.policyFunction === null) {
+      throw ggnError("this optimizer was saved with a function as its policy, and functions are not saved. Give it again, as in " +
+          "optimizer.policy = report => ({damping: ...}), or choose another policy, as in optimizer.policy = 'auto'.");
+    }
     if (typeof f !== 'function') {
       throw ggnError(`minimize() takes the function that computes the loss, as in minimize(() => loss); received ${typeof f}.`);
     }
     const trained = trainedVariables(varList);
     checkPrecision();
-    const cost = tidy(() => this.takeStep(f, trained, settings));
+    const cost = tidy(() => this.takeStep(f, trained, given));
     if (returnCost) {
       return cost;
     }
@@ -110,9 +176,10 @@ export class GramGaussNewton extends Optimizer {
     return null;
   }
 
-  private takeStep(f: () => Scalar, trained: Set<Variable> | null, settings: Required<GgnOptions>): Scalar {
+  private takeStep(f: () => Scalar, trained: Set<Variable> | null, given: Given): Scalar {
     const context: TrainStep | null = trainStepOf(this);
     const clock = new Clock();
+    this.dimension = null;
     const {cost, trace} = clock.time('capture', () => capture(f, context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
@@ -120,27 +187,37 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const {variables, step, norm, report} = withMemoryLimit(settings.memoryLimit, () => solveStep(trace, context,
-          {...settings, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
-      if (step === null) {
+      const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
+      const {variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context,
+          {policy, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
+      const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
+      const next = this.policyAfter(policy, done);
+      if (taken === null) {
         this.warnNotTaken(report.status);
       } else {
         clock.time('update', () => {
-          const move = addScaled(settings.learningRate);
-          const moved = variables.map((variable, v) => move(variable, step[v]));
-          assignAll(variables, moved, trace);
-          this.state.accept(variables, step);
+          assignAll(variables, taken.moved, trace);
+          this.state.accept(variables, taken.d);
         });
       }
+      Object.freeze(clock.milliseconds);
       this.incrementIterations();
-      this.report = Object.freeze({iteration: this.iterations, loss, ...report, stepNorm: settings.learningRate * norm,
-        milliseconds: Object.freeze(clock.milliseconds)});
+      this.policyState = next;
+      this.report = done;
+      this.dimension = effectiveDimension;
     } catch (error) {
       discard(trace, context?.targets ?? []);
       throw error;
     }
     trace.dispose();
     return cost;
+  }
+
+  /** The state of the policy after a step; a function of the user's is asked now, and may throw. */
+  private policyAfter(policy: StepPolicy, report: StepReport): PolicyState {
+    const {policyFunction} = this.wanted;
+    const {next} = policy;
+    return policy.name === 'custom' && policyFunction !== null ? {...next, custom: checkCustom(policyFunction(report), next.custom)} : next;
   }
 
   private warnNotTaken(status: StepReport['status']): void {
@@ -162,16 +239,22 @@ export class GramGaussNewton extends Optimizer {
         'needs the Jacobian of the batch. Call optimizer.minimize(() => loss) instead; to work with gradients, use a first-order optimizer such as tf.train.sgd.');
   }
 
-  /** The options, as saved in a model. */
+  /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
-    return {learningRate: this.learningRate, damping: this.damping, momentum: this.momentum, memoryLimit: this.memoryLimit};
+    const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt}, memoryLimit: this.memoryLimit,
+      policyState: structuredClone(this.policyState)};
+    return config as unknown as serialization.ConfigDict;
   }
 
   /** Makes the optimizer from a saved config; other keys are ignored, as tfjs adds some. */
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
       config: serialization.ConfigDict): T {
-    const {learningRate, damping, momentum, memoryLimit} = config;
-    return new cls({learningRate, damping, momentum, memoryLimit});
+    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, policyState} = config;
+    const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit});
+    if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
+      optimizer.policyState = readPolicyState(policyState, optimizer.policyState);
+    }
+    return optimizer;
   }
 
   /**
@@ -252,7 +335,7 @@ function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null
 /**
  * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.
  *
- * @param options - see {@link GgnOptions}; the defaults are `{learningRate: 0.1, damping: 0.1, momentum: 0.9, memoryLimit: 2 ** 30}`.
+ * @param options - see {@link GgnOptions}; without any, the policy `'auto'` sets learning rate, damping and momentum by itself.
  * @throws Error for an option that is unknown or out of range.
  * @example
  * ```ts

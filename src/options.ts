@@ -1,4 +1,16 @@
 import {ggnError} from './errors';
+import {LEVENBERG_MARQUARDT} from './policy/levenberg_marquardt';
+import type {LevenbergMarquardtOptions} from './policy/levenberg_marquardt';
+import type {Settings} from './policy/policy';
+import type {Given, PolicyName} from './policy/step_policy';
+import type {StepReport} from './step_report';
+
+/**
+ * A policy of your own: a function of the report of a step that returns settings for the next one; what it leaves out stays as it was. It starts from
+ * the defaults of the policy `'fixed'`. Every step is judged for it (`gainRatio`), and taken.
+ * @public
+ */
+export type PolicyFunction = (report: StepReport) => Partial<Settings> | void;
 
 /**
  * Options of {@link ggn}.
@@ -8,20 +20,34 @@ export interface GgnOptions {
   /**
    * Share of the solved step that is taken: w ← w + learningRate · d. Above 0, at most 1; 1 is the full
    * Gauss-Newton step. 0.1 is robust to noise in the targets, 0.3 two to three times faster without noise.
-   * Default 0.1.
+   * Default `'auto'`: the policy sets it.
    */
-  learningRate?: number;
+  learningRate?: number | 'auto';
   /**
    * Relative Levenberg damping τ ≥ 0: λ = τ · trace(SᵀGS) / min(n, m), taken anew from every batch, so that τ does
    * not depend on the scale of the data, the loss or the width of the network. More damping means shorter, safer
-   * steps. Default 0.1.
+   * steps. Default `'auto'`: the policy sets it.
    */
-  damping?: number;
+  damping?: number | 'auto';
   /**
    * SPRING momentum μ in [0, 1): the step is damped towards μ times the last one (Goldshlager, Abrahamsen, Lin,
-   * 2024). Default 0.9.
+   * 2024). Default `'auto'`: the policy sets it.
    */
-  momentum?: number;
+  momentum?: number | 'auto';
+  /**
+   * What sets those of the three that are `'auto'`, from step to step. Default `'auto'`.
+   *
+   * - `'auto'`: `'levenbergMarquardt'` where training goes on with the same data in every step (in `fit` one batch an epoch, elsewhere the same examples in
+   *   any order, no dropout or noise), `'agreement'` on mini-batches; `'fixed'` where all three are given.
+   * - `'agreement'`: a learning rate between 0.05 and 1 that grows while new batches agree with the last steps and falls where they do not.
+   * - `'levenbergMarquardt'`: learning rate 1, no momentum, damping by Nielsen's rule from the gain ratio; a step that does not decrease the loss is
+   *   rejected and solved again.
+   * - `'fixed'`: learning rate 0.1, damping 0.1, momentum 0.9.
+   * - a function of the report of the last step. It is saved as `'custom'` and must be given again after loading.
+   */
+  policy?: 'auto' | 'agreement' | 'levenbergMarquardt' | 'fixed' | PolicyFunction;
+  /** Options of `'levenbergMarquardt'`. */
+  levenbergMarquardt?: LevenbergMarquardtOptions;
   /**
    * Bytes of tensors that a step may hold at once, beside what f() itself holds (weights, activations, the state). Dense rows of the
    * Jacobian that do not fit are formed in blocks, which takes longer; a step that cannot be taken within the limit is refused with
@@ -30,39 +56,117 @@ export interface GgnOptions {
   memoryLimit?: number;
 }
 
-/** Defaults and ranges, in one table. */
-const OPTIONS: Record<keyof GgnOptions, {value: number; valid: (x: number) => boolean; range: string}> = {
-  learningRate: {value: 0.1, valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
-  damping: {value: 0.1, valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'},
-  momentum: {value: 0.9, valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'},
-  memoryLimit: {value: 2 ** 30, valid: x => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'},
-};
+/** Options with the defaults filled in. */
+export interface CheckedOptions {
+  readonly given: Given;
+  readonly policy: 'auto' | PolicyName;
+  readonly policyFunction: PolicyFunction | null;
+  readonly levenbergMarquardt: Required<LevenbergMarquardtOptions>;
+  readonly memoryLimit: number;
+}
 
-/** Checks one option and returns it. */
-export function checkOption(name: keyof GgnOptions, value: unknown): number {
-  if (typeof value !== 'number' || !OPTIONS[name].valid(value)) {
-    throw ggnError(`the option ${name} must be a number ${OPTIONS[name].range}; received ${show(value)}.`);
+interface Range {
+  readonly valid: (x: number) => boolean;
+  readonly range: string;
+}
+
+export type SettingName = keyof Settings;
+
+/** Ranges, in one table. */
+const SETTINGS: Record<SettingName, Range> = {
+  learningRate: {valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
+  damping: {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'},
+  momentum: {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'},
+};
+const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
+const POSITIVE: Range = {valid: x => x > 0 && x < Infinity, range: 'above 0, and finite'};
+const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range> = {
+  initialDamping: POSITIVE,
+  minDamping: POSITIVE,
+  maxDamping: POSITIVE,
+  decrease: {valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
+  increase: {valid: x => x > 1 && x < Infinity, range: 'above 1, and finite'},
+  attempts: {valid: x => Number.isInteger(x) && x >= 1, range: 'that is whole and at least 1'},
+};
+const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
+const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit'];
+
+/** Checks a setting, a number or `'auto'`, and returns it. */
+export function checkSetting(name: SettingName, value: unknown): number | 'auto' {
+  return value === 'auto' ? value : checkNumber(name, value, SETTINGS[name], " or 'auto'");
+}
+
+/** Checks the limit of memory and returns it. */
+export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryLimit', value, MEMORY_LIMIT);
+
+/** Checks what a function of the user's has returned, and fills in what it left out. */
+export function checkCustom(returned: unknown, before: Settings): Settings {
+  if (returned == null) {
+    return before;
+  }
+  if (typeof returned !== 'object' || Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
+    throw ggnError(`the function given as policy must return settings such as {damping: 0.2}, of ${Object.keys(SETTINGS).join(', ')}, or nothing; it ` +
+        `returned ${typeof returned === 'object' ? `{${Object.keys(returned).join(', ')}}` : show(returned)}.`);
+  }
+  const settings = returned as Partial<Settings>;
+  const read = (name: SettingName): number => settings[name] === undefined ? before[name] :
+    checkNumber(`${name} (returned by the function given as policy)`, settings[name], SETTINGS[name]);
+  return {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')};
+}
+
+function checkNumber(name: string, value: unknown, {valid, range}: Range, alternative = ''): number {
+  if (typeof value !== 'number' || !valid(value)) {
+    throw ggnError(`the option ${name} must be a number ${range}${alternative === '' ? '' : `,${alternative}`}; received ${show(value)}.`);
   }
   return value;
 }
 
+/** Checks the option `policy`; `'custom'` stands for a function that a saved optimizer had. */
+export function checkPolicy(value: unknown): Pick<CheckedOptions, 'policy' | 'policyFunction'> {
+  if (typeof value === 'function') {
+    return {policy: 'custom', policyFunction: value as PolicyFunction};
+  }
+  if (value !== 'custom' && !POLICIES.includes(value as 'auto')) {
+    throw ggnError(`the option policy must be one of ${POLICIES.map(show).join(', ')}, or a function of the step report; received ${show(value)}.`);
+  }
+  return {policy: value as PolicyName, policyFunction: null};
+}
+
 /** Fills in the defaults and refuses what it does not know. */
-export function checkOptions(options: unknown): Required<GgnOptions> {
+export function checkOptions(options: unknown): CheckedOptions {
+  const given = checkNames(options, OPTIONS, 'ggn() takes an object of options, as in ggn({learningRate: 0.3})', 'option');
+  const read = (name: SettingName): number | 'auto' => checkSetting(name, given[name] ?? (given[name] === null ? null : 'auto'));
+  return {
+    given: {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')},
+    ...checkPolicy(given['policy'] === undefined ? 'auto' : given['policy']),
+    levenbergMarquardt: checkLevenbergMarquardt(given['levenbergMarquardt'] === undefined ? {} : given['levenbergMarquardt']),
+    memoryLimit: checkMemoryLimit(given['memoryLimit'] === undefined ? MEMORY_LIMIT.value : given['memoryLimit']),
+  };
+}
+
+function checkLevenbergMarquardt(options: unknown): Required<LevenbergMarquardtOptions> {
+  const names = Object.keys(LEVENBERG_MARQUARDT) as Array<keyof LevenbergMarquardtOptions>;
+  const given = checkNames(options, names, 'the option levenbergMarquardt is an object, as in {initialDamping: 1e-3}', 'option of levenbergMarquardt');
+  const checked = Object.fromEntries(names.map(name => [name, checkNumber(`levenbergMarquardt.${name}`,
+      given[name] === undefined ? LEVENBERG_MARQUARDT[name] : given[name], LEVENBERG_MARQUARDT_RANGES[name])])) as unknown as Required<LevenbergMarquardtOptions>;
+  if (checked.minDamping > checked.maxDamping) {
+    throw ggnError(`the option levenbergMarquardt.minDamping must not exceed maxDamping; received ${checked.minDamping} and ${checked.maxDamping}.`);
+  }
+  return checked;
+}
+
+function checkNames(options: unknown, names: readonly string[], what: string, kind: string): Record<string, unknown> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw ggnError(`ggn() takes an object of options, as in ggn({learningRate: 0.3}); received ${show(options)}.`);
+    throw ggnError(`${what}; received ${show(options)}.`);
   }
-  const given = options as Record<string, unknown>;
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(OPTIONS, name)) {
-      throw ggnError(`unknown option '${name}'. Known options: ${Object.keys(OPTIONS).join(', ')}.`);
-    }
+  const unknown = Object.keys(options).find(name => !names.includes(name));
+  if (unknown !== undefined) {
+    throw ggnError(`unknown ${kind} '${unknown}'. Known options: ${names.join(', ')}.`);
   }
-  const read = (name: keyof GgnOptions): number => checkOption(name, given[name] === undefined ? OPTIONS[name].value : given[name]);
-  return {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum'),
-    memoryLimit: read('memoryLimit')};
+  return options as Record<string, unknown>;
 }
 
 function show(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ?
-      Array.isArray(value) ? 'an array' : 'an object' : String(value);
+      Array.isArray(value) ? 'an array' : 'an object' : typeof value === 'function' ? 'a function' : String(value);
 }

@@ -113,7 +113,7 @@ export function readResiduals(trace: Trace, {head, groups}: Rows, plans: readonl
     let from = first;
     squares.forEach((index, b) => {
       const square = head.squares[index];
-      const values = rowTensor(trace, square.block).dataSync();
+      const values = rowTensor(trace, square.block, value => trace.values[value]).dataSync();
       const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
       for (let i = 0; i < values.length; i++) {
         const row = from + Math.floor(i / perExample[b]) * components + i % perExample[b];
@@ -128,10 +128,11 @@ export function readResiduals(trace: Trace, {head, groups}: Rows, plans: readonl
   return {residual, weight};
 }
 
-function rowTensor(trace: Trace, block: {value: number; difference: number | null}): Tensor {
+/** The residuals of a block, of values as they are or as they would be at other weights. */
+export function rowTensor(trace: Trace, block: RowBlock, valueOf: (value: number) => Tensor): Tensor {
   if (block.difference === null) {
-    return trace.values[block.value];
+    return valueOf(block.value);
   }
   const inputs = new Map(trace.nodes[block.difference].inputs);
-  return sub(trace.values[inputs.get('a')!], trace.values[inputs.get('b')!]);
+  return sub(valueOf(inputs.get('a')!), valueOf(inputs.get('b')!));
 }

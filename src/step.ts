@@ -1,55 +1,52 @@
-import {addN, getBackend, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {sum, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
-import {checkedJacobian, total} from './checked_jacobian';
+import {checkedJacobian} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import {gradientThroughStatistics, StatisticsJacobian} from './jacobian/frozen_statistics';
-import type {JacobianOperator} from './jacobian/frozen_statistics';
-import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import {addScaled} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
+import {LocalModel} from './local_model';
+import type {Linearization, ModelStep} from './local_model';
 import {squaredError} from './losses/squared_error';
+import type {StepPolicy} from './policy/step_policy';
 import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
-import type {DampedGramStep, GramGroup} from './solve/damped_gram';
-import {dampedStep} from './solve/damped_step';
-import {addProduct} from './solve/product';
 import type {StepReport} from './step_report';
+import {actualDecrease} from './trial';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
 export interface SolvedStep {
   readonly variables: readonly Variable[];
-  /** d by variable, before the learning rate; null where no step is to be taken. */
-  readonly step: readonly Tensor[] | null;
-  /** |d|. */
-  readonly norm: number;
-  readonly report: Pick<StepReport, 'rows' | 'parameters' | 'damping' | 'lambda' | 'gradientNorm' | 'status' | 'jacobian'>;
+  /** null where no step is to be taken. */
+  readonly taken: Move | null;
+  readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
+  /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
+  readonly effectiveDimension: () => number;
+}
+
+interface Move {
+  /** d by variable, before the learning rate. */
+  readonly d: readonly Tensor[];
+  /** The weights to go to, by variable. */
+  readonly moved: readonly Tensor[];
 }
 
 export interface StepSettings {
-  readonly damping: number;
-  readonly momentum: number;
+  readonly policy: StepPolicy;
   readonly isTrained: (variable: Variable) => boolean;
   /** The last accepted d of each variable; null if there is none. */
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;
 }
 
-/** A Jacobian and its Gram matrices by group of variables. */
-interface Linearized {
-  readonly jacobian: JacobianOperator;
-  readonly grams: readonly Float64Array[];
-}
-
-/** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
-const PRECISION = 0.02;
-
 /**
- * The damped Gram-Gauss-Newton step of a traced loss: rows, batch Jacobian, Gram matrix and the one formula of
- * `solve/damped_gram`, with e the gradient of regularizers and d_prev the last accepted step.
+ * The damped Gram-Gauss-Newton step of a traced loss: rows, batch Jacobian, local model, and the attempts that the policy asks for, each
+ * judged by a replay of the trace.
  *
  * @throws for a loss, model or numbers that no exact step can be taken from; nothing has been changed then.
  */
@@ -57,8 +54,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const rows = clock.time('linearize', () => findRows(trace, settings.isTrained, context));
   const {variables} = rows.dependence;
   const rhos = variables.map((_, v) => rows.head.ridge.get(v) ?? 0);
-  const distinct = [...new Set(rhos)];
-  const groupOf = rhos.map(rho => distinct.indexOf(rho));
+  const groupOf = LocalModel.groups(rhos);
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
   const {plans} = checked;
 
@@ -67,44 +63,69 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
   const loss = squaredError(residual, weight);
-  const linearized = clock.time('linearize', () =>
-    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf));
-  const {jacobian, grams} = linearized;
+  const linearization = clock.time('linearize', () =>
+    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
-  const last = settings.previous(variables);
-  const previous = settings.momentum === 0 ? last.map(() => null) : last;
-  const products = clock.time('gram', () => ({
-    previous: applyByGroup(linearized, groupOf, distinct.length, previous),
-    extra: applyByGroup(linearized, groupOf, distinct.length, extra),
-  }));
-  checkProducts(products.extra, 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
-      'these weights (a norm has none at 0)');
-  checkProducts(products.previous, 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the ' +
-      'model with a new ggn()');
-  const groups: GramGroup[] = distinct.map((rho, g) =>
-    ({rho, gram: grams[g], previous: products.previous[g], extra: products.extra[g]}));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
+  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables)}, clock);
 
-  const formed = new Map<DampedGramStep, Tensor[]>();
-  const form = (solution: DampedGramStep): Tensor[] => {
-    if (!formed.has(solution)) {
-      formed.set(solution, clock.time('update', () => formStep(linearized, variables, solution, groupOf, previous, extra)));
+  const agreement = settings.policy.observes ? model.agreement() : null;
+  settings.policy.observe(agreement);
+  const {taken, ...attempted} = attempt(trace, rows, model, settings.policy, clock);
+  return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+    rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
+  }};
+}
+
+type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
+    'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
+
+/** Solves with the settings of the policy, until it accepts the step or has no attempts left. */
+function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy, clock: Clock): Attempted {
+  const {variables} = rows.dependence;
+  for (let attempts = 1;; attempts++) {
+    const settings = policy.settings;
+    const attempted = scoped((): Attempted => {
+      const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum);
+      const used = {...settings, damping, lambda, attempts};
+      if (step === null) {
+        return {...used, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
+      }
+      if (status === 'raised') {
+        policy.raise(damping);
+      }
+      const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, settings.learningRate));
+      const moved = clock.time('update', () => move(variables, step, settings.learningRate));
+      const actual = policy.judges ? clock.time('trial', () => actualDecrease(trace, rows, variables, moved)) : null;
+      const gainRatio = actual === null ? null : actual / predictedDecrease;
+      // Where the gradient is zero the step is, too, and nothing is wrong with it.
+      const isAccepted = gainRatio === null || gainRatio > 0 || !policy.rejects || step.norm === 0;
+      return {...used, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
+        actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved} : null};
+    });
+    if (attempted.gainRatio !== null && !(attempted.stepNorm === 0 && attempted.taken !== null)) {
+      policy.judge(attempted.gainRatio);
     }
-    return formed.get(solution)!;
-  };
-  const result = clock.time('solve', () => dampedStep({n: jacobian.rows, groups, root: loss.root,
-    residual: {z: loss.z}, momentum: settings.momentum}, {damping: settings.damping, rows: loss.weighted, parameters,
-    verify: solution => agrees(jacobian.apply(form(solution)).dataSync(), solution.change)}));
-  const step = result.solution === null ? null : form(result.solution);
-  const norm = step === null ? 0 : clock.time('update', () => Math.sqrt(sumOfSquares(step)));
-  if (!Number.isFinite(norm)) {
-    throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
-        'more damping.');
+    if (attempted.status !== 'rejected' || attempts >= policy.attempts) {
+      return attempted;
+    }
   }
-  return {variables, step, norm, report: {
-    rows: jacobian.rows, parameters, damping: result.damping, lambda: result.lambda, status: result.status,
-    gradientNorm: gradientNorm(loss.q, grams, products.extra, extra),
-    jacobian: describe(rows, plans)}};
+}
+
+/** Keeps the tensors of an accepted attempt alone: those of ten rejected ones would be as many copies of the weights. */
+function scoped(run: () => Attempted): Attempted {
+  let result: Attempted;
+  tidy(() => {
+    result = run();
+    return [...result.taken?.d ?? [], ...result.taken?.moved ?? []];
+  });
+  return result!;
+}
+
+/** w + learningRate · d. */
+function move(variables: readonly Variable[], {d}: ModelStep, learningRate: number): Tensor[] {
+  const addStep = addScaled(learningRate);
+  return variables.map((variable, v) => addStep(variable, d[v]));
 }
 
 function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
@@ -124,7 +145,7 @@ function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | n
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
 function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, residual: Float64Array, z: Float64Array,
-    groupOf: readonly number[]): Linearized {
+    groupOf: readonly number[], sizes: readonly number[]): Linearization {
   const size = z.reduce((sum, x) => sum + x * x, 0);
   if (f === null || size === 0) {
     return checked;
@@ -133,82 +154,7 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
     throw ggnError('the gradient through a statistic of the batch is not finite. No step was taken.');
   }
   // S⁻ᵀz is the residual; what has no weight is 0 in it.
-  const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f);
-  return {jacobian, grams: jacobian.grams(checked.grams, groupOf)};
-}
-
-function checkProducts(products: ReadonlyArray<Float64Array | null>, message: string): void {
-  if (products.some(product => product !== null && !product.every(Number.isFinite))) {
-    throw ggnError(`${message}. No step was taken.`);
-  }
-}
-
-/** J_g x for each group of variables; null where x is zero on the whole group. */
-function applyByGroup({jacobian}: Linearized, groupOf: readonly number[], groups: number,
-    x: ReadonlyArray<Tensor | null>): Array<Float64Array | null> {
-  return Array.from({length: groups}, (_, g) => {
-    const part = x.map((t, v) => groupOf[v] === g ? t : null);
-    return part.every(t => t === null) ? null : Float64Array.from(jacobian.apply(part).dataSync());
-  });
-}
-
-/** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
-function formStep({jacobian}: Linearized, variables: readonly Variable[], solution: DampedGramStep, groupOf: readonly number[],
-    previous: ReadonlyArray<Tensor | null>, extra: ReadonlyArray<Tensor | null>): Tensor[] {
-  const pulled: Array<Tensor | null> = groupOf.map(() => null);
-  solution.groups.forEach((group, g) => {
-    const u = tensor(Float32Array.from(group.coefficients, x => -x), [jacobian.rows]);
-    jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
-  });
-  const hasExtra = extra.some(t => t !== null);
-  const adds = solution.groups.map(group =>
-    ({previous: addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
-  return variables.map((variable, v) => {
-    const more = adds[groupOf[v]];
-    let d = pulled[v];
-    for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
-      if (t !== null && addTo !== null) {
-        d = addTo(d, t);
-      }
-    }
-    return d ?? zerosLike(variable);
-  });
-}
-
-function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
-  let difference = 0;
-  let size = 0;
-  for (let i = 0; i < predicted.length; i++) {
-    difference += (change[i] - predicted[i]) ** 2;
-    size += predicted[i] ** 2;
-  }
-  return difference <= PRECISION ** 2 * size;
-}
-
-/** |Jᵀq + e| from qᵀGq + 2 qᵀJe + |e|²: no product of the size of the weights. */
-function gradientNorm(q: Float64Array, grams: readonly Float64Array[], productsOfExtra: ReadonlyArray<Float64Array | null>,
-    extra: ReadonlyArray<Tensor | null>): number {
-  const gradientOfRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
-  addProduct(1, total(grams), q, gradientOfRows);
-  for (const product of productsOfExtra) {
-    product?.forEach((x, i) => gradientOfRows[i] += 2 * x);
-  }
-  const squaredNorm = gradientOfRows.reduce((sum, x, i) => sum + q[i] * x, 0);
-  const present = extra.filter(t => t !== null);
-  return Math.sqrt(Math.max(0, squaredNorm + (present.length === 0 ? 0 : sumOfSquares(present))));
-}
-
-/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
-function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_CHEAP.has(getBackend())) {
-    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
-  }
-  let total = 0;
-  for (const t of tensors) {
-    const entries = t.dataSync();
-    for (let i = 0; i < entries.length; i++) {
-      total += entries[i] * entries[i];
-    }
-  }
-  return total;
+  const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f, sizes);
+  let known: readonly Float64Array[] | null = null;
+  return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), dense: () => jacobian.dense(checked.dense())};
 }

@@ -1,3 +1,4 @@
+import type {PolicyName} from './policy/step_policy';
 import type {SolveStatus} from './solve/damped_step';
 
 /**
@@ -13,7 +14,13 @@ export interface StepReport {
   readonly rows: number;
   /** Trained parameters m that the rows depend on. */
   readonly parameters: number;
-  /** Relative damping τ that was used: the option, or more where `status` is `'raised'`. */
+  /** The policy that set this step: `'auto'` is `'levenbergMarquardt'` on full batches and `'agreement'` on mini-batches. */
+  readonly policy: PolicyName;
+  /** Learning rate of this step. */
+  readonly learningRate: number;
+  /** Momentum μ of this step. */
+  readonly momentum: number;
+  /** Relative damping τ that was used: what was asked for, or more where `status` is `'raised'`. */
   readonly damping: number;
   /** Levenberg damping λ = τ · trace(SᵀGS) / min(n, m), in units of the loss. */
   readonly lambda: number;
@@ -22,13 +29,33 @@ export interface StepReport {
   /** Euclidean norm of the change of the weights, learning rate included; 0 for a step not taken. */
   readonly stepNorm: number;
   /**
+   * -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for the step s = learning rate · d, λ not included: what the quadratic model says the loss decreases by. null where
+   * no step was solved.
+   */
+  readonly predictedDecrease: number | null;
+  /**
+   * L(w) - L(w + s) of this batch, from the residuals in float64; of the last attempt where no step was taken. null where the policy does not judge
+   * its steps (`'fixed'`, `'agreement'`): it takes a forward pass.
+   */
+  readonly actualDecrease: number | null;
+  /** Gain ratio: actual over predicted decrease, 1 where the model is exact; null as above. */
+  readonly gainRatio: number | null;
+  /** How often the step was solved: more than once where it was rejected. */
+  readonly attempts: number;
+  /**
+   * -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, by the rows of this batch, should have been longer (above 0) or
+   * shorter (below 0). null on the first step, and where the policy does not ask.
+   */
+  readonly agreement: number | null;
+  /**
    * - `'ok'`: the step was taken as asked.
    * - `'raised'`: taken, with more damping than asked, since float32 does not resolve less.
+   * - `'rejected'`: not taken; no attempt decreased the loss.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'breakdown'`: not taken; the Gram matrix could not be factored with any damping tried.
    * - `'precision'`: not taken; the step could not be computed accurately in float32. Use more damping.
    */
-  readonly status: SolveStatus;
+  readonly status: SolveStatus | 'rejected';
   /**
    * How the Jacobian was taken:
    *
@@ -45,6 +72,8 @@ export interface StepReport {
     readonly linearize: number;
     readonly gram: number;
     readonly solve: number;
+    /** Forward passes that judge the attempts. */
+    readonly trial: number;
     readonly update: number;
   };
 }

@@ -107,7 +107,7 @@ const nonTrainable = (model: tf.LayersModel): tf.Tensor[] => model.nonTrainableW
 /** A model that has taken a few steps with metrics, so that there is momentum and a plan to be kept. */
 async function started(make: () => tf.LayersModel = net, options?: GgnOptions): Promise<{model: tf.LayersModel; optimizer: GramGaussNewton}> {
   const model = make();
-  const optimizer = ggn(options);
+  const optimizer = ggn({policy: 'fixed', ...options});
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   await model.fit(x, y, {epochs: 2, batchSize: 4, shuffle: false, verbose: 0});
   return {model, optimizer};
@@ -143,7 +143,7 @@ const spoiled = (tensor: tf.Tensor, value: number): tf.Tensor => {
   return tf.tensor(values, tensor.shape);
 };
 
-const setOption = (name: keyof GgnOptions, value: unknown) => (optimizer: GramGaussNewton): (() => void) => {
+const setOption = (name: 'learningRate' | 'damping' | 'momentum' | 'memoryLimit', value: unknown) => (optimizer: GramGaussNewton): (() => void) => {
   const good = optimizer[name];
   (optimizer as unknown as Record<string, unknown>)[name] = value;
   return () => void (optimizer[name] = good);

@@ -60,6 +60,7 @@ test.serial('in a list, first: callbacks behind it see the values of each batch 
 
 test.serial('with early stopping on one of its values', async t => {
   const {model, optimizer} = compiled();
+  optimizer.policy = 'fixed';
   // The damping never falls, so one epoch without improvement is the second.
   const {history, epoch} = await model.fit(x, y, {epochs: 10, verbose: 0,
     callbacks: [stepMetrics(optimizer), tf.callbacks.earlyStopping({monitor: 'damping', patience: 1})]});

@@ -97,11 +97,11 @@ test.serial('serialization round-trip', t => {
   const original = ggn({learningRate: 0.3, damping: 0.2, momentum: 0.7});
   const again = GramGaussNewton.fromConfig(GramGaussNewton, original.getConfig());
   t.deepEqual(again.getConfig(), original.getConfig());
-  t.deepEqual(original.getConfig(), {learningRate: 0.3, damping: 0.2, momentum: 0.7, memoryLimit: 2 ** 30});
+  t.like(original.getConfig(), {learningRate: 0.3, damping: 0.2, momentum: 0.7, policy: 'auto', memoryLimit: 2 ** 30});
   t.true(again instanceof GramGaussNewton);
   t.is(again.getClassName(), 'GramGaussNewton');
   // tfjs hands over a key of its own, and old files may lack one of ours.
-  t.deepEqual(GramGaussNewton.fromConfig(GramGaussNewton, {damping: 0.2, customObjects: {}}).getConfig(), {learningRate: 0.1, damping: 0.2, momentum: 0.9, memoryLimit: 2 ** 30});
+  t.deepEqual(GramGaussNewton.fromConfig(GramGaussNewton, {damping: 0.2, customObjects: {}}).getConfig(), ggn({damping: 0.2}).getConfig());
   // A value changed between steps is the one that is saved.
   original.learningRate = 0.05;
   t.is(original.getConfig()['learningRate'], 0.05);
@@ -305,7 +305,7 @@ for (const backend of BACKENDS) {
 
   test.serial(`${backend}: one optimizer for two models keeps the momentum of each`, async t => {
     await tf.setBackend(backend);
-    const options: GgnOptions = {learningRate: 0.3, momentum: 0.9};
+    const options: GgnOptions = {learningRate: 0.3, momentum: 0.9, policy: 'fixed'};
     const expected = [await trajectory(1, ggn(options)), await trajectory(4, ggn(options))];
     const shared = ggn(options);
     const trainers = [trainer(1, shared), trainer(4, shared)];

@@ -84,7 +84,7 @@ for (const backend of ['cpu', 'wasm']) {
       await train(first, 2);
       const second = await reloaded(first, change);
       t.true(second.optimizer instanceof GramGaussNewton);
-      t.deepEqual(optimizerOf(second).getConfig(), OPTIONS);
+      t.like(optimizerOf(second).getConfig(), OPTIONS);
       t.is(optimizerOf(second).iterations, 2 * 3);
       t.is(optimizerOf(second).lastStep, null);
       t.deepEqual(await train(second, 3), expected[0]);
@@ -113,7 +113,7 @@ test.serial('what is saved: the iteration first, then the last step of every var
     ['iter', [], 'int32'],
     ['ggn/1/previousStep/0', [3, 5], 'float32'], ['ggn/1/previousStep/1', [5], 'float32'],
     ['ggn/1/previousStep/2', [5, 2], 'float32'], ['ggn/1/previousStep/3', [2], 'float32']]);
-  t.deepEqual(trainingConfig!['optimizer_config'], {class_name: 'GramGaussNewton', config: OPTIONS} as object);
+  t.deepEqual(trainingConfig!['optimizer_config'], {class_name: 'GramGaussNewton', config: ggn(OPTIONS).getConfig()} as object);
 });
 
 test.serial('saving right after loading gives the same bytes', async t => {

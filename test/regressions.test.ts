@@ -15,7 +15,7 @@ const noise = (shape: [number, number], seed: number): tf.Tensor2D => tf.randomN
 const flat = (variables: tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 
 /** The step of a fresh optimizer (or of this one, without momentum) against the reference. */
-function stepError(variables: tf.Variable[], loss: () => tf.Scalar, rows: () => tf.Tensor, weights: number[], optimizer = ggn({learningRate: 1, momentum: 0})): number {
+function stepError(variables: tf.Variable[], loss: () => tf.Scalar, rows: () => tf.Tensor, weights: number[], optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0})): number {
   const {jacobian, rows: residual, n, m} = denseJacobian(rows, variables);
   const expected = referenceStep({jacobian, n, m, residual, weights: Float64Array.from(weights), damping: 0.1, momentum: 0, previous: null, ridge: null,
     extraGradient: null});
@@ -28,7 +28,7 @@ test.serial('a boundary point beside the data is a row, not a regularizer', t =>
   const [w1, w2] = [variable([1, 4], 1), variable([4, 1], 2)];
   const net = (x: tf.Tensor2D): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(x, w1)), w2);
   const [x, y, x0] = [noise([5, 1], 3), noise([5, 1], 4), tf.tensor2d([[0.5]])];
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   const error = stepError([w1, w2], () => net(x).sub(y).square().mean().add(net(x0).sub(1).square().mean()),
       () => tf.concat([net(x).sub(y), net(x0).sub(1)], 0), [0.2, 0.2, 0.2, 0.2, 0.2, 1], optimizer);
   t.true(error < 2e-4, String(error));
@@ -38,7 +38,7 @@ test.serial('a boundary point beside the data is a row, not a regularizer', t =>
 test.serial('data in variables that are not trained are data', t => {
   const w = variable([2, 1], 1);
   const [x, y] = [tf.variable(noise([1200, 2], 2), false), tf.variable(noise([1200, 1], 3), false)];
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   const error = stepError([w], () => tf.matMul(x, w).tanh().sub(y).square().mean(), () => tf.matMul(x, w).tanh().sub(y),
       new Array<number>(1200).fill(1 / 1200), optimizer);
   t.true(error < 2e-4, String(error));
@@ -48,7 +48,7 @@ test.serial('data in variables that are not trained are data', t => {
 test.serial('λ and n with a regularizer do not depend on the batch having one element', t => {
   const [w1, w2] = [variable([1, 3], 1), variable([3, 1], 2)];
   const [x, y] = [tf.tensor2d([[0.7]]), tf.tensor2d([[2]])];
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   optimizer.minimize(() => tf.matMul(tf.tanh(tf.matMul(x, w1)), w2).sub(y).square().mean().add(w1.square().sum().mul(0.01)));
   t.is(optimizer.lastStep!.rows, 1);
 });
@@ -56,7 +56,7 @@ test.serial('λ and n with a regularizer do not depend on the batch having one e
 test.serial('a kernel that puts the examples where an input says, the input changing from step to step', t => {
   const [w1, w2] = [variable([2, 3], 1), tf.variable(tf.zeros([3, 1])) as tf.Variable<tf.Rank.R2>];  // behind zeros a check sees nothing
   const [x, y] = [noise([6, 2], 3), noise([6, 1], 4)];
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   for (const ids of [[0, 1, 2, 3, 4, 5], [3, 1, 0, 5, 4, 2], [0, 0, 1, 1, 2, 2]]) {
     const order = tf.tensor1d(ids, 'int32');
     const rows = (): tf.Tensor => tf.matMul(tf.unsortedSegmentSum(tf.tanh(tf.matMul(x, w1)), order, 6), w2).sub(y);
@@ -91,7 +91,7 @@ test.serial('masks by where with zerosLike, and not-a-number behind the mask', t
   const x = noise([4, 2], 2);
   const y = tf.tensor2d([1, NaN, 2, NaN], [4, 1]);
   const mask = tf.tensor2d([1, 0, 1, 0], [4, 1], 'bool');
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   const clean = tf.where(mask, y, tf.zerosLike(y));
   const rows = (): tf.Tensor => tf.matMul(x, w).tanh().sub(clean);
   const {jacobian, rows: residual, n, m} = denseJacobian(rows, [w]);

@@ -29,14 +29,14 @@ test.serial('fields, counts and types', async t => {
   t.is(optimizer.lastStep, null);
   await model.trainOnBatch(x, y);
   const report: StepReport = optimizer.lastStep!;
-  t.deepEqual(Object.keys(report).sort(), ['damping', 'gradientNorm', 'iteration', 'jacobian', 'lambda', 'loss', 'milliseconds', 'parameters',
-    'rows', 'status', 'stepNorm']);
+  t.deepEqual(Object.keys(report).sort(), ['actualDecrease', 'agreement', 'attempts', 'damping', 'gainRatio', 'gradientNorm', 'iteration', 'jacobian', 'lambda',
+    'learningRate', 'loss', 'milliseconds', 'momentum', 'parameters', 'policy', 'predictedDecrease', 'rows', 'status', 'stepNorm']);
   t.is(report.rows, 12);
   t.is(report.parameters, 3 * 4 + 4 + 4 * 2 + 2);
   t.is(report.damping, 0.3);
   t.is(report.status, 'ok');
   t.is(report.jacobian, 'batch');
-  t.deepEqual(Object.keys(report.milliseconds), ['capture', 'linearize', 'gram', 'solve', 'update']);
+  t.deepEqual(Object.keys(report.milliseconds), ['capture', 'linearize', 'gram', 'solve', 'trial', 'update']);
   t.true(Object.values(report.milliseconds).every(ms => ms >= 0 && ms < 60_000));
   t.true(Object.values(report.milliseconds).some(ms => ms > 0));
 });
@@ -176,7 +176,7 @@ test.serial("status 'flat': every row has weight 0; the momentum of before stays
 
 test.serial("weight 0 in every row, and an L2 regularizer: it gets its step, the weights shrink", async t => {
   const model = net(0.1);
-  const optimizer = ggn({momentum: 0});
+  const optimizer = ggn({momentum: 0, policy: 'fixed'});
   model.compile({optimizer, loss: 'meanSquaredError'});
   const before = numbers(model.trainableWeights.filter(w => w.shape.length === 2).map(w => w.read()));
   await model.fit(x, y, {epochs: 1, verbose: 0, classWeight: {0: 0, 1: 0}});

@@ -12,11 +12,21 @@ export type Weight = number | Tensor;
 /** The loss as Σ w_i r_i² over rows + Σ ρ_v |v|² + whatever else depends on the weights alone. */
 export interface LossHead {
   /** Residual rows r and their weights w. */
-  readonly squares: ReadonlyArray<{readonly block: RowBlock; readonly weight: Weight}>;
+  readonly squares: readonly WeightedSquare[];
   /** ρ by index of the variable: L2 regularizers. */
   readonly ridge: ReadonlyMap<number, number>;
   /** Cotangents that give, by a reverse sweep, the gradient of everything that is not a row (ridge included). */
   readonly extra: ReadonlyMap<number, Tensor>;
+  /** The squares of `ridge`, as they stand in the loss: Σ w_i r_i². */
+  readonly penalties: ReadonlyArray<WeightedSquare>;
+  /** What else depends on the weights alone, as it stands in the loss: Σ w_i x_i of values x. */
+  readonly others: ReadonlyArray<readonly [number, Weight]>;
+}
+
+/** Σ w_i r_i² with the values r of a block. */
+export interface WeightedSquare {
+  readonly block: RowBlock;
+  readonly weight: Weight;
 }
 
 /** Thrown (as a value of `kernel`) when a term of the loss is neither a square nor a regularizer. */
@@ -73,7 +83,8 @@ class HeadReader {
     const addExtra = (value: number, seed: Tensor): void => {
       extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
     };
-    for (const square of all.filter(square => !rows.includes(square))) {
+    const penalties = all.filter(square => !rows.includes(square));
+    for (const square of penalties) {
       const variable = this.ridgeVariable(square)!;
       ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
       addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
@@ -82,7 +93,7 @@ class HeadReader {
     for (const [value, weight] of this.others) {
       addExtra(value, this.asTensor(weight, value));
     }
-    return {squares: rows.map(({block, weight}) => ({block, weight})), ridge, extra};
+    return {squares: rows.map(({block, weight}) => ({block, weight})), ridge, extra, penalties, others: this.others};
   }
 
   private walk(value: number, weight: Weight): void {

@@ -10,7 +10,8 @@ import {ggnError} from '../errors';
  * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops from the user's;
  * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped.
  *
- * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`.
+ * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`;
+ * - `LayersModel.isTraining` and `history.params` (protected): how many batches an epoch has. Without them the data tell.
  *
  * `runKernel` and `getGradient` are public.
  */
@@ -107,6 +108,8 @@ export interface OpenModel {
   readonly layers: ReadonlyArray<{name: string; getClassName(): string}>;
   readonly loss: unknown;
   optimizer_?: Optimizer;
+  readonly isTraining?: boolean;
+  readonly history?: {readonly params?: {readonly samples?: number | null; readonly batchSize?: number | null; readonly steps?: number | null}};
   makeTrainFunction(): (data: Tensor[]) => unknown;
 }
 
@@ -122,4 +125,15 @@ export function wrapTrainFunction(layersModel: {prototype: unknown},
   prototype.makeTrainFunction = function(this: OpenModel) {
     return wrap(this, original.call(this));
   };
+}
+
+/** Batches in an epoch of the `fit` or `fitDataset` that a model is in; null where it is in none, or that does not say. */
+export function batchesPerEpoch(model: OpenModel): number | null {
+  const params = model.isTraining === true ? model.history?.params : undefined;
+  const {samples, batchSize, steps} = params ?? {};
+  if (typeof samples === 'number' && typeof batchSize === 'number') {
+    return Math.ceil(samples / batchSize);
+  }
+  // One batch in an epoch of a dataset need not be the same in the next.
+  return typeof steps === 'number' && steps > 1 ? steps : null;
 }

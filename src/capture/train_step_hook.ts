@@ -1,5 +1,5 @@
 import type {Optimizer, Tensor} from '@tensorflow/tfjs-core';
-import {wrapTrainFunction} from './tfjs_internals';
+import {batchesPerEpoch, wrapTrainFunction} from './tfjs_internals';
 import type {OpenModel} from './tfjs_internals';
 
 /** What `fit` knows about the batch of the step that it is about to take. */
@@ -7,6 +7,8 @@ export interface TrainStep {
   readonly model: OpenModel;
   readonly inputs: readonly Tensor[];
   readonly targets: readonly Tensor[];
+  /** Batches in an epoch of the `fit` or `fitDataset` that is going on; null where it does not say, and in `trainOnBatch`. */
+  batchesPerEpoch(): number | null;
 }
 
 /** Symbols of the registry, so that two copies of this package see the same marks. */
@@ -31,7 +33,7 @@ export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimi
     }
     const inputs = data.slice(0, model.inputs.length);
     const targets = data.slice(inputs.length, inputs.length + model.outputs.length);
-    const step: TrainStep = {model, inputs, targets};
+    const step: TrainStep = {model, inputs, targets, batchesPerEpoch: () => batchesPerEpoch(model)};
     const holder = optimizer as unknown as Marked;
     holder[TRAIN_STEP] = step;
     try {

@@ -62,8 +62,12 @@ export class StatisticsJacobian implements JacobianOperator {
   readonly rows: number;
   private readonly direction: Tensor;
 
-  /** @param u (n) and f, by variable. Their tensors, and those made here, belong to the caller's scope. */
-  constructor(private readonly frozen: JacobianOperator, private readonly u: Float64Array, private readonly f: ReadonlyArray<Tensor | null>) {
+  /**
+   * @param u (n) and f, by variable. Their tensors, and those made here, belong to the caller's scope.
+   * @param sizes of the variables.
+   */
+  constructor(private readonly frozen: JacobianOperator, private readonly u: Float64Array, private readonly f: ReadonlyArray<Tensor | null>,
+      private readonly sizes: readonly number[]) {
     this.rows = frozen.rows;
     this.direction = tensor(Float32Array.from(u), [u.length]);
   }
@@ -82,6 +86,23 @@ export class StatisticsJacobian implements JacobianOperator {
       const more = mul(f, scale);
       return part === null ? more : add(part, more);
     });
+  }
+
+  /** J̃ [n, m] in float64, from J. */
+  dense(rows: ArrayLike<number>): Float64Array {
+    const m = rows.length / this.rows;
+    const dense = Float64Array.from(rows);
+    let from = 0;
+    this.f.forEach((t, v) => {
+      const size = this.sizes[v];
+      t?.dataSync().forEach((x, j) => {
+        for (let i = 0; i < this.rows; i++) {
+          dense[i * m + from + j] += this.u[i] * x;
+        }
+      });
+      from += size;
+    });
+    return dense;
   }
 
   /** J̃J̃ᵀ by group of variables, from JJᵀ: G + u(Jf)ᵀ + (Jf)uᵀ + |f|²uuᵀ. */

@@ -15,6 +15,9 @@
  */
 import {cholesky} from './cholesky';
 import type {CurvatureRoot} from './curvature_root';
+import type {DampedProblem, Solution, SolveFailure} from './damped_step';
+import {float32Floor, traceOf, TRUSTED_RATIO} from './damping';
+import {effectiveDimension} from './effective_dimension';
 import {addProduct} from './product';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
@@ -47,25 +50,12 @@ export interface GroupStep {
 }
 
 /** A step made of finite numbers only. */
-export type DampedGramStep = {
-  readonly ok: true;
-  readonly lambda: number;
+export interface DampedGramStep extends Solution {
   /** One for each group of the system, in its order. */
   readonly groups: readonly GroupStep[];
-  /** J d, the predicted change of the outputs (n). */
-  readonly change: Float64Array;
-};
+}
 
-/** No step. */
-export type DampedGramFailure = {
-  readonly ok: false;
-  /** `singular`: more damping may help. `nonfinite`: the input holds NaN or an infinity (or overflowed), so it will not. */
-  readonly cause: 'singular' | 'nonfinite';
-  /** Row of the batch at which it showed; 0 where λ, ρ or μ is at fault. */
-  readonly pivot: number;
-};
-
-export type DampedGramSolution = DampedGramStep | DampedGramFailure;
+export type DampedGramSolution = DampedGramStep | SolveFailure;
 
 /** SᵀG_gS of every group, n x n each: the part of the work that does not depend on λ. */
 export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
@@ -81,6 +71,23 @@ export function curvature(system: DampedGramSystem, parts: readonly Float64Array
   return parts.length === 1 ? parts[0] : weightedSum(parts, parts.map(() => 1), system.n * system.n);
 }
 
+/** The system as a problem for `dampedStep`: SᵀGS is formed once, for any number of λ. */
+export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramStep> {
+  const {n} = system;
+  const parts = groupCurvatures(system);
+  const total = curvature(system, parts);
+  const trace = traceOf(total, n);
+  return {
+    trace,
+    rho: Math.max(0, ...system.groups.map(({rho}) => rho)),
+    // The trace bounds the norm that the limits are taken from, and is free.
+    limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, n),
+    firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),
+    solve: lambda => solveDampedGram(system, lambda, parts),
+    effectiveDimension: lambda => effectiveDimension(total, n, lambda),
+  };
+}
+
 /**
  * The step of the formula above at damping λ, where λ + 2ρ must be positive for every group.
  *
@@ -89,7 +96,7 @@ export function curvature(system: DampedGramSystem, parts: readonly Float64Array
  * order 2⁻⁵³ σ²max/λ, always 2⁻²⁹ of what float32 rows have already cost. The form in q needs one step of iterative refinement for
  * that: without it its error was (σ²max/λ)² · 2⁻⁵³, 2e-8 in place of 3e-12 at λ = 1e-3 in the tests' problems.
  *
- * Never throws and never returns a number that is not finite: see `DampedGramFailure`.
+ * Never throws and never returns a number that is not finite: see `SolveFailure`.
  *
  * @param parts `groupCurvatures(system)`, for a caller who solves one system with several λ.
  */

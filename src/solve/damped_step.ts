@@ -2,8 +2,41 @@
  * The bounded search for a damping that works: λ from τ, raised to the float32 floor, then ten times as much as often as the
  * factorization breaks down or the step is found wrong, eight attempts in all.
  */
-import {curvature, groupCurvatures, solveDampedGram, type DampedGramStep, type DampedGramSystem} from './damped_gram';
-import {float32Floor, relativeDamping, traceOf, TRUSTED_RATIO} from './damping';
+import type {Float32Limits} from './damping';
+import {relativeDamping} from './damping';
+
+/** A step at one λ, made of finite numbers only. Each kind of system has a representation of d of its own. */
+export interface Solution {
+  readonly ok: true;
+  readonly lambda: number;
+  /** J d, the predicted change of the rows (n). */
+  readonly change: Float64Array;
+}
+
+/** No step. */
+export interface SolveFailure {
+  readonly ok: false;
+  /** `singular`: more damping may help. `nonfinite`: the input holds NaN or an infinity (or overflowed), so it will not. */
+  readonly cause: 'singular' | 'nonfinite';
+  /** Row of the system at which it showed; 0 where λ, ρ or μ is at fault. */
+  readonly pivot: number;
+}
+
+/** The system of one step, in the space of the rows or of the parameters: whatever of it does not depend on λ is formed once. */
+export interface DampedProblem<S extends Solution> {
+  /** trace(SᵀGS), not weighted by regularizers. */
+  readonly trace: number;
+  /** The largest ρ of an L2 regularizer ρ|w|². */
+  readonly rho: number;
+  /** What rounding allows λ to be; NaN where the system holds NaN or an infinity. */
+  limits(wanted: number): Float32Limits;
+  /** First row of the system with a NaN or an infinity; 0 if there is none. */
+  firstBadRow(): number;
+  /** The step at damping λ. Never throws, and never returns a number that is not finite. */
+  solve(lambda: number): S | SolveFailure;
+  /** trace(C(C + λI)⁻¹) with C = SᵀGS: the number of directions that the data determine at damping λ. */
+  effectiveDimension(lambda: number): number;
+}
 
 /** Factor of λ between two attempts: four of them lead from the float32 floor to above the trusted level. */
 export const RAISE = 10;
@@ -24,7 +57,7 @@ export const MAX_ATTEMPTS = 8;
  */
 export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat';
 
-export interface DampedStepOptions {
+export interface DampedStepOptions<S extends Solution> {
   /** τ, relative damping. */
   readonly damping: number;
   /** n of min(n, m): rows whose weight is not 0. */
@@ -32,17 +65,17 @@ export interface DampedStepOptions {
   /** m of min(n, m): trainable parameters. */
   readonly parameters: number;
   /** Whether J d, computed from the step itself, agrees with `solution.change`. */
-  readonly verify?: (solution: DampedGramStep) => boolean;
+  readonly verify?: (solution: S) => boolean;
 }
 
-export interface DampedStepResult {
+export interface DampedStepResult<S extends Solution> {
   readonly status: SolveStatus;
   /** λ of the solution, or of the last attempt; 0 if `flat` or if C is not finite. */
   readonly lambda: number;
   /** λ as a relative damping: the τ that was used. */
   readonly damping: number;
   /** null unless the status is `ok` or `raised`. */
-  readonly solution: DampedGramStep | null;
+  readonly solution: S | null;
   /** Solves tried; 0 if `flat` or if C is not finite. */
   readonly attempts: number;
   /** Row at which the last attempt broke down; null if it did not. */
@@ -59,26 +92,21 @@ export interface DampedStepResult {
  *
  * Never throws; calls `verify` at most eight times.
  */
-export function dampedStep(system: DampedGramSystem, options: DampedStepOptions): DampedStepResult {
+export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
-  const parts = groupCurvatures(system);
-  const total = curvature(system, parts);
-  const trace = traceOf(total, system.n);
-  const unit = trace === 0 ? 2 * Math.max(0, ...system.groups.map(({rho}) => rho)) : relativeDamping(1, trace, rows, parameters);
+  const unit = problem.trace === 0 ? 2 * problem.rho : relativeDamping(1, problem.trace, rows, parameters);
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }
   const wanted = damping * unit;
-  // The trace bounds the norm that the limits are taken from, and is free.
-  const {floor, trusted} = Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, system.n);
+  const {floor, trusted} = problem.limits(wanted);
   if (!Number.isFinite(floor)) {  // λ would not be a number either: name the row instead of solving
-    const badRow = Math.floor(total.findIndex(value => !Number.isFinite(value)) / system.n);
-    return {status: 'breakdown', lambda: 0, damping, solution: null, attempts: 0, pivot: Math.max(0, badRow)};
+    return {status: 'breakdown', lambda: 0, damping, solution: null, attempts: 0, pivot: problem.firstBadRow()};
   }
   let lambda = Math.max(wanted, floor);
   let isDoubted = false;
   for (let attempts = 1;; attempts++) {
-    const solution = solveDampedGram(system, lambda, parts);
+    const solution = problem.solve(lambda);
     const used = {lambda, damping: lambda === wanted ? damping : lambda / unit, attempts};
     if (solution.ok && (verify === undefined || !(isDoubted || lambda < trusted) || verify(solution))) {
       return {...used, status: lambda === wanted ? 'ok' : 'raised', solution, pivot: null};

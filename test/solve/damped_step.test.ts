@@ -1,18 +1,20 @@
 import test from 'ava';
 import {diagonalRoot} from '../../src/solve/curvature_root';
-import type {DampedGramSystem} from '../../src/solve/damped_gram';
+import {gramProblem} from '../../src/solve/damped_gram';
+import type {DampedGramStep} from '../../src/solve/damped_gram';
+import type {DampedProblem} from '../../src/solve/damped_step';
 import {dampedStep, MAX_ATTEMPTS} from '../../src/solve/damped_step';
 import {FLOOR_RATIO} from '../../src/solve/damping';
 
 /** S = I, no momentum, no regularizer: C is the Gram matrix, row-major. */
-function systemOf(gram: readonly number[], z: readonly number[], rho = 0): DampedGramSystem {
-  return {
+function systemOf(gram: readonly number[], z: readonly number[], rho = 0): DampedProblem<DampedGramStep> {
+  return gramProblem({
     n: z.length,
     groups: [{rho, gram: Float64Array.from(gram), previous: null, extra: null}],
     root: diagonalRoot(new Float64Array(z.length).fill(1)),
     residual: {z: Float64Array.from(z)},
     momentum: 0
-  };
+  });
 }
 
 const never = () => {

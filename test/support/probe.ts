@@ -37,7 +37,7 @@ export class Probe extends GramGaussNewton {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
         const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
         const {residual, weight} = readResiduals(trace, rows, checked.plans);
-        this.look({trace, rows, checked: {...checked, plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
+        this.look({trace, rows, checked: {...checked, grams: checked.grams(), plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
         discard(trace, context?.targets ?? []);
         throw error;

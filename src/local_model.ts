@@ -1,0 +1,324 @@
+import {addN, getBackend, mul, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import type {Clock} from './clock';
+import {ggnError} from './errors';
+import type {JacobianOperator} from './jacobian/frozen_statistics';
+import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import type {OutputDerivatives} from './losses/squared_error';
+import {gramProblem} from './solve/damped_gram';
+import type {DampedGramStep, GramGroup} from './solve/damped_gram';
+import {dampedStep} from './solve/damped_step';
+import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
+import {normalProblem, transposeTimes} from './solve/normal_equations';
+import type {NormalStep} from './solve/normal_equations';
+import {addProduct} from './solve/product';
+
+/** Largest number of parameters for which the normal equations are formed: m x m in float64 takes 32 MB then. */
+const MAX_NORMAL = 2000;
+
+/** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
+const PRECISION = 0.02;
+
+/** The Jacobian that a step is solved with. */
+export interface Linearization {
+  readonly jacobian: JacobianOperator;
+  /** Σ J_v J_vᵀ by group of variables, n x n; formed when asked for. */
+  grams(): readonly Float64Array[];
+  /** J [n, m], row-major, m over all variables; formed when asked for. */
+  dense(): ArrayLike<number>;
+}
+
+/** What a local model is made of. */
+export interface LocalModelParts {
+  readonly variables: readonly Variable[];
+  /** Trained parameters that the rows depend on. */
+  readonly parameters: number;
+  /** ρ of each variable. */
+  readonly rhos: readonly number[];
+  readonly linearization: Linearization;
+  readonly loss: OutputDerivatives;
+  /** e by variable: the gradient of everything in the loss that is not a row. */
+  readonly extra: ReadonlyArray<Tensor | null>;
+  /** d_prev by variable. */
+  readonly previous: ReadonlyArray<Tensor | null>;
+}
+
+/** A solved step d, by variable, with the change J d of the rows that the model predicts. */
+export interface ModelStep {
+  readonly d: readonly Tensor[];
+  readonly change: Float64Array;
+  /** |d|. */
+  readonly norm: number;
+}
+
+/**
+ * The quadratic model of the loss at the weights,
+ *
+ *     L(w + s) ≈ L(w) + gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s,        g = Jᵀq + e,   H = S Sᵀ
+ *
+ * and its damped minimisers: in the space of the parameters where these are fewer than the rows, else in that of the rows.
+ *
+ * All tensors belong to the caller's scope.
+ */
+export class LocalModel {
+  readonly rows: number;
+  private readonly distinct: readonly number[];
+  private readonly groupOf: readonly number[];
+  private readonly isNormal: boolean;
+  private previousByGroup: Array<Float64Array | null> | null = null;
+  private extraByGroup: Array<Float64Array | null> | null = null;
+  private normal: NormalParts | null = null;
+  private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
+  private readonly formed = new Map<Solution, Tensor[]>();
+
+  constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
+    const {linearization, parameters, rhos} = parts;
+    this.rows = linearization.jacobian.rows;
+    this.distinct = [...new Set(rhos)];
+    this.groupOf = rhos.map(rho => this.distinct.indexOf(rho));
+    this.isNormal = parameters < this.rows && this.width <= MAX_NORMAL;
+  }
+
+  /** Group of each variable: those with the same ρ. */
+  static groups(rhos: readonly number[]): number[] {
+    const distinct = [...new Set(rhos)];
+    return rhos.map(rho => distinct.indexOf(rho));
+  }
+
+  /** m over all variables. */
+  private get width(): number {
+    return this.parts.variables.reduce((m, variable) => m + variable.size, 0);
+  }
+
+  /**
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero.
+   */
+  agreement(): number | null {
+    const change = this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
+      total.map((x, i) => x + part[i]), null);
+    if (change === null) {
+      return null;
+    }
+    const {z, root} = this.parts.loss;
+    const moved = root.applyTranspose(change);
+    const scale = Math.sqrt(dot(z, z)) * Math.sqrt(dot(moved, moved));
+    return scale > 0 && scale < Infinity ? -dot(z, moved) / scale : null;
+  }
+
+  /** The damped minimiser d, with more damping than asked where less does not work; d is null where none does. */
+  solve(damping: number, momentum: number): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
+    const {parameters, loss, linearization} = this.parts;
+    const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), solution.change);
+    const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
+        {damping, rows: loss.weighted, parameters, ...(this.isNormal ? {} : {verify})}));
+    if (result.solution === null) {
+      return {...result, step: null};
+    }
+    const d = this.form(result.solution);
+    const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
+    if (!Number.isFinite(norm)) {
+      throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
+          'more damping.');
+    }
+    return {...result, step: {d, change: result.solution.change, norm}};
+  }
+
+  /** -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: what the model says the loss decreases by. Without λ, which is no part of the loss. */
+  predictedDecrease({d, change}: ModelStep, scale: number): number {
+    const {loss: {q, root}, extra, rhos} = this.parts;
+    const curved = root.applyTranspose(change);
+    let slope = dot(q, change);
+    let curvature = dot(curved, curved);
+    d.forEach((t, v) => {
+      const e = extra[v];
+      slope += e === null ? 0 : sum(mul(e, t)).dataSync()[0];
+      curvature += rhos[v] === 0 ? 0 : 2 * rhos[v] * sumOfSquares([t]);
+    });
+    return -scale * (slope + scale * curvature / 2);
+  }
+
+  /** |g|, without a product of the size of the weights where the Gram matrix is at hand: g² = qᵀGq + 2 qᵀJe + |e|². */
+  gradientNorm(): number {
+    const {loss: {q}, extra, linearization} = this.parts;
+    if (this.isNormal) {
+      const {gradient} = this.normalParts();
+      return Math.sqrt(dot(gradient, gradient));
+    }
+    const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
+    linearization.grams().forEach(gram => addProduct(1, gram, q, ofRows));
+    for (const product of this.extraChange()) {
+      product?.forEach((x, i) => ofRows[i] += 2 * x);
+    }
+    const present = extra.filter(t => t !== null);
+    return Math.sqrt(Math.max(0, dot(q, ofRows) + (present.length === 0 ? 0 : sumOfSquares(present))));
+  }
+
+  /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */
+  effectiveDimension(lambda: number): () => number {
+    const {damped} = this.problem!;
+    return () => damped.trace === 0 ? 0 : damped.effectiveDimension(lambda);
+  }
+
+  private problemOf(momentum: number): DampedProblem<Solution> {
+    if (this.problem?.momentum !== momentum) {
+      this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum)) as DampedProblem<Solution>};
+    }
+    return this.problem.damped;
+  }
+
+  private gramOf(momentum: number): DampedProblem<DampedGramStep> {
+    const {linearization, loss: {root, z}} = this.parts;
+    const previous = momentum === 0 ? null : this.previousChange();
+    const extra = this.extraChange();
+    const grams = linearization.grams();
+    const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
+    return gramProblem({n: this.rows, groups, root, residual: {z}, momentum});
+  }
+
+  private normalOf(momentum: number): DampedProblem<NormalStep> {
+    const {loss: {root, q}, previous, rhos, variables} = this.parts;
+    const {rows, extra} = this.normalParts();
+    const rho = new Float64Array(this.width);
+    let from = 0;
+    variables.forEach(({size}, v) => {
+      rho.fill(rhos[v], from, from += size);
+    });
+    const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
+    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho, extra, previous: last, momentum});
+  }
+
+  private normalParts(): NormalParts {
+    if (this.normal === null) {
+      const {linearization, extra: e, variables, loss: {q}} = this.parts;
+      const rows = this.clock.time('gram', () => linearization.dense());
+      const extra = e.every(t => t === null) ? null : flatten(e, variables);
+      checkFinite(extra === null ? [] : [extra], BAD_EXTRA);
+      const gradient = transposeTimes({n: this.rows, m: this.width, rows}, q);
+      extra?.forEach((x, j) => gradient[j] += x);
+      this.normal = {rows, extra, gradient};
+    }
+    return this.normal;
+  }
+
+  /** J_g d_prev by group of variables. */
+  private previousChange(): Array<Float64Array | null> {
+    return this.previousByGroup ??= this.applyByGroup(this.parts.previous, 'the last step in the state of the optimizer is not finite. ' +
+        'Load another checkpoint, or compile the model with a new ggn()');
+  }
+
+  /** J_g e by group of variables. */
+  private extraChange(): Array<Float64Array | null> {
+    return this.extraByGroup ??= this.applyByGroup(this.parts.extra, BAD_EXTRA);
+  }
+
+  /** J_g x for each group of variables; null where x is zero on the whole group. */
+  private applyByGroup(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
+    const products = this.clock.time('gram', () => this.distinct.map((_, g) => {
+      const part = x.map((t, v) => this.groupOf[v] === g ? t : null);
+      return part.every(t => t === null) ? null : Float64Array.from(this.parts.linearization.jacobian.apply(part).dataSync());
+    }));
+    checkFinite(products, message);
+    return products;
+  }
+
+  private form(solution: Solution): Tensor[] {
+    if (!this.formed.has(solution)) {
+      this.formed.set(solution, this.clock.time('update', () => 'groups' in solution ? this.pull(solution as DampedGramStep) :
+        split((solution as NormalStep).step, this.parts.variables)));
+    }
+    return this.formed.get(solution)!;
+  }
+
+  /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
+  private pull(solution: DampedGramStep): Tensor[] {
+    const {groupOf} = this;
+    const {linearization: {jacobian}, variables, previous, extra} = this.parts;
+    const pulled: Array<Tensor | null> = groupOf.map(() => null);
+    solution.groups.forEach((group, g) => {
+      const u = tensor(Float32Array.from(group.coefficients, x => -x), [this.rows]);
+      jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
+    });
+    const hasExtra = extra.some(t => t !== null);
+    const adds = solution.groups.map(group =>
+      ({previous: group.previousScale === 0 ? null : addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
+    return variables.map((variable, v) => {
+      const more = adds[groupOf[v]];
+      let d = pulled[v];
+      for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
+        if (t !== null && addTo !== null) {
+          d = addTo(d, t);
+        }
+      }
+      return d ?? zerosLike(variable);
+    });
+  }
+}
+
+interface NormalParts {
+  readonly rows: ArrayLike<number>;
+  /** e (m). */
+  readonly extra: Float64Array | null;
+  /** g (m). */
+  readonly gradient: Float64Array;
+}
+
+const BAD_EXTRA = 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
+    'these weights (a norm has none at 0)';
+
+function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: string): void {
+  if (vectors.some(vector => vector !== null && !vector.every(Number.isFinite))) {
+    throw ggnError(`${message}. No step was taken.`);
+  }
+}
+
+/** One vector of tensors by variable; zeros for null. */
+function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
+  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  let from = 0;
+  variables.forEach(({size}, v) => {
+    const t = tensors[v];
+    if (t !== null) {
+      flat.set(t.dataSync(), from);
+    }
+    from += size;
+  });
+  return flat;
+}
+
+function split(flat: Float64Array, variables: readonly Variable[]): Tensor[] {
+  let from = 0;
+  return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
+}
+
+function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < predicted.length; i++) {
+    difference += (change[i] - predicted[i]) ** 2;
+    size += predicted[i] ** 2;
+  }
+  return difference <= PRECISION ** 2 * size;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) {
+    total += a[i] * b[i];
+  }
+  return total;
+}
+
+/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
+function sumOfSquares(tensors: readonly Tensor[]): number {
+  if (!READS_ARE_CHEAP.has(getBackend())) {
+    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
+  }
+  let total = 0;
+  for (const t of tensors) {
+    const entries = t.dataSync();
+    for (let i = 0; i < entries.length; i++) {
+      total += entries[i] * entries[i];
+    }
+  }
+  return total;
+}

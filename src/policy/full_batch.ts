@@ -1,0 +1,37 @@
+/** What tells whether training goes on with the same data in every step. Plain values, saved with the optimizer. */
+export interface BatchHistory {
+  /** Of the data of the last step; null before the first, and where it was known to be one of several batches. */
+  readonly fingerprint: number | null;
+  /** Steps in a row, before the last, that had its data. */
+  readonly repeats: number;
+  /** Whether there have ever been steps with different data. */
+  readonly changed: boolean;
+}
+
+export const NO_HISTORY: BatchHistory = {fingerprint: null, repeats: 0, changed: false};
+
+/** Equal batches in a row that count as full batch once others have been seen: less may be several steps on one mini-batch. */
+const REPEATS = 8;
+
+/** What a step says of its data. */
+export interface BatchSign {
+  /** Independent of the order of the examples; null in `fit` with several batches in an epoch. */
+  readonly fingerprint: number | null;
+  /** Whether `fit` says that this batch is all the data, and nothing in the step looks random. */
+  readonly isWhole: boolean;
+}
+
+/** Whether a step is on the full batch, and the history with it. */
+export function recognise(history: BatchHistory, {fingerprint, isWhole}: BatchSign): {isFull: boolean; history: BatchHistory} {
+  if (fingerprint === null) {
+    return {isFull: false, history: {fingerprint, repeats: 0, changed: true}};
+  }
+  if (history.fingerprint === null) {
+    return {isFull: isWhole, history: {...history, fingerprint, repeats: 0}};
+  }
+  if (fingerprint !== history.fingerprint) {
+    return {isFull: false, history: {fingerprint, repeats: 0, changed: true}};
+  }
+  const repeats = history.repeats + 1;
+  return {isFull: isWhole || !history.changed || repeats >= REPEATS, history: {...history, repeats}};
+}

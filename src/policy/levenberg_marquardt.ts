@@ -1,0 +1,57 @@
+import type {Policy} from './policy';
+
+/**
+ * Options of the policy `'levenbergMarquardt'`, which trains on the same data in every step.
+ * @public
+ */
+export interface LevenbergMarquardtOptions {
+  /** Relative damping τ of the first step, above 0. Default 1e-2. */
+  initialDamping?: number;
+  /** Least τ, above 0. Default 1e-12. */
+  minDamping?: number;
+  /** Largest τ. Default 1e12. */
+  maxDamping?: number;
+  /** The most that one accepted step may lower τ: its factor, above 0 and at most 1. Default 1/3. */
+  decrease?: number;
+  /** Factor of τ after a rejected step, above 1; doubled with every further rejection. Default 2. */
+  increase?: number;
+  /** Solves of one step at most, 1 or more: after the last rejection the step is not taken. Default 10. */
+  attempts?: number;
+}
+
+export interface LevenbergMarquardtState {
+  /** τ. */
+  readonly damping: number;
+  /** ν: factor of τ at the next rejection. */
+  readonly increase: number;
+}
+
+/** Defaults. */
+export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
+  initialDamping: 1e-2, minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
+};
+
+/**
+ * Levenberg-Marquardt with Nielsen's rule, at learning rate 1 and without momentum. With the gain ratio ρ (actual over predicted decrease of the
+ * loss) of a step,
+ *
+ *     ρ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2ρ - 1)³),   ν ← 2
+ *     else:    it is rejected,         τ ← ν τ,   ν ← 2ν,                 and solved again
+ *
+ * Source: Nielsen 1999, as in Madsen, Nielsen & Tingleff 2004, equation 2.21.
+ */
+export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>): Policy<LevenbergMarquardtState> {
+  const {initialDamping, minDamping, maxDamping, decrease, increase, attempts} = options;
+  const within = (damping: number): number => Math.min(maxDamping, Math.max(minDamping, damping));
+  return {
+    initial: {damping: within(initialDamping), increase},
+    judges: true,
+    rejects: true,
+    attempts,
+    settings: ({damping}) => ({learningRate: 1, damping, momentum: 0}),
+    judge: (state, gainRatio) => gainRatio > 0 ?
+      {damping: within(state.damping * Math.max(decrease, 1 - (2 * gainRatio - 1) ** 3)), increase} :
+      {damping: within(state.damping * state.increase), increase: 2 * state.increase},
+    raise: (state, damping) => ({...state, damping: within(damping)}),
+  };
+}

@@ -1,0 +1,32 @@
+/** What a policy sets of a step; see {@link GgnOptions} for each. */
+export interface Settings {
+  readonly learningRate: number;
+  readonly damping: number;
+  readonly momentum: number;
+}
+
+/**
+ * A policy sets learning rate, damping and momentum from step to step: a state of plain numbers, and pure functions of it. So it can be saved
+ * with the optimizer, tested without tfjs, and put back after a step that failed.
+ */
+export interface Policy<State> {
+  readonly initial: State;
+  /** Whether a step is judged by its gain ratio, which costs a forward pass. */
+  readonly judges: boolean;
+  /** Whether a step that does not decrease the loss is rejected and solved again, and not taken in the end. */
+  readonly rejects: boolean;
+  /** Solves of one step at most. */
+  readonly attempts: number;
+  settings(state: State): Settings;
+  /**
+   * The state at the beginning of a step.
+   *
+   * @param agreement a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, judged by the rows of this batch, should have been
+   * longer (a > 0) or shorter (a < 0). null where there is no last step.
+   */
+  observe?(state: State, agreement: number | null): State;
+  /** The state after a step was accepted (gain ratio above 0) or rejected. */
+  judge?(state: State, gainRatio: number): State;
+  /** The state where a step had to be solved with more damping than asked. */
+  raise?(state: State, damping: number): State;
+}

@@ -1,0 +1,123 @@
+import {agreement} from './agreement';
+import type {AgreementState} from './agreement';
+import {custom, FIXED, fixed} from './fixed';
+import {NO_HISTORY, recognise} from './full_batch';
+import type {BatchHistory, BatchSign} from './full_batch';
+import {levenbergMarquardt} from './levenberg_marquardt';
+import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
+import type {Policy, Settings} from './policy';
+
+/**
+ * Name of the policy that set a step.
+ * @public
+ */
+export type PolicyName = 'fixed' | 'agreement' | 'levenbergMarquardt' | 'custom';
+
+/** A setting that the user has given, or left to the policy. */
+export type Given = {readonly [name in keyof Settings]: number | 'auto'};
+
+/** Everything that policies remember, whichever of them are in use: plain values, saved with the optimizer. */
+export interface PolicyState {
+  readonly history: BatchHistory;
+  readonly agreement: AgreementState;
+  readonly levenbergMarquardt: LevenbergMarquardtState;
+  /** What a function of the user's said last. */
+  readonly custom: Settings;
+}
+
+export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
+  ({history: NO_HISTORY, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED});
+
+/** Whether nothing is left for a policy to set. */
+export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
+
+/** The policy of one step: it follows its attempts, and knows the state that they lead to. */
+export class StepPolicy {
+  private state: unknown;
+  /** Factor of a given damping, after rejections. */
+  private raisedBy = 1;
+  private rejections = 0;
+
+  private constructor(readonly name: PolicyName, private readonly policy: Policy<unknown>, private readonly all: PolicyState,
+      private readonly given: Given) {
+    this.state = name === 'fixed' ? FIXED : all[name];
+  }
+
+  /**
+   * The policy of the coming step.
+   *
+   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch and 'agreement' on mini-batches, and 'fixed' where every setting is given.
+   * @param sign asked for where the policy depends on the data being the same as before.
+   */
+  static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, sign: () => BatchSign): StepPolicy {
+    if (wanted !== 'auto' || isPinned(given)) {
+      const name = wanted === 'auto' ? 'fixed' : wanted;
+      return new StepPolicy(name, policyOf(name, options), state, given);
+    }
+    const {isFull, history} = recognise(state.history, sign());
+    const name = isFull ? 'levenbergMarquardt' : 'agreement';
+    return new StepPolicy(name, policyOf(name, options), {...state, history}, given);
+  }
+
+  get judges(): boolean {
+    return this.policy.judges;
+  }
+
+  get rejects(): boolean {
+    return this.policy.rejects;
+  }
+
+  get attempts(): number {
+    return this.policy.attempts;
+  }
+
+  /** Whether it wants to know how the rows of the new batch judge the last step. */
+  get observes(): boolean {
+    return this.policy.observe !== undefined;
+  }
+
+  /** What the policy says, where the user has not given it. */
+  get settings(): Settings {
+    const own = this.policy.settings(this.state);
+    const {learningRate, damping, momentum} = this.given;
+    return {
+      learningRate: learningRate === 'auto' ? own.learningRate : learningRate,
+      // A given damping is where the attempts of a step begin.
+      damping: damping === 'auto' ? own.damping : damping * this.raisedBy,
+      momentum: momentum === 'auto' ? own.momentum : momentum,
+    };
+  }
+
+  observe(agreementOfLast: number | null): void {
+    this.state = this.policy.observe?.(this.state, agreementOfLast) ?? this.state;
+  }
+
+  judge(gainRatio: number): void {
+    this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
+    if (!(gainRatio > 0)) {
+      this.raisedBy *= 2 ** ++this.rejections;
+    }
+  }
+
+  raise(damping: number): void {
+    this.state = this.policy.raise?.(this.state, damping) ?? this.state;
+  }
+
+  /** The state to go on with. */
+  get next(): PolicyState {
+    return this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
+  }
+}
+
+function policyOf(name: PolicyName, options: Required<LevenbergMarquardtOptions>): Policy<unknown> {
+  switch (name) {
+    case 'agreement':
+      return agreement;
+    case 'levenbergMarquardt':
+      return levenbergMarquardt(options);
+    case 'custom':
+      return custom;
+    case 'fixed':
+      return fixed;
+  }
+}

@@ -1,0 +1,72 @@
+import {tidy} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import type {WeightedSquare} from './capture/loss_head';
+import {replayAll} from './capture/replay';
+import type {Trace} from './capture/trace';
+import {rowTensor} from './rows';
+import type {Rows} from './rows';
+
+/**
+ * What a step would decrease the loss by: L(w) - L(w + s), by running the recorded kernels of f() again with the moved weights in the place of the
+ * variables. So f() does not run again, dropout masks stay, and nothing has a side effect.
+ *
+ * Summed over the squares in float64,
+ *
+ *     Σ w_i (r_i - r̃_i)(r_i + r̃_i)        r at the weights, r̃ at the moved ones
+ *
+ * since near convergence a loss in float32 no longer tells two steps apart. What is no square (L1, norms) enters as the difference of its values.
+ *
+ * @param moved the moved weights of each variable.
+ * @returns the decrease; NaN where the loss at the moved weights is not finite.
+ */
+export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly Variable[], moved: readonly Tensor[]): number {
+  return tidy(() => {
+    const substitutes = new Map<number, Tensor>();
+    for (const [value, variable] of trace.variables) {
+      const v = variables.indexOf(variable);
+      if (v >= 0) {
+        substitutes.set(value, moved[v]);
+      }
+    }
+    const squares = [...head.squares, ...head.penalties];
+    const wanted = [...new Set([...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value)])];
+    const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
+    const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
+    let decrease = 0;
+    for (const square of squares) {
+      decrease += decreaseOfSquares(square, rowTensor(trace, square.block, before), rowTensor(trace, square.block, after));
+    }
+    for (const [value, weight] of head.others) {
+      const [old, fresh] = [before(value).dataSync(), after(value).dataSync()];
+      const weightOf = reader(weight);
+      for (let i = 0; i < old.length; i++) {
+        decrease += weightOf(i) * (old[i] - fresh[i]);
+      }
+    }
+    return decrease;
+  });
+}
+
+const reader = (weight: number | Tensor): ((i: number) => number) => {
+  if (typeof weight === 'number') {
+    return () => weight;
+  }
+  const weights = weight.dataSync();
+  return i => weights[i];
+};
+
+function decreaseOfSquares({weight}: WeightedSquare, before: Tensor, after: Tensor): number {
+  const [old, fresh] = [before.dataSync(), after.dataSync()];
+  const weightOf = reader(weight);
+  let decrease = 0;
+  for (let i = 0; i < old.length; i++) {
+    const w = weightOf(i);
+    decrease += w === 0 ? 0 : w * (old[i] - fresh[i]) * (old[i] + fresh[i]);  // what a mask leaves out may be anything
+  }
+  return decrease;
+}
+
+/** The values that the residuals of a block are read from. */
+function sources(trace: Trace, {value, difference}: WeightedSquare['block']): number[] {
+  return difference === null ? [value] : trace.nodes[difference].inputs.filter(([name]) => name === 'a' || name === 'b').map(([, input]) => input);
+}
