@@ -20,6 +20,9 @@ export interface Panel {
 /** Pixels. */
 const PNG_WIDTH = 2000;
 
+/** Losses below are cut off: where full batches are fitted to rounding, the rest could not be told apart. */
+const LOWEST = 1e-6;
+
 const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
 
 /** Shipped by a package, so that the PNG has its text on machines without fonts. */
@@ -46,7 +49,8 @@ function figure(title: string, xTitle: string, quantity: Quantity, panels: reado
       encoding: {
         x: {field: 'cost', type: 'quantitative', title: p >= panels.length - columns ? xTitle : null, scale: {type: 'log', nice: false},
           axis: {format: '~g', tickCount: 5}},
-        y: {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false}, axis: {format: '~g', tickCount: 4}},
+        y: {field: 'loss', type: 'quantitative', title: null, axis: {format: '~g', tickCount: 4},
+          scale: {type: 'log', nice: false, ...values.some(({loss}) => loss < LOWEST) ? {domainMin: LOWEST} : {}}},
         color: {field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
           legend: p === 0 ? {title: null, orient: 'bottom-left', offset: 4} : null},
         detail: {field: 'run'},
@@ -61,7 +65,8 @@ function figure(title: string, xTitle: string, quantity: Quantity, panels: reado
     padding: 14,
     columns,
     concat: panels.map(panel),
-    spacing: 18,
+    bounds: 'flush',
+    spacing: {row: 48, column: 64},
     resolve: {legend: {color: 'independent'}, scale: {x: 'independent', y: 'independent'}},
     config: {
       font: 'DejaVu Sans, Verdana, Arial, sans-serif',

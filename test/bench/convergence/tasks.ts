@@ -68,7 +68,7 @@ const epochs = (at32: [number, number], at128: [number, number], full: [number, 
 export const TASKS: readonly Task[] = [
   {
     name: 'concrete', title: 'concrete strength, 8-64-64-1 tanh', backend: 'wasm', shape: [8], training: 824,
-    epochs: epochs([80, 30], [200, 80], [400, 60]),
+    epochs: epochs([80, 60], [200, 80], [400, 60]),
     examples: file('../../../docs/examples/concrete/data/concrete.csv'), layers: dense(8, 64, 'tanh'),
   },
   {
@@ -78,7 +78,7 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'digits', title: 'digits\' value, 64-64-64-1 relu', backend: 'wasm', shape: [64], training: 1000,
-    epochs: epochs([40, 16], [100, 40], [250, 50]),
+    epochs: epochs([40, 30], [100, 50], [250, 50]),
     examples: file(DIGITS), layers: dense(64, 64, 'relu'),
   },
   {
@@ -93,12 +93,12 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'friedman', title: 'Friedman with noise, 6-32-32-1 relu', backend: 'wasm', shape: [6], training: 600,
-    epochs: epochs([80, 30], [160, 60], [500, 60]),
+    epochs: epochs([80, 60], [160, 80], [500, 60]),
     examples: random => friedman(1600, random), layers: dense(6, 32, 'relu'),
   },
   {
     name: 'rotated', title: 'angle of rotated digits, CNN relu', backend: 'tensorflow', shape: [8, 8, 1], training: 800,
-    epochs: epochs([20, 12], [50, 25], [150, 40]),
+    epochs: epochs([20, 16], [50, 30], [150, 40]),
     examples: random => rotated(shuffled(readExamples(DIGITS), random).slice(0, 1600), random), layers: cnn,
   },
   {

@@ -149,7 +149,7 @@ class Recorder {
 }
 
 /** Of ggn's last step; undefined for other optimizers. */
-function reportOf(optimizer: tf.Optimizer): StepReport & {attempts?: number} | null | undefined {
+function reportOf(optimizer: tf.Optimizer): StepReport | null | undefined {
   return (optimizer as {lastStep?: StepReport | null}).lastStep;
 }
 
