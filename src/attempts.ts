@@ -1,3 +1,4 @@
+import {CUSTOM_GRAD} from './capture/custom_grad';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
@@ -25,6 +26,7 @@ export function attemptsFor(trace: Trace, dependence: Dependence, blocks: readon
     step: TrainStep | null): Attempt[] {
   const shapeOf = (value: number): number[] => trace.values[value].shape;
   const isLeading = (value: number): boolean => shapeOf(value)[0] === examples;
+  const isRead = (value: number): boolean => trace.producer[value] === -1;
   const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any', freeze: Freeze = 'none'): Attempt =>
     ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
   const attempts: Attempt[] = [];
@@ -32,14 +34,19 @@ export function attemptsFor(trace: Trace, dependence: Dependence, blocks: readon
   if (step !== null && blocks.every(block => isLeading(block.value))) {
     const data = dataOf(step);
     // A constant of the model may happen to have as many rows as the batch: then only the data themselves count.
-    const ways = [(value: number) => isLeading(value) && !trace.variables.has(value), (value: number) => data.has(trace.values[value].dataId)];
+    const ways = [(value: number) => isRead(value) && isLeading(value) && !trace.variables.has(value),
+      (value: number) => isRead(value) && data.has(trace.values[value].dataId)];
     attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', 'all')));
   } else if (step === null && examples > 1) {
+    // f() may read the examples, or take them from a larger tensor or make them itself: x.slice(...), tf.linspace(...).
+    const ways = [(value: number) => isRead(value) && isLeading(value), isLeading];
     // Small enough to go row by row, statistics in the residuals themselves need not be held constant.
-    attempts.push(attempt(examples, isLeading), attempt(examples, isLeading, 'reduces', mayGoRowByRow ? 'within' : 'all'));
+    attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', mayGoRowByRow ? 'within' : 'all')));
   }
   if (mayGoRowByRow) {
-    attempts.push(attempt(1, value => shapeOf(value).length > 0, step !== null && attempts.length > 0 ? 'lost' : 'any'));
+    // What a gradient of the user's own does with the examples only the self-check can tell.
+    const isCertain = step !== null && attempts.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
+    attempts.push(attempt(1, value => isRead(value) && shapeOf(value).length > 0, isCertain ? 'lost' : 'any'));
   }
   return attempts;
 }

@@ -8,7 +8,8 @@ import {GramGaussNewton} from './gram_gauss_newton';
  * batch and, with the values of the last batch, of every epoch, so that `history.history`, progress bars,
  * TensorBoard and tfjs-vis show them like metrics.
  *
- * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm` and `stepMilliseconds` (the whole step).
+ * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm`, `learningRate`, `stepMilliseconds` (the whole step)
+ * and, where the policy judges its steps, `gainRatio`.
  * The loss is in the logs already; the status and the parts of the time are in {@link GramGaussNewton.lastStep}.
  *
  * Put it first in a list of callbacks, so that the others see the values. It is a `tf.Callback`, so the others
@@ -34,10 +35,11 @@ export function stepMetrics(optimizer: GramGaussNewton): CustomCallback {
     if (logs === undefined || step === null) {
       return;
     }
-    const {capture, linearize, gram, solve, update} = step.milliseconds;
+    const {capture, linearize, gram, solve, trial, update} = step.milliseconds;
     Object.assign(logs, {
       iteration: step.iteration, rows: step.rows, parameters: step.parameters, damping: step.damping, lambda: step.lambda, gradientNorm: step.gradientNorm, stepNorm: step.stepNorm,
-      stepMilliseconds: capture + linearize + gram + solve + update,
+      stepMilliseconds: capture + linearize + gram + solve + trial + update,
+      learningRate: step.learningRate, ...(step.gainRatio === null ? {} : {gainRatio: step.gainRatio}),
     });
   };
   return new CustomCallback({onBatchEnd: add, onEpochEnd: add}, 'auto');

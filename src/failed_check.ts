@@ -31,6 +31,10 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
     case 'own':
       return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from what the kernel itself does by ${size}; tfjs has none on this ` +
           'backend, or a wrong or slow one. No step was taken. Please report the model; on another backend (cpu, wasm, webgl, tfjs-node) it may train.');
+    case 'nonlinear':
+      return ggnError(`${start} The gradient function of a tf.customGrad op with output [${trace.values[node.outputs[0]].shape.join()}]${where} is not linear in dy ` +
+          `(by ${size}), as clipping or normalising makes it: there is no Jacobian with it. No step was taken. Leave the clipping out, which damped steps do ` +
+          'not need, or train with a first-order optimizer.');
     case 'couples':
       return ggnError(`${start} ${capitalized(kernels)}${where} mixes the examples of the batch: through it, one example has an influence on the ` +
           `outputs of another (by ${size}), and no rule says how. No step was taken. Let each example go its own way there, if the model ` +

@@ -12,8 +12,8 @@ import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
 import type {NamedTensor} from './optimizer_state';
-import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting} from './options';
-import type {CheckedOptions, GgnOptions, PolicyFunction, SettingName} from './options';
+import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting, checkWeightDecay} from './options';
+import type {CheckedOptions, GgnOptions, SettingName} from './options';
 import type {Settings} from './policy/policy';
 import {initialState, StepPolicy} from './policy/step_policy';
 import type {Given, PolicyState} from './policy/step_policy';
@@ -57,6 +57,8 @@ export class GramGaussNewton extends Optimizer {
 
   /** See {@link GgnOptions.memoryLimit}; may be changed between steps. */
   memoryLimit: number;
+  /** See {@link GgnOptions.weightDecay}; may be changed between steps. */
+  weightDecay: number;
 
   private given: Record<SettingName, number | 'auto'>;
   private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
@@ -72,12 +74,13 @@ export class GramGaussNewton extends Optimizer {
 
   constructor(options: GgnOptions = {}) {
     super();
-    const {given, policy, policyFunction, levenbergMarquardt, memoryLimit} = checkOptions(options);
+    const {given, policy, policyFunction, levenbergMarquardt, memoryLimit, weightDecay} = checkOptions(options);
     this.given = {...given};
     this.wanted = {policy, policyFunction};
     this.levenbergMarquardt = levenbergMarquardt;
     this.policyState = initialState(levenbergMarquardt);
     this.memoryLimit = memoryLimit;
+    this.weightDecay = weightDecay;
   }
 
   /**
@@ -121,8 +124,7 @@ export class GramGaussNewton extends Optimizer {
 
   /** The settings of the next step, so far as they are known before its data are. */
   private get coming(): Settings {
-    const name = this.wanted.policy === 'auto' && this.report !== null ? this.report.policy : this.wanted.policy;
-    return StepPolicy.of(name, this.given as Given, this.levenbergMarquardt, this.policyState, () => ({fingerprint: null, isWhole: false})).settings;
+    return StepPolicy.after(this.wanted.policy, this.given, this.levenbergMarquardt, this.policyState).settings;
   }
 
   /** What the last step did; null before the first. */
@@ -159,6 +161,7 @@ export class GramGaussNewton extends Optimizer {
       momentum: checkSetting('momentum', this.given.momentum),
     };
     checkMemoryLimit(this.memoryLimit);
+    checkWeightDecay(this.weightDecay);
     if (this.wanted.policy === 'custom' && this.wanted.policyFunction === null) {
       throw ggnError("this optimizer was saved with a function as its policy, and functions are not saved. Give it again, as in " +
           "optimizer.policy = report => ({damping: ...}), or choose another policy, as in optimizer.policy = 'auto'.");
@@ -189,7 +192,7 @@ export class GramGaussNewton extends Optimizer {
       }
       const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
       const {variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context,
-          {policy, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
+          {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
       if (taken === null) {
@@ -242,15 +245,15 @@ export class GramGaussNewton extends Optimizer {
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
     const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt}, memoryLimit: this.memoryLimit,
-      policyState: structuredClone(this.policyState)};
+      weightDecay: this.weightDecay, policyState: structuredClone(this.policyState)};
     return config as unknown as serialization.ConfigDict;
   }
 
   /** Makes the optimizer from a saved config; other keys are ignored, as tfjs adds some. */
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
       config: serialization.ConfigDict): T {
-    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, policyState} = config;
-    const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit});
+    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay, policyState} = config;
+    const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay});
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
       optimizer.policyState = readPolicyState(policyState, optimizer.policyState);
     }

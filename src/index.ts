@@ -17,9 +17,13 @@ export type {GgnOptions, PolicyFunction} from './options';
 export type {LevenbergMarquardtOptions} from './policy/levenberg_marquardt';
 export type {Settings} from './policy/policy';
 export type {PolicyName} from './policy/step_policy';
+export {logEpochs} from './log_epochs';
 export {register} from './register';
 export type {TfjsCopy} from './register';
 export type {SolveStatus} from './solve/damped_step';
 export type {StepReport} from './step_report';
+export {StopWhen, stopWhen} from './stop_when';
+export type {StopCriteria} from './stop_when';
 
 registerOwnCopy();
+

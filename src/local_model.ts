@@ -161,7 +161,7 @@ export class LocalModel {
 
   private problemOf(momentum: number): DampedProblem<Solution> {
     if (this.problem?.momentum !== momentum) {
-      this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum)) as DampedProblem<Solution>};
+      this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum))};
     }
     return this.problem.damped;
   }

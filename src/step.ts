@@ -39,6 +39,7 @@ interface Move {
 
 export interface StepSettings {
   readonly policy: StepPolicy;
+  readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
   /** The last accepted d of each variable; null if there is none. */
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;
@@ -70,8 +71,8 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables)}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
-  settings.policy.observe(agreement);
-  const {taken, ...attempted} = attempt(trace, rows, model, settings.policy, clock);
+  settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
+  const {taken, ...attempted} = attempt(trace, rows, model, settings, clock);
   return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
   }};
@@ -81,7 +82,7 @@ type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momen
     'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
 /** Solves with the settings of the policy, until it accepts the step or has no attempts left. */
-function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy, clock: Clock): Attempted {
+function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDecay}: StepSettings, clock: Clock): Attempted {
   const {variables} = rows.dependence;
   for (let attempts = 1;; attempts++) {
     const settings = policy.settings;
@@ -101,7 +102,7 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy
       // Where the gradient is zero the step is, too, and nothing is wrong with it.
       const isAccepted = gainRatio === null || gainRatio > 0 || !policy.rejects || step.norm === 0;
       return {...used, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
-        actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved} : null};
+        actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved: decay(variables, moved, settings.learningRate * weightDecay)} : null};
     });
     if (attempted.gainRatio !== null && !(attempted.stepNorm === 0 && attempted.taken !== null)) {
       policy.judge(attempted.gainRatio);
@@ -126,6 +127,12 @@ function scoped(run: () => Attempted): Attempted {
 function move(variables: readonly Variable[], {d}: ModelStep, learningRate: number): Tensor[] {
   const addStep = addScaled(learningRate);
   return variables.map((variable, v) => addStep(variable, d[v]));
+}
+
+/** w - share · w beside the step, on matrices and what has more axes: not judged with it, since it does not lower the loss. */
+function decay(variables: readonly Variable[], moved: readonly Tensor[], share: number): readonly Tensor[] {
+  const shrink = share === 0 ? null : addScaled(-share);
+  return shrink === null ? moved : moved.map((t, v) => variables[v].rank < 2 ? t : shrink(t, variables[v]));
 }
 
 function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {

@@ -26,7 +26,7 @@ export interface StepReport {
   readonly lambda: number;
   /** Euclidean norm of the gradient of the whole loss. */
   readonly gradientNorm: number;
-  /** Euclidean norm of the change of the weights, learning rate included; 0 for a step not taken. */
+  /** Euclidean norm of the change of the weights, learning rate included, without weight decay; 0 for a step not taken. */
   readonly stepNorm: number;
   /**
    * -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for the step s = learning rate · d, λ not included: what the quadratic model says the loss decreases by. null where

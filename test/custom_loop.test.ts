@@ -190,9 +190,40 @@ for (const [name, predict] of Object.entries(moved)) {
   });
 }
 
+const inside: Record<string, (all: tf.Tensor2D) => tf.Tensor2D> = {
+  'sliced from all the data': all => all.slice([4, 0], [5, 3]),
+  'gathered from all the data': all => all.gather(tf.tensor1d([7, 1, 4, 4, 0], 'int32')),
+  'split and normalised': all => tf.split(all, 2)[1].sub(all.mean(0)).div(2) as tf.Tensor2D,
+  'made of a range': () => tf.linspace(-1, 2, 15).reshape([5, 3]),
+  'made of a mesh': () => tf.stack([tf.linspace(0, 1, 5), tf.linspace(1, 3, 5).square(), tf.ones([5])], 1) as tf.Tensor2D,
+};
+
+for (const [name, take] of Object.entries(inside)) {
+  test.serial(`a batch that f() makes: ${name}`, t => {
+    const [w, v] = [variable([3, 4], 1), variable([4, 2], 2)];
+    const [all, y] = [noise([10, 3], 3) as tf.Tensor2D, noise([10, 2], 4)];
+    const residual = (): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(take(all), w as tf.Tensor2D)), v as tf.Tensor2D).sub(y.slice([2, 0], [5, 2]));
+    const edge = (): tf.Tensor => tf.matMul(all.slice([0, 0], [2, 3]), w as tf.Tensor2D).sum(1);
+    follow(t, {variables: [w, v], loss: () => residual().square().mean().add(edge().square().mean()),
+      rows: () => tf.concat([residual().reshape([-1]), edge()]), weights: [...new Array<number>(10).fill(0.1), 0.5, 0.5]});
+    tf.dispose([w, v, all, y]);
+  });
+}
+
+test.serial('a batch sliced in f(), too large to go row by row', t => {
+  const w = variable([3, 8], 1);
+  const all = noise([5000, 3], 2) as tf.Tensor2D;
+  const optimizer = ggn();
+  for (let from = 0; from < 300; from += 150) {
+    optimizer.minimize(() => tf.matMul(all.slice([from, 0], [150, 3]), w as tf.Tensor2D).tanh().sub(all.slice([from, 0], [150, 1])).square().mean());
+  }
+  t.is(optimizer.lastStep!.jacobian, 'batch');
+  t.is(optimizer.lastStep!.rows, 1200);
+  tf.dispose([w, all]);
+});
+
 const rowByRow: Record<string, (x: tf.Tensor2D, w: tf.Tensor2D, v: tf.Tensor2D, y: tf.Tensor2D) => tf.Tensor> = {
   // The leading axis of the rows holds outputs, or mixes examples.
-  'data and rows features first': (x, w, v, y) => tf.matMul(v, tf.tanh(tf.matMul(w, x.transpose() as tf.Tensor2D, true)), true).sub(y.transpose()),
   'less their mean': (x, w, v, y) => {
     const p = tf.matMul(tf.tanh(tf.matMul(x, w)), v);
     return p.sub(p.mean(0)).sub(y);
@@ -225,6 +256,14 @@ test.serial('data features first, rows examples first: all that goes before the 
   const [x, y] = [noise([3, 5], 3), noise([5, 2], 4)];
   const residual = (): tf.Tensor => tf.matMul(v as tf.Tensor2D, tf.tanh(tf.matMul(w as tf.Tensor2D, x as tf.Tensor2D))).transpose().sub(y);
   follow(t, {variables: [w, v], loss: () => residual().square().mean() as tf.Scalar, rows: residual});
+});
+
+test.serial('data and rows features first, by transposes in f(): each output counts as an example', t => {
+  const [w, v] = [variable([3, 4], 1), variable([4, 2], 2)];
+  const [x, y] = [noise([5, 3], 3), noise([5, 2], 4)];
+  const residual = (): tf.Tensor => tf.matMul(v as tf.Tensor2D, tf.tanh(tf.matMul(w as tf.Tensor2D, x.transpose() as tf.Tensor2D, true)), true).sub(y.transpose());
+  follow(t, {variables: [w, v], loss: () => residual().square().mean() as tf.Scalar, rows: residual});
+  tf.dispose([w, v, x, y]);
 });
 
 test.serial('as many examples as features and outputs: the axis is not taken for the batch by its size', t => {

@@ -5,8 +5,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, leastSquares} from '../src/index';
+import {ggn, grad, leastSquares} from '../src/index';
+import {type Activation as ActivationName, dense} from './cases/case';
+import {normals} from './cases/data';
 import type {DenseJacobian} from './reference/dense_jacobian';
+import {ACTIVATIONS} from './support/activations';
 import {flat, follow, noise, variable} from './support/follow';
 
 /** An activation and its derivative in float64. */
@@ -213,6 +216,97 @@ test.serial("the second derivative: u'' + 0.4u' + 4u = 0 with u and u' given at 
     }});
   tf.dispose([inside, start]);
   net.dispose();
+});
+
+// ------------------------------------------------------------------------------------------------------------------- derivatives of derivatives
+
+/** A layers model 2-4-4-1 and the same function in float64, of weights given flat. */
+function layersNetwork(activation: ActivationName): {model: tf.LayersModel; variables: tf.Variable[]; u: Field; at: (weights: Float64Array) => Plane} {
+  const model = tf.sequential({layers: [dense(4, activation, {inputShape: [2]}), dense(4, activation), dense(1)]});
+  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  tf.tidy(() => variables.forEach((w, i) => w.assign(tf.tensor(normals(`inside ${i}`, w.size, 0.8), w.shape))));
+  const at = (weights: Float64Array): Plane => (x, y) => {
+    let [h, offset] = [[x, y], 0];
+    variables.filter((_, i) => i % 2 === 0).forEach(({shape}, layer) => {
+      const [inputs, outputs] = shape as [number, number];
+      const from = layer === 0 ? h : ACTIVATIONS[activation](h);
+      const bias = offset + inputs * outputs;
+      h = Array.from({length: outputs}, (_, o) => from.reduce((sum, value, i) => sum + value * weights[offset + i * outputs + o], weights[bias + o]));
+      offset = bias + outputs;
+    });
+    return h[0];
+  };
+  return {model, variables, u: p => model.apply(p) as tf.Tensor, at};
+}
+
+type Field = (p: tf.Tensor) => tf.Tensor;
+type Plane = (x: number, y: number) => number;
+
+const along = (axis: number) => (f: Field): Field => p => grad(f)(p).slice([0, axis], [-1, 1]);
+const [dx, dy] = [along(0), along(1)];
+
+/** Central differences of the fourth order, variable by variable. */
+const differences = (order: string, h: number) => (f: Plane): Plane => [...order].reduce<Plane>((g, axis) => {
+  const moved = (x: number, y: number, step: number): number => axis === 'x' ? g(x + step, y) : g(x, y + step);
+  return (x, y) => (8 * (moved(x, y, h) - moved(x, y, -h)) - (moved(x, y, 2 * h) - moved(x, y, -2 * h))) / (12 * h);
+}, f);
+
+/** Residuals in float64 and their Jacobian by central differences in the weights. */
+function byDifferences(variables: tf.Variable[], residuals: (weights: Float64Array) => number[], h: number): DenseJacobian {
+  const weights = flat(variables);
+  const rows = Float64Array.from(residuals(weights));
+  const jacobian = new Float64Array(rows.length * weights.length);
+  weights.forEach((_, j) => {
+    const moved = (step: number): number[] => residuals(weights.map((w, i) => i === j ? w + step : w));
+    const [above, below] = [moved(h), moved(-h)];
+    above.forEach((value, r) => jacobian[r * weights.length + j] = (value - below[r]) / (2 * h));
+  });
+  return {jacobian, rows, n: rows.length, m: weights.length};
+}
+
+/** The first `count` of some random points where second differences do not cross a kink of the network. */
+function smoothPoints(f: Plane, count: number): number[][] {
+  const candidates = Array.from({length: 60}, (_, i) => [...normals(`point ${i}`, 2, 0.8)]);
+  const smooth = candidates.filter(([x, y]) => ['xx', 'xy', 'yy'].every(order =>
+    Math.abs(differences(order, 4e-2)(f)(x, y) - differences(order, 1e-2)(f)(x, y)) < 1e-4));
+  return smooth.slice(0, count);
+}
+
+for (const backend of ['cpu', 'wasm']) {
+  for (const activation of Object.keys(ACTIVATIONS) as ActivationName[]) {
+    test.serial(`${backend}: u_xx + u u_y = 1 inside, u and u_x on edges, by grad: ${activation}`, async t => {
+      await tf.setBackend(backend);
+      const {model, variables, u, at} = layersNetwork(activation);
+      const inside = smoothPoints(at(flat(variables)), 7);
+      t.is(inside.length, 7);
+      const [p, edge, corner] = [inside, inside.slice(0, 3), inside.slice(3, 4)].map(points => tf.tensor2d(points));
+      follow(t, {variables, weights: [...repeat(7, 1 / 14), ...repeat(3, 2), 0.5],
+        loss: () => leastSquares([dx(dx(u))(p).add(u(p).mul(dy(u)(p))).sub(1), u(edge), dx(u)(corner)], {weights: [1 / 7, 4, 1]}),
+        dense: () => byDifferences(variables, weights => {
+          const f = at(weights);
+          const [fx, fy, fxx] = ['x', 'y', 'xx'].map(order => differences(order, 5e-3)(f));
+          return [...inside.map(([x, y]) => fxx(x, y) + f(x, y) * fy(x, y) - 1), ...inside.slice(0, 3).map(([x, y]) => f(x, y)),
+            ...inside.slice(3, 4).map(([x, y]) => fx(x, y))];
+        }, 1e-4)}, 1);
+      tf.dispose([p, edge, corner]);
+      model.dispose();
+    });
+  }
+}
+
+test.serial('a third derivative in the loss: u_y + 6 u u_x + u_xxx = 0', async t => {
+  await tf.setBackend('cpu');
+  const {model, variables, u, at} = layersNetwork('tanh');
+  const inside = smoothPoints(at(flat(variables)), 8);
+  const p = tf.tensor2d(inside);
+  follow(t, {variables, loss: () => dy(u)(p).add(u(p).mul(dx(u)(p)).mul(6)).add(dx(dx(dx(u)))(p)).square().mean(),
+    dense: () => byDifferences(variables, weights => {
+      const f = at(weights);
+      const [fx, fy, fxxx] = ['x', 'y', 'xxx'].map(order => differences(order, 2e-2)(f));
+      return inside.map(([x, y]) => fy(x, y) + 6 * f(x, y) * fx(x, y) + fxxx(x, y));
+    }, 1e-3)}, 2);
+  tf.dispose(p);
+  model.dispose();
 });
 
 test.serial("solves u' + u = 0, u(0) = 1 to 1e-4 in 60 steps", async t => {

@@ -5,7 +5,7 @@ import {LEVENBERG_MARQUARDT} from '../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30,
+  memoryLimit: 2 ** 30, weightDecay: 0,
 } as const;
 
 test('defaults', t => {
@@ -83,6 +83,11 @@ test('options of levenbergMarquardt are checked by name', t => {
   refused(3, /levenbergMarquardt is an object, as in .*received 3/);
 });
 
+test('weightDecay is 0 or more', t => {
+  t.is(checkOptions({weightDecay: 0.01}).weightDecay, 0.01);
+  t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number 0 or more, and finite; received -1.'});
+});
+
 test('policy: a name or a function', t => {
   const own = (): void => undefined;
   t.deepEqual(checkPolicy(own), {policy: 'custom', policyFunction: own});
@@ -104,7 +109,7 @@ test('what a function given as policy returns is checked; what it leaves out sta
 
 test('an unknown option is refused, with the known ones', t => {
   t.throws(() => ggn({rate: 0.1} as GgnOptions),
-      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit."});
+      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay."});
   t.throws(() => ggn({toString: 1} as unknown as GgnOptions), {message: /unknown option 'toString'/});
   t.throws(() => ggn({learning_rate: 0.1, damping: 0.1} as GgnOptions), {message: /unknown option 'learning_rate'/});
 });

@@ -81,12 +81,12 @@ test.serial('ways to linearize: the batch first, row by row where the sizes agre
   const s = variable([], 2);
   const batches = (f: () => tf.Tensor): number[] => look(f, rows => rows.groups.flatMap(group => group.attempts).filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch));
   const x = tf.ones([5, 2]) as tf.Tensor2D;
-  t.deepEqual(batches(() => tf.matMul(x, w).sub(1).square().mean()), [5, 1]);
+  t.deepEqual(batches(() => tf.matMul(x, w).sub(1).square().mean()), [5, 5, 1], 'the data read, or made in f()');
   t.deepEqual(batches(() => tf.matMul(x.slice(0, 1), w).sub(1).square().mean()), [1], 'one example');
   t.deepEqual(batches(() => s.sub(1).square()), [1], 'one scalar');
-  t.deepEqual(batches(() => tf.matMul(x, w).square().mean().add(tf.matMul(x.slice(0, 3), w).square().mean())), [5, 1, 3, 1], 'two sizes, each by itself');
-  t.deepEqual(batches(() => tf.matMul(tf.ones([1025, 2]), w).square().mean()), [1025], 'too many to go row by row');
-  t.deepEqual(batches(() => tf.matMul(tf.ones([1024, 2]), w).square().mean()), [1024, 1]);
+  t.deepEqual(batches(() => tf.matMul(x, w).square().mean().add(tf.matMul(x.slice(0, 3), w).square().mean())), [5, 5, 1, 3, 3, 1], 'two sizes, each by itself');
+  t.deepEqual(batches(() => tf.matMul(tf.ones([1025, 2]), w).square().mean()), [1025, 1025], 'too many to go row by row');
+  t.deepEqual(batches(() => tf.matMul(tf.ones([1024, 2]), w).square().mean()), [1024, 1024, 1]);
   tf.dispose([w, s, x]);
 });
 

@@ -42,7 +42,7 @@ function fingerprintOf(leaf: Tensor): number {
   if (before !== undefined) {
     return before;
   }
-  const entries = leaf.dataSync() as Float32Array | Int32Array | Uint8Array;
+  const entries = leaf.dataSync();
   const bits = entries instanceof Float32Array ? new Uint32Array(entries.buffer, entries.byteOffset, entries.length) : entries;
   const rows = leaf.shape[0] ?? 1;
   const width = leaf.size / rows;

@@ -1,4 +1,5 @@
 import type {Variable} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from '../capture/custom_grad';
 import type {Trace, TraceNode} from '../capture/trace';
 import {BatchAxisLost, propagateBatch} from './batch_axis';
 import type {BatchStride} from './batch_axis';
@@ -71,15 +72,19 @@ export type Freeze = 'none' | 'within' | 'all';
 /**
  * @param roots value indices of the rows.
  * @param batch number of examples B. With B = 1 the whole batch counts as one example.
- * @param isBatched whether a value that f() only read holds one entry per example.
+ * @param isBatched whether a value that does not depend on the variables and was read by f(), or made of what all examples share, holds
+ * one entry per example.
  * @throws BatchAxisLost when the examples cannot be followed from the inputs to the rows.
  */
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
     isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
   const needed = upstream(trace, roots);
+  const followed = withForwardPasses(trace, needed);
   const dependent = [...dependence.dependent];
-  const strides: BatchStride[] = trace.values.map((value, i) =>
-    trace.producer[i] === -1 && needed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
+  const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
+    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
+  const strides: Array<BatchStride | undefined> = trace.values.map((value, i) =>
+    trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
   const frozen = new Set<number>();
   const activations: number[] = [];
   const parameters: number[] = [];
@@ -87,13 +92,17 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
     if (frozen.size > 0 && !node.inputs.some(([, value]) => dependent[value])) {
       node.outputs.forEach(output => dependent[output] = false);
     }
+    const isDependent = node.outputs.some(output => dependent[output]);
     if (!node.outputs.some(output => needed.has(output))) {
+      if (node.outputs.some(output => followed.has(output))) {
+        const found = stridesOrLost(trace, node, strides, batch, isDependent);
+        node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+      }
       return;
     }
-    const isDependent = node.outputs.some(output => dependent[output]);
     try {
       const found = stridesOf(trace, node, strides, batch, isDependent);
-      node.outputs.forEach((output, k) => strides[output] = found[k]!);
+      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
     } catch (error) {
       if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
         throw error;
@@ -108,7 +117,7 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
       (strides[node.outputs[0]] === null ? parameters : activations).push(i);
     }
   });
-  const analysis = {...dependence, dependent, frozen, batch, strides, activations, parameters};
+  const analysis = {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
   if (frozen.size === 0) {
     return analysis;
   }
@@ -154,8 +163,35 @@ export function upstream(trace: Trace, values: readonly number[], stops: Readonl
   return found;
 }
 
-function stridesOf(trace: Trace, node: TraceNode, strides: readonly BatchStride[], batch: number,
+/** Some values with the forward passes of the tf.customGrad ops among them, which show where the examples are in the outputs. */
+function withForwardPasses(trace: Trace, values: ReadonlySet<number>): ReadonlySet<number> {
+  const inner = trace.nodes.filter(({kernel, outputs: [output]}) => kernel === CUSTOM_GRAD && values.has(output))
+      .map(({attrs}) => attrs['inner'] as number).filter(value => !values.has(value));
+  return inner.length === 0 ? values : withForwardPasses(trace, new Set([...values, ...upstream(trace, inner)]));
+}
+
+/** In the forward pass of a tf.customGrad, no Jacobian goes through what loses the examples: undefined stands for that. */
+function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+    isDependent: boolean): Array<BatchStride | undefined> {
+  try {
+    return stridesOf(trace, node, strides, batch, isDependent);
+  } catch (error) {
+    if (!(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    return node.outputs.map(() => undefined);
+  }
+}
+
+function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
     isDependent: boolean): BatchStride[] {
+  const sources = node.kernel === CUSTOM_GRAD ? [node.attrs['inner'] as number] : node.inputs.map(([, value]) => value);
+  if (sources.some(value => strides[value] === undefined)) {
+    throw new BatchAxisLost(node.kernel, 'unknown');
+  }
+  if (node.kernel === CUSTOM_GRAD) {
+    return [strides[sources[0]]!];
+  }
   const shape = (value: number): number[] => trace.values[value].shape;
   const inputs = new Map(node.inputs.map(([name, value]) => [name, {shape: shape(value), stride: strides[value]!}]));
   try {

@@ -2,7 +2,7 @@ import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from './cotangents';
 import {add, matMul, mul, shaped, sumRows} from './kernels';
-import {backward, forward, forwardReach, pullRows} from './parameter';
+import {backward, forward, forwardReach, pullRows, pullSelection} from './parameter';
 import type {Plan, VariableSites} from './plan';
 import {GatherUse} from './uses/gather';
 import {MatrixUse, stackUses} from './uses/matmul';
@@ -177,6 +177,9 @@ export class BatchJacobian {
       const rows = use.rows(from, to);
       if (parameter.kind === 'direct') {
         return rows;
+      }
+      if (parameter.entries !== null) {
+        return pullSelection(parameter.entries, rows, size);
       }
       if (parameter.reach !== null) {
         return pullRows(this.values, analysis, parameter, v, rows);

@@ -1,5 +1,6 @@
 import {mul, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from '../capture/custom_grad';
 import type {Trace, TraceNode} from '../capture/trace';
 import {adjointCheck} from './adjoint_check';
 import type {BatchStride} from './batch_axis';
@@ -21,6 +22,7 @@ type Deltas = ReadonlyArray<Tensor | null>;
  * Finds what made the self-check fail: the first thing wrong on the way from the loss to the variables, each tested alone with
  * what arrives there in a sweep with tfjs's gradients, seeded with a pseudo-random u:
  *
+ * 0. each gradient function of a tf.customGrad: it must be linear in dy;
  * 1. each kernel's cotangent rule against tfjs's gradient, and gradients of ours against the kernel;
  * 2. each kernel's examples: with w_b a weight for example b, vjp(w ∘ δ) = w ∘ vjp(δ), or it couples them;
  * 3. the use of each parameter against the vector-Jacobian product of its kernel, then its products against its rows;
@@ -36,12 +38,28 @@ export function findFault(trace: Trace, plan: Plan, jacobian: BatchJacobian): Fa
     tidy(() => {
       const u = tensor(pseudoRandom(jacobian.rows), [jacobian.rows]);
       const {found, arriving} = followCotangents(trace, plan, u);
-      fault = found ?? adjointCheck(trace, plan) ?? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u);
+      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ?? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u);
     });
   } catch {
     // What was wrong is known without it.
   }
   return fault;
+}
+
+/** Part 0: vjp(-1000 δ) = -1000 vjp(δ), for a pseudo-random δ, in the network and in what makes its weights. */
+function findNonlinear({values, nodes}: Trace, {steps, analysis}: Plan): Fault | null {
+  const custom = [...steps.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])].filter(({kernel}) => kernel === CUSTOM_GRAD);
+  for (const node of custom) {
+    const {shape, size} = values[node.outputs[0]];
+    const delta = tensor(pseudoRandom(size, 5), shape);
+    const names = node.inputs.filter(([, value]) => analysis.dependent[value]).map(([name]) => name);
+    const [once, scaled] = [delta, mul(delta, -1000)].map(d => pull(values, node, [d], names));
+    const difference = Math.max(...names.map((_, i) => gap(mul(once[i], -1000), scaled[i])));
+    if (!(difference <= TOLERANCE)) {
+      return {kind: 'nonlinear', nodes: [node], input: null, variable: null, product: null, difference};
+    }
+  }
+  return null;
 }
 
 /** Parts 1 and 2, node by node. What arrives at the sites on the way is returned by index of the site. */

@@ -124,6 +124,19 @@ export function pullRows(values: Values, analysis: Analysis, parameter: Paramete
   return mul(tensor(taken, [count, reach.length]), slope);
 }
 
+/** Rows in a selection [count, |p|] as rows in its variable [count, size]: each entry goes back to where it was taken from. */
+export function pullSelection(entries: Float32Array, rows: Tensor, size: number): Tensor {
+  const count = rows.shape[0];
+  const from = rows.dataSync();
+  const pulled = new Float32Array(count * size);
+  for (let r = 0; r < count; r++) {
+    for (let i = 0; i < entries.length; i++) {
+      pulled[r * size + entries[i]] += from[r * entries.length + i];
+    }
+  }
+  return tensor(pulled, [count, size]);
+}
+
 /** dp/dv, a number for each entry of v: the reverse sweep of ones, as each goes into one entry of p. */
 function slopes(values: Values, analysis: Analysis, parameter: Parameter, variable: number): Tensor {
   const {size} = values[parameter.value];

@@ -1,44 +1,56 @@
-import type {Policy} from './policy';
+import type {Observation, Policy} from './policy';
 
 export interface AgreementState {
   readonly learningRate: number;
   /** ā: the agreement, smoothed over about twenty steps. */
   readonly agreement: number;
+  readonly damping: number;
+  readonly momentum: number;
 }
 
 /** Share of the newest agreement in ā. */
 const SMOOTHING = 0.05;
 
-/** Growth of log(learning rate) per step where ā is far from 0. */
-const RATE = 0.02;
+/** Growth of log(learning rate) per step where ā is far from 0, and the ā from which on it is. */
+const [RATE, FAR] = [0.02, 0.05];
 
-/** ā from which on it counts as far from 0. */
-const FAR = 0.05;
+/** Of the learning rate. Below, the noise of the targets would stop disturbing, but the training would stop, too. */
+const [LEAST, START, MOST] = [0.1, 0.3, 1];
 
-const [LEAST, START, MOST] = [0.05, 0.3, 1];
-const DAMPING = 0.1;
-const MOMENTUM = 0.9;
+/** Of the damping: the first steps, through large residuals, are short; what they leave is worth directions of less curvature. */
+const [FIRST_DAMPING, FALL, LAST_DAMPING] = [1, 0.95, 0.03];
+
+/** Examples that the momentum averages over, 1/(1 - μ) batches; and the bounds of 1 - μ. */
+const [AVERAGED, QUICKEST, SLOWEST] = [1280, 0.1, 0.04];
+
+const clip = (x: number, least: number, most: number): number => Math.min(most, Math.max(least, x));
 
 /**
  * For mini-batches: a learning rate that notices noise. Every new batch judges the last step by data that the step has not seen, at no cost, since the
  * momentum needs J d_prev anyway: where the agreement a is above 0 the step should have been longer, below 0 shorter.
  *
- *     ā ← 0.95 ā + 0.05 a,     learning rate ← clip(learning rate · exp(0.02 · clip(20 ā, -1, 1)), 0.05, 1)
+ *     ā ← 0.95 ā + 0.05 a,     learning rate ← clip(learning rate · exp(0.02 · clip(20 ā, -1, 1)), 0.1, 1),     at first 0.3
  *
- * with relative damping 0.1 and momentum 0.9. It is the hypergradient of Baydin et al. (ICLR 2018) in the space of the rows.
+ * The hypergradient of Baydin et al. (ICLR 2018) in the space of the rows. Damping falls from 1 to 0.03, by 0.95 a step; the momentum averages over
+ * about 1280 examples, 1 - μ = clip(examples / 1280, 0.04, 0.1). All constants by `test/bench/convergence`.
  */
 export const agreement: Policy<AgreementState> = {
-  initial: {learningRate: START, agreement: 0},
+  initial: {learningRate: START, agreement: 0, damping: FIRST_DAMPING, momentum: 1 - QUICKEST},
   judges: false,
   rejects: false,
   attempts: 1,
-  observe(state, newest) {
+  observe(state: AgreementState, {agreement: newest, examples}: Observation): AgreementState {
+    const momentum = 1 - clip(examples / AVERAGED, SLOWEST, QUICKEST);
     if (newest === null) {
-      return state;
+      return {...state, momentum};
     }
     const smoothed = (1 - SMOOTHING) * state.agreement + SMOOTHING * newest;
-    const direction = Math.min(1, Math.max(-1, smoothed / FAR));
-    return {agreement: smoothed, learningRate: Math.min(MOST, Math.max(LEAST, state.learningRate * Math.exp(RATE * direction)))};
+    return {
+      agreement: smoothed,
+      learningRate: clip(state.learningRate * Math.exp(RATE * clip(smoothed / FAR, -1, 1)), LEAST, MOST),
+      damping: Math.max(LAST_DAMPING, state.damping * FALL),
+      momentum,
+    };
   },
-  settings: ({learningRate}) => ({learningRate, damping: DAMPING, momentum: MOMENTUM}),
+  settings: ({learningRate, damping, momentum}) => ({learningRate, damping, momentum}),
 };

@@ -6,9 +6,11 @@ export interface BatchHistory {
   readonly repeats: number;
   /** Whether there have ever been steps with different data. */
   readonly changed: boolean;
+  /** Whether the last step was on the full batch. */
+  readonly isFull: boolean;
 }
 
-export const NO_HISTORY: BatchHistory = {fingerprint: null, repeats: 0, changed: false};
+export const NO_HISTORY: BatchHistory = {fingerprint: null, repeats: 0, changed: false, isFull: false};
 
 /** Equal batches in a row that count as full batch once others have been seen: less may be several steps on one mini-batch. */
 const REPEATS = 8;
@@ -21,17 +23,17 @@ export interface BatchSign {
   readonly isWhole: boolean;
 }
 
-/** Whether a step is on the full batch, and the history with it. */
-export function recognise(history: BatchHistory, {fingerprint, isWhole}: BatchSign): {isFull: boolean; history: BatchHistory} {
+/** The history with one more step: its `isFull` says whether that step is on the full batch. */
+export function recognise(history: BatchHistory, {fingerprint, isWhole}: BatchSign): BatchHistory {
   if (fingerprint === null) {
-    return {isFull: false, history: {fingerprint, repeats: 0, changed: true}};
+    return {fingerprint, repeats: 0, changed: true, isFull: false};
   }
   if (history.fingerprint === null) {
-    return {isFull: isWhole, history: {...history, fingerprint, repeats: 0}};
+    return {...history, fingerprint, repeats: 0, isFull: isWhole};
   }
   if (fingerprint !== history.fingerprint) {
-    return {isFull: false, history: {fingerprint, repeats: 0, changed: true}};
+    return {fingerprint, repeats: 0, changed: true, isFull: false};
   }
   const repeats = history.repeats + 1;
-  return {isFull: isWhole || !history.changed || repeats >= REPEATS, history: {...history, repeats}};
+  return {...history, repeats, isFull: isWhole || !history.changed || repeats >= REPEATS};
 }

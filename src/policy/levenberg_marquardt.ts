@@ -5,7 +5,7 @@ import type {Policy} from './policy';
  * @public
  */
 export interface LevenbergMarquardtOptions {
-  /** Relative damping τ of the first step, above 0. Default 1e-2. */
+  /** Relative damping τ of the first step, above 0. Default 0.1. */
   initialDamping?: number;
   /** Least τ, above 0. Default 1e-12. */
   minDamping?: number;
@@ -28,7 +28,7 @@ export interface LevenbergMarquardtState {
 
 /** Defaults. */
 export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
-  initialDamping: 1e-2, minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
+  initialDamping: 0.1, minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
 };
 
 /**

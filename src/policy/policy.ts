@@ -5,6 +5,17 @@ export interface Settings {
   readonly momentum: number;
 }
 
+/** What is known of a step before it is solved. */
+export interface Observation {
+  /**
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, judged by the rows of this batch, should have been
+   * longer (a > 0) or shorter (a < 0). null where there is no last step.
+   */
+  readonly agreement: number | null;
+  /** Examples in the batch. */
+  readonly examples: number;
+}
+
 /**
  * A policy sets learning rate, damping and momentum from step to step: a state of plain numbers, and pure functions of it. So it can be saved
  * with the optimizer, tested without tfjs, and put back after a step that failed.
@@ -18,13 +29,8 @@ export interface Policy<State> {
   /** Solves of one step at most. */
   readonly attempts: number;
   settings(state: State): Settings;
-  /**
-   * The state at the beginning of a step.
-   *
-   * @param agreement a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, judged by the rows of this batch, should have been
-   * longer (a > 0) or shorter (a < 0). null where there is no last step.
-   */
-  observe?(state: State, agreement: number | null): State;
+  /** The state at the beginning of a step. */
+  observe?(state: State, observation: Observation): State;
   /** The state after a step was accepted (gain ratio above 0) or rejected. */
   judge?(state: State, gainRatio: number): State;
   /** The state where a step had to be solved with more damping than asked. */

@@ -5,7 +5,7 @@ import {NO_HISTORY, recognise} from './full_batch';
 import type {BatchHistory, BatchSign} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
-import type {Policy, Settings} from './policy';
+import type {Observation, Policy, Settings} from './policy';
 
 /**
  * Name of the policy that set a step.
@@ -50,13 +50,14 @@ export class StepPolicy {
    * @param sign asked for where the policy depends on the data being the same as before.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, sign: () => BatchSign): StepPolicy {
-    if (wanted !== 'auto' || isPinned(given)) {
-      const name = wanted === 'auto' ? 'fixed' : wanted;
-      return new StepPolicy(name, policyOf(name, options), state, given);
-    }
-    const {isFull, history} = recognise(state.history, sign());
-    const name = isFull ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, policyOf(name, options), {...state, history}, given);
+    const dependsOnData = wanted === 'auto' && !isPinned(given);
+    return StepPolicy.after(wanted, given, options, dependsOnData ? {...state, history: recognise(state.history, sign())} : state);
+  }
+
+  /** The policy of the last step, or of the coming one as far as its data are not known. */
+  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState): StepPolicy {
+    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : state.history.isFull ? 'levenbergMarquardt' : 'agreement';
+    return new StepPolicy(name, policyOf(name, options), state, given);
   }
 
   get judges(): boolean {
@@ -88,8 +89,8 @@ export class StepPolicy {
     };
   }
 
-  observe(agreementOfLast: number | null): void {
-    this.state = this.policy.observe?.(this.state, agreementOfLast) ?? this.state;
+  observe(observation: Observation): void {
+    this.state = this.policy.observe?.(this.state, observation) ?? this.state;
   }
 
   judge(gainRatio: number): void {

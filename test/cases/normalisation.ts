@@ -104,5 +104,22 @@ export const normalisationCases: Case[] = [
       return applied(dense(2), applied(L.concatenate(), applied(norm, applied(dense(3), a)), applied(norm, applied(dense(3, 'tanh'), b))));
     }),
     x: [real(4), real(4)], y: real(2), batchSize: 5, kind: 'frozen', feature: 'shared layers'
+  }),
+  proving('batchNormalization')('batch normalisation in a model inside, applied to two inputs', {
+    build: () => {
+      const tower = sequential(L.conv2d({filters: 2, kernelSize: 2, inputShape: [3, 3, 1], activation: 'tanh'}), L.batchNormalization(), L.flatten(), dense(3, 'tanh'));
+      return functional([[3, 3, 1], [3, 3, 1]], ([a, b]) => applied(dense(1), applied(L.multiply(), ...[a, b].map(x => tower.apply(x) as tf.SymbolicTensor))));
+    },
+    x: [real(3, 3, 1), real(3, 3, 1)], y: real(1), kind: 'frozen'
+  }),
+  proving('batchNormalization')('batch normalisation in a residual block of convolutions', {
+    build: () => functional([[4, 4, 2]], ([x]) => {
+      const half = (input: tf.SymbolicTensor, strides: number): tf.SymbolicTensor =>
+        applied(L.batchNormalization(), applied(L.conv2d({filters: 3, kernelSize: 3, strides, padding: 'same', useBias: false}), input));
+      const inner = half(applied(L.activation({activation: 'relu'}), half(x, 2)), 1);
+      const skip = applied(L.batchNormalization(), applied(L.conv2d({filters: 3, kernelSize: 1, strides: 2, useBias: false}), x));
+      return applied(dense(1), applied(L.globalAveragePooling2d({}), applied(L.activation({activation: 'relu'}), applied(L.add(), inner, skip))));
+    }),
+    x: real(4, 4, 2), y: real(1), kind: 'frozen'
   })
 ];

@@ -51,6 +51,8 @@ const RULES: Row[] = [
   ['BatchMatMul', (a, b) => tf.matMul(a, b, true), [[3, 4], [3, 2]]],
   ['BatchMatMul', (a, b) => tf.matMul(a, b, true, true), [[3, 4], [2, 3]]],
   ['BatchMatMul', (a, b) => tf.matMul(a, b, true, true), [[5, 3, 4], [5, 2, 3]]],
+  ['FusedBatchNorm', (x, mean, variance, offset, scale) => tf.batchNorm(x, mean, tf.add(tf.square(variance), 0.1), offset, scale, 0.01), [[2, 3, 3, 4], [4], [4], [4], [4]]],
+  ['FusedBatchNorm', (x, mean, variance, offset, scale) => tf.batchNorm(x, mean, tf.add(tf.square(variance), 0.1), offset, scale, 0.01), Array<number[]>(5).fill([2, 3, 2, 4])],
 ];
 
 /** Some kernels that are tfjs's alone. */
@@ -93,6 +95,15 @@ for (const backend of ['cpu', 'wasm']) {
       tf.dispose(inputs);
     });
   }
+
+  test.serial(`${backend}: a normalisation without scale, which tfjs's tape refuses, as with a scale of ones`, async t => {
+    await tf.setBackend(backend);
+    const inputs = [noise([2, 3, 3, 4], 1), noise([4], 2), noise([4], 3).square().add(0.1)];
+    const normalise = (scale?: tf.Tensor) => (x: any, mean: any, variance: any): tf.Tensor => tf.batchNorm(x, mean, variance, undefined, scale as tf.Tensor1D);
+    const [without, ones] = [undefined, tf.ones([4])].map(scale => withNode('FusedBatchNorm', normalise(scale), inputs, (trace, node) =>
+      cotangents(trace.values, node, [noise([2, 3, 3, 4], 9)], ['x', 'mean', 'variance']).map(part => part.clone()) as unknown as tf.Tensor) as unknown as tf.Tensor[]);
+    without.forEach((part, i) => same(t, part, ones[i], String(i)));
+  });
 
   test.serial(`${backend}: clipping passes the cotangent at its bounds and what lies between`, async t => {
     await tf.setBackend(backend);

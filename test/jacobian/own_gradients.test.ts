@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import type {TraceNode} from '../../src/capture/trace';
+import {grad} from '../../src/index';
 import {ownGradients} from '../../src/jacobian/own_gradients';
 import {relativeError} from '../support/probe';
 
@@ -28,6 +29,30 @@ test.serial('a gather, along every axis, with indices of any rank', t => {
   }
 });
 
+test.serial('a tile of any rank, with copies along any axes', async t => {
+  const cases: [number[], number[]][] = [[[3], [4]], [[2, 3], [3, 1]], [[2, 3], [1, 2]], [[2, 3], [2, 2]], [[1, 3], [5, 1]], [[1, 1, 1, 3], [2, 4, 3, 1]],
+    [[2, 3, 4, 1], [1, 1, 1, 5]], [[2, 1, 2, 3], [2, 3, 1, 2]], [[2, 3], [1, 1]], [[1, 1], [1, 1]]];
+  for (const backend of ['cpu', 'wasm']) {
+    await tf.setBackend(backend);
+    for (const [shape, reps] of cases) {
+      const x = tf.randomNormal(shape, 0, 1, 'float32', 1);
+      const f = (v: tf.Tensor): tf.Tensor => tf.tile(v, reps);
+      const dy = tf.randomNormal(f(x).shape, 0, 1, 'float32', 3);
+      const mine = ownGradients(backend, node('Tile', {reps}), () => x, dy)['x']();
+      t.deepEqual(mine.shape, shape);
+      t.true(relativeError(mine.dataSync(), tf.grad(f)(x, dy).dataSync()) < 1e-6, `${shape.join()} by ${reps.join()}`);
+      // Of the second order, within grad(): the derivative of Σ dy · tile(x²) is 2 x · untile(dy).
+      t.true(relativeError(grad(v => f(v.square()))(x, dy).dataSync(), mine.mul(x).mul(2).dataSync()) < 1e-6);
+    }
+    // tfjs's own knows ranks up to four.
+    const x = tf.randomNormal([1, 2, 1, 2, 2], 0, 1, 'float32', 4);
+    const many = tf.ones([3, 2, 2, 2, 4]);
+    t.throws(() => tf.grad(v => tf.tile(v, [3, 1, 2, 1, 2]))(x, many), {message: /rank-5/}, 'tfjs has mended this');
+    t.deepEqual([...grad(v => tf.tile(v, [3, 1, 2, 1, 2]))(x, many).dataSync()], new Array<number>(8).fill(12));
+  }
+  await tf.setBackend('cpu');
+});
+
 test.serial('only where it is needed', t => {
   const x = tf.ones([2, 2]);
   const names = (backend: string, kernel: string, attrs: object): string[] => Object.keys(ownGradients(backend, node(kernel, attrs), () => x, x));
@@ -36,6 +61,7 @@ test.serial('only where it is needed', t => {
   t.deepEqual(names('cpu', 'GatherV2', {axis: 0}), ['x']);
   t.deepEqual(names('wasm', 'GatherV2', {axis: 0, batchDims: 1}), []);
   t.deepEqual(names('wasm', 'Relu', {}), []);
+  t.deepEqual(names('webgl', 'Tile', {reps: [2, 2]}), ['x']);
   // As on a backend that has the kernel.
   tf.registerKernel({kernelName: 'UnsortedSegmentSum', backendName: 'a-device', kernelFunc: () => []});
   t.deepEqual(names('a-device', 'GatherV2', {axis: 0}), []);

@@ -27,7 +27,7 @@ export function referenceWholeStep(model: tf.LayersModel, batch: Batch, variable
   const rowsOf = (): tf.Tensor => referenceRows(model, batch);
   const weights = rowWeights(model, batch);
   const {jacobian: exact, rows, n, m} = denseJacobian(rowsOf, variables);
-  const isNormalised = model.layers.some(layer => layer.getClassName() === 'BatchNormalization');
+  const isNormalised = hasNormalisation(model);
   const jacobian = isNormalised ? denseJacobian(withFrozenStatistics(rowsOf), variables).jacobian : exact;
   const largest = jacobian.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   const frozen = jacobian.some((x, i) => Math.abs(x - exact[i]) > SAME * largest);
@@ -44,6 +44,11 @@ export function referenceWholeStep(model: tf.LayersModel, batch: Batch, variable
   }
   const step = referenceStep({jacobian, n, m, residual: rows, weights, damping, momentum, previous, ridge: ridgeOf(model, variables), extraGradient});
   return {flat: false, frozen, gradient, rounding, ...step};
+}
+
+/** Also inside of a model that is a layer of this one. */
+function hasNormalisation(model: tf.LayersModel): boolean {
+  return model.layers.some(layer => layer.getClassName() === 'BatchNormalization' || (layer instanceof tf.LayersModel && hasNormalisation(layer)));
 }
 
 /** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is what the exact gradient has beyond Jᵀq, q = 2wr. */

@@ -1,7 +1,7 @@
-import {addN, broadcastTo, div, neg, reshape, slice, sum, transpose} from '@tensorflow/tfjs-core';
+import {addN, broadcastTo, div, neg, reshape, slice, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
-import {sumTo, tfjsCotangents} from '../cotangents';
+import {inverseDeviation, sumTo, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
 import {matMul, mul, shaped} from '../kernels';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
@@ -149,6 +149,9 @@ function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): 
   }
   if (node.kernel === 'RealDiv' && name === 'a') {
     return div(dy, operand('b'));
+  }
+  if (node.kernel === 'FusedBatchNorm' && name === 'scale') {
+    return mul(dy, mul(sub(operand('x'), operand('mean')), inverseDeviation(values, node)));
   }
   // With all its operands broadcast beforehand, tfjs's own gradient has nothing to sum.
   const {shape} = values[node.outputs[0]];

@@ -1,0 +1,112 @@
+import {CustomCallback} from '@tensorflow/tfjs-layers';
+import type {LayersModel} from '@tensorflow/tfjs-layers';
+import {ggnError} from './errors';
+import {GramGaussNewton} from './gram_gauss_newton';
+import type {StepReport} from './step_report';
+
+/**
+ * Criteria of {@link stopWhen}; each is looked at if it is given.
+ * @public
+ */
+export interface StopCriteria {
+  /** Stops when the gradient norm, in the mean over the steps of an epoch, is at most this. */
+  gradientNorm?: number;
+  /**
+   * Stops when the decrease of the loss by a step, relative to the loss, is at most this, in the mean over the steps of an epoch that were taken: the
+   * actual decrease where the policy judges its steps, else the predicted one.
+   */
+  decrease?: number;
+  /** Stops when the relative damping τ of the last step of an epoch is at least this: no shorter step decreases the loss. */
+  damping?: number;
+}
+
+/**
+ * A tfjs callback that ends `fit` or `fitDataset` at the end of an epoch, as MATLAB's `trainlm` and Ceres end, and says which criterion was met.
+ * @public
+ */
+export class StopWhen extends CustomCallback {
+  /** What ended the training, in words; null while nothing has. */
+  reason: string | null = null;
+
+  private trained: Pick<LayersModel, 'stopTraining'> | null = null;
+  private steps: StepReport[] = [];
+
+  /** Use {@link stopWhen}. */
+  constructor(optimizer: GramGaussNewton, criteria: StopCriteria, say: (line: string) => void) {
+    super({
+      onTrainBegin: async () => {
+        this.reason = null;
+        this.steps = [];
+      },
+      onBatchEnd: async () => {
+        if (optimizer.lastStep !== null) {
+          this.steps.push(optimizer.lastStep);
+        }
+      },
+      onEpochEnd: async epoch => {
+        const met = criterionMet(criteria, this.steps);
+        this.steps = [];
+        if (met !== null && this.trained !== null) {
+          this.reason = met;
+          this.trained.stopTraining = true;
+          say(`tfjs-ggn: training ends after epoch ${epoch + 1}: ${met}.`);
+        }
+      },
+    }, 'auto');
+  }
+
+  override setModel(model: unknown): void {
+    this.trained = model as LayersModel;
+  }
+}
+
+/**
+ * Ends training when a criterion is met. On mini-batches the gradient norm does not go to 0, and 'decrease' is a prediction: there early stopping on
+ * a validation loss is the better judge.
+ *
+ * @param optimizer - the optimizer that the model was compiled with.
+ * @param criteria - at least one of `gradientNorm`, `decrease`, `damping`; numbers above 0.
+ * @param say - gets the line that says why training ended; `console.log` by default.
+ * @returns a callback, to be given first in a list; its `reason` says which criterion was met.
+ * @throws Error for another optimizer, and for criteria that are none.
+ * @example
+ * ```ts
+ * await model.fit(x, y, {batchSize: x.shape[0], epochs: 500, callbacks: stopWhen(optimizer, {gradientNorm: 1e-6, damping: 1e10})});
+ * ```
+ * @public
+ */
+export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say: (line: string) => void = console.log): StopWhen {
+  if (!(optimizer instanceof GramGaussNewton)) {
+    throw ggnError('stopWhen() takes the optimizer that ggn() returned, and criteria, as in stopWhen(optimizer, {gradientNorm: 1e-6}).');
+  }
+  const names = ['gradientNorm', 'decrease', 'damping'];
+  const given = Object.entries(criteria ?? {}).filter(([, value]) => value !== undefined);
+  if (given.length === 0 || given.some(([name, value]) => !names.includes(name) || !(typeof value === 'number' && value > 0))) {
+    throw ggnError(`stopWhen() takes at least one of ${names.join(', ')}, each a number above 0; received ` +
+        `{${given.map(([name, value]) => `${name}: ${String(value)}`).join(', ')}}.`);
+  }
+  return new StopWhen(optimizer, criteria, say);
+}
+
+/** Which criterion the steps of an epoch meet, in words; null if none. */
+export function criterionMet({gradientNorm, decrease, damping}: StopCriteria, steps: readonly StepReport[]): string | null {
+  const last = steps.at(-1);
+  if (last === undefined) {
+    return null;
+  }
+  const norm = mean(steps.map(step => step.gradientNorm));
+  if (gradientNorm !== undefined && norm <= gradientNorm) {
+    return `the gradient norm, ${norm.toExponential(2)}, is at most ${gradientNorm}`;
+  }
+  const decreases = steps.filter(step => step.stepNorm > 0 && step.predictedDecrease !== null && step.loss > 0)
+    .map(step => (step.actualDecrease ?? step.predictedDecrease!) / step.loss);
+  if (decrease !== undefined && decreases.length > 0 && mean(decreases) <= decrease) {
+    return `the relative decrease of the loss, ${mean(decreases).toExponential(2)}, is at most ${decrease}`;
+  }
+  if (damping !== undefined && last.damping >= damping) {
+    return `the damping, ${last.damping.toExponential(2)}, is at least ${damping}`;
+  }
+  return null;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
