@@ -1,11 +1,8 @@
-/** Losses over epochs and over time, a panel for every task and batch: vega-lite makes the figure, resvg the pixels. */
-import {Resvg} from '@resvg/resvg-js';
+/** Losses over epochs and over time, a panel for every task and batch. */
 import {writeFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
 import {fileURLToPath} from 'node:url';
-import {parse, View} from 'vega';
-import {compile} from 'vega-lite';
 import type {TopLevelSpec} from 'vega-lite';
+import {render} from '../../../docs/examples/shared/figure';
 import type {Measure, Quantity} from './comparison';
 import type {Run} from './runs';
 
@@ -25,14 +22,10 @@ const LOWEST = 1e-6;
 
 const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
 
-/** Shipped by a package, so that the PNG has its text on machines without fonts. */
-const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map(name => createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}`));
-
 /** Writes `name`, a PNG beside this file; panels go row by row, `columns` in a row. */
 export async function plot(name: string, title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): Promise<void> {
-  const svg = await new View(parse(compile(figure(title, xTitle, quantity, panels, columns)).spec), {renderer: 'none'}).toSVG();
-  const font = {fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans'};
-  writeFileSync(fileURLToPath(new URL(name, import.meta.url)), new Resvg(svg, {background: 'white', fitTo: {mode: 'width', value: PNG_WIDTH}, font}).render().asPng());
+  const {png} = await render(figure(title, xTitle, quantity, panels, columns), PNG_WIDTH);
+  writeFileSync(fileURLToPath(new URL(name, import.meta.url)), png);
 }
 
 function figure(title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): TopLevelSpec {

@@ -1,10 +1,9 @@
 /** The tasks of the benchmark: data, network and how long the optimizers may train. */
 import * as tf from '@tensorflow/tfjs';
+import {seededRandom} from '../../../docs/examples/shared/random';
 import type {NodeBackend} from '../../support/backends';
-import {friedman, mackeyGlass, readExamples, rotated, sinc, spirals} from './examples';
-import type {Example} from './examples';
-import {seeded, shuffled} from './random';
-import type {Random} from './random';
+import {friedman, mackeyGlass, readExamples, rotated, shuffled, sinc, spirals} from './examples';
+import type {Example, Random} from './examples';
 
 /** Sizes of the batches; 'full' is all training rows. */
 export type Batch = 32 | 128 | 'full';
@@ -58,7 +57,7 @@ const lstm = (steps: number, units: number): Task['layers'] => seed => [
 
 const file = (path: string) => (random: Random): Example[] => shuffled(readExamples(path), random);
 
-const DIGITS = 'data/digits.csv.gz';
+const DIGITS = '../../../docs/examples/digits/data/digits.csv.gz';
 
 const epochs = (at32: [number, number], at128: [number, number], full: [number, number]): Task['epochs'] => {
   const of = ([baseline, ggn]: [number, number]): Epochs => ({baseline, ggn});
@@ -129,7 +128,7 @@ export interface Data {
 
 /** The data of a seed: a split, and where they are generated other draws. Standardised with the statistics of the training rows. */
 export function dataOf(task: Task, seed: number): Data {
-  const examples = task.examples(seeded(1000 + seed));
+  const examples = task.examples(seededRandom(1000 + seed));
   const training = examples.slice(0, task.training);
   const target = deviation(training.map(({y}) => y));
   // Images and series: one mean and deviation for all pixels and steps.

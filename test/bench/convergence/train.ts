@@ -1,8 +1,8 @@
 /** One training run: `model.fit` from fixed initial weights over fixed batches, with the losses of all rows on a fixed grid of epochs. */
 import * as tf from '@tensorflow/tfjs';
+import {withSeed} from '../../../docs/examples/shared/random';
 import type {StepReport} from '../../../src/index';
 import {useBackend} from '../../support/backends';
-import {withSeed} from './random';
 import {dataOf, networkOf, taskNamed} from './tasks';
 import type {Batch, Part, Task} from './tasks';
 
