@@ -105,9 +105,10 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
   const known = cache.get(signature);
   if (known !== undefined) {
     const formed = form(known.plan);
-    known.steps++;
-    const isDue = known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps);
-    if (!isDue || check(formed, known.seen) === null) {
+    const isDue = known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps + 1);
+    const problem = isDue ? check(formed, known.seen) : null;
+    known.steps++;  // counted when the check is done: a step that runs out of memory starts again
+    if (problem === null) {
       return {...formed, isFresh: isDue};
     }
     // What the first check could not see is wrong: all ways are tried again, and say so themselves.

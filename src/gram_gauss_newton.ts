@@ -1,13 +1,12 @@
 import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
-import type {NamedTensorMap, Scalar, serialization, Tensor, Variable} from '@tensorflow/tfjs-core';
+import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
 import {capture, discard} from './capture/trace';
-import type {Trace} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
-import {withMemoryLimit} from './jacobian/memory';
+import {Thrift, withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
@@ -21,6 +20,7 @@ import {readPolicyState} from './policy/saved_state';
 import {checkPrecision} from './precision';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
+import {assignAll, trainedVariables} from './trained_variables';
 
 /**
  * Gram-Gauss-Newton, a second-order optimizer for losses that are means or sums of squares.
@@ -68,6 +68,7 @@ export class GramGaussNewton extends Optimizer {
   private dimension: (() => number) | null = null;
   private readonly state = new OptimizerState();
   private readonly plans = new PlanCache();
+  private readonly thrift = new Thrift();
   private savedIterations: NamedTensor | null = null;
   private savedCount = 0;
   private warned = false;
@@ -190,9 +191,10 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
-      const {variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context,
-          {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock));
+      const {policy, variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => {
+        const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context));
+        return {policy, ...solveStep(trace, context, {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
+      }, this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
       if (taken === null) {
@@ -295,44 +297,6 @@ export class GramGaussNewton extends Optimizer {
     this.savedIterations?.tensor.dispose();
     this.savedIterations = null;
   }
-}
-
-/** Assigns all or none: the trace holds the values from before. */
-function assignAll(variables: readonly Variable[], values: readonly Tensor[], trace: Trace): void {
-  let assigned = 0;
-  try {
-    for (; assigned < variables.length; assigned++) {
-      variables[assigned].assign(values[assigned]);
-    }
-  } catch (error) {
-    const moved = variables.slice(0, assigned);
-    for (const [value, variable] of trace.variables) {
-      if (moved.includes(variable)) {
-        variable.assign(trace.values[value]);
-      }
-    }
-    throw error;
-  }
-}
-
-/** The variables of varList that may be trained; null for all that f() uses. */
-function trainedVariables(varList: Variable[] | undefined): Set<Variable> | null {
-  if (varList == null) {
-    return null;
-  }
-  if (!Array.isArray(varList)) {
-    throw ggnError('varList must be an array of variables, as in optimizer.minimize(f, false, [w, b]).');
-  }
-  if (varList.some(variable => typeof variable?.assign !== 'function')) {
-    throw ggnError('varList holds something that is no tf.Variable. Give variables; for the weights of a layer or model, ' +
-        'model.trainableWeights.map(weight => weight.read()).');
-  }
-  const trained = varList.filter(variable => variable.trainable);
-  if (trained.length === 0) {
-    throw ggnError(`none of the ${varList.length} variables given to minimize() is trainable. Give at least one, or leave varList out ` +
-        'to train all trainable variables that the loss uses.');
-  }
-  return new Set(trained);
 }
 
 /**

@@ -1,9 +1,9 @@
-import {addN, getBackend, mul, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
-import {addScaled, READS_ARE_CHEAP} from './jacobian/kernels';
+import {addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
 import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
@@ -12,6 +12,7 @@ import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_ste
 import {normalProblem, transposeTimes} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
+import {flatten, split, sumOfSquares} from './variable_vector';
 
 /** Largest number of parameters for which the normal equations are formed: m x m in float64 takes 32 MB then. */
 const MAX_NORMAL = 2000;
@@ -105,12 +106,17 @@ export class LocalModel {
     return scale > 0 && scale < Infinity ? -dot(z, moved) / scale : null;
   }
 
-  /** The damped minimiser d, with more damping than asked where less does not work; d is null where none does. */
-  solve(damping: number, momentum: number): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
+  /**
+   * The damped minimiser d, with more damping than asked where less does not work; d is null where none does.
+   *
+   * @param isTried whether a trial decides on the step. Then it is not compared with its prediction: near a minimum, J d is a small rest of large
+   * terms, and to be right to 2 % of it takes so much damping that training stops, long before the loss stops falling.
+   */
+  solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss, linearization} = this.parts;
     const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), solution.change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, ...(this.isNormal ? {} : {verify})}));
+        {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
       return {...result, step: null};
     }
@@ -271,25 +277,6 @@ function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: strin
   }
 }
 
-/** One vector of tensors by variable; zeros for null. */
-function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
-  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
-  let from = 0;
-  variables.forEach(({size}, v) => {
-    const t = tensors[v];
-    if (t !== null) {
-      flat.set(t.dataSync(), from);
-    }
-    from += size;
-  });
-  return flat;
-}
-
-function split(flat: Float64Array, variables: readonly Variable[]): Tensor[] {
-  let from = 0;
-  return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
-}
-
 function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
   let difference = 0;
   let size = 0;
@@ -304,21 +291,6 @@ function dot(a: Float64Array, b: Float64Array): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) {
     total += a[i] * b[i];
-  }
-  return total;
-}
-
-/** Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
-function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_CHEAP.has(getBackend())) {
-    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
-  }
-  let total = 0;
-  for (const t of tensors) {
-    const entries = t.dataSync();
-    for (let i = 0; i < entries.length; i++) {
-      total += entries[i] * entries[i];
-    }
   }
   return total;
 }

@@ -87,7 +87,7 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
   for (let attempts = 1;; attempts++) {
     const settings = policy.settings;
     const attempted = scoped((): Attempted => {
-      const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum);
+      const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
       const used = {...settings, damping, lambda, attempts};
       if (step === null) {
         return {...used, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};

@@ -252,3 +252,29 @@ test.serial('tensors: as many as under sgd, but for one per variable of momentum
     t.is(counts.ggn, counts.sgd, name);
   }
 });
+
+test.serial('tensors: as many as under sgd over many fits of recurrent layers that keep dropout masks and states', async t => {
+  await tf.setBackend('cpu');
+  const dropout = {units: 3, dropout: 0.3, recurrentDropout: 0.3};
+  const recurrent: Record<string, () => tf.layers.Layer[]> = {
+    'LSTM on GRU': () => [L.lstm({...dropout, returnSequences: true, inputShape: [4, 2]}), L.gru(dropout)],
+    'stacked cells': () => [L.rnn({cell: [L.lstmCell(dropout), L.gruCell(dropout)] as never, inputShape: [4, 2]})],
+    'bidirectional': () => [L.bidirectional({layer: L.lstm(dropout) as never, inputShape: [4, 2]})],
+    'stateful': () => [L.lstm({...dropout, stateful: true, batchInputShape: [8, 4, 2]})],
+  };
+  for (const [name, layers] of Object.entries(recurrent)) {
+    const counts = await both(async optimizer => {
+      const model = tf.sequential({layers: [...layers(), L.dense({units: 1})]});
+      model.compile({optimizer, loss: 'meanSquaredError'});
+      const [x, y] = [noise([16, 4, 2], 3), noise([16, 1], 4)];
+      const fit = () => model.fit(x, y, {batchSize: 8, epochs: 2, verbose: 0});
+      await fit();  // from the first step that is taken on, ggn holds one tensor of momentum for each variable
+      const {numTensors} = tf.memory();
+      for (let i = 0; i < 3; i++) {
+        await fit();
+      }
+      return tf.memory().numTensors - numTensors;
+    });
+    t.is(counts.ggn, counts.sgd, name);
+  }
+});

@@ -5,7 +5,7 @@ import {ggn, stepMetrics, type GgnOptions, type GramGaussNewton} from '../src/in
 
 await tf.setBackend('cpu');
 
-const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds'];
+const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'learningRate'];
 
 const x = tf.tensor2d(Array.from({length: 24}, (_, i) => Math.sin(1 + i)), [8, 3]);
 const y = tf.tensor2d(Array.from({length: 8}, (_, i) => Math.cos(2 * i)), [8, 1]);
@@ -84,7 +84,7 @@ test.serial('validation, its own callbacks and metrics stay as they are', async 
   const {model, optimizer} = compiled();
   model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
   const {history} = await model.fit(x, y, {epochs: 2, verbose: 0, validationData: [x, y], callbacks: stepMetrics(optimizer)});
-  t.deepEqual(Object.keys(history).sort(), ['loss', 'mae', 'val_loss', 'val_mae', ...KEYS].sort());
+  t.deepEqual(Object.keys(history).sort(), ['gainRatio', 'loss', 'mae', 'val_loss', 'val_mae', ...KEYS].sort());
 });
 
 test.serial('an optimizer that has taken no step adds nothing', async t => {

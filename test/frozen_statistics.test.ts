@@ -182,7 +182,7 @@ for (const [name, f] of Object.entries(statistics)) {
       return result;
     }, variables, weights);
     const {step} = referenceStep({...expected, weights, damping: 0.1, momentum: 0, previous: null, ridge: null, extraGradient: null});
-    const optimizer = ggn({learningRate: 1, momentum: 0});
+    const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const before = flat(variables);
     await model.trainOnBatch(x, y);

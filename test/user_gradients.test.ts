@@ -75,7 +75,7 @@ for (const backend of backends) {
     const model = sequential(dense(4, 'tanh', {inputShape: [3]}), new Cube({}), dense(2));
     setWeights(model, 'cube');
     const [x, y] = [real(3)('cube x', 9), real(2)('cube y', 9)];
-    const optimizer = ggn({learningRate: 1, momentum: 0});
+    const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const variables = variablesOf(model);
     let expected = flat(variables);
@@ -140,7 +140,7 @@ test.serial('a gradient that mixes the examples: row by row, and exact, in a loo
   const model = sequential(dense(4, 'tanh', {inputShape: [3]}), new Centred({}), dense(2));
   setWeights(model, 'centred');
   const variables = variablesOf(model);
-  const optimizer = ggn({learningRate: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   model.compile({optimizer, loss: 'meanSquaredError'});
   const {jacobian, rows: residual, n, m} = denseJacobian(() => residualRows(model, {x, y}), variables);
   const {step} = referenceStep({jacobian, n, m, residual, weights: new Float64Array(n).fill(1 / n), damping: 0.1, momentum: 0, previous: null, ridge: null, extraGradient: null});

@@ -23,6 +23,9 @@ export function customCotangents(values: readonly Tensor[], node: TraceNode, dy:
   try {
     return backwards.get(values[node.outputs[0]])!(dy, saved);
   } catch (error) {
+    if ((error as Error).message?.startsWith('tfjs-ggn')) {
+      throw error;
+    }
     throw ggnError(`the gradient function of a tf.customGrad op with output [${dy.shape.join()}] failed: ${(error as Error).message} ` +
         'What it needs of the forward pass must be handed over by save([...]); other tensors may be gone by then.');
   }

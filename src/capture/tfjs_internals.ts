@@ -8,7 +8,9 @@ import {ggnError} from '../errors';
  * - `engine.runKernelFunc`: a `tf.customGrad` op reaches the engine there, without a kernel name, with `forwardFunc`,
  *   `backwardsFunc` and `inputs`;
  * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops from the user's;
- * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped.
+ * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped;
+ * - `engine.trackTensor` and `engine.removeDataId` (private, shadowed) and `engine.state.tensorInfo`: every new handle, every buffer that is
+ *   released, and the buffers that there are. Without them a memory limit is kept by the count of handles, between the parts of a step.
  *
  * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`;
  * - `LayersModel.isTraining` and `history.params` (protected): how many batches an epoch has. Without them the data tell.
@@ -34,9 +36,11 @@ export interface OpenEngine {
   runKernel(kernelName: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[];
   runKernelFunc(params: CustomGradInvocation): Tensor | Tensor[];
   disposeTensor(t: Tensor): void;
+  trackTensor?(t: Tensor, backend: unknown): void;
+  removeDataId?(dataId: object, backend: unknown): void;
   keep<T extends Tensor>(t: T): T;
   backendName: string;
-  state: {activeScope?: {name?: string} | null};
+  state: {activeScope?: {name?: string} | null; tensorInfo?: {has(dataId: object): boolean}};
 }
 
 /** The engine of this page or process (one per realm, shared by every copy of tfjs). */
@@ -60,7 +64,7 @@ export function runKernel(kernelName: string, inputs: KernelInputs, attrs: Kerne
  * Replaces a method on the engine *instance*; the returned function puts back exactly what was there, so that
  * shadows nest and another library's shadow survives.
  */
-export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor'>(
+export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor' | 'trackTensor' | 'removeDataId'>(
     open: OpenEngine, name: K, replacement: OpenEngine[K]): () => void {
   const own = Object.prototype.hasOwnProperty.call(open, name);
   const previous = open[name];

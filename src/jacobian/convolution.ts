@@ -1,8 +1,9 @@
-import {backend_util, depthToSpace, getBackend, pad, reshape, reverse, slice, sum, tidy, transpose} from '@tensorflow/tfjs-core';
+import {backend_util, depthToSpace, getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
-import {depthwiseProduct, patchProduct} from './patches';
+import {partsOf} from './memory';
+import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {padSpatial} from './spatial';
 
 /** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
@@ -176,7 +177,26 @@ function inputGradient(c: Convolution, y: Tensor, filter: Tensor): Tensor {
     return runKernel(kernel, {dy: y, filter}, {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from),
       dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', inputShape: shapeOf(c, 'x')}) as Tensor;
   }
-  return c.spatial === 3 || c.depthwise || isDilated(c) ? byZeroInsertion(c, y, filter) : byPhases(c, y, filter);
+  const ofAll = (some: Convolution, ys: Tensor): Tensor =>
+    c.spatial === 3 || c.depthwise || isDilated(c) ? byZeroInsertion(some, ys, filter) : byPhases(some, ys, filter);
+  const size = shapeOf(c, 'x').reduce((a, b) => a * b);
+  // Padded or spread y and two stages as large as x.
+  const parts = isHost() ? Math.min(c.images, partsOf(3 * size + 2 * y.size, size)) : 1;
+  return parts === 1 ? ofAll(c, y) : byImages(c, y, Math.ceil(c.images / parts), ofAll);
+}
+
+/** Some images after the others, put together outside the memory of tensors. */
+function byImages(c: Convolution, y: Tensor, step: number, gradient: (some: Convolution, ys: Tensor) => Tensor): Tensor {
+  const shape = shapeOf(c, 'x');
+  const each = shape.reduce((a, b) => a * b) / c.images;
+  const all = new Float32Array(each * c.images);
+  for (let from = 0; from < c.images; from += step) {
+    const count = Math.min(step, c.images - from);
+    const part = tidy(() => gradient({...c, images: count}, slice(y, [from], [count])));
+    all.set(part.dataSync() as Float32Array, from * each);
+    part.dispose();
+  }
+  return tensor(all, shape);
 }
 
 /** Zeros between the entries of y undo the strides; then a convolution with the filter turned around, stride 1. */

@@ -1,53 +1,117 @@
-import {memory} from '@tensorflow/tfjs-core';
+import {memory, tidy} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
+import {ByteMeter} from './byte_meter';
 
 /** Floats in the largest block of dense rows that is formed at once, whatever the limit: 64 MiB. */
 const LARGEST_BLOCK = 2 ** 24;
 
 const BYTES = 4;
 
+/**
+ * Ways to share out a limit: parts for the dense rows that uses keep for the rest of the step, and for each block of rows that is formed and
+ * dropped again. The more thrifty, the more often rows are formed.
+ */
+const SHARES = [{kept: 1 / 2, block: 1 / 16}, {kept: 1 / 8, block: 1 / 32}, {kept: 1 / 32, block: 1 / 64}];
+
 /** What a step may use, while it runs: steps are synchronous, so there is never more than one. */
 interface Budget {
   readonly limit: number;
-  /** Bytes that tensors took before the step's own. */
-  readonly base: number;
+  readonly shares: typeof SHARES[number];
+  /** Bytes of the step's tensors. */
+  readonly used: () => number;
+  /** Most bytes so far. */
+  readonly peak: () => number;
   /** Floats of dense rows that uses keep. */
   kept: number;
 }
 
-let current: Budget = {limit: 2 ** 30, base: 0, kept: 0};
+const none = (): number => 0;
+
+let current: Budget = {limit: 2 ** 30, shares: SHARES[0], used: none, peak: none, kept: 0};
+
+/** The step took more memory than the limit. */
+class MemoryExceeded extends Error {
+  constructor(readonly needs: string) {
+    super(ggnError(needs).message);  // with the name of the package: what runs the kernels lets such errors pass
+  }
+}
+
+/** How thrifty steps have to be, remembered from one to the next: an index of the ways to share out a limit. */
+export class Thrift {
+  level = 0;
+}
 
 /**
- * Runs f with a limit on the bytes of tensors that it holds at once, beside those that exist when it begins: half of the
- * limit is for dense rows that uses keep, a sixteenth for each block of rows that is formed and dropped again.
+ * Runs f, which may run again, with a limit on the bytes of tensor data that it holds at once, beside those that exist when it begins. The
+ * data that f makes are followed kernel by kernel, and the first kernel that leaves more than the limit ends it. Then it runs again, in
+ * smaller blocks and with fewer rows kept, if it can.
+ *
+ * @returns what f returned; of its tensors, those that are in there.
+ * @throws when f needs more.
  */
-export function withMemoryLimit<T>(bytes: number, f: () => T): T {
+export function withMemoryLimit<T>(bytes: number, f: () => T, thrift = new Thrift()): T {
+  for (;; thrift.level++) {
+    try {
+      return tidy(() => runWithin(bytes, SHARES[thrift.level], f) as never);
+    } catch (error) {
+      if (!(error instanceof MemoryExceeded)) {
+        throw error;
+      }
+      if (thrift.level === SHARES.length - 1) {
+        thrift.level = 0;
+        throw ggnError(error.needs);
+      }
+    }
+  }
+}
+
+function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
   const before = current;
-  current = {limit: bytes, base: memory().numBytes, kept: 0};
+  const meter = new ByteMeter();
+  const isMetered = meter.start(checkMemory);
+  const {numBytes} = memory();
+  const handles = (): number => memory().numBytes - numBytes;
+  current = {limit, shares, used: isMetered ? () => meter.now : handles, peak: isMetered ? () => meter.peak : handles, kept: 0};
   try {
-    return f();
+    const result = f();
+    checkMemory();
+    return result;
   } finally {
+    meter.stop();
     current = before;
   }
 }
 
-/** Floats that a block of dense rows may take. */
-export const blockFloats = (): number => Math.max(1, Math.min(LARGEST_BLOCK, Math.floor(current.limit / 16 / BYTES)));
+/** Bytes that the step may still make. */
+const left = (): number => Math.max(0, current.limit - current.used());
+
+/** Floats that a block of dense rows may take; it and what is made of it take up to four times that. */
+export const blockFloats = (): number => Math.max(1, Math.min(LARGEST_BLOCK, Math.floor(Math.min(current.limit * current.shares.block, left() / 4) / BYTES)));
+
+/**
+ * Of how many parts an op is best made, if whole it holds this many floats at once, each part being freed when it has been used: 1 where the
+ * whole fits.
+ */
+export function partsOf(floats: number, result: number): number {
+  const bytes = floats * BYTES;
+  return bytes <= left() ? 1 : Math.ceil(bytes / Math.max(1, (left() - result * BYTES) / 2));
+}
 
 /** Whether a use may keep dense rows of this many floats for the rest of the step; counts them if so. */
 export function mayKeep(floats: number): boolean {
-  if ((current.kept + floats) * BYTES > current.limit / 2) {
+  const bytes = floats * BYTES;
+  if (current.kept * BYTES + bytes > current.limit * current.shares.kept || 2 * bytes > left()) {  // twice while they are put together
     return false;
   }
   current.kept += floats;
   return true;
 }
 
-/** @throws when the tensors of the step take more than the limit. */
+/** @throws when the tensors of the step have taken more than the limit. */
 export function checkMemory(): void {
-  const used = memory().numBytes - current.base;
+  const used = current.peak();
   if (used > current.limit) {
-    throw ggnError(`this step needs more than the option memoryLimit allows: ${inMebibytes(used)} MiB of tensors so far, the limit is ` +
+    throw new MemoryExceeded(`this step needs more than the option memoryLimit allows: ${inMebibytes(used)} MiB of tensors so far, the limit is ` +
         `${inMebibytes(current.limit)} MiB. Raise memoryLimit, use a smaller batchSize, or fewer outputs.`);
   }
 }

@@ -43,6 +43,8 @@ export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
 export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>): Policy<LevenbergMarquardtState> {
   const {initialDamping, minDamping, maxDamping, decrease, increase, attempts} = options;
   const within = (damping: number): number => Math.min(maxDamping, Math.max(minDamping, damping));
+  // A training that is stuck doubles ν at every attempt: past the largest number the state could not be saved.
+  const doubled = (factor: number): number => Math.min(Number.MAX_VALUE, 2 * factor);
   return {
     initial: {damping: within(initialDamping), increase},
     judges: true,
@@ -51,7 +53,7 @@ export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>)
     settings: ({damping}) => ({learningRate: 1, damping, momentum: 0}),
     judge: (state, gainRatio) => gainRatio > 0 ?
       {damping: within(state.damping * Math.max(decrease, 1 - (2 * gainRatio - 1) ** 3)), increase} :
-      {damping: within(state.damping * state.increase), increase: 2 * state.increase},
+      {damping: within(state.damping * state.increase), increase: doubled(state.increase)},
     raise: (state, damping) => ({...state, damping: within(damping)}),
   };
 }

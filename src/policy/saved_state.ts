@@ -22,11 +22,15 @@ function read(saved: unknown, initial: unknown, name: string): unknown {
     return Object.fromEntries(Object.entries(initial).map(([key, value]) => [key, read((saved as Record<string, unknown>)[key], value, `${name}.${key}`)]));
   }
   // A fingerprint is null before the first step, and a number later.
-  if (saved === null ? initial !== null : typeof saved === 'number' ? !Number.isFinite(saved) || typeof initial === 'boolean' : typeof saved !== typeof initial) {
+  const isOfKind = initial === null ? saved === null || isFinite(saved) :
+    typeof initial === 'number' ? isFinite(saved) : typeof saved === typeof initial;
+  if (!isOfKind) {
     throw wrong(name, saved);
   }
   return saved;
 }
+
+const isFinite = (saved: unknown): boolean => typeof saved === 'number' && Number.isFinite(saved);
 
 const wrong = (name: string, saved: unknown): Error =>
   ggnError(`${name} of the saved optimizer is ${JSON.stringify(saved)}, which this optimizer did not save. Load another checkpoint, or compile the model with a new ggn().`);

@@ -34,13 +34,14 @@ export const isPinned = (given: Given): boolean => Object.values(given).every(va
 /** The policy of one step: it follows its attempts, and knows the state that they lead to. */
 export class StepPolicy {
   private state: unknown;
-  /** Factor of a given damping, after rejections. */
-  private raisedBy = 1;
+  /** A given damping, after rejections and raises. */
+  private givenDamping: number | 'auto';
   private rejections = 0;
 
   private constructor(readonly name: PolicyName, private readonly policy: Policy<unknown>, private readonly all: PolicyState,
       private readonly given: Given) {
     this.state = name === 'fixed' ? FIXED : all[name];
+    this.givenDamping = given.damping;
   }
 
   /**
@@ -80,11 +81,11 @@ export class StepPolicy {
   /** What the policy says, where the user has not given it. */
   get settings(): Settings {
     const own = this.policy.settings(this.state);
-    const {learningRate, damping, momentum} = this.given;
+    const {learningRate, momentum} = this.given;
     return {
       learningRate: learningRate === 'auto' ? own.learningRate : learningRate,
       // A given damping is where the attempts of a step begin.
-      damping: damping === 'auto' ? own.damping : damping * this.raisedBy,
+      damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
       momentum: momentum === 'auto' ? own.momentum : momentum,
     };
   }
@@ -95,13 +96,17 @@ export class StepPolicy {
 
   judge(gainRatio: number): void {
     this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
-    if (!(gainRatio > 0)) {
-      this.raisedBy *= 2 ** ++this.rejections;
+    if (!(gainRatio > 0) && this.givenDamping !== 'auto') {
+      this.givenDamping *= 2 ** ++this.rejections;
     }
   }
 
+  /** A solve took more damping than asked: the next attempt, if there is one, goes on from there. */
   raise(damping: number): void {
     this.state = this.policy.raise?.(this.state, damping) ?? this.state;
+    if (this.givenDamping !== 'auto') {
+      this.givenDamping = damping;
+    }
   }
 
   /** The state to go on with. */
