@@ -1,9 +1,10 @@
 /** The plain parts of the convergence benchmark: what its figures rest on. */
 import test from 'ava';
+import {seededRandom} from '../../docs/examples/shared/random';
 import {compare, firstAtMost, geometricMean} from './convergence/comparison';
-import {seeded, shuffled, withSeed} from './convergence/random';
+import {shuffled} from './convergence/examples';
 import type {Run} from './convergence/runs';
-import {summary, table} from './convergence/table';
+import {summary} from './convergence/table';
 import {epochTime} from './convergence/times';
 import {evaluationSteps} from './convergence/train';
 
@@ -51,7 +52,7 @@ test('a validation loss counts within 2 %', t => {
 test('costs other than epochs, and seeds without a run of ggn', t => {
   const baselines = [0, 1].flatMap(seed => [run('adam 0.001', seed, [9, 5, 4 + seed]), run('sgd 0.1', seed, [9, 9, 9])]);
   const {training} = compare('x', 128, baselines, [run('ggn', 1, [9, 5])], ({optimizer}, point) => (optimizer === 'ggn' ? 3 : 1) * point);
-  t.is(training.ratio, 3);
+  t.true(near(training.ratio, 3));
 });
 
 test('a diverged run is named and has no final loss', t => {
@@ -67,7 +68,7 @@ test('runs are evaluated in quarters of the first two epochs, then ever more sel
   const steps = evaluationSteps(7, 1000);
   t.is(steps.at(-1), 7000);
   t.true(steps.length < 300);
-  t.true(steps.every((step, i) => i < 9 || step % 7 === 0 && (step - steps[i - 1] <= 7 || step / steps[i - 1] < 1.025)));
+  t.true(steps.every((step, i) => i < 9 || step % 7 === 0 && (step - steps[i - 1] <= 7 || step / steps[i - 1] < 1.03)));
 });
 
 test('the time of an epoch: medians for each shape of batch, first steps and retries apart', t => {
@@ -78,18 +79,17 @@ test('the time of an epoch: medians for each shape of batch, first steps and ret
   t.deepEqual(epochTime([[plain(9), plain(2), plain(3), plain(4)]], 1), {epoch: 3, first: 6, retry: 0});
 });
 
-test('tables are aligned; a lower bound is marked and counted', t => {
-  t.is(table(['a', 'bc'], [['def', '1']]), '| a   | bc |\n|-----|---:|\n| def |  1 |');
+test('a lower bound is marked and counted', t => {
   const epochs = compare('x', 128, [run('adam 0.001', 0, [9, 5, 4, 3, 2]), run('sgd 0.1', 0, [9])], [run('ggn', 0, [9, 3], [9, 2])]);
   const text = summary([{title: 'x', epochs, seconds: null, runs: []}]);
   t.regex(text, /training loss +\| +>0\.25 \| +- \| >0\.25 \(x, 128\) \| +0 of 1 \| +1 of 1 \|/);
   t.regex(text, /validation loss, within 2 % \| +0\.25 \|/);
 });
 
-test('seeded numbers repeat, also for code that uses Math.random', async t => {
-  const draw = (random: () => number): number[] => Array.from({length: 5}, random);
-  t.deepEqual(draw(seeded(3)), draw(seeded(3)));
-  t.notDeepEqual(draw(seeded(3)), draw(seeded(4)));
-  t.deepEqual(await withSeed(3, () => draw(Math.random)), draw(seeded(3)));
-  t.deepEqual(shuffled([1, 2, 3, 4, 5, 6], seeded(1)).sort(), [1, 2, 3, 4, 5, 6]);
+test('a shuffled list has the same entries, in an order that repeats', t => {
+  const list = [1, 2, 3, 4, 5, 6];
+  const order = shuffled(list, seededRandom(1));
+  t.deepEqual(order, shuffled(list, seededRandom(1)));
+  t.notDeepEqual(order, list);
+  t.deepEqual([...order].sort(), list);
 });

@@ -15,11 +15,15 @@ const PNG_WIDTH = 1800;
 /** Shipped by a package, so that the PNG has its text on machines without fonts. */
 const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map(name => createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}`));
 
-/** Writes `<path>.svg` and `<path>.png` and returns their paths. */
-export async function writeFigure(figure: TopLevelSpec, path: string): Promise<string[]> {
+export async function render(figure: TopLevelSpec, width = PNG_WIDTH): Promise<{svg: string; png: Uint8Array}> {
   const svg = await new View(parse(compile(figure).spec), {renderer: 'none'}).toSVG();
   const font = {fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans'};
-  const png = new Resvg(svg, {background: 'white', fitTo: {mode: 'width', value: PNG_WIDTH}, font}).render().asPng();
+  return {svg, png: new Resvg(svg, {background: 'white', fitTo: {mode: 'width', value: width}, font}).render().asPng()};
+}
+
+/** Writes `<path>.svg` and `<path>.png` and returns their paths. */
+export async function writeFigure(figure: TopLevelSpec, path: string): Promise<string[]> {
+  const {svg, png} = await render(figure);
   mkdirSync(dirname(path), {recursive: true});
   writeFileSync(`${path}.svg`, svg);
   writeFileSync(`${path}.png`, png);

@@ -1,8 +1,24 @@
 /** The examples of the tasks, as plain numbers: real rows from files, and problems drawn from a formula. */
 import {readFileSync} from 'node:fs';
 import {gunzipSync} from 'node:zlib';
-import {normal} from './random';
-import type {Random} from './random';
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** Standard normal, by Box and Muller. */
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+/** A copy in random order, by Fisher and Yates. */
+export function shuffled<T>(list: readonly T[], random: Random): T[] {
+  const result = [...list];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j], result[i]];
+  }
+  return result;
+}
 
 /** Inputs and target of one example. */
 export interface Example {

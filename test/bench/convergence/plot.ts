@@ -1,11 +1,8 @@
-/** Losses over epochs and over time, a panel for every task and batch: vega-lite makes the figure, resvg the pixels. */
-import {Resvg} from '@resvg/resvg-js';
+/** Losses over epochs and over time, a panel for every task and batch. */
 import {writeFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
 import {fileURLToPath} from 'node:url';
-import {parse, View} from 'vega';
-import {compile} from 'vega-lite';
 import type {TopLevelSpec} from 'vega-lite';
+import {render} from '../../../docs/examples/shared/figure';
 import type {Measure, Quantity} from './comparison';
 import type {Run} from './runs';
 
@@ -20,16 +17,15 @@ export interface Panel {
 /** Pixels. */
 const PNG_WIDTH = 2000;
 
-const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
+/** Losses below are cut off: where full batches are fitted to rounding, the rest could not be told apart. */
+const LOWEST = 1e-6;
 
-/** Shipped by a package, so that the PNG has its text on machines without fonts. */
-const FONTS = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map(name => createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}`));
+const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
 
 /** Writes `name`, a PNG beside this file; panels go row by row, `columns` in a row. */
 export async function plot(name: string, title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): Promise<void> {
-  const svg = await new View(parse(compile(figure(title, xTitle, quantity, panels, columns)).spec), {renderer: 'none'}).toSVG();
-  const font = {fontFiles: FONTS, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans'};
-  writeFileSync(fileURLToPath(new URL(name, import.meta.url)), new Resvg(svg, {background: 'white', fitTo: {mode: 'width', value: PNG_WIDTH}, font}).render().asPng());
+  const {png} = await render(figure(title, xTitle, quantity, panels, columns), PNG_WIDTH);
+  writeFileSync(fileURLToPath(new URL(name, import.meta.url)), png);
 }
 
 function figure(title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): TopLevelSpec {
@@ -46,7 +42,8 @@ function figure(title: string, xTitle: string, quantity: Quantity, panels: reado
       encoding: {
         x: {field: 'cost', type: 'quantitative', title: p >= panels.length - columns ? xTitle : null, scale: {type: 'log', nice: false},
           axis: {format: '~g', tickCount: 5}},
-        y: {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false}, axis: {format: '~g', tickCount: 4}},
+        y: {field: 'loss', type: 'quantitative', title: null, axis: {format: '~g', tickCount: 4},
+          scale: {type: 'log', nice: false, ...values.some(({loss}) => loss < LOWEST) ? {domainMin: LOWEST} : {}}},
         color: {field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
           legend: p === 0 ? {title: null, orient: 'bottom-left', offset: 4} : null},
         detail: {field: 'run'},
@@ -61,7 +58,8 @@ function figure(title: string, xTitle: string, quantity: Quantity, panels: reado
     padding: 14,
     columns,
     concat: panels.map(panel),
-    spacing: 18,
+    bounds: 'flush',
+    spacing: {row: 48, column: 64},
     resolve: {legend: {color: 'independent'}, scale: {x: 'independent', y: 'independent'}},
     config: {
       font: 'DejaVu Sans, Verdana, Arial, sans-serif',

@@ -1,4 +1,5 @@
 /** What a terminal and RESULTS.md show of the comparisons. */
+import {table} from '../../../docs/examples/shared/table';
 import {firstAtMost, geometricMean, TOLERANCE} from './comparison';
 import type {Comparison, Cost, Quantity, Reach} from './comparison';
 import type {Run} from './runs';
@@ -25,15 +26,6 @@ export function short(value: number): string {
 export const shownCost = ({value, missed}: Cost): string => `${missed > 0 ? '>' : ''}${short(value)}`;
 
 const shownRatio = ({ratio, ggn}: Reach): string => `${ggn.missed > 0 ? '>' : ''}${short(ratio)}`;
-
-/** A Markdown table, aligned; the first `texts` columns to the left. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[], texts = 1): string {
-  const widths = header.map((_, column) => Math.max(...[header, ...rows].map(row => row[column].length)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => column < texts ? cell.padEnd(widths[column]) : cell.padStart(widths[column])).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => column < texts ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`).join('|')}|`;
-  return [line(header), rule, ...rows.map(line)].join('\n');
-}
 
 /** One comparison in a line. */
 export function line({epochs, seconds}: Compared): string {

@@ -1,10 +1,9 @@
 /** The tasks of the benchmark: data, network and how long the optimizers may train. */
 import * as tf from '@tensorflow/tfjs';
+import {seededRandom} from '../../../docs/examples/shared/random';
 import type {NodeBackend} from '../../support/backends';
-import {friedman, mackeyGlass, readExamples, rotated, sinc, spirals} from './examples';
-import type {Example} from './examples';
-import {seeded, shuffled} from './random';
-import type {Random} from './random';
+import {friedman, mackeyGlass, readExamples, rotated, shuffled, sinc, spirals} from './examples';
+import type {Example, Random} from './examples';
 
 /** Sizes of the batches; 'full' is all training rows. */
 export type Batch = 32 | 128 | 'full';
@@ -58,7 +57,7 @@ const lstm = (steps: number, units: number): Task['layers'] => seed => [
 
 const file = (path: string) => (random: Random): Example[] => shuffled(readExamples(path), random);
 
-const DIGITS = 'data/digits.csv.gz';
+const DIGITS = '../../../docs/examples/digits/data/digits.csv.gz';
 
 const epochs = (at32: [number, number], at128: [number, number], full: [number, number]): Task['epochs'] => {
   const of = ([baseline, ggn]: [number, number]): Epochs => ({baseline, ggn});
@@ -68,7 +67,7 @@ const epochs = (at32: [number, number], at128: [number, number], full: [number, 
 export const TASKS: readonly Task[] = [
   {
     name: 'concrete', title: 'concrete strength, 8-64-64-1 tanh', backend: 'wasm', shape: [8], training: 824,
-    epochs: epochs([80, 30], [200, 80], [400, 60]),
+    epochs: epochs([80, 60], [200, 80], [400, 60]),
     examples: file('../../../docs/examples/concrete/data/concrete.csv'), layers: dense(8, 64, 'tanh'),
   },
   {
@@ -78,7 +77,7 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'digits', title: 'digits\' value, 64-64-64-1 relu', backend: 'wasm', shape: [64], training: 1000,
-    epochs: epochs([40, 16], [100, 40], [250, 50]),
+    epochs: epochs([40, 30], [100, 50], [250, 50]),
     examples: file(DIGITS), layers: dense(64, 64, 'relu'),
   },
   {
@@ -93,12 +92,12 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'friedman', title: 'Friedman with noise, 6-32-32-1 relu', backend: 'wasm', shape: [6], training: 600,
-    epochs: epochs([80, 30], [160, 60], [500, 60]),
+    epochs: epochs([80, 60], [160, 80], [500, 60]),
     examples: random => friedman(1600, random), layers: dense(6, 32, 'relu'),
   },
   {
     name: 'rotated', title: 'angle of rotated digits, CNN relu', backend: 'tensorflow', shape: [8, 8, 1], training: 800,
-    epochs: epochs([20, 12], [50, 25], [150, 40]),
+    epochs: epochs([20, 16], [50, 30], [150, 40]),
     examples: random => rotated(shuffled(readExamples(DIGITS), random).slice(0, 1600), random), layers: cnn,
   },
   {
@@ -129,7 +128,7 @@ export interface Data {
 
 /** The data of a seed: a split, and where they are generated other draws. Standardised with the statistics of the training rows. */
 export function dataOf(task: Task, seed: number): Data {
-  const examples = task.examples(seeded(1000 + seed));
+  const examples = task.examples(seededRandom(1000 + seed));
   const training = examples.slice(0, task.training);
   const target = deviation(training.map(({y}) => y));
   // Images and series: one mean and deviation for all pixels and steps.

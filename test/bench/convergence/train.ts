@@ -1,8 +1,8 @@
 /** One training run: `model.fit` from fixed initial weights over fixed batches, with the losses of all rows on a fixed grid of epochs. */
 import * as tf from '@tensorflow/tfjs';
+import {withSeed} from '../../../docs/examples/shared/random';
 import type {StepReport} from '../../../src/index';
 import {useBackend} from '../../support/backends';
-import {withSeed} from './random';
 import {dataOf, networkOf, taskNamed} from './tasks';
 import type {Batch, Part, Task} from './tasks';
 
@@ -35,7 +35,7 @@ export interface Budget {
 /** A loss so many times that of the start ends a run as diverged. */
 const DIVERGED = 10;
 
-/** Epochs between evaluations grow as 1/50 of the epochs so far: epochs to a loss are known to 2 %. */
+/** Epochs between evaluations grow as 1/50 of the epochs so far: epochs to a loss are known to 3 %. */
 const RESOLUTION = 50;
 
 /** The batches after which a run is evaluated: every quarter of the first two epochs, then at ends of epochs, the last among them. */
@@ -149,7 +149,7 @@ class Recorder {
 }
 
 /** Of ggn's last step; undefined for other optimizers. */
-function reportOf(optimizer: tf.Optimizer): StepReport & {attempts?: number} | null | undefined {
+function reportOf(optimizer: tf.Optimizer): StepReport | null | undefined {
   return (optimizer as {lastStep?: StepReport | null}).lastStep;
 }
 
