@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../src/index';
-import {withSeed} from './bench/convergence/random';
+import {withSeed} from '../docs/examples/shared/random';
 import {dataOf, networkOf, taskNamed, type Part, type Task} from './bench/convergence/tasks';
 import {meanSquaredError} from './bench/convergence/train';
 import {useBackend} from './support/backends';

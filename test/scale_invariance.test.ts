@@ -5,8 +5,8 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, type GgnOptions, type StepReport} from '../src/index';
-import {readExamples} from './bench/convergence/examples';
-import {seeded, shuffled} from './bench/convergence/random';
+import {readExamples, shuffled} from './bench/convergence/examples';
+import {seededRandom} from '../docs/examples/shared/random';
 import {useBackend} from './support/backends';
 
 await useBackend('wasm');  // sums in float32: on cpu, which sums in float64, most of these runs are equal to the bit
@@ -20,7 +20,7 @@ const range = (count: number, from = 0): number[] => Array.from({length: count},
 
 /** Standardised columns of 128 rows of the concrete data, the target last. */
 const columns = ((): number[][] => {
-  const rows = shuffled(readExamples('../../../docs/examples/concrete/data/concrete.csv'), seeded(1)).slice(0, 128).map(({x, y}) => [...x, y]);
+  const rows = shuffled(readExamples('../../../docs/examples/concrete/data/concrete.csv'), seededRandom(1)).slice(0, 128).map(({x, y}) => [...x, y]);
   return range(INPUTS + 1).map(c => {
     const mean = rows.reduce((sum, row) => sum + row[c], 0) / rows.length;
     const deviation = Math.sqrt(rows.reduce((sum, row) => sum + (row[c] - mean) ** 2, 0) / rows.length);

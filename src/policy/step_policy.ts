@@ -93,7 +93,7 @@ export class StepPolicy {
       // A given damping is where the attempts of a step begin.
       damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
       // With momentum more damping draws the step to the last one, and not to 0.
-      momentum: this.rejections > 0 ? 0 : momentum === 'auto' ? own.momentum : momentum,
+      momentum: this.rejections > 0 && this.policy.rejects ? 0 : momentum === 'auto' ? own.momentum : momentum,
     };
   }
 
