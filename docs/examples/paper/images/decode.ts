@@ -7,7 +7,7 @@ import type {LabelledFile} from './labelled_files';
 const AT_ONCE = 16;
 
 /** Reads the files as grey images of size x size pixels; the aspect is kept, what is missing is black. `done` gets the number read so far. */
-export async function decode(title: string, target: string, size: number, files: LabelledFile[],
+export async function decode(title: string, unit: string, size: number, files: LabelledFile[],
     done: (images: number) => void = () => {}): Promise<ImageSet> {
   const pixels = new Float32Array(files.length * size ** 2);
   for (let first = 0; first < files.length; first += AT_ONCE) {
@@ -16,7 +16,7 @@ export async function decode(title: string, target: string, size: number, files:
     images.forEach((image, i) => pixels.set(image.map(byte => byte / 255), (first + i) * size ** 2));
     done(first + batch.length);
   }
-  return {title, target, size, pixels, targets: Float32Array.from(files, file => file.target)};
+  return {title, unit, size, pixels, targets: Float32Array.from(files, file => file.target)};
 }
 
 async function decodeOne(path: string, size: number): Promise<Float32Array> {

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 
 export interface ImageSet {
   title: string;
-  /** What the target is, and its unit. */
-  target: string;
+  /** Of the target. */
+  unit: string;
   /** Side of the square images, in pixels. */
   size: number;
   /** Grey values from 0 to 1, image by image, row by row. */

@@ -14,7 +14,7 @@ export function rotated(title: string, size: number, upright: Float32Array, seed
     const [from, to] = [i * size ** 2, (i + 1) * size ** 2];
     rotate(upright.subarray(from, to), size, targets[i], pixels.subarray(from, to));
   }
-  return {title, target: 'angle, degrees', size, pixels, targets};
+  return {title, unit: 'degrees', size, pixels, targets};
 }
 
 /** Turns one square image clockwise about its centre, with bilinear interpolation; black comes in from outside. */
