@@ -40,7 +40,7 @@ export const curves: Experiment = {
     {name: 'size', value: '32', help: 'side in pixels to which afad and rsna are resized', whole: 'one'},
     {name: 'channels', value: '8', help: 'channels of the first stage of the network', whole: 'one'},
     {name: 'branches', value: '1', help: 'residual branches in each of its three stages', whole: 'one'},
-    {name: 'epochs', value: '16', help: `epochs of ggn; the others get ${MORE_EPOCHS} times as many`, whole: 'one'},
+    {name: 'epochs', value: '12', help: `epochs of ggn; the others get ${MORE_EPOCHS} times as many`, whole: 'one'},
     {name: 'backend', value: '', help: 'tensorflow (tfjs-node), wasm (only ggn runs there) or cpu; by default the first that is there'},
     OUT,
   ],

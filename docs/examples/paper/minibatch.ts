@@ -75,7 +75,7 @@ export const minibatch: Experiment = {
         progress.end();
       }
     }
-    const header = ['batch size', 'factor per epoch', 'smallest', 'largest', 'variance explained', '‖r‖ before', 'after 1 epoch', '5', '20'];
+    const header = ['batch size', 'factor per epoch', 'smallest', 'largest', 'variance explained', '‖r‖ at first', '1 epoch', '5 epochs', '20 epochs'];
     console.log('\n' + table(header, list(batches).map(batchSize => {
       const group = runs.filter(run => run.batchSize === batchSize);
       const factors = group.map(run => Math.exp(logLine(run).slope));

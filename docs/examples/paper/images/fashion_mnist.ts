@@ -12,12 +12,11 @@ const IDX_IMAGES = 0x0803;
 
 const HEADER = 16;
 
-export function hasFashionMnist(folder: string): boolean {
-  return existsSync(join(folder, IMAGES));
-}
-
 /** The first `count` images (they are in random order), grey values from 0 to 1. */
 export function readFashionMnist(folder: string, count: number): {size: number; pixels: Float32Array} {
+  if (!existsSync(join(folder, IMAGES))) {
+    throw new Error(`There is no ${join(folder, IMAGES)}: apt-get install dataset-fashion-mnist, or name the folder; without it, try --data digits.`);
+  }
   const bytes = gunzipSync(readFileSync(join(folder, IMAGES)));
   const [mark, images, rows, columns] = [0, 4, 8, 12].map(offset => bytes.readUInt32BE(offset));
   if (mark !== IDX_IMAGES || rows !== columns || bytes.length !== HEADER + images * rows * columns) {
