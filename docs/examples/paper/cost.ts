@@ -1,15 +1,14 @@
 /** Claim 4: a step costs little more than one of SGD: the Gram matrix, B² m, and its inverse, B³, are a small part. */
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
 import {join, relative} from 'node:path';
 import {ggn} from 'tfjs-ggn';
 import type {StepReport} from 'tfjs-ggn';
+import {BACKEND_NAMES, startBackend} from '../shared/backend';
 import {writeFigure} from '../shared/figure';
 import {Progress} from '../shared/progress';
 import {table} from '../shared/table';
-import {defaultBackend, useBackend} from './backend';
 import {costFigure} from './cost_figure';
-import {OUT} from './experiment';
+import {BACKEND, backendOf, OUT} from './experiment';
 import type {Experiment} from './experiment';
 import {residualNetwork} from './resnet';
 import {median} from './statistics';
@@ -56,7 +55,8 @@ const BATCH_SIZE = 128;
 
 const WARM_UP = 2;
 
-async function measure({network, build, inputs}: Series, over: 'B' | 'm', width: number, batchSize: number, rounds: number, sgdToo: boolean): Promise<Cost> {
+async function measure({network, build, inputs}: Series, over: 'B' | 'm', width: number, batchSize: number, rounds: number,
+    sgdToo: boolean): Promise<Cost> {
   const x = tf.randomNormal([batchSize, ...inputs], 0, 1, 'float32', 1);
   const y = tf.randomNormal([batchSize, 1], 0, 1, 'float32', 2);
   const optimizer = ggn();
@@ -89,12 +89,13 @@ export const cost: Experiment = {
   summary: 'Time per step over the batch size B and the number of parameters m, for ggn and SGD.',
   options: [
     {name: 'rounds', value: '15', help: 'steps of each, in turn; medians are shown', whole: 'one'},
-    {name: 'backend', value: '', help: 'tensorflow (tfjs-node), wasm or cpu; by default the first that is there'},
+    BACKEND,
     OUT,
   ],
   run: async ({rounds, backend: wanted, out}) => {
-    const backend = await useBackend(wanted || defaultBackend());
-    console.log(`Steps of ggn and SGD in turn, medians of ${rounds}; ${backend} backend.\n`);
+    const backend = backendOf(wanted);
+    await startBackend(backend);
+    console.log(`Steps of ggn and SGD in turn, medians of ${rounds}; ${BACKEND_NAMES[backend]}.\n`);
     const costs: Cost[] = [];
     for (const series of SERIES) {
       const {network, batchSizes, widths} = series;
@@ -108,8 +109,8 @@ export const cost: Experiment = {
       }
       progress.end();
     }
-    console.log(`\n${report(costs)}\n\nGram matrix: n x n products of activations and cotangents. Inverse: Cholesky factorization and solve, in float64. ` +
-      'Jacobian: the reverse sweep.');
+    console.log(`\n${report(costs)}\n\nJacobian: the reverse sweep. Gram matrix: B x B products of activations and cotangents. Inverse: Cholesky ` +
+      'factorization and solve, in float64.');
     const files = await writeFigure(costFigure(costs, backend), join(out, 'cost'));
     console.log(`\nPlot: ${files.map(file => relative('', file)).join(', ')}`);
   },
@@ -117,7 +118,9 @@ export const cost: Experiment = {
 
 function report(costs: Cost[]): string {
   const header = ['network', 'B', 'm', 'ggn ms', 'sgd ms', 'ratio', 'forward', 'Jacobian', 'Gram matrix', 'inverse', 'update'];
-  return table(header, costs.map(({network, batchSize, parameters, parts, ...times}) => [network, String(batchSize), String(parameters), times.ggn.toFixed(1),
+  return table(header, costs.map(({network, batchSize, parameters, parts, ...times}) => [
+    network, String(batchSize), String(parameters), times.ggn.toFixed(1),
     ...(Number.isNaN(times.sgd) ? ['-', '-'] : [times.sgd.toFixed(1), (times.ggn / times.sgd).toFixed(2)]),
-    ...(['capture', 'linearize', 'gram', 'solve', 'update'] as const).map(part => `${(100 * parts[part] / times.ggn).toFixed(0)} %`)]));
+    ...(['capture', 'linearize', 'gram', 'solve', 'update'] as const).map(part => `${(100 * parts[part] / times.ggn).toFixed(0)} %`),
+  ]));
 }

@@ -1,32 +1,33 @@
+import type {TopLevelSpec} from 'vega-lite';
+import {BACKEND_NAMES} from '../shared/backend';
+import {curves, figure} from '../shared/figure';
+import type {CurvesOptions} from '../shared/figure';
+import type {Run} from '../shared/run';
+import type {NodeBackend} from '../../../test/support/backends';
 import type {ImageSet} from './images/image_set';
 import {BATCH_SIZE} from './training';
-import type {Run} from './training';
+import type {ImagePoint} from './training';
+
+type Axis = CurvesOptions<ImagePoint>['x'];
+
+const TICKS = [1, 2, 5].flatMap(digit => [0.0001, 0.001, 0.01, 0.1, 1, 10, 100].map(power => digit * power));
 
 /** Training loss above, validation error below; over epochs to the left, over time to the right. */
-export function curvesFigure(runs: Run[], {title, unit}: ImageSet, backend: string): object {
-  const scale = {domain: runs.map(run => run.contestant.name), range: runs.map(run => run.contestant.colour)};
-  const panel = (xField: string, xTitle: string | null, yField: string, yTitle: string | null, legend: boolean): object => ({
-    width: 430,
-    height: 270,
-    mark: {type: 'line', strokeCap: 'round', strokeJoin: 'round', clip: true},
-    encoding: {
-      x: {field: xField, type: 'quantitative', title: xTitle, scale: {nice: false}, axis: {tickCount: 8, tickMinStep: 1, labelFlush: false}},
-      y: {field: yField, type: 'quantitative', title: yTitle, scale: {type: 'log', nice: false, padding: 6}, axis: {tickCount: 6, format: '~g'}},
-      color: {field: 'name', type: 'nominal', scale, legend: legend ? {title: 'learning rate', labelLimit: 0, orient: 'right', symbolType: 'stroke'} : null},
-      strokeWidth: {condition: {test: "indexof(datum.name, 'ggn') === 0", value: 3}, value: 1.6},
-    },
-  });
-  return {
-    title: {
-      text: `${title}: residual network without batch normalisation, batch ${BATCH_SIZE}`,
-      subtitle: `TensorFlow.js ${backend} backend, same initial weights and batches`,
-    },
-    data: {values: [...runs].reverse().flatMap(({contestant: {name}, points}) => points.map(point => ({name, ...point})))},
-    vconcat: [
-      {hconcat: [panel('epoch', null, 'loss', 'training loss', false), panel('seconds', null, 'loss', null, true)], spacing: 24, resolve: {legend: {color: 'independent'}}},
-      {hconcat: [panel('epoch', 'epochs', 'error', `validation error, ${unit}`, false), panel('seconds', 'training time (s)', 'error', null, false)], spacing: 24, resolve: {legend: {color: 'independent'}}},
-    ],
-    spacing: 16,
-    resolve: {legend: {color: 'independent'}},
+export function curvesFigure(runs: Run<ImagePoint>[], {title, unit}: ImageSet, backend: NodeBackend, targets: number[]): TopLevelSpec {
+  const domain = (field: 'loss' | 'error'): [number, number] => {
+    const values = runs.flatMap(({points}) => points.map(point => point[field]));
+    return [0.9 * Math.min(...values), 1.1 * Math.max(...values)];
   };
+  const column = (x: Axis, isFirst: boolean): object => ({
+    vconcat: [
+      curves(runs, {x, y: {field: 'loss', title: isFirst ? 'training loss (mean squared error)' : null, domain: domain('loss'), ticks: TICKS},
+        targets: targets.filter(loss => loss > domain('loss')[0]), legend: isFirst ? null : 'learning rate'}),
+      curves(runs, {x, y: {field: 'error', title: isFirst ? `validation error, ${unit}` : null, domain: domain('error'), ticks: TICKS},
+        targets: [], legend: null}),
+    ],
+    resolve: {legend: {color: 'independent'}},
+  });
+  return figure(`${title}: residual network without batch normalisation, batch ${BATCH_SIZE}`,
+      `TensorFlow.js, ${BACKEND_NAMES[backend]}, same initial weights and batches; a dot marks the end of a run`,
+      [column({field: 'epoch', title: 'epochs'}, true), column({field: 'seconds', title: 'training time (s)'}, false)]);
 }

@@ -1,11 +1,11 @@
 /** Claim 2: on data that can be interpolated, mini-batch Gram-Gauss-Newton makes |r| over all data smaller by a constant factor per epoch. */
-import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
+import type * as tf from '@tensorflow/tfjs';
 import {join, relative} from 'node:path';
+import {BACKEND_NAMES, startBackend} from '../shared/backend';
 import {writeFigure} from '../shared/figure';
 import {Progress} from '../shared/progress';
 import {table} from '../shared/table';
-import {list, OUT} from './experiment';
+import {BACKEND, backendOf, list, OUT} from './experiment';
 import type {Experiment} from './experiment';
 import {undamped} from './gauss_newton';
 import {minibatchFigure} from './minibatch_figure';
@@ -22,7 +22,8 @@ export interface MinibatchRun {
 }
 
 /** Epochs over the same batches in the same order. */
-export function minibatchRun(sizes: Sizes, batchSize: number, seed: number, epochs: number, done: (epoch: number, norm: number) => void = () => {}): MinibatchRun {
+export function minibatchRun(sizes: Sizes, batchSize: number, seed: number, epochs: number,
+    done: (epoch: number, norm: number) => void = () => {}): MinibatchRun {
   const network = twoLayer(sizes, seed);
   const optimizer = undamped();
   const norms = [residualNorm(network)];
@@ -36,7 +37,7 @@ export function minibatchRun(sizes: Sizes, batchSize: number, seed: number, epoc
     norms.push(residualNorm(network));
     done(epoch, norms.at(-1)!);
   }
-  tf.dispose(batches);
+  batches.flat().forEach(t => t.dispose());
   optimizer.dispose();
   dispose(network);
   return {batchSize, seed, norms};
@@ -60,22 +61,25 @@ export const minibatch: Experiment = {
     {name: 'batches', value: '16,32,64,128', help: 'batch sizes', whole: 'list'},
     {name: 'seeds', value: '3', help: 'draws of data and weights for each batch size', whole: 'one'},
     {name: 'epochs', value: '60', help: 'epochs of each run', whole: 'one'},
-    {name: 'backend', value: 'wasm', help: 'wasm or cpu'},
+    {...BACKEND, value: 'wasm'},
     OUT,
   ],
-  run: async ({batches, seeds, epochs, backend, out}) => {
-    await tf.setBackend(backend);
-    console.log(`${SIZES.examples} points on the unit sphere in ${SIZES.dimensions} dimensions, random targets, width ${SIZES.width}, ${seeds} seeds; damping 0, ` +
-      `learning rate 1, momentum 0; ${backend} backend.\n`);
+  run: async ({batches, seeds, epochs, backend: wanted, out}) => {
+    const backend = backendOf(wanted);
+    await startBackend(backend);
+    console.log(`${SIZES.examples} points on the unit sphere in ${SIZES.dimensions} dimensions, random targets, width ${SIZES.width}, ` +
+      `${seeds} seeds; damping 0, learning rate 1, momentum 0; ${BACKEND_NAMES[backend]}.\n`);
     const runs: MinibatchRun[] = [];
     for (const batchSize of list(batches)) {
       for (let seed = 0; seed < Number(seeds); seed++) {
         const progress = new Progress(`batch ${batchSize}, seed ${seed}`.padEnd(18), Number(epochs), 'epochs');
-        runs.push(minibatchRun(SIZES, batchSize, seed, Number(epochs), (epoch, norm) => progress.update(epoch, `|r| ${norm.toExponential(1)}`)));
+        runs.push(minibatchRun(SIZES, batchSize, seed, Number(epochs),
+            (epoch, norm) => progress.update(epoch, `|r| ${norm.toExponential(1)}`)));
         progress.end();
       }
     }
-    const header = ['batch size', 'factor per epoch', 'smallest', 'largest', 'variance explained', '‖r‖ at first', '1 epoch', '5 epochs', '20 epochs'];
+    const header = ['batch size', 'factor per epoch', 'smallest', 'largest', 'variance explained', '‖r‖ at first', '1 epoch', '5 epochs',
+      '20 epochs'];
     console.log('\n' + table(header, list(batches).map(batchSize => {
       const group = runs.filter(run => run.batchSize === batchSize);
       const factors = group.map(run => Math.exp(logLine(run).slope));
@@ -83,8 +87,8 @@ export const minibatch: Experiment = {
       return [String(batchSize), ...[geometricMean(factors), Math.min(...factors), Math.max(...factors)].map(factor => factor.toFixed(3)),
         Math.min(...group.map(run => logLine(run).explained)).toFixed(4), norm(0), norm(1), norm(5), norm(20)];
     })));
-    console.log(`\nA line is fitted to log |r| from epoch ${FITTED.firstEpoch} until |r| is below ${FITTED.smallest}; the share of the variance that it explains is that of the ` +
-      'worst seed.');
+    console.log(`\nA line is fitted to log |r| from epoch ${FITTED.firstEpoch} until |r| is below ${FITTED.smallest}; the share of the variance ` +
+      'that it explains is that of the worst seed.');
     const files = await writeFigure(minibatchFigure(runs), join(out, 'minibatch'));
     console.log(`\nPlot: ${files.map(file => relative('', file)).join(', ')}`);
   },

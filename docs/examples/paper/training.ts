@@ -1,6 +1,8 @@
-/** One training run of the residual network: `compile` and `fit`; around it the clock, and the loss of all images. */
+/** One training run of the residual network: `compile` and `fit`, and what is measured after each epoch. */
 import * as tf from '@tensorflow/tfjs';
-import {withSeed} from '../concrete/train';
+import {timedFit} from '../shared/fit';
+import type {EpochPoint} from '../shared/fit';
+import type {Contestant, Run} from '../shared/run';
 import type {Data, Part} from './images/image_set';
 import {residualNetwork} from './resnet';
 import type {Architecture} from './resnet';
@@ -10,61 +12,26 @@ export const BATCH_SIZE = 128;
 /** Images at a time where nothing is trained. */
 const EVALUATED = 512;
 
-/** One optimizer of the comparison. */
-export interface Contestant {
-  name: string;
-  /** In the plot. */
-  colour: string;
-  /** Whether it needs tfjs's own gradients, and gets more epochs. */
-  firstOrder: boolean;
-  make: () => tf.Optimizer;
-}
-
-/** Where a run is after some epochs; the first point of a run is the start. */
-export interface Point {
-  epoch: number;
-  /** Spent in training alone. */
-  seconds: number;
-  /** Mean squared error over all training images, target standardised. */
-  loss: number;
+/** The loss is the mean squared error over all training images, target standardised. */
+export interface ImagePoint extends EpochPoint {
   /** Root mean squared error over the validation images, in the unit of the target. */
   error: number;
 }
 
-export interface Run {
-  contestant: Contestant;
-  points: Point[];
-}
-
 /** Trains a fresh network. Every run starts from the same weights and sees the same batches in the same order. */
 export async function train(contestant: Contestant, architecture: Architecture, data: Data, epochs: number,
-    show: (point: Point) => void = () => {}): Promise<Run> {
+    show: (point: ImagePoint) => void = () => {}): Promise<Run<ImagePoint>> {
   const model = residualNetwork(architecture);
   const optimizer = contestant.make();
   model.compile({optimizer, loss: 'meanSquaredError'});
-  const points: Point[] = [];
-  const add = (epoch: number, seconds: number): void => {
-    points.push({epoch, seconds, loss: evaluate(model, data.training), error: Math.sqrt(evaluate(model, data.validation)) * data.deviation});
-    show(points.at(-1)!);
-  };
-  let [seconds, started] = [0, 0];
-  const recorder = new tf.CustomCallback({
-    onTrainBegin: () => add(0, 0),
-    onEpochBegin: () => {
-      started = performance.now();
-    },
-    onEpochEnd: epoch => {
-      seconds += (performance.now() - started) / 1000;
-      add(epoch + 1, seconds);
-    },
-  });
-  const {x, y} = data.training;
-  await withSeed(1, () => model.fit(x, y, {epochs, batchSize: BATCH_SIZE, callbacks: recorder, verbose: 0}));
+  const measure = () => ({loss: evaluate(model, data.training), error: Math.sqrt(evaluate(model, data.validation)) * data.deviation});
+  const points = await timedFit<ImagePoint>(model, data.training, {epochs, batchSize: BATCH_SIZE, measure, show});
   model.dispose();
   optimizer.dispose();
   return {contestant, points};
 }
 
+/** The mean squared error. */
 function evaluate(model: tf.LayersModel, {x, y}: Part): number {
   return tf.tidy(() => (model.evaluate(x, y, {batchSize: EVALUATED}) as tf.Scalar).dataSync()[0]);
 }

@@ -1,4 +1,4 @@
-/** A Markdown table, aligned: the first column to the left, the others to the right. */
+/** A Markdown table, aligned: the first column to the left, numbers to the right. */
 export function table(header: string[], rows: string[][]): string {
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map(row => row[column].length)));
   const line = (cells: string[]): string =>

@@ -1,7 +1,7 @@
 /** The data sets by name, `count` images of each. */
 import * as tf from '@tensorflow/tfjs';
 import {Progress} from '../../shared/progress';
-import {withSeed} from '../../concrete/train';
+import {withSeed} from '../../shared/random';
 import {decode} from './decode';
 import {readDigits} from './digits';
 import {FASHION_MNIST, readFashionMnist} from './fashion_mnist';
@@ -41,7 +41,7 @@ async function fromFiles(title: string, unit: string, files: LabelledFile[], siz
   await withSeed(1, () => tf.util.shuffle(files));
   const drawn = files.slice(0, count);
   const progress = new Progress('decoding', drawn.length, 'images');
-  const set = await decode(title, unit, size, drawn, done => progress.update(done));
+  const set = await decode(title, unit, size, drawn, done => progress.update(done, title));
   progress.end();
   return set;
 }
