@@ -53,7 +53,8 @@ const SERIES: Series[] = [
 
 const BATCH_SIZE = 128;
 
-const WARM_UP = 2;
+/** Steps before those that count: code is compiled, and the first step checks its Jacobian. */
+const WARM_UP = 5;
 
 async function measure({network, build, inputs}: Series, over: 'B' | 'm', width: number, batchSize: number, rounds: number,
     sgdToo: boolean): Promise<Cost> {

@@ -17,7 +17,7 @@ export function minibatchFigure(runs: MinibatchRun[]): TopLevelSpec {
       x: {field: 'epoch', type: 'quantitative', title: 'epochs', scale: {nice: false}, axis: {labelFlush: false}},
       y: {field: 'norm', type: 'quantitative', title: '|r| over all data', scale: {type: 'log', nice: true}, axis: {format: '~e', tickCount: 8}},
       color: {field: 'batchSize', type: 'nominal', scale: {domain: sizes, range: COLOURS.slice(-sizes.length)},
-        legend: {title: 'batch size', symbolType: 'stroke'}},
+        legend: {title: 'batch size', orient: 'top-right', symbolType: 'stroke'}},
       detail: {field: 'seed'},
     },
   }]);

@@ -29,7 +29,7 @@ function overWidth(runs: QuadraticRun[], widths: number[], slope: number): objec
     axis: {values: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05], format: '~g'}};
   const names = [`fit: slope ${slope.toFixed(3)}`.replace('-', '−'), 'theorem: slope −½'];
   const color = {field: 'name', type: 'nominal', scale: {domain: names, range: ['#d55e00', '#555555']},
-    legend: {title: null, labelLimit: 0, symbolType: 'stroke'}};
+    legend: {title: null, labelLimit: 0, orient: 'top-right', symbolType: 'stroke'}};
   return {
     width: 420,
     height: 330,
@@ -49,7 +49,7 @@ function overSteps(runs: QuadraticRun[], widths: number[]): object {
   const x = {field: 'step', type: 'quantitative', title: 'steps t', axis: {tickMinStep: 1, format: 'd', labelFlush: false}};
   const y = {field: 'norm', type: 'quantitative', title: '|rₜ|, flat at 1e-6: float32', scale: {type: 'log', nice: true},
     axis: {format: '~e', tickCount: 8}};
-  const color = {field: 'width', type: 'nominal', scale: {domain: widths, range: COLOURS}, legend: {title: 'width M', symbolType: 'stroke'}};
+  const color = {field: 'width', type: 'nominal', scale: {domain: widths, range: COLOURS}, legend: {title: 'width M', orient: 'top-right', symbolType: 'stroke'}};
   return {
     width: 420,
     height: 330,

@@ -38,12 +38,12 @@ export function figure(title: string, subtitle: string, panels: object[]): TopLe
     padding: 16,
     hconcat: panels,
     spacing: 24,
-    resolve: {legend: {color: 'independent', strokeDash: 'independent'}},
+    resolve: {legend: {color: 'independent'}},
     config: {
       font: 'DejaVu Sans, Verdana, Arial, sans-serif',
       view: {stroke: null},
       axis: {grid: false, labelFontSize: 12, titleFontSize: 13, titleFontWeight: 'normal', domainColor: '#333333', tickColor: '#333333'},
-      legend: {labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', rowPadding: 5, orient: 'top-right', offset: 0},
+      legend: {labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', rowPadding: 5, offset: 0},
     },
   } as TopLevelSpec;
 }
@@ -54,8 +54,8 @@ export interface CurvesOptions<P extends Point> {
   y: {field: keyof P & string; title: string | null; domain: [number, number]; ticks: number[]; format?: string};
   /** Dotted lines across. */
   targets: number[];
-  /** Title of the legend; null for none. */
-  legend: string | null;
+  /** Its title, and the corner where it is; null for none. */
+  legend: {title: string; orient: 'top-right' | 'bottom-left'} | null;
   width?: number;
 }
 
@@ -70,7 +70,7 @@ export function curves<P extends Point>(runs: Run<P>[], {x, y, targets, legend, 
       {scale: {nice: false}, axis: {tickCount: 8, labelFlush: false}})};
   const vertical = {field: y.field, type: 'quantitative', title: y.title, scale: {type: 'log', domain: y.domain, nice: false},
     axis: {values: y.ticks, format: y.format ?? '~g'}};
-  const color = {field: 'name', type: 'nominal', scale, legend: legend === null ? null : {title: legend, labelLimit: 0}};
+  const color = {field: 'name', type: 'nominal', scale, legend: legend === null ? null : {...legend, labelLimit: 0}};
   const strokeWidth = {condition: {test: "indexof(datum.name, 'ggn') === 0", value: 3.2}, value: 1.6};
   return {
     width,

@@ -9,7 +9,7 @@ export interface LabelledFile {
 
 /** AFAD-Lite, age in years from faces: `<folder>/<age>/<111 for men, 112 for women>/<id>.jpg`. */
 export function afadFiles(folder: string): LabelledFile[] {
-  const ages = readdirSync(folder).filter(name => /^\d+$/.test(name));
+  const ages = (existsSync(folder) ? readdirSync(folder) : []).filter(name => /^\d+$/.test(name));
   const files = ages.flatMap(age => ['111', '112']
     .map(gender => join(folder, age, gender))
     .filter(existsSync)

@@ -28,7 +28,9 @@ test('AFAD-Lite: the folder is the age; other files are passed over', async t =>
 
 test('AFAD-Lite: a folder without such images is an error that says what is expected', async t => {
   const folder = await folderOf(t, {'1.jpg': ''});
-  t.throws(() => afadFiles(folder), {message: /<age>.<111 or 112>.<id>\.jpg/});
+  for (const wrong of [folder, path.join(folder, 'missing')]) {
+    t.throws(() => afadFiles(wrong), {message: /<age>.<111 or 112>.<id>\.jpg/});
+  }
 });
 
 for (const [layout, images] of [['one folder', RSNA], ['a folder in a folder', `${RSNA}/${RSNA}`]]) {
