@@ -21,9 +21,9 @@ export function curvesFigure(runs: Run<ImagePoint>[], {title, unit}: ImageSet, b
   const column = (x: Axis, isFirst: boolean): object => ({
     vconcat: [
       curves(runs, {x, y: {field: 'loss', title: isFirst ? 'training loss (mean squared error)' : null, domain: domain('loss'), ticks: TICKS},
-        targets: targets.filter(loss => loss > domain('loss')[0]), legend: isFirst ? null : {title: 'learning rate', orient: 'top-right'}}),
+        targets: targets.filter(loss => loss > domain('loss')[0]), legend: null}),
       curves(runs, {x, y: {field: 'error', title: isFirst ? `validation error, ${unit}` : null, domain: domain('error'), ticks: TICKS},
-        targets: [], legend: null}),
+        targets: [], legend: isFirst ? null : {title: 'learning rate', orient: 'top-right'}}),
     ],
     resolve: {legend: {color: 'independent'}},
   });

@@ -49,7 +49,8 @@ function overSteps(runs: QuadraticRun[], widths: number[]): object {
   const x = {field: 'step', type: 'quantitative', title: 'steps t', axis: {tickMinStep: 1, format: 'd', labelFlush: false}};
   const y = {field: 'norm', type: 'quantitative', title: '|rₜ|, flat at 1e-6: float32', scale: {type: 'log', nice: true},
     axis: {format: '~e', tickCount: 8}};
-  const color = {field: 'width', type: 'nominal', scale: {domain: widths, range: COLOURS}, legend: {title: 'width M', orient: 'top-right', symbolType: 'stroke'}};
+  const color = {field: 'width', type: 'nominal', scale: {domain: widths, range: COLOURS},
+    legend: {title: 'width M', orient: 'top-right', symbolType: 'stroke'}};
   return {
     width: 420,
     height: 330,
