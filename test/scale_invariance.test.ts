@@ -128,8 +128,8 @@ for (const {title, options, batches, tolerance} of SETUPS) {
   const forms: Array<[string, Form]> = [
     ['outputs and targets x 1e4', {...plain, outputs: 1e4}],
     ['the loss x 1e-3', {...plain, loss: 1e-3}],
-    ['rows permuted', {...plain, batches: batches.map(rows => shuffled(rows, seeded(2)))}],
-    ['inputs permuted, and the rows of the first kernel with them', {...plain, inputs: shuffled(range(INPUTS), seeded(3))}],
+    ['rows permuted', {...plain, batches: batches.map(rows => shuffled(rows, seededRandom(2)))}],
+    ['inputs permuted, and the rows of the first kernel with them', {...plain, inputs: shuffled(range(INPUTS), seededRandom(3))}],
   ];
 
   test.serial(title, t => {
