@@ -247,7 +247,7 @@ export class GramGaussNewton extends Optimizer {
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
     const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt}, memoryLimit: this.memoryLimit,
-      weightDecay: this.weightDecay, policyState: structuredClone(this.policyState)};
+      weightDecay: this.weightDecay, policyState: JSON.parse(JSON.stringify(this.policyState)) as object};
     return config as unknown as serialization.ConfigDict;
   }
 
