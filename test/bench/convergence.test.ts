@@ -55,9 +55,11 @@ test('costs other than epochs, and seeds without a run of ggn', t => {
   t.true(near(training.ratio, 3));
 });
 
-test('a diverged run is named and has no final loss', t => {
+test('a diverged run is named, has no final loss, and never gets where it has not been', t => {
   const bad = {...run('ggn', 0, [1, 0.5]), diverged: 'NaN'};
-  const {diverged, losses} = compare('x', 128, [run('adam 0.001', 0, [1, 0.5]), run('sgd 0.1', 0, [1, 1])], [bad]);
+  const {training, diverged, losses} = compare('x', 128, [run('adam 0.001', 0, [1, 0.4]), run('sgd 0.1', 0, [1, 1])], [bad]);
+  t.is(training.ratio, Infinity);
+  t.is(training.sgd.value, 1);
   t.deepEqual(diverged, ['x, batch 128, seed 0: NaN']);
   t.is(losses.training.ggn.final, Infinity);
 });

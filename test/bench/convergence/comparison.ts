@@ -13,7 +13,7 @@ export const inEpochs: Measure = (run, point) => run.epoch[point];
 export interface Cost {
   /** Geometric mean over the seeds. */
   readonly value: number;
-  /** Seeds that did not get there: they count with their whole run, so `value` is a lower bound where there are any. */
+  /** Seeds that did not get there: they count with their whole run, so `value` is a lower bound where there are any; infinite where one diverged. */
   readonly missed: number;
 }
 
@@ -111,7 +111,7 @@ function reachOf(runs: Runs, quantity: Quantity, cost: Measure): Reach {
     const found = own.map(run => ({run, point: firstAtMost(run, quantity, targets.get(seed)!)}));
     const reached = found.filter(({point}) => point >= 0).map(({run, point}) => cost(run, point));
     return reached.length > 0 ? {value: Math.min(...reached), missed: false} :
-        {value: Math.max(...own.map(run => cost(run, run.epoch.length - 1))), missed: true};
+        {value: Math.min(...own.map(run => run.diverged === null ? cost(run, run.epoch.length - 1) : Infinity)), missed: true};
   });
   const summary = (list: {value: number; missed: boolean}[]): Cost =>
     ({value: geometricMean(list.map(({value}) => value)), missed: list.filter(({missed}) => missed).length});

@@ -15,7 +15,7 @@ export interface Panel {
 }
 
 /** Pixels. */
-const PNG_WIDTH = 2000;
+const PNG_WIDTH = 1500;
 
 /** Losses below are cut off: where full batches are fitted to rounding, the rest could not be told apart. */
 const LOWEST = 1e-6;

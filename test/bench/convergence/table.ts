@@ -18,7 +18,7 @@ const GOALS: Readonly<Record<Quantity, number>> = {training: 1 / 10, validation:
 
 /** As many digits as say something. */
 export function short(value: number): string {
-  return !Number.isFinite(value) ? '-' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 0.1 ? value.toFixed(2) :
+  return value === Infinity ? '∞' : Number.isNaN(value) ? '-' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 0.1 ? value.toFixed(2) :
       value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
 }
 
