@@ -30,8 +30,8 @@ export async function writeFigure(figure: TopLevelSpec, path: string): Promise<s
   return [`${path}.svg`, `${path}.png`];
 }
 
-/** Panels side by side under a title. */
-export function figure(title: string, subtitle: string, panels: object[]): TopLevelSpec {
+/** Panels side by side under a title. A subtitle too long for the panels gets lines of its own: the figure would grow with it. */
+export function figure(title: string, subtitle: string | string[], panels: object[]): TopLevelSpec {
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     title: {
@@ -52,10 +52,13 @@ export function figure(title: string, subtitle: string, panels: object[]): TopLe
   } as TopLevelSpec;
 }
 
+/** The label of a tick that is a power of ten, as 10⁻³. */
+const POWER = "'10' + (datum.value < 1 ? '⁻' : '') + slice('⁰¹²³⁴⁵⁶⁷⁸⁹', abs(round(log(datum.value) / LN10)), abs(round(log(datum.value) / LN10)) + 1)";
+
 export interface CurvesOptions<P extends Point> {
   x: {field: keyof P & string; title: string; log?: boolean};
-  /** On a logarithmic scale; null for no title. */
-  y: {field: keyof P & string; title: string | null; domain: [number, number]; ticks: number[]; format?: string};
+  /** On a logarithmic scale; null for no title. `powers`: the ticks are powers of ten and written as such. */
+  y: {field: keyof P & string; title: string | null; domain: [number, number]; ticks: number[]; powers?: boolean};
   /** Dotted lines across. */
   targets: number[];
   /** Its title, and the corner where it is; null for none. */
@@ -73,8 +76,9 @@ export function curves<P extends Point>(runs: Run<P>[], {x, y, targets, legend, 
     ...(x.log === true ? {scale: {type: 'log', nice: false}, axis: {format: '~g'}} :
       {scale: {nice: false}, axis: {tickCount: 8, labelFlush: false}})};
   const vertical = {field: y.field, type: 'quantitative', title: y.title, scale: {type: 'log', domain: y.domain, nice: false},
-    axis: {values: y.ticks, format: y.format ?? '~g'}};
-  const color = {field: 'name', type: 'nominal', scale, legend: legend === null ? null : {...legend, labelLimit: 0}};
+    axis: {values: y.ticks, ...(y.powers === true ? {labelExpr: POWER} : {format: '~g'})}};
+  const color = {field: 'name', type: 'nominal', scale,
+    legend: legend === null ? null : {...legend, offset: legend.orient === 'bottom-left' ? 12 : 0, labelLimit: 0}};
   const strokeWidth = {condition: {test: "indexof(datum.name, 'ggn') === 0", value: 3.2}, value: 1.6};
   return {
     width,
