@@ -30,10 +30,10 @@ export function results(runs: Run<DigitsPoint>[]): string {
 /** Writes `digits-<backend>.svg` and `.png` into a folder and returns their paths. */
 export async function plot(runs: Run<DigitsPoint>[], backend: 'wasm' | 'tensorflow', folder: string): Promise<string[]> {
   const panel = (x: CurvesOptions<DigitsPoint>['x'], isFirst: boolean): object => curves(runs, {x, targets: TARGETS,
-    y: {field: 'heldOut', title: isFirst ? 'error on held-out digits (degrees)' : null, domain: [3, 45],
+    y: {field: 'heldOut', title: isFirst ? 'error on held-out digits (degrees)' : null, domain: [2.8, 45],
       ticks: [3, 4, 5, 7, 10, 15, 20, 30, 40]}, legend: isFirst ? null : {title: 'learning rate', orient: 'top-right'}});
   return writeFigure(figure(`Angle of a digit turned by up to ±${MAX_ANGLE}°: error on digits not seen in training`,
-    [`Convolutional network, batch ${BATCH_SIZE}, TensorFlow.js, ${BACKEND_NAMES[backend]}, same initial weights and batches; a dot marks the end of a run.`,
-      ...(backend === 'wasm' ? ['Adam with a gradient kernel that TensorFlow.js lacks on this backend.'] : [])],
+    [`Convolutional network, batch ${BATCH_SIZE}, same initial weights and batches; a dot marks the end of a run.`,
+      `TensorFlow.js, ${BACKEND_NAMES[backend]}${backend === 'wasm' ? ', Adam with a gradient kernel that is missing there' : ''}.`],
     [panel({field: 'epoch', title: 'epochs'}, true), panel({field: 'seconds', title: 'training time (s)'}, false)]), join(folder, `digits-${backend}`));
 }
