@@ -191,8 +191,9 @@ test.serial('rows that may not be kept are formed in blocks of columns, one by o
       const {use, rows} = make(sizes);
       const n = 60 * components;
       const expected = denseGram(rows, n, 50 * 51);
-      // Blocks of 16,384 floats: 5 or 2 columns of 50 · n; then one below a column, so one example at a time.
-      for (const limit of [2 ** 20, 2 ** 16]) {
+      // Blocks of 16,384 floats: 5 or 2 columns of 50 · n; then one below a column, so one example at a time. The second limit is what the
+      // Gram matrix and the pieces it is joined from need.
+      for (const limit of [2 ** 20, n * 2 ** 11]) {
         withMemoryLimit(limit, () => {
           t.is(use.settled(), use);
           t.true(relativeError(gramOf(use, sizes), expected) < 1e-5);
