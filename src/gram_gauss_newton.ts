@@ -87,13 +87,15 @@ export class GramGaussNewton extends Optimizer {
   /**
    * Learning rate of the next step, see {@link GgnOptions.learningRate}: the number given, else what the policy says so far. May be set
    * between steps, by a callback say; `'auto'` gives it back to the policy.
+   *
+   * @throws Error when it is set to what is no number of its range.
    */
   get learningRate(): number {
     return this.coming.learningRate;
   }
 
   set learningRate(value: number | 'auto') {
-    this.given.learningRate = value;
+    this.given.learningRate = checkSetting('learningRate', value);
   }
 
   /** Relative damping τ of the next step, see {@link GgnOptions.damping}; read and set like the learning rate. */
@@ -102,7 +104,7 @@ export class GramGaussNewton extends Optimizer {
   }
 
   set damping(value: number | 'auto') {
-    this.given.damping = value;
+    this.given.damping = checkSetting('damping', value);
   }
 
   /** Momentum μ of the next step, see {@link GgnOptions.momentum}; read and set like the learning rate. */
@@ -111,7 +113,7 @@ export class GramGaussNewton extends Optimizer {
   }
 
   set momentum(value: number | 'auto') {
-    this.given.momentum = value;
+    this.given.momentum = checkSetting('momentum', value);
   }
 
   /** See {@link GgnOptions.policy}; a function reads as `'custom'`. May be set between steps. */
@@ -198,7 +200,9 @@ export class GramGaussNewton extends Optimizer {
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
       if (taken === null) {
-        this.warnNotTaken(report.status);
+        if (report.status !== 'rejected') {  // which is how Levenberg-Marquardt ends
+          this.warnNotTaken(report.status);
+        }
       } else {
         clock.time('update', () => {
           assignAll(variables, taken.moved, trace);

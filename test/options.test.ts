@@ -32,6 +32,14 @@ test('what the policy sets can be read as a number, given or not', t => {
   t.deepEqual([lm.learningRate, lm.damping, lm.momentum], [1, 3, 0]);
 });
 
+test('a setting is checked when it is set', t => {
+  const optimizer = ggn({learningRate: 0.5});
+  t.throws(() => optimizer.learningRate = 2, {message: "tfjs-ggn: the option learningRate must be a number above 0 and at most 1, or 'auto'; received 2."});
+  t.throws(() => optimizer.damping = NaN, {message: /the option damping must be a number .*received NaN/});
+  t.throws(() => optimizer.momentum = 1, {message: /the option momentum must be a number .*received 1\./});
+  t.is(optimizer.learningRate, 0.5);
+});
+
 test('the ends of the ranges', t => {
   for (const options of [{learningRate: 1}, {learningRate: Number.MIN_VALUE}, {damping: 0}, {damping: 1e300}, {momentum: 0}, {momentum: 1 - Number.EPSILON}]) {
     t.deepEqual(checkOptions(options), {...DEFAULTS, given: {...DEFAULTS.given, ...options}});

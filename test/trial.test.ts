@@ -129,8 +129,7 @@ test.serial('after the last attempt the step is not taken: weights and state are
     t.is(optimizer.damping, 2e-6);
     step();
     t.is(optimizer.damping, 8e-6, 'twice, then four times');
-    t.is(warnings.length, 1);
-    t.regex(warnings[0], /a step was not taken \(status 'rejected'/);
+    t.deepEqual(warnings, [], 'rejections are how Levenberg-Marquardt ends');
     // In the end the damping is enough.
     let taken = false;
     for (let i = 0; i < 30 && !taken; i++) {
