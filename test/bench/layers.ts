@@ -57,7 +57,7 @@ export const LAYER_CASES: Record<string, LayerCase> = {
     model: optimizer => network([1, 20, 1], optimizer),
     batch: () => {
       const x = tf.randomUniform([1000, 1], -1, 1, 'float32', 1);
-      return {x, y: tf.tidy(() => tf.div(tf.sin(tf.mul(x, 10)), tf.mul(x, 10)))};
+      return {x, y: tf.tidy(() => tf.div(tf.sin(tf.mul(x, 10 * Math.PI)), tf.mul(x, 10 * Math.PI)))};
     },
   },
 };
