@@ -150,13 +150,20 @@ const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.le
 /** While some variables have not been seen, the check runs again on steps 2, 4, 8, ... */
 const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
 
+const SQUARE = 32;
+
 function readSymmetric(gram: Tensor): Float64Array {
   const n = gram.shape[0];
   const read = gram.dataSync();
   const symmetric = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      symmetric[i * n + j] = symmetric[j * n + i] = (read[i * n + j] + read[j * n + i]) / 2;
+  // By squares that the caches hold: each entry of a column is a line of its own.
+  for (let iBlock = 0; iBlock < n; iBlock += SQUARE) {
+    for (let jBlock = 0; jBlock <= iBlock; jBlock += SQUARE) {
+      for (let i = iBlock; i < Math.min(n, iBlock + SQUARE); i++) {
+        for (let j = jBlock; j < Math.min(i + 1, jBlock + SQUARE); j++) {
+          symmetric[i * n + j] = symmetric[j * n + i] = (read[i * n + j] + read[j * n + i]) / 2;
+        }
+      }
     }
   }
   return symmetric;

@@ -2,6 +2,7 @@ import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
+import {factorizeHere} from './factorize';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {add, addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
@@ -9,6 +10,7 @@ import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
 import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
+import {traceOf} from './solve/damping';
 import {normalProblem, transposeTimes} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
@@ -165,7 +167,7 @@ export class LocalModel {
     }
     const present = extra.filter(t => t !== null);
     const squared = dot(q, ofRows) + (present.length === 0 ? 0 : sumOfSquares(present));
-    const scale = linearization.grams().reduce((bound, gram) => bound + gram.reduce((trace, x, i) => i % (this.rows + 1) === 0 ? trace + x : trace, 0), 0) * dot(q, q);
+    const scale = linearization.grams().reduce((bound, gram) => bound + traceOf(gram, this.rows), 0) * dot(q, q);
     return squared > CANCELLATION * scale ? Math.sqrt(squared) : Math.sqrt(sumOfSquares(this.gradient()));
   }
 
@@ -197,7 +199,7 @@ export class LocalModel {
     const extra = this.extraChange();
     const grams = linearization.grams();
     const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
-    return gramProblem({n: this.rows, groups, root, residual: {z}, momentum});
+    return gramProblem({n: this.rows, groups, root, residual: {z}, momentum, factorize: factorizeHere()});
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {

@@ -13,11 +13,12 @@
  *
  * Source: Cai et al., arXiv 1905.11675 (the step), Goldshlager, Abrahamsen & Lin 2024 (the momentum), push-through identity for the rest.
  */
-import {cholesky} from './cholesky';
 import type {CurvatureRoot} from './curvature_root';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {float32Floor, traceOf, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';
+import {doublePrecision} from './mixed_precision';
+import type {Factorize} from './mixed_precision';
 import {addProduct} from './product';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
@@ -40,6 +41,8 @@ export interface DampedGramSystem {
   readonly residual: {readonly z: Float64Array} | {readonly q: Float64Array};
   /** μ. */
   readonly momentum: number;
+  /** How M is factored; by default in float64. */
+  readonly factorize?: Factorize;
 }
 
 /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients, for every variable of one group. */
@@ -102,7 +105,7 @@ export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramS
  */
 export function solveDampedGram(
     system: DampedGramSystem, lambda: number, parts: readonly Float64Array[] = groupCurvatures(system)): DampedGramSolution {
-  const {n, groups, root, residual, momentum} = system;
+  const {n, groups, root, residual, momentum, factorize = doublePrecision} = system;
   const diagonals = groups.map(({rho}) => lambda + 2 * rho);
   const shift = Math.min(...diagonals);
   if (shift <= 0) {
@@ -132,19 +135,22 @@ export function solveDampedGram(
     return {ok: false, cause: 'nonfinite', pivot: badRow};
   }
 
-  const matrix = weightedSum(parts, weights, n * n);
-  for (let i = 0; i < n; i++) {
-    matrix[i * n + i] += shift;
-  }
-  const factor = cholesky(matrix, n);
-  if (!factor.ok) {
-    const hasNumbers = parts.every(part => part.every(Number.isFinite));
-    return {ok: false, cause: hasNumbers ? 'singular' : 'nonfinite', pivot: factor.pivot};
-  }
+  const weighted = parts.length === 1 && weights[0] === 1 ? parts[0] : weightedSum(parts, weights, n * n);
+  const factor = factorize(weighted, n, shift);
+  let pivot = factor.ok ? -1 : factor.pivot;
+  /** M⁻¹u; what comes out after a breakdown has no meaning. */
+  const solve = (u: Float64Array): Float64Array => {
+    const solved = factor.ok ? factor.solve(u) : factor;
+    if ('ok' in solved) {
+      pivot = solved.pivot;
+      return u;
+    }
+    return solved;
+  };
 
   let common: Float64Array;  // coefficients of a group whose D is D_min
   if ('z' in residual) {
-    common = root.apply(factor.solve(target));
+    common = root.apply(solve(target));
   } else {
     const gramTimes = (u: Float64Array) => {  // D_min G_D u
       const product = new Float64Array(n);
@@ -152,11 +158,15 @@ export function solveDampedGram(
       return product;
     };
     // (I + H G_D)⁻¹ u = u - S M⁻¹SᵀG_D u
-    const respond = (u: Float64Array) => addInto(u.slice(), -1, root.apply(factor.solve(root.applyTranspose(gramTimes(u)))));
+    const respond = (u: Float64Array) => addInto(u.slice(), -1, root.apply(solve(root.applyTranspose(gramTimes(u)))));
     const v = respond(target);
     // For small λ, v is a small difference of large vectors: what q̃ = v + S SᵀG_D v leaves over is solved for once more.
     const defect = addInto(addInto(target.slice(), -1, v), -1 / shift, root.apply(root.applyTranspose(gramTimes(v))));
     common = addInto(v, 1, respond(defect)).map(value => value / shift);
+  }
+  if (pivot >= 0) {
+    const hasNumbers = parts.every(part => part.every(Number.isFinite));
+    return {ok: false, cause: hasNumbers ? 'singular' : 'nonfinite', pivot};
   }
 
   const change = free;  // J c, from which J_v J_vᵀ coefficients are taken below
@@ -171,9 +181,6 @@ export function solveDampedGram(
 
 /** Σ_g weights[g] · parts[g], arrays of `length`. */
 function weightedSum(parts: readonly Float64Array[], weights: readonly number[], length: number): Float64Array {
-  if (parts.length === 1 && weights[0] === 1) {
-    return parts[0].slice();
-  }
   const sum = new Float64Array(length);
   parts.forEach((part, g) => addInto(sum, weights[g], part));
   return sum;

@@ -1,6 +1,6 @@
-/** The networks of the table of layers: convolutions, a recurrent layer, an embedding. */
+/** The networks of the table of layers: convolutions, a recurrent layer, an embedding; many outputs; few parameters. */
 import * as tf from '@tensorflow/tfjs';
-import {BATCH} from './networks';
+import {BATCH, network} from './networks';
 
 export interface LayerCase {
   readonly title: string;
@@ -46,5 +46,18 @@ export const LAYER_CASES: Record<string, LayerCase> = {
       tf.layers.dense({units: 1, kernelInitializer: kernelInitializer(8)}),
     ], optimizer),
     batch: () => ({x: tf.randomUniform([BATCH, 20], 0, 10000, 'int32', 1), y: targets()}),
+  },
+  outputs: {
+    title: 'Many outputs: 784-256-10, tanh: 1,280 rows',
+    model: optimizer => network([784, 256, 10], optimizer),
+    batch: () => ({x: tf.randomNormal([BATCH, 784], 0, 1, 'float32', 1), y: tf.randomNormal([BATCH, 10], 0, 1, 'float32', 2)}),
+  },
+  sinc: {
+    title: 'Few parameters: 1-20-1, tanh, on sinc(10x), batch 1,000, 61 parameters',
+    model: optimizer => network([1, 20, 1], optimizer),
+    batch: () => {
+      const x = tf.randomUniform([1000, 1], -1, 1, 'float32', 1);
+      return {x, y: tf.tidy(() => tf.div(tf.sin(tf.mul(x, 10 * Math.PI)), tf.mul(x, 10 * Math.PI)))};
+    },
   },
 };

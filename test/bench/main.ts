@@ -61,6 +61,10 @@ const TIMES = [
   {name: 'lstm', backend: 'cpu', over: 'adam', atMost: 1.5, rounds: 21},
   {name: 'embedding', backend: 'cpu', over: 'adam', atMost: 1, rounds: 3},
   {name: 'embedding', backend: 'wasm', over: null, atMost: null, rounds: 61},
+  {name: 'outputs', backend: 'wasm', over: 'adam', atMost: 8, rounds: 31},
+  {name: 'outputs', backend: 'tensorflow', over: 'adam', atMost: 4, rounds: 31},
+  {name: 'sinc', backend: 'wasm', over: 'adam', atMost: 6, rounds: 301},
+  {name: 'sinc', backend: 'tensorflow', over: 'adam', atMost: null, rounds: 301},
 ] as const;
 
 function layers(name: string): void {
@@ -108,7 +112,7 @@ function soak(): void {
 }
 
 const GROUPS: Record<string, () => void> = {dense, 'dense-memory': memory, 'dense-soak': soak, cnn: () => layers('cnn'), 'cnn-memory': layerMemory,
-  lstm: () => layers('lstm'), embedding: () => layers('embedding')};
+  lstm: () => layers('lstm'), embedding: () => layers('embedding'), outputs: () => layers('outputs'), sinc: () => layers('sinc')};
 
 say('# Time and memory of a step');
 say();

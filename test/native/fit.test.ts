@@ -80,3 +80,14 @@ native('a batch without examples is named as such: its mean is not a number here
   const model = compiled(tf.sequential({layers: [tf.layers.dense({units: 1, inputShape: [2]})]}));
   await t.throwsAsync(model.trainOnBatch(tf.zeros([0, 2]), tf.zeros([0, 1])), {message: /^tfjs-ggn: this step has no rows/});
 });
+
+native('cotangents that are large, and the rows of a bias at once, are kept', async t => {
+  await useBackend('tensorflow');
+  const kernelInitializer = tf.initializers.glorotUniform({seed: 3});
+  const model = compiled(tf.sequential({layers: [
+    tf.layers.dense({inputShape: [1], units: 20, activation: 'tanh', kernelInitializer}),
+    tf.layers.dense({units: 1, kernelInitializer})]}));
+  const x = tf.linspace(-1, 1, 1000).reshape([1000, 1]);  // 20,000 cotangents: from 2¹⁴ on they are given back early
+  const {history} = await model.fit(x, x.mul(3).sin(), {epochs: 10, batchSize: 1000, verbose: 0});
+  t.true((history['loss'][9] as number) < 0.05 * (history['loss'][0] as number), String(history['loss']));
+});

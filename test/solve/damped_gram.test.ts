@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import {blockDiagonalRoot, diagonalRoot} from '../../src/solve/curvature_root';
 import {curvature, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {doublePrecision, type Factorize} from '../../src/solve/mixed_precision';
 import {flat, inner, multiply, multiplyVector, relativeError, transpose} from './dense';
 import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
 
@@ -149,4 +150,19 @@ test('what is not finite is a failure, never a step', t => {
   t.deepEqual(solveDampedGram(system, NaN), {ok: false, cause: 'nonfinite', pivot: 0});
   t.deepEqual(solveDampedGram(system, Infinity), {ok: false, cause: 'nonfinite', pivot: 0});
   t.deepEqual(solveDampedGram({...system, momentum: NaN}, 0.1), {ok: false, cause: 'nonfinite', pivot: 0});
+});
+
+test('M is factored as it is told, and may break down as late as in a solve', t => {
+  const problem = makeProblem({seed: 3, examples: 4, k: 2, variables: [{size: 3, rho: 0}, {size: 4, rho: 2}]});
+  const late: Factorize = () => ({ok: true, solve: () => ({ok: false, pivot: 5})});
+  for (const system of [problem.system, problem.systemInQ]) {
+    const seen: number[] = [];
+    const noted: Factorize = (c, n, shift) => {
+      seen.push(shift);
+      return doublePrecision(c, n, shift);
+    };
+    t.deepEqual(solveDampedGram({...system, factorize: noted}, 0.5), solveDampedGram(system, 0.5));
+    t.deepEqual(seen, [0.5]);
+    t.deepEqual(solveDampedGram({...system, factorize: late}, 0.5), {ok: false, cause: 'singular', pivot: 5});
+  }
 });
