@@ -2,6 +2,7 @@ import {addN, getBackend, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, matMul, shaped, transposed} from '../kernels';
 import {blockFloats} from '../memory';
+import {LONGEST_SUM} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /** Floats of the block of columns that a Gram matrix is taken of at once: 2 MiB, transposed as many again. */
@@ -35,7 +36,7 @@ export class RowsUse implements ParameterUse {
 
   gram(products: OuterProducts): GramTerm {
     const n = this.all.shape[0];
-    const width = Math.max(1, Math.floor(Math.min(COLUMN_BLOCK, blockFloats()) / n));
+    const width = Math.max(1, Math.min(LONGEST_SUM, Math.floor(Math.min(COLUMN_BLOCK, blockFloats()) / n)));
     if (getBackend() === 'cpu' || width >= this.size) {
       return {left: null, right: products.of(this.all)};
     }

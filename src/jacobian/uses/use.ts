@@ -1,7 +1,7 @@
-import {concat, getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
+import {concat, getBackend, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../solve/outer_product';
-import {matMul, mul, shaped, transposed} from '../kernels';
+import {add, matMul, mul, shaped, transposed} from '../kernels';
 import {blockFloats} from '../memory';
 
 /**
@@ -80,9 +80,30 @@ export class OuterProducts {
       if (getBackend() === 'cpu') {  // reads are free there, and products slow
         return tensor(outerProduct(x.dataSync() as Float32Array, n, columns), [n, n]);
       }
-      return columns === 1 ? mul(x, shaped(x, [1, n])) : matMul(x, xT ?? transposed(x));
+      return columns === 1 ? mul(x, shaped(x, [1, n])) : columns <= LONGEST_SUM ? matMul(x, xT ?? transposed(x)) :
+        longProducts(x, x);
     });
   }
+}
+
+/** Terms of a sum that WASM may add up in float32, one by one: after three million the rounding was 4e-3 of it. */
+export const LONGEST_SUM = 2 ** 15;
+
+/** a bᵀ [r, c] for a [r, k] and b [c, k], also with many columns. */
+function longProducts(a: Tensor, b: Tensor): Tensor {
+  const columns = a.shape[1]!;
+  if (columns <= LONGEST_SUM) {
+    return matMul(a, transposed(b));
+  }
+  const part = (x: Tensor, from: number): Tensor => slice(x, [0, from], [x.shape[0], Math.min(LONGEST_SUM, columns - from)]);
+  return tidy(() => Array.from({length: Math.ceil(columns / LONGEST_SUM)}, (_, i) => i * LONGEST_SUM).reduce<Tensor | null>((sum, from) => {
+    const product = tidy(() => matMul(part(a, from), transposed(part(b, from))));
+    const next = sum === null ? product : add(sum, product);
+    if (sum !== null) {
+      [sum, product].forEach(t => t.dispose());
+    }
+    return next;
+  }, null)!);
 }
 
 /** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
@@ -104,6 +125,6 @@ export function denseGram(examples: number, components: number, size: number,
   }
   return tidy(() => concat(blocks.map(block => tidy(() => {
     const left = rows(...block);
-    return concat(blocks.map(other => tidy(() => matMul(left, transposed(other === block ? left : rows(...other))))), 1);
+    return concat(blocks.map(other => tidy(() => longProducts(left, other === block ? left : rows(...other)))), 1);
   })), 0));
 }

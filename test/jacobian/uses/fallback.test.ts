@@ -1,10 +1,12 @@
 /** The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or with the others masked; and dense rows in blocks. */
 import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../../src/capture/trace';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
-import {blockFloats} from '../../../src/jacobian/memory';
+import {blockFloats, withMemoryLimit} from '../../../src/jacobian/memory';
 import {denseGram as blockedGram, OuterProducts} from '../../../src/jacobian/uses/use';
+import {outerProduct} from '../../../src/solve/outer_product';
 
 const MAX_BLOCK = blockFloats();
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
@@ -131,25 +133,37 @@ test.serial('denseGram puts blocks of rows together, of any size', t => {
       tf.matMul(rows, rows, false, true).dataSync()) < 1e-6);
 });
 
-test.serial('a weight so large that its rows take two blocks', t => {
-  const [inner, outer, examples] = [1500, 2000, 6];
-  t.true(examples * inner * outer > MAX_BLOCK);
+test.serial('a weight so large that its rows take several blocks', t => {
+  const [inner, outer, examples] = [150, 100, 6];
+  const limit = 2 ** 21;
+  t.true(examples * inner * outer > 2 * limit / 16 / 4);
   const w = tf.variable(noise([inner, outer], 1)) as tf.Variable<tf.Rank.R2>;
   const [x, s] = [noise([examples, inner], 2) as tf.Tensor2D, noise([examples, outer], 3) as tf.Tensor2D];
   let looked = false;
-  new Probe(({checked: {jacobian, grams, plan}}) => {
+  const probe = new Probe(({checked: {jacobian, grams, plan}}) => {
     looked = true;
     t.deepEqual(plan.sites.map(site => site.parameter.kind), ['function']);
     t.is(plan.bySite[0].groups, null, 'dense rows');
     // The rows are 2 x sᵀ.
     const expected = tf.mul(tf.matMul(x, x, false, true), tf.matMul(s, s, false, true)).mul(4);
-    // Three million terms, summed in float32.
-    t.true(relativeError(grams[0], expected.dataSync()) < 2e-4);
+    t.true(relativeError(grams[0], expected.dataSync()) < 1e-5);
     const d = noise([inner, outer], 4) as tf.Tensor2D;
     t.true(relativeError(jacobian.apply([d]).dataSync(), tf.matMul(x, d).mul(s).sum(1).mul(2).dataSync()) < 1e-5);
-  }).minimize(() => tf.matMul(x, w.mul(2) as tf.Tensor2D).mul(s).sum(1).square().mean());
+  });
+  withMemoryLimit(limit, () => probe.minimize(() => tf.matMul(x, w.mul(2) as tf.Tensor2D).mul(s).sum(1).square().mean()));
   t.true(looked);
   tf.dispose([w, x, s]);
+});
+
+test.serial('sums of half a million terms keep their digits on WASM, which adds them up one by one', async t => {
+  await tf.setBackend('wasm');
+  const [n, columns] = [3, 500_000];
+  const x = tf.randomUniform([n, columns], 0.5, 1.5, 'float32', 1) as tf.Tensor2D;
+  const expected = outerProduct(x.dataSync() as Float32Array, n, columns);
+  t.true(relativeError(new OuterProducts().of(x).dataSync(), expected) < 2e-5);
+  t.true(relativeError(blockedGram(n, 1, columns, (from, to) => x.slice([from, 0], [to - from, columns])).dataSync(), expected) < 2e-5);
+  x.dispose();
+  await tf.setBackend('cpu');
 });
 
 test.serial('where the gradient in tfjs forgets to undo broadcasting, the rows are right all the same', t => {
