@@ -1,7 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {blockDiagonalRoot, diagonalRoot} from '../../src/solve/curvature_root';
-import {curvature, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {curvature, gramProblem, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {float32Floor} from '../../src/solve/damping';
+import {effectiveDimension} from '../../src/solve/effective_dimension';
 import {doublePrecision, type Factorize} from '../../src/solve/mixed_precision';
 import {flat, inner, multiply, multiplyVector, relativeError, transpose} from './dense';
 import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
@@ -165,4 +167,27 @@ test('M is factored as it is told, and may break down as late as in a solve', t 
     t.deepEqual(seen, [0.5]);
     t.deepEqual(solveDampedGram({...system, factorize: late}, 0.5), {ok: false, cause: 'singular', pivot: 5});
   }
+});
+
+test('a problem with S = s I is solved without SᵀGS, and is the same', t => {
+  t.notThrows(() => fc.assert(fc.property(recipes, lambdas, fc.constantFrom(1, 1e-3, 0.7, 200), (recipe, lambda, s) => {
+    const made = makeProblem({...recipe, k: 1});
+    const n = made.system.n;
+    const root = diagonalRoot(new Float64Array(n).fill(s));
+    for (const residual of [made.system.residual, {q: Float64Array.from(made.z, z => s * z)}]) {
+      const system = {...made.system, root, residual};
+      const problem = gramProblem(system);
+      const [found, direct] = [problem.solve(lambda), solveDampedGram(system, lambda)];
+      const whole = curvature(system);
+      const trace = whole.reduce((sum, x, p) => sum + (p % (n + 1) === 0 ? x : 0), 0);
+      const limits = float32Floor(whole, n);
+      const got = problem.limits(1e-9 * trace);
+      if (!found.ok || !direct.ok || found.lambda !== lambda || relativeError(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
+          relativeError(found.change, direct.change) > TOLERANCE || relativeError([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
+          Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.groups.map(({rho}) => rho)) && s === 1) {
+        return false;
+      }
+    }
+    return true;
+  }), {numRuns: 200}));
 });
