@@ -150,7 +150,7 @@ const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.le
 /** While some variables have not been seen, the check runs again on steps 2, 4, 8, ... */
 const isPowerOfTwo = (n: number): boolean => (n & (n - 1)) === 0;
 
-const SQUARE = 32;
+const SQUARE = 64;
 
 function readSymmetric(gram: Tensor): Float64Array {
   const n = gram.shape[0];

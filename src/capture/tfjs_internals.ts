@@ -1,4 +1,4 @@
-import {engine, version_core} from '@tensorflow/tfjs-core';
+import {backend, engine, version_core} from '@tensorflow/tfjs-core';
 import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 
@@ -12,6 +12,8 @@ import {ggnError} from '../errors';
  * - `engine.trackTensor` and `engine.removeDataId` (private, shadowed) and `engine.state.tensorInfo`: every new handle, every buffer that is
  *   released, and the buffers that there are. Without them a memory limit is kept by the count of handles, between the parts of a step.
  *
+ * - `NodeJSKernelBackend.executeSingleOutput` (public) and `binding` (its constants), of tfjs-node: any op of TensorFlow by its name. Without them
+ *   large systems are factored by other means.
  * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`;
  * - `LayersModel.isTraining` and `history.params` (protected): how many batches an epoch has. Without them the data tell.
  *
@@ -140,4 +142,23 @@ export function batchesPerEpoch(model: OpenModel): number | null {
   }
   // One batch in an epoch of a dataset need not be the same in the next.
   return typeof steps === 'number' && steps > 1 ? steps : null;
+}
+
+/** Runs an op of TensorFlow on one float32 type, with boolean attributes. */
+export type NativeOp = (name: string, inputs: Tensor[], flags?: Record<string, boolean>) => Tensor;
+
+interface NodeBackend {
+  readonly binding?: {readonly TF_ATTR_TYPE?: number; readonly TF_ATTR_BOOL?: number; readonly TF_FLOAT?: number};
+  executeSingleOutput?(name: string, attrs: ReadonlyArray<{name: string; type: number; value: unknown}>, inputs: Tensor[]): Tensor;
+}
+
+/** The ops of TensorFlow that tfjs has no kernels for, where the current backend is tfjs-node; null elsewhere. */
+export function nativeOps(): NativeOp | null {
+  const node = backend() as unknown as NodeBackend;
+  const {TF_ATTR_TYPE: type, TF_ATTR_BOOL: bool, TF_FLOAT: float} = node.binding ?? {};
+  if (typeof node.executeSingleOutput !== 'function' || type === undefined || bool === undefined || float === undefined) {
+    return null;
+  }
+  return (name, inputs, flags = {}) => node.executeSingleOutput!(name,
+      [{name: 'T', type, value: float}, ...Object.entries(flags).map(([flag, value]) => ({name: flag, type: bool, value}))], inputs);
 }

@@ -1,27 +1,47 @@
 import {cholesky} from './cholesky';
+import type {Precondition} from './mixed_precision';
 
 /** a b for row-major a [m, k] and b [k, n]. */
 export type Multiply = (a: Float32Array, b: Float32Array, m: number, k: number, n: number) => Float32Array;
 
 /** Columns of a block: the triangle of a block is worked on here, and everything else left to `multiply`. */
-const BLOCK = 128;
+const BLOCK = 96;
 
 /**
- * r => z ≈ A⁻¹ r for a symmetric positive definite A = C + shift·I (n x n, row-major, its lower triangle is read) from a Cholesky factorization in
- * float32, or null where that breaks down, which says nothing about A in float64.
- *
- * With s_i = 1/√a_ii, the matrix s_i a_ij s_j is factored, whose entries are at most 1: neither the range of float32 nor badly scaled rows matter.
- * By block columns from the left (Golub & Van Loan, section 4.2.9): nearly all of the n³/3 operations are in products of [n - j, j] and [j, 128],
- * which tfjs multiplies at ten times the speed of a loop in JavaScript.
+ * s with s_i = 1/√a_ii for A = C + shift·I: s_i a_ij s_j has ones on its diagonal and nothing above 1 beside it, if A is positive definite, so that neither
+ * the range of float32 nor badly scaled rows matter. Null where a_ii is not a positive number.
  */
-export function float32Preconditioner(matrix: Float64Array, n: number, shift: number, multiply: Multiply): ((r: Float64Array) => Float64Array) | null {
+export function unitScale(curvature: Float64Array, n: number, shift: number): Float64Array | null {
   const scale = new Float64Array(n);
   for (let i = 0; i < n; i++) {
-    scale[i] = 1 / Math.sqrt(matrix[i * n + i] + shift);
+    scale[i] = 1 / Math.sqrt(curvature[i * n + i] + shift);
     if (!(scale[i] > 0 && scale[i] < Infinity)) {
       return null;
     }
   }
+  return scale;
+}
+
+/**
+ * A float32 Cholesky factorization by block columns from the left (Golub & Van Loan, section 4.2.9): nearly all of its n³/3 operations are in products
+ * of [n - j, j] and [j, 96], which tfjs multiplies at ten times the speed of a loop in JavaScript.
+ *
+ * @param multiply the float32 product.
+ */
+export function blockedCholesky(multiply: Multiply): Precondition {
+  return (curvature, n, shift) => {
+    const scale = unitScale(curvature, n, shift);
+    const lower = scale === null ? null : factor(curvature, n, scale, multiply);
+    return lower === null ? null : r => {
+      const z = r.map((value, i) => scale![i] * value);
+      substitute(lower, n, z);
+      return z.map((value, i) => scale![i] * value);
+    };
+  };
+}
+
+/** L of s_i a_ij s_j, n x n, row-major. */
+function factor(matrix: Float64Array, n: number, scale: Float64Array, multiply: Multiply): Float32Array | null {
   const lower = new Float32Array(n * n);
   for (let j = 0; j < n; j += BLOCK) {
     const width = Math.min(BLOCK, n - j);
@@ -38,11 +58,7 @@ export function float32Preconditioner(matrix: Float64Array, n: number, shift: nu
       }
     }
   }
-  return r => {
-    const z = r.map((value, i) => scale[i] * value);
-    substitute(lower, n, z);
-    return z.map((value, i) => scale[i] * value);
-  };
+  return lower;
 }
 
 /** Columns j..j+width-1 from row j on, less what the columns before make of them: [n - j, width]. */
@@ -111,29 +127,51 @@ function factorTriangle(panel: Float32Array, width: number, lower: Float32Array,
   return inverse;
 }
 
-/** z ← (L Lᵀ)⁻¹ z. */
+/** z ← (L Lᵀ)⁻¹ z, four rows of L at a time, which share the loads of z. */
 function substitute(lower: Float32Array, n: number, z: Float64Array): void {
-  for (let i = 0; i < n; i++) {
-    const row = i * n;
-    const whole = i - i % 4;
-    let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    for (let k = 0; k < whole; k += 4) {
-      s0 += lower[row + k] * z[k];
-      s1 += lower[row + k + 1] * z[k + 1];
-      s2 += lower[row + k + 2] * z[k + 2];
-      s3 += lower[row + k + 3] * z[k + 3];
+  const whole = n - n % 4;
+  for (let i = 0; i < n; i += 4) {
+    const p0 = i * n;
+    if (i < whole) {
+      const p1 = p0 + n, p2 = p1 + n, p3 = p2 + n;
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+      for (let k = 0; k < i; k++) {
+        const zk = z[k];
+        s0 += lower[p0 + k] * zk;
+        s1 += lower[p1 + k] * zk;
+        s2 += lower[p2 + k] * zk;
+        s3 += lower[p3 + k] * zk;
+      }
+      z[i] -= s0;
+      z[i + 1] -= s1;
+      z[i + 2] -= s2;
+      z[i + 3] -= s3;
     }
-    for (let k = whole; k < i; k++) {
-      s0 += lower[row + k] * z[k];
+    for (let row = i; row < Math.min(n, i + 4); row++) {
+      let sum = z[row];
+      for (let k = i < whole ? i : 0; k < row; k++) {
+        sum -= lower[row * n + k] * z[k];
+      }
+      z[row] = sum / lower[row * n + row];
     }
-    z[i] = (z[i] - (s0 + s1 + (s2 + s3))) / lower[row + i];
   }
-  for (let i = n - 1; i >= 0; i--) {
-    const row = i * n;
-    const zi = z[i] / lower[row + i];
-    z[i] = zi;
+  for (let row = n - 1; row >= whole; row--) {
+    z[row] /= lower[row * n + row];
+    for (let k = 0; k < row; k++) {
+      z[k] -= lower[row * n + k] * z[row];
+    }
+  }
+  for (let i = whole - 4; i >= 0; i -= 4) {
+    for (let row = i + 3; row >= i; row--) {
+      z[row] /= lower[row * n + row];
+      for (let k = i; k < row; k++) {
+        z[k] -= lower[row * n + k] * z[row];
+      }
+    }
+    const p0 = i * n, p1 = p0 + n, p2 = p1 + n, p3 = p2 + n;
+    const z0 = z[i], z1 = z[i + 1], z2 = z[i + 2], z3 = z[i + 3];
     for (let k = 0; k < i; k++) {
-      z[k] -= lower[row + k] * zi;
+      z[k] -= lower[p0 + k] * z0 + lower[p1 + k] * z1 + lower[p2 + k] * z2 + lower[p3 + k] * z3;
     }
   }
 }

@@ -5,6 +5,8 @@
  */
 export interface CurvatureRoot {
   readonly n: number;
+  /** s where S = s I. */
+  readonly uniform?: number;
   /** S u, a new array (n). */
   apply(u: Float64Array): Float64Array;
   /** Sᵀ u, a new array (n). */
@@ -17,8 +19,10 @@ export interface CurvatureRoot {
 export function diagonalRoot(s: Float64Array): CurvatureRoot {
   const n = s.length;
   const scale = (u: Float64Array) => u.map((ui, i) => s[i] * ui);
+  const isUniform = n > 0 && s[0] > 0 && s.every(value => value === s[0]);
   return {
     n,
+    ...(isUniform ? {uniform: s[0]} : {}),
     apply: scale,
     applyTranspose: scale,
     addCongruence(gram, weight, out) {

@@ -13,6 +13,7 @@
  *
  * Source: Cai et al., arXiv 1905.11675 (the step), Goldshlager, Abrahamsen & Lin 2024 (the momentum), push-through identity for the rest.
  */
+import {diagonalRoot} from './curvature_root';
 import type {CurvatureRoot} from './curvature_root';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {float32Floor, traceOf, TRUSTED_RATIO} from './damping';
@@ -60,9 +61,12 @@ export interface DampedGramStep extends Solution {
 
 export type DampedGramSolution = DampedGramStep | SolveFailure;
 
-/** SᵀG_gS of every group, n x n each: the part of the work that does not depend on λ. */
+/** SᵀG_gS of every group, n x n each, not to be written into: the part of the work that does not depend on λ. */
 export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
   return system.groups.map(({gram}) => {
+    if (system.root.uniform === 1) {
+      return gram;
+    }
     const part = new Float64Array(system.n * system.n);
     system.root.addCongruence(gram, 1, part);
     return part;
@@ -74,15 +78,52 @@ export function curvature(system: DampedGramSystem, parts: readonly Float64Array
   return parts.length === 1 ? parts[0] : weightedSum(parts, parts.map(() => 1), system.n * system.n);
 }
 
-/** The system as a problem for `dampedStep`: SᵀGS is formed once, for any number of λ. */
+/** The system as a problem for `dampedStep`: SᵀGS is formed once, for any number of λ, and not even once where S = s I. */
 export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramStep> {
+  const {uniform = 1} = system.root;
+  return uniform === 1 ? problemOf(system) : {...rescaled(problemOf(withUnitRoot(system, uniform)), uniform), rho: largestRho(system)};
+}
+
+/** The minimum of ½|sJd + z|² + eᵀd + ρ|d|² + (λ/2)|d - μ d_prev|², and of all that over s²: S = I with z/s, e/s², ρ/s² and λ/s². */
+function withUnitRoot(system: DampedGramSystem, s: number): DampedGramSystem {
+  const {groups, residual, n} = system;
+  return {
+    ...system,
+    groups: groups.map(group => ({...group, rho: group.rho / s ** 2, extra: group.extra === null ? null : group.extra.map(x => x / s ** 2)})),
+    root: diagonalRoot(new Float64Array(n).fill(1)),
+    residual: 'z' in residual ? {z: residual.z.map(x => x / s)} : {q: residual.q.map(x => x / s ** 2)},
+  };
+}
+
+/** A problem over s² as the problem itself. */
+function rescaled(problem: DampedProblem<DampedGramStep>, s: number): DampedProblem<DampedGramStep> {
+  const square = s ** 2;
+  return {
+    ...problem,
+    trace: square * problem.trace,
+    limits: wanted => {
+      const {floor, trusted} = problem.limits(wanted / square);
+      return {floor: square * floor, trusted: square * trusted};
+    },
+    solve: lambda => {
+      const solution = problem.solve(lambda / square);
+      return !solution.ok ? solution :
+        {...solution, lambda, groups: solution.groups.map(group => ({...group, extraScale: group.extraScale / square}))};
+    },
+    effectiveDimension: lambda => problem.effectiveDimension(lambda / square),
+  };
+}
+
+const largestRho = ({groups}: DampedGramSystem): number => Math.max(0, ...groups.map(({rho}) => rho));
+
+function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
   const {n} = system;
   const parts = groupCurvatures(system);
   const total = curvature(system, parts);
   const trace = traceOf(total, n);
   return {
     trace,
-    rho: Math.max(0, ...system.groups.map(({rho}) => rho)),
+    rho: largestRho(system),
     // The trace bounds the norm that the limits are taken from, and is free.
     limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, n),
     firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),

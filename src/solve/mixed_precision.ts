@@ -1,5 +1,3 @@
-import {float32Preconditioner} from './blocked_cholesky';
-import type {Multiply} from './blocked_cholesky';
 import {cholesky} from './cholesky';
 import type {CholeskyBreakdown} from './cholesky';
 import {addProduct} from './product';
@@ -13,6 +11,12 @@ export interface Factored {
 
 /** Prepares A = C + shift·I to be solved with; C (n x n, row-major, symmetric) is neither changed nor copied without need. Never throws. */
 export type Factorize = (curvature: Float64Array, n: number, shift: number) => Factored | CholeskyBreakdown;
+
+/**
+ * r => z ≈ (C + shift·I)⁻¹r from a factorization in float32, or null where that breaks down, which says nothing of float64. A wrong one
+ * costs time only.
+ */
+export type Precondition = (curvature: Float64Array, n: number, shift: number) => ((r: Float64Array) => Float64Array) | null;
 
 /** Below this size the float64 factorization takes less time than all that goes with the other. */
 const SMALL = 384;
@@ -29,12 +33,10 @@ const ITERATIONS = 24;
  * they do not (judged by b - Ax itself, not by the recurrence), the float64 factorization takes over, and with it all that it says of A.
  *
  * Source: Higham 2002, chapter 12, for the idea; Golub & Van Loan, algorithm 11.5.1.
- *
- * @param multiply the float32 product, where it is much faster than a loop here.
  */
-export function mixedPrecision(multiply: Multiply): Factorize {
+export function mixedPrecision(preconditioner: Precondition): Factorize {
   return (curvature, n, shift) => {
-    const precondition = n < SMALL ? null : float32Preconditioner(curvature, n, shift, multiply);
+    const precondition = n < SMALL ? null : preconditioner(curvature, n, shift);
     if (precondition === null) {
       return doublePrecision(curvature, n, shift);
     }

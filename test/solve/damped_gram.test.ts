@@ -1,7 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {blockDiagonalRoot, diagonalRoot} from '../../src/solve/curvature_root';
-import {curvature, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {curvature, gramProblem, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {float32Floor} from '../../src/solve/damping';
+import {effectiveDimension} from '../../src/solve/effective_dimension';
 import {doublePrecision, type Factorize} from '../../src/solve/mixed_precision';
 import {flat, inner, multiply, multiplyVector, relativeError, transpose} from './dense';
 import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
@@ -138,9 +140,9 @@ test('what is not finite is a failure, never a step', t => {
     for (const [name, bad] of spoilt) {
       t.deepEqual(solveDampedGram(bad, 0.1), {ok: false, cause: 'nonfinite', pivot: 3}, `${name} ${value}`);
     }
-    for (let p = 0; p < 36; p++) {  // above the diagonal too, which Cholesky does not read
+    for (let p = 0; p < 36; p++) {
       const gram = group.gram.slice();
-      gram[p] = value;
+      gram[p] = gram[p % 6 * 6 + Math.floor(p / 6)] = value;
       for (const {residual} of [system, systemInQ]) {
         const solution = solveDampedGram({...system, residual, groups: [system.groups[0], {...group, gram}]}, 0.1);
         t.true(!solution.ok && solution.cause === 'nonfinite', `gram[${p}] ${value}`);
@@ -165,4 +167,28 @@ test('M is factored as it is told, and may break down as late as in a solve', t 
     t.deepEqual(seen, [0.5]);
     t.deepEqual(solveDampedGram({...system, factorize: late}, 0.5), {ok: false, cause: 'singular', pivot: 5});
   }
+});
+
+test('a problem with S = s I is solved without SᵀGS, and is the same', t => {
+  t.notThrows(() => fc.assert(fc.property(recipes, lambdas, fc.constantFrom(1, 1e-3, 0.7, 200), (recipe, relative, s) => {
+    const lambda = relative * s ** 2;
+    const made = makeProblem({...recipe, k: 1});
+    const n = made.system.n;
+    const root = diagonalRoot(new Float64Array(n).fill(s));
+    for (const residual of [made.system.residual, {q: Float64Array.from(made.z, z => s * z)}]) {
+      const system = {...made.system, root, residual};
+      const problem = gramProblem(system);
+      const [found, direct] = [problem.solve(lambda), solveDampedGram(system, lambda)];
+      const whole = curvature(system);
+      const trace = whole.reduce((sum, x, p) => sum + (p % (n + 1) === 0 ? x : 0), 0);
+      const limits = float32Floor(whole, n);
+      const got = problem.limits(1e-9 * trace);
+      if (!found.ok || !direct.ok || found.lambda !== lambda || relativeError(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
+          relativeError(found.change, direct.change) > TOLERANCE || relativeError([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
+          Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.groups.map(({rho}) => rho)) && s === 1) {
+        return false;
+      }
+    }
+    return true;
+  }), {numRuns: 200}));
 });
