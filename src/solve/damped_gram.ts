@@ -53,6 +53,8 @@ export interface GroupStep {
 export interface DampedGramStep extends Solution {
   /** One for each group of the system, in its order. */
   readonly groups: readonly GroupStep[];
+  /** J d, the predicted change of the rows (n). */
+  readonly change: Float64Array;
 }
 
 export type DampedGramSolution = DampedGramStep | SolveFailure;

@@ -10,8 +10,6 @@ import type {Scaling} from './scaling';
 export interface Solution {
   readonly ok: true;
   readonly lambda: number;
-  /** J d, the predicted change of the rows (n). */
-  readonly change: Float64Array;
 }
 
 /** No step. */
@@ -67,7 +65,7 @@ export interface DampedStepOptions<S extends Solution> {
   readonly rows: number;
   /** m of min(n, m): trainable parameters. */
   readonly parameters: number;
-  /** Whether J d, computed from the step itself, agrees with `solution.change`. */
+  /** Whether J d, computed from the step itself, agrees with what the solution predicts. */
   readonly verify?: (solution: S) => boolean;
 }
 
