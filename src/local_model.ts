@@ -12,10 +12,9 @@ import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_ste
 import {normalProblem, transposeTimes} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
+import type {Scaling} from './solve/scaling';
+import type {SystemName} from './solve/system';
 import {flatten, split, sumOfSquares} from './variable_vector';
-
-/** Largest number of parameters for which the normal equations are formed: m x m in float64 takes 32 MB then. */
-const MAX_NORMAL = 2000;
 
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;
@@ -45,6 +44,9 @@ export interface LocalModelParts {
   readonly extra: ReadonlyArray<Tensor | null>;
   /** d_prev by variable. */
   readonly previous: ReadonlyArray<Tensor | null>;
+  readonly solver: SystemName;
+  /** Of the damping, in the normal equations; the Gram system has Levenberg's. */
+  readonly scaling: Scaling;
 }
 
 /** A solved step d, by variable, with the change J d of the rows that the model predicts. */
@@ -60,7 +62,7 @@ export interface ModelStep {
  *
  *     L(w + s) ≈ L(w) + gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s,        g = Jᵀq + e,   H = S Sᵀ
  *
- * and its damped minimisers: in the space of the parameters where these are fewer than the rows, else in that of the rows.
+ * and its damped minimisers, in the space of the rows (`gram`) or in that of the parameters (`normal`).
  *
  * All tensors belong to the caller's scope.
  */
@@ -76,11 +78,11 @@ export class LocalModel {
   private readonly formed = new Map<Solution, Tensor[]>();
 
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
-    const {linearization, parameters, rhos} = parts;
+    const {linearization, rhos, solver} = parts;
     this.rows = linearization.jacobian.rows;
     this.distinct = [...new Set(rhos)];
     this.groupOf = rhos.map(rho => this.distinct.indexOf(rho));
-    this.isNormal = parameters < this.rows && this.width <= MAX_NORMAL;
+    this.isNormal = solver === 'normal';
   }
 
   /** ½|z|²: the part of the loss that the rows make. */
@@ -201,7 +203,7 @@ export class LocalModel {
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
-    const {loss: {root, q}, previous, rhos, variables} = this.parts;
+    const {loss: {root, q}, previous, rhos, scaling, variables} = this.parts;
     const {rows, extra} = this.normalParts();
     const rho = new Float64Array(this.width);
     let from = 0;
@@ -209,7 +211,7 @@ export class LocalModel {
       rho.fill(rhos[v], from, from += size);
     });
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho, extra, previous: last, momentum});
+    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho, extra, previous: last, momentum, scaling});
   }
 
   private normalParts(): NormalParts {

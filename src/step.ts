@@ -17,6 +17,8 @@ import {squaredError} from './losses/squared_error';
 import type {StepPolicy} from './policy/step_policy';
 import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
+import {chooseScaling, chooseSystem} from './system_choice';
+import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
 import {actualDecrease} from './trial';
 
@@ -37,7 +39,7 @@ interface Move {
   readonly moved: readonly Tensor[];
 }
 
-export interface StepSettings {
+export interface StepSettings extends SystemOptions {
   readonly policy: StepPolicy;
   readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
@@ -68,13 +70,16 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
-  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables)}, clock);
+  const width = variables.reduce((size, variable) => size + variable.size, 0);
+  const solver = chooseSystem({rows: rows.count, parameters, width}, settings);
+  const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
+  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables), solver, scaling}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
   settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   const {taken, ...attempted} = attempt(trace, rows, model, settings, clock);
   return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
-    rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
+    rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
   }};
 }
 

@@ -79,6 +79,7 @@ export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramS
   const trace = traceOf(total, n);
   return {
     trace,
+    scaling: 'levenberg',
     rho: Math.max(0, ...system.groups.map(({rho}) => rho)),
     // The trace bounds the norm that the limits are taken from, and is free.
     limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, n),

@@ -4,6 +4,7 @@
  */
 import type {Float32Limits} from './damping';
 import {relativeDamping} from './damping';
+import type {Scaling} from './scaling';
 
 /** A step at one λ, made of finite numbers only. Each kind of system has a representation of d of its own. */
 export interface Solution {
@@ -26,6 +27,8 @@ export interface SolveFailure {
 export interface DampedProblem<S extends Solution> {
   /** trace(SᵀGS), not weighted by regularizers. */
   readonly trace: number;
+  /** What λ multiplies: with `marquardt` λ = τ. */
+  readonly scaling: Scaling;
   /** The largest ρ of an L2 regularizer ρ|w|². */
   readonly rho: number;
   /** What rounding allows λ to be; NaN where the system holds NaN or an infinity. */
@@ -34,7 +37,7 @@ export interface DampedProblem<S extends Solution> {
   firstBadRow(): number;
   /** The step at damping λ. Never throws, and never returns a number that is not finite. */
   solve(lambda: number): S | SolveFailure;
-  /** trace(C(C + λI)⁻¹) with C = SᵀGS: the number of directions that the data determine at damping λ. */
+  /** trace(C(C + λI)⁻¹) with C = SᵀGS, with Marquardt's scaling trace(A(A + λΣ)⁻¹) with A = JᵀHJ: the number of directions that the data determine at damping λ. */
   effectiveDimension(lambda: number): number;
 }
 
@@ -47,7 +50,7 @@ export const MAX_ATTEMPTS = 8;
 /**
  * How the search ended.
  *
- * - `ok`: solved with λ = τ · trace(SᵀGS)/min(n, m).
+ * - `ok`: solved with λ = τ · trace(SᵀGS)/min(n, m), or λ = τ with Marquardt's scaling.
  * - `raised`: solved with a larger λ: the float32 floor, or after a failed attempt.
  * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the learning rate, or look for
  *   overflow in the outputs.
@@ -94,7 +97,7 @@ export interface DampedStepResult<S extends Solution> {
  */
 export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
-  const unit = problem.trace === 0 ? 2 * problem.rho : relativeDamping(1, problem.trace, rows, parameters);
+  const unit = problem.trace === 0 ? 2 * problem.rho : problem.scaling === 'marquardt' ? 1 : relativeDamping(1, problem.trace, rows, parameters);
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }

@@ -1,20 +1,22 @@
 /**
  * The damped Gauss-Newton step in the space of the parameters, for fewer parameters than rows (m < n), in float64.
  *
- *     minimise  ½|SᵀJd + z|² + eᵀd + Σ_j ρ_j d_j² + (λ/2)|d - μ d_prev|²            over d in R^m
+ *     minimise  ½|SᵀJd + z|² + eᵀd + Σ_j ρ_j d_j² + (λ/2)|d - μ d_prev|²_Σ          over d in R^m,   |x|²_Σ = xᵀΣx
  *
- *     (JᵀHJ + λI + diag(2ρ)) d = λμ d_prev - e - Jᵀq,        H = S Sᵀ
+ *     (JᵀHJ + λΣ + diag(2ρ)) d = λμ Σ d_prev - e - Jᵀq,      H = S Sᵀ
  *
- * The same step as that of `damped_gram` at the same λ. JᵀHJ is summed in float64 from float32 rows, whose products are exact there. So the
+ * Σ = I (Levenberg) or diag(JᵀHJ) (Marquardt, see `scaling`). The first is the same step as that of `damped_gram` at the same λ. JᵀHJ is summed in float64 from float32 rows, whose products are exact there. So the
  * squared condition number costs nothing: float32 rows lose a direction at σmin/σmax = 2⁻²⁴, and the normal equations at 2⁻²⁶. That is why this
  * form takes a damping far below the floor of the dual form, which is solved from a Gram matrix in float32.
  *
- * Source: Levenberg 1944; Madsen, Nielsen & Tingleff 2004, section 3.2.
+ * Source: Levenberg 1944; Marquardt 1963; Madsen, Nielsen & Tingleff 2004, section 3.2.
  */
 import {cholesky} from './cholesky';
 import type {CurvatureRoot} from './curvature_root';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {effectiveDimension} from './effective_dimension';
+import {marquardtScale} from './scaling';
+import type {Scaling} from './scaling';
 
 /** What the step is solved from: everything of it but λ. */
 export interface NormalSystem {
@@ -33,6 +35,8 @@ export interface NormalSystem {
   readonly previous: ArrayLike<number> | null;
   /** μ. */
   readonly momentum: number;
+  /** Σ; by default Levenberg's. */
+  readonly scaling?: Scaling;
 }
 
 export interface NormalStep extends Solution {
@@ -40,36 +44,36 @@ export interface NormalStep extends Solution {
   readonly step: Float64Array;
 }
 
-/** λ is never below this multiple of trace(JᵀHJ): sqrt(λ) is then 2⁻²⁴ of the largest singular value, the rounding of the rows. */
+/** λ is never below this multiple of trace(JᵀHJ), with Marquardt's scaling of m, the trace of the scaled matrix: sqrt(λ) is then 2⁻²⁴ of the largest singular value, the rounding of the rows. */
 export const NORMAL_FLOOR_RATIO = 2 ** -48;
 
 /** The system as a problem for `dampedStep`: JᵀHJ is formed once, for any number of λ. */
 export function normalProblem(system: NormalSystem): DampedProblem<NormalStep> {
-  const {m, rho, extra, previous, momentum} = system;
+  const {m, rho, extra, previous, momentum, scaling = 'levenberg'} = system;
   const matrix = normalMatrix(system);
   const gradient = transposeTimes(system, system.q);
   for (let j = 0; extra !== null && j < m; j++) {
     gradient[j] += extra[j];
   }
-  let trace = 0;
-  for (let j = 0; j < m; j++) {
-    trace += matrix[j * m + j];
-  }
+  const diagonal = Float64Array.from({length: m}, (_, j) => matrix[j * m + j]);
+  const trace = diagonal.reduce((sum, x) => sum + x, 0);
+  const scale = scaling === 'marquardt' ? marquardtScale(diagonal) : null;
   const badRow = matrix.findIndex(x => !Number.isFinite(x));
   return {
     trace,
+    scaling,
     rho: rho.reduce((a, b) => Math.max(a, b), 0),
-    limits: () => ({floor: NORMAL_FLOOR_RATIO * trace, trusted: 0}),
+    limits: () => ({floor: NORMAL_FLOOR_RATIO * (scale === null || !Number.isFinite(trace) ? trace : trace === 0 ? 0 : m), trusted: 0}),
     firstBadRow: () => Math.max(0, Math.floor(badRow / m)),
     solve: lambda => {
-      const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * previous[j]) - g);
-      return solveNormal(system, matrix, right, lambda);
+      const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * (scale === null ? 1 : scale[j]) * previous[j]) - g);
+      return solveNormal(system, matrix, right, lambda, scale);
     },
-    effectiveDimension: lambda => effectiveDimension(matrix, m, lambda),
+    effectiveDimension: lambda => effectiveDimension(matrix, m, lambda, scale),
   };
 }
 
-function solveNormal(system: NormalSystem, matrix: Float64Array, right: Float64Array, lambda: number): NormalStep | SolveFailure {
+function solveNormal(system: NormalSystem, matrix: Float64Array, right: Float64Array, lambda: number, scale: Float64Array | null): NormalStep | SolveFailure {
   const {n, m, rows, rho} = system;
   const bad = right.findIndex(x => !Number.isFinite(x));
   if (bad >= 0 || !Number.isFinite(lambda)) {
@@ -77,7 +81,7 @@ function solveNormal(system: NormalSystem, matrix: Float64Array, right: Float64A
   }
   const damped = matrix.slice();
   for (let j = 0; j < m; j++) {
-    damped[j * m + j] += lambda + 2 * rho[j];
+    damped[j * m + j] += lambda * (scale === null ? 1 : scale[j]) + 2 * rho[j];
   }
   const factor = cholesky(damped, m);
   if (!factor.ok) {

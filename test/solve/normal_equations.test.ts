@@ -71,6 +71,47 @@ test('by hand: two rows, one parameter', t => {
   t.deepEqual([...step, ...change].map(x => Math.round(x * 1e15) / 1e15), [1 / 40, 2 / 40, 1 / 40]);
 });
 
+test('Marquardt: λ diag(JᵀHJ), whatever the units of the parameters', t => {
+  t.notThrows(() => fc.assert(fc.property(recipes, fc.integer({min: -3, max: 3}), (recipe, exponent) => {
+    const problem = makeProblem(recipe);
+    const {jacobian, s, previous, extra, rho} = problem;
+    const system = systemOf(problem);
+    const lambda = 10 ** exponent;
+    const {step} = stepOf({...system, scaling: 'marquardt'}, lambda);
+    const rows = multiply(transpose(s), jacobian);
+    const matrix = multiply(transpose(rows), rows);
+    const diagonal = matrix.map((row, j) => row[j]);
+    const gradient = transposeTimes(system, system.q);
+    const expected = solveDense(matrix.map((row, p) => row.map((value, o) => value + (o === p ? lambda * diagonal[p] + 2 * rho[p] : 0))),
+        [...gradient].map((g, p) => lambda * diagonal[p] * problem.momentum * previous[p] - g - extra[p]));
+    // Parameter p in another unit, from 2⁻²⁰ to 2²⁰: d, e and d_prev change with it, the rows do not.
+    const units = rho.map((_, p) => 2 ** (10 * (p % 5) - 20));
+    const scaled = {...system, rows: flat(jacobian.map(row => row.map((x, p) => x * units[p]))), extra: extra.map((e, p) => e * units[p]),
+      previous: previous.map((x, p) => x / units[p]), rho: Float64Array.from(rho, (r, p) => r * units[p] ** 2), scaling: 'marquardt'} as const;
+    const again = stepOf(scaled, lambda).step.map((x, p) => x * units[p]);
+    return relativeError(step, expected) < 1e-7 && relativeError(again, step) < 1e-7;  // the diagonal of random columns spans a few powers of ten
+  }), {numRuns: 200}));
+});
+
+test('Marquardt: λ = τ, and a dead parameter neither moves nor breaks anything', t => {
+  const system = plain([[1, 0, 2], [3, 0, 1e-9], [1, 0, 5]], [1, 2, 3], {scaling: 'marquardt'});
+  const {status, lambda, solution} = dampedStep(normalProblem(system), {damping: 0.01, rows: 3, parameters: 3});
+  t.deepEqual([status, lambda], ['ok', 0.01]);
+  t.is(solution!.step[1], 0);
+  t.true(Math.abs(solution!.step[0]) > 0.01);
+  const zero = dampedStep(normalProblem({...system, scaling: 'marquardt'}), {damping: 0, rows: 3, parameters: 3});
+  t.is(zero.status, 'raised');
+  t.true(zero.lambda >= 3 * NORMAL_FLOOR_RATIO);
+  t.is(dampedStep(normalProblem(plain([[0], [0]], [1, 1], {scaling: 'marquardt'})), {damping: 1, rows: 2, parameters: 1}).status, 'flat');
+  t.is(dampedStep(normalProblem(plain([[NaN], [0]], [1, 1], {scaling: 'marquardt'})), {damping: 1, rows: 2, parameters: 1}).status, 'breakdown');
+});
+
+test('Marquardt: the effective dimension is trace(A(A + λΣ)⁻¹)', t => {
+  // A = diag(4, 9), Σ = A: 2 / (1 + λ)
+  const problem = normalProblem(plain([[2, 0], [0, 3]], [1, 1], {scaling: 'marquardt'}));
+  t.true(Math.abs(problem.effectiveDimension(0.25) - 1.6) < 1e-14);
+});
+
 test('Jᵀq', t => {
   t.deepEqual(transposeTimes({n: 2, m: 3, rows: [1, 2, 3, 4, 5, 6]}, Float64Array.of(10, -1)), Float64Array.of(6, 15, 24));
 });
