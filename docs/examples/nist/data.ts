@@ -41,7 +41,7 @@ export function parseDataset(text: string): Dataset {
     fail('does not give two starts, a value and a deviation of each parameter');
   }
   const column = (i: number): number[] => parameters.map(row => row[i]);
-  const first = lines.findLastIndex(line => /^Data:/.test(line)) + 1;
+  const first = lines.map(line => line.startsWith('Data:')).lastIndexOf(true) + 1;
   const rows = lines.slice(first).filter(line => line.trim() !== '').map(numbers);
   const predictors = Number(find(text, /(\d+) Predictor/));
   if (rows.length !== Number(find(text, /Number of Observations:\s+(\d+)/)) || rows.some(row => row.length !== 1 + predictors)) {
