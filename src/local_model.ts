@@ -186,6 +186,30 @@ export class LocalModel {
     return () => damped.trace === 0 ? 0 : damped.effectiveDimension(lambda);
   }
 
+  /**
+   * What the model says that the loss would decrease by without damping, ½ gᵀ(JᵀHJ + 2ρ)⁻¹g, or with as little as float32 allows; on demand. NaN where no system
+   * could be solved, and in the Gram system with regularizers. Holds on to what `effectiveDimension` does, and to vectors.
+   */
+  undampedDecrease(): () => number {
+    const {damped} = this.problem!;
+    const {parameters, loss: {q, root, weighted: rows}, extra, rhos, variables} = this.parts;
+    const vectors = this.isNormal ? {extra: this.normalParts().extra, rho: Float64Array.from(variables.flatMap(({size}, v) => new Array<number>(size).fill(rhos[v])))} : null;
+    const isKnown = this.isNormal || (extra.every(t => t === null) && rhos.every(rho => rho === 0));
+    return () => {
+      const {solution} = isKnown ? dampedStep(damped, {damping: 0, rows, parameters}) : {solution: null};
+      if (solution === null) {
+        return damped.trace === 0 && isKnown ? 0 : NaN;
+      }
+      const {change} = solution;
+      const curved = root.applyTranspose(change);
+      let decrease = -dot(q, change) - dot(curved, curved) / 2;
+      if (vectors !== null) {
+        (solution as NormalStep).step.forEach((d, j) => decrease -= (vectors.extra?.[j] ?? 0) * d + vectors.rho[j] * d * d);
+      }
+      return decrease;
+    };
+  }
+
   private problemOf(momentum: number): DampedProblem<Solution> {
     if (this.problem?.momentum !== momentum) {
       this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum))};

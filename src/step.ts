@@ -32,6 +32,8 @@ export interface SolvedStep {
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
+  /** See `LocalModel.undampedDecrease`; 0 where the rounding of the residuals amounts to more. */
+  readonly undampedDecrease: () => number;
 }
 
 interface Move {
@@ -80,9 +82,15 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const agreement = settings.policy.observes ? model.agreement() : null;
   settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   let known: Resolution | null = null;
-  const resolved = (): Resolution => known ??= resolution(trace, rows);
+  const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
   const {taken, ...attempted} = attempt(trace, rows, model, settings, resolved, clock);
-  return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+  const undamped = model.undampedDecrease();
+  const {rows: rounding} = settings.policy.judges ? resolved() : {rows: 0};
+  const undampedDecrease = (): number => {
+    const decrease = undamped();
+    return decrease <= rounding ? 0 : decrease;
+  };
+  return {variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
   }};
 }
@@ -102,7 +110,7 @@ type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momen
 function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDecay}: StepSettings, resolved: () => Resolution, clock: Clock): Attempted {
   const {variables} = rows.dependence;
   let known: number | null = null;
-  const resolvedLoss = (): number => known ??= clock.time('trial', () => Math.max(RESOLUTION * model.lossOfRows, resolved().loss));
+  const resolvedLoss = (): number => known ??= Math.max(RESOLUTION * model.lossOfRows, resolved().loss);
   for (let attempts = 1;; attempts++) {
     const settings = policy.settings;
     const {isJudged, ...attempted} = scoped(() => {
