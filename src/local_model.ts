@@ -10,7 +10,7 @@ import type {DampedGramStep, GramGroup} from './solve/damped_gram';
 import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
 import {normalProblem, transposeTimes} from './solve/normal_equations';
-import type {NormalStep} from './solve/normal_equations';
+import type {NormalProblem, NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
@@ -192,22 +192,33 @@ export class LocalModel {
    */
   undampedDecrease(): () => number {
     const {damped} = this.problem!;
-    const {parameters, loss: {q, root, weighted: rows}, extra, rhos, variables} = this.parts;
-    const vectors = this.isNormal ? {extra: this.normalParts().extra, rho: Float64Array.from(variables.flatMap(({size}, v) => new Array<number>(size).fill(rhos[v])))} : null;
-    const isKnown = this.isNormal || (extra.every(t => t === null) && rhos.every(rho => rho === 0));
-    return () => {
-      const {solution} = isKnown ? dampedStep(damped, {damping: 0, rows, parameters}) : {solution: null};
-      if (solution === null) {
-        return damped.trace === 0 && isKnown ? 0 : NaN;
-      }
-      const {change} = solution;
+    const {parameters, loss: {q, root, weighted: rows}, extra, rhos} = this.parts;
+    const ofRows = (change: Float64Array): number => {
       const curved = root.applyTranspose(change);
-      let decrease = -dot(q, change) - dot(curved, curved) / 2;
-      if (vectors !== null) {
-        (solution as NormalStep).step.forEach((d, j) => decrease -= (vectors.extra?.[j] ?? 0) * d + vectors.rho[j] * d * d);
-      }
-      return decrease;
+      return -dot(q, change) - dot(curved, curved) / 2;
     };
+    if (!this.isNormal) {
+      const isOfRows = extra.every(t => t === null) && rhos.every(rho => rho === 0);
+      return () => {
+        const {solution, status} = dampedStep(damped, {damping: 0, rows, parameters});
+        return !isOfRows ? NaN : solution === null ? status === 'flat' ? 0 : NaN : ofRows(solution.change);
+      };
+    }
+    const [rest, rho] = [this.normalParts().extra, this.rhoOfAll()];
+    return () => {
+      const solution = (damped as NormalProblem).undamped();
+      return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - (rest?.[j] ?? 0) * d - rho[j] * d * d, ofRows(solution.change));
+    };
+  }
+
+  /** ρ by parameter. */
+  private rhoOfAll(): Float64Array {
+    const rho = new Float64Array(this.width);
+    let from = 0;
+    this.parts.variables.forEach(({size}, v) => {
+      rho.fill(this.parts.rhos[v], from, from += size);
+    });
+    return rho;
   }
 
   private problemOf(momentum: number): DampedProblem<Solution> {
@@ -227,15 +238,10 @@ export class LocalModel {
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
-    const {loss: {root, q}, previous, rhos, scaling, variables} = this.parts;
+    const {loss: {root, q}, previous, scaling, variables} = this.parts;
     const {rows, extra} = this.normalParts();
-    const rho = new Float64Array(this.width);
-    let from = 0;
-    variables.forEach(({size}, v) => {
-      rho.fill(rhos[v], from, from += size);
-    });
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho, extra, previous: last, momentum, scaling});
+    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho: this.rhoOfAll(), extra, previous: last, momentum, scaling});
   }
 
   private normalParts(): NormalParts {

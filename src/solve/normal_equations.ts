@@ -47,8 +47,13 @@ export interface NormalStep extends Solution {
 /** λ is never below this multiple of trace(JᵀHJ), with Marquardt's scaling of m, the trace of the scaled matrix: sqrt(λ) is then 2⁻²⁴ of the largest singular value, the rounding of the rows. */
 export const NORMAL_FLOOR_RATIO = 2 ** -48;
 
+export interface NormalProblem extends DampedProblem<NormalStep> {
+  /** The step without damping and momentum, or with as little damping as float32 rows allow: with Marquardt's scaling, so that it does not depend on the units of the parameters. */
+  undamped(): NormalStep | SolveFailure;
+}
+
 /** The system as a problem for `dampedStep`: JᵀHJ is formed once, for any number of λ. */
-export function normalProblem(system: NormalSystem): DampedProblem<NormalStep> {
+export function normalProblem(system: NormalSystem): NormalProblem {
   const {m, rho, extra, previous, momentum, scaling = 'levenberg'} = system;
   const matrix = normalMatrix(system);
   const gradient = transposeTimes(system, system.q);
@@ -69,6 +74,7 @@ export function normalProblem(system: NormalSystem): DampedProblem<NormalStep> {
       const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * (scale === null ? 1 : scale[j]) * previous[j]) - g);
       return solveNormal(system, matrix, right, lambda, scale);
     },
+    undamped: () => solveNormal(system, matrix, gradient.map(g => -g), NORMAL_FLOOR_RATIO * m, scale ?? marquardtScale(diagonal)),
     effectiveDimension: lambda => effectiveDimension(matrix, m, lambda, scale),
   };
 }

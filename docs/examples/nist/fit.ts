@@ -5,12 +5,14 @@ import type {Dataset} from './data';
 import type {Problem} from './problems';
 
 /**
- * - `converged`: what is left to gain is at most 1e-8 of the loss, by the model without damping.
- * - `float32 limit`: the same, but rounding the data to float32 changes the residual sum of squares by more than 0.1 %: nothing certified can be reached.
+ * - `converged`: what is left to gain, by the model without damping, is at most 1e-8 of the loss; or at most 1e-4, and has not fallen to the half in 20 steps, since the
+ *   rounding of the model itself is in the way.
+ * - `float32 limit`: the same, but already rounding the data to float32 changes the residual sum of squares by more than 0.1 %.
+ * - `plateau`: the same, but some parameter has no effect there: the loss is flat, and nothing says that the fit is good.
  * - `stalled`: ten steps in a row were not taken.
  * - `step limit`.
  */
-export type Ending = 'converged' | 'float32 limit' | 'stalled' | 'step limit';
+export type Ending = 'converged' | 'float32 limit' | 'plateau' | 'stalled' | 'step limit';
 
 export interface Fit {
   parameters: number[];
@@ -20,7 +22,7 @@ export interface Fit {
   ending: Ending;
 }
 
-const REMAINING = 1e-8;
+const REMAINING = {wanted: 1e-8, accepted: 1e-4, patience: 20};
 const NOT_TAKEN = 10;
 
 /** Share of the residual sum of squares that is asked for. */
@@ -32,11 +34,13 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
   const loss = (): tf.Scalar => model(b, x).sub(y).square().sum();
 
   let ending: Ending = 'step limit';
-  let steps = 0;
-  for (let notTaken = 0; steps < maxSteps && ending === 'step limit'; steps++) {
+  let [steps, notTaken, best, sinceBest] = [0, 0, Infinity, 0];
+  for (; steps < maxSteps && ending === 'step limit'; steps++) {
     optimizer.minimize(loss);
     notTaken = optimizer.lastStep!.stepNorm === 0 ? notTaken + 1 : 0;
-    if (optimizer.remainingDecrease() <= REMAINING) {
+    const remaining = optimizer.remainingDecrease();
+    [best, sinceBest] = remaining <= best / 2 ? [remaining, 0] : [best, sinceBest + 1];
+    if (remaining <= REMAINING.wanted || (remaining <= REMAINING.accepted && sinceBest >= REMAINING.patience)) {
       ending = 'converged';
     } else if (notTaken === NOT_TAKEN) {
       ending = 'stalled';
@@ -47,7 +51,18 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
   tf.dispose([b, x, y]);
   const residual = residualSum(exact, parameters, dataset.x, targets);
   const rounding = targets.reduce((sum, value) => sum + (2 ** -24 * value) ** 2, 0);
-  return {parameters, residual, steps, ending: ending === 'converged' && rounding > WITHIN * residual ? 'float32 limit' : ending};
+  if (ending === 'converged') {
+    ending = rounding > WITHIN * residual ? 'float32 limit' : haveEffect(exact, parameters, dataset.x) ? 'converged' : 'plateau';
+  }
+  return {parameters, residual, steps, ending};
+}
+
+/** Whether each parameter, changed by a hundredth, changes the model by more than float32 rounds it. */
+function haveEffect(exact: Problem['exact'], parameters: number[], x: number[][]): boolean {
+  const rows = x[0].map((_, i) => x.map(column => column[i]));
+  const values = rows.map(row => exact(parameters, row));
+  const rounding = 2 ** -24 * Math.max(...values.map(Math.abs));
+  return parameters.every((value, j) => rows.some((row, i) => Math.abs(exact(parameters.map((b, k) => k === j ? 1.01 * value : b), row) - values[i]) > rounding));
 }
 
 /** Σ (ŷ - y)² in float64. */
