@@ -70,6 +70,7 @@ export class GramGaussNewton extends Optimizer {
   private policyState: PolicyState;
   private report: StepReport | null = null;
   private dimension: (() => number) | null = null;
+  private remaining: (() => number) | null = null;
   private readonly state = new OptimizerState();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
@@ -152,6 +153,26 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
+   * What is left to gain where the last step began: the decrease of the loss that its quadratic model promises for a step without damping, as a share of the loss,
+   *
+   *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / L          in [0, 1]
+   *
+   * For squares it is cos² of the angle between the residuals and the plane that the model can move them in, the square of the relative offset of Bates & Watts (1981).
+   * It depends on no unit, no damping and no step length, so it tells a minimum from a place where training only has become slow:
+   *
+   *     while (optimizer.lastStep === null || optimizer.remainingDecrease() > 1e-8) optimizer.minimize(loss);
+   *
+   * 0 where it is below what the rounding of float32 residuals amounts to (under policies that judge their steps). With no more rows than parameters it is near 1 until
+   * everything is fitted. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
+   *
+   * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, and in the Gram system with regularizers.
+   * Until the next step begins the optimizer holds on to the matrix that it takes.
+   */
+  remainingDecrease(): number {
+    return this.remaining === null ? NaN : this.remaining();
+  }
+
+  /**
    * Takes one Gram-Gauss-Newton step on the loss that f() returns. `model.fit` calls this for every batch.
    *
    * f() runs exactly once. After an error the trained weights, the optimizer's state, every variable that f()
@@ -193,6 +214,7 @@ export class GramGaussNewton extends Optimizer {
     const context: TrainStep | null = trainStepOf(this);
     const clock = new Clock();
     this.dimension = null;
+    this.remaining = null;
     const {cost, trace} = clock.time('capture', () => capture(f, context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
@@ -200,7 +222,7 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const {policy, variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => {
+      const {policy, variables, taken, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => {
         const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context, isTrained));
         return {policy, ...solveStep(trace, context, {policy, solver: this.solver, scaling: this.scaling,
           weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
@@ -222,6 +244,7 @@ export class GramGaussNewton extends Optimizer {
       this.policyState = next;
       this.report = done;
       this.dimension = effectiveDimension;
+      this.remaining = () => loss === 0 ? 0 : undampedDecrease() / loss;
     } catch (error) {
       discard(trace, context?.targets ?? []);
       throw error;

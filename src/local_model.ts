@@ -14,7 +14,7 @@ import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
 import {traceOf} from './solve/damping';
 import {normalProblem} from './solve/normal_equations';
-import type {NormalStep} from './solve/normal_equations';
+import type {NormalProblem, NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
@@ -201,6 +201,41 @@ export class LocalModel {
     return () => damped.trace === 0 ? 0 : damped.effectiveDimension(lambda);
   }
 
+  /**
+   * What the model says that the loss would decrease by without damping, ½ gᵀ(JᵀHJ + 2ρ)⁻¹g, or with as little as float32 allows; on demand. NaN where no system
+   * could be solved, and in the Gram system with regularizers. Holds on to what `effectiveDimension` does, and to vectors.
+   */
+  undampedDecrease(): () => number {
+    const {damped} = this.problem!;
+    const {parameters, loss: {q, root, weighted: rows}, extra, rhos} = this.parts;
+    const ofRows = (change: Float64Array): number => {
+      const curved = root.applyTranspose(change);
+      return -dot(q, change) - dot(curved, curved) / 2;
+    };
+    if (!this.isNormal) {
+      const isOfRows = extra.every(t => t === null) && rhos.every(rho => rho === 0);
+      return () => {
+        const {solution, status} = dampedStep(damped, {damping: 0, rows, parameters});
+        return !isOfRows ? NaN : solution === null ? status === 'flat' ? 0 : NaN : ofRows((solution as DampedGramStep).change);
+      };
+    }
+    const [gradient, rho] = [this.wholeGradient(), this.rhoOfAll()];
+    return () => {
+      const solution = (damped as NormalProblem).undamped();
+      return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2);
+    };
+  }
+
+  /** ρ by parameter. */
+  private rhoOfAll(): Float64Array {
+    const rho = new Float64Array(this.width);
+    let from = 0;
+    this.parts.variables.forEach(({size}, v) => {
+      rho.fill(this.parts.rhos[v], from, from += size);
+    });
+    return rho;
+  }
+
   private problemOf(momentum: number): DampedProblem<Solution> {
     if (this.problem?.momentum !== momentum) {
       this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum))};
@@ -218,15 +253,10 @@ export class LocalModel {
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
-    const {previous, rhos, scaling, variables} = this.parts;
+    const {previous, scaling, variables} = this.parts;
     const {matrix, isFloat32} = this.normalParts();
-    const rho = new Float64Array(this.width);
-    let from = 0;
-    variables.forEach(({size}, v) => {
-      rho.fill(rhos[v], from, from += size);
-    });
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho, previous: last, momentum, scaling, isFloat32});
+    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, isFloat32});
   }
 
   private normalParts(): NormalParts & {readonly extra: Float64Array | null} {

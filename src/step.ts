@@ -16,6 +16,8 @@ import {LocalModel} from './local_model';
 import type {Linearization, ModelStep} from './local_model';
 import {squaredError} from './losses/squared_error';
 import type {StepPolicy} from './policy/step_policy';
+import {resolution} from './resolution';
+import type {Resolution} from './resolution';
 import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
 import {chooseScaling, chooseSystem} from './system_choice';
@@ -31,6 +33,8 @@ export interface SolvedStep {
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
+  /** See `LocalModel.undampedDecrease`; 0 where the rounding of the residuals amounts to more. */
+  readonly undampedDecrease: () => number;
 }
 
 interface Move {
@@ -78,31 +82,46 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
 
   const agreement = settings.policy.observes ? model.agreement() : null;
   settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
-  const {taken, ...attempted} = attempt(trace, rows, model, settings, clock);
-  return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+  let known: Resolution | null = null;
+  const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
+  const {taken, ...attempted} = attempt(trace, rows, model, settings, resolved, clock);
+  const undamped = model.undampedDecrease();
+  const {rows: rounding} = settings.policy.judges ? resolved() : {rows: 0};
+  const undampedDecrease = (): number => {
+    const decrease = undamped();
+    return decrease <= rounding ? 0 : decrease;
+  };
+  return {variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
   }};
 }
 
-/** Share of the loss below which a decrease is lost in the rounding of float32 residuals. */
+/** Share of the loss below which a decrease is lost in rounding, also where the residuals themselves are exact: four units of float32. */
 const RESOLUTION = 2 ** -22;
 
 type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
     'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
-/** Solves with the settings of the policy, until it accepts the step or has no attempts left. */
-function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDecay}: StepSettings, clock: Clock): Attempted {
+/**
+ * Solves with the settings of the policy, until it accepts the step or has no attempts left.
+ *
+ * A step that promises less than the loss can resolve cannot be judged by it. It is taken unless the loss rises by more than that: its direction comes from the gradient, which is
+ * known better, since the rounding of the loss is of first order in that of the residuals and the error of their minimiser of second.
+ */
+function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDecay}: StepSettings, resolved: () => Resolution, clock: Clock): Attempted {
   const {variables} = rows.dependence;
+  let known: number | null = null;
+  const resolvedLoss = (): number => known ??= Math.max(RESOLUTION * model.lossOfRows, resolved().loss);
   for (let attempts = 1;; attempts++) {
     const settings = policy.settings;
-    const attempted = scoped((): Attempted => {
+    const {isJudged, ...attempted} = scoped(() => {
       const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
       const used = {...settings, damping, lambda, attempts};
       if (step === null) {
         if (status !== 'flat') {
           policy.raise(damping);
         }
-        return {...used, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
+        return {...used, isJudged: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
       }
       if (status === 'raised') {
         policy.raise(damping);
@@ -112,17 +131,16 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
       const actual = policy.judges ? clock.time('trial', () => actualDecrease(trace, rows, variables, moved)) : null;
       // Where the gradient is zero the step is, too, and nothing is wrong with it.
       const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
+      const isJudged = gainRatio === null || !policy.rejects || !(predictedDecrease >= 0 && predictedDecrease <= resolvedLoss());
       const isBetter = gainRatio === null || (actual! > 0 && predictedDecrease > 0);
-      const isAccepted = isBetter || (!policy.rejects && Number.isFinite(actual));
-      return {...used, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
+      const isAccepted = isBetter || (policy.rejects ? !isJudged && actual! >= -resolvedLoss() : Number.isFinite(actual));
+      return {...used, isJudged: isJudged || !isAccepted, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
         actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved: decay(variables, moved, settings.learningRate * weightDecay)} : null};
     });
-    const {gainRatio, predictedDecrease, status, damping} = attempted;
-    if (status === 'rejected' && predictedDecrease! >= 0 && predictedDecrease! <= RESOLUTION * model.lossOfRows) {
+    const {gainRatio, status, damping} = attempted;
+    if (!isJudged && gainRatio !== null) {
       policy.unresolved();
-      return attempted;
-    }
-    if (gainRatio !== null) {
+    } else if (gainRatio !== null) {
       policy.judge(status === 'rejected' ? Math.min(0, gainRatio) : gainRatio);
     }
     if (status !== 'rejected') {
@@ -137,8 +155,8 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
 }
 
 /** Keeps the tensors of an accepted attempt alone: those of ten rejected ones would be as many copies of the weights. */
-function scoped(run: () => Attempted): Attempted {
-  let result: Attempted;
+function scoped<T extends Attempted>(run: () => T): T {
+  let result: T;
   tidy(() => {
     result = run();
     return [...result.taken?.d ?? [], ...result.taken?.moved ?? []];

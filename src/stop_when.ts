@@ -16,6 +16,11 @@ export interface StopCriteria {
    * actual decrease where the policy judges its steps, else the predicted one.
    */
   decrease?: number;
+  /**
+   * Stops when what is left to gain where the last step of an epoch began, {@link GramGaussNewton.remainingDecrease}, is at most this: 1e-8 gives about as many digits as
+   * float32 has. For full batches with fewer parameters than rows.
+   */
+  remaining?: number;
   /** Stops when the relative damping τ of the last step of an epoch is at least this: only very short steps decrease the loss. */
   damping?: number;
 }
@@ -44,7 +49,7 @@ export class StopWhen extends CustomCallback {
         }
       },
       onEpochEnd: async epoch => {
-        const met = criterionMet(criteria, this.steps);
+        const met = criterionMet(criteria, this.steps, criteria.remaining === undefined ? NaN : optimizer.remainingDecrease());
         this.steps = [];
         if (met !== null && this.trained !== null) {
           this.reason = met;
@@ -65,7 +70,7 @@ export class StopWhen extends CustomCallback {
  * a validation loss is the better judge.
  *
  * @param optimizer - the optimizer that the model was compiled with.
- * @param criteria - at least one of `gradientNorm`, `decrease`, `damping`; numbers above 0.
+ * @param criteria - at least one of `gradientNorm`, `decrease`, `remaining`, `damping`; numbers above 0.
  * @param say - gets the line that says why training ended; `console.log` by default.
  * @returns a callback, to be given first in a list; its `reason` says which criterion was met.
  * @throws Error for another optimizer, and for criteria that are none.
@@ -79,7 +84,7 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
   if (!(optimizer instanceof GramGaussNewton)) {
     throw ggnError('stopWhen() takes the optimizer that ggn() returned, and criteria, as in stopWhen(optimizer, {gradientNorm: 1e-6}).');
   }
-  const names = ['gradientNorm', 'decrease', 'damping'];
+  const names = ['gradientNorm', 'decrease', 'remaining', 'damping'];
   const given = Object.entries(criteria ?? {}).filter(([, value]) => value !== undefined);
   if (given.length === 0 || given.some(([name, value]) => !names.includes(name) || !(typeof value === 'number' && value > 0))) {
     throw ggnError(`stopWhen() takes at least one of ${names.join(', ')}, each a number above 0; received ` +
@@ -89,7 +94,7 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
 }
 
 /** Which criterion the steps of an epoch meet, in words; null if none. */
-export function criterionMet({gradientNorm, decrease, damping}: StopCriteria, steps: readonly StepReport[]): string | null {
+export function criterionMet({gradientNorm, decrease, remaining, damping}: StopCriteria, steps: readonly StepReport[], left = NaN): string | null {
   const last = steps.at(-1);
   if (last === undefined) {
     return null;
@@ -103,6 +108,9 @@ export function criterionMet({gradientNorm, decrease, damping}: StopCriteria, st
     .map(step => step.stepNorm === 0 || step.loss === 0 ? 0 : (step.actualDecrease ?? step.predictedDecrease!) / step.loss);
   if (decrease !== undefined && decreases.length > 0 && mean(decreases) <= decrease) {
     return `the relative decrease of the loss, ${mean(decreases).toExponential(2)}, is at most ${decrease}`;
+  }
+  if (remaining !== undefined && left <= remaining) {
+    return `what is left to gain, ${left.toExponential(2)} of the loss, is at most ${remaining}`;
   }
   if (damping !== undefined && last.damping >= damping) {
     return `the damping, ${last.damping.toExponential(2)}, is at least ${damping}`;

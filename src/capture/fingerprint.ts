@@ -29,7 +29,8 @@ export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (vari
     fingerprint = mix(fingerprint, fingerprintOf(t));
   }
   const leaves = trace.values.filter((t, i) => trace.producer[i] === -1 && !trace.variables.has(i) && t.size > 1);
-  return {fingerprint, isWhole: batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf))};
+  const isCurve = step === null && [...trace.variables.values()].every(variable => variable.rank <= 1 || !isTrained(variable));
+  return {fingerprint, isCurve, isWhole: batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf))};
 }
 
 /** The values that enter a kernel beside one that depends on the trained weights, and do not depend on them. */

@@ -21,15 +21,20 @@ export interface BatchSign {
   readonly fingerprint: number | null;
   /** Whether `fit` says that this batch is all the data, and nothing in the step looks random. */
   readonly isWhole: boolean;
+  /**
+   * Whether a custom loop trains scalars and vectors only: a curve, or a calibration, which takes all its data in every step. So its first step counts as one on the
+   * full batch, and is judged; what the second step sees decides for good.
+   */
+  readonly isCurve?: boolean;
 }
 
 /** The history with one more step: its `isFull` says whether that step is on the full batch. */
-export function recognise(history: BatchHistory, {fingerprint, isWhole}: BatchSign): BatchHistory {
+export function recognise(history: BatchHistory, {fingerprint, isWhole, isCurve = false}: BatchSign): BatchHistory {
   if (fingerprint === null) {
     return {fingerprint, repeats: 0, changed: true, isFull: false};
   }
   if (history.fingerprint === null) {
-    return {...history, fingerprint, repeats: 0, isFull: isWhole};
+    return {...history, fingerprint, repeats: 0, isFull: isWhole || (isCurve && !history.changed)};
   }
   if (fingerprint !== history.fingerprint) {
     return {fingerprint, repeats: 0, changed: true, isFull: false};

@@ -55,8 +55,13 @@ export const NORMAL_FLOOR_RATIO = 2 ** -48;
  */
 export const NORMAL_FLOAT32_FLOOR_RATIO = 2 ** -20;
 
+export interface NormalProblem extends DampedProblem<NormalStep> {
+  /** The step without damping and momentum, or with as little damping as float32 rows allow: with Marquardt's scaling, so that it does not depend on the units of the parameters. */
+  undamped(): NormalStep | SolveFailure;
+}
+
 /** The system as a problem for `dampedStep`. */
-export function normalProblem(system: NormalSystem): DampedProblem<NormalStep> {
+export function normalProblem(system: NormalSystem): NormalProblem {
   const {m, matrix, gradient, rho, previous, momentum, scaling = 'levenberg', isFloat32 = false} = system;
   const diagonal = Float64Array.from({length: m}, (_, j) => matrix[j * m + j]);
   const trace = diagonal.reduce((sum, x) => sum + x, 0);
@@ -75,6 +80,7 @@ export function normalProblem(system: NormalSystem): DampedProblem<NormalStep> {
       const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * (scale === null ? 1 : scale[j]) * previous[j]) - g);
       return solveNormal(system, right, lambda, scale);
     },
+    undamped: () => solveNormal(system, gradient.map(g => -g), (isFloat32 ? NORMAL_FLOAT32_FLOOR_RATIO : NORMAL_FLOOR_RATIO) * m, scale ?? marquardtScale(diagonal)),
     effectiveDimension: lambda => effectiveDimension(matrix, m, lambda, scale),
   };
 }

@@ -7,8 +7,11 @@
  */
 export type Scaling = 'levenberg' | 'marquardt';
 
-/** A diagonal entry below this multiple of the largest has no scale of its own: float32 columns may differ by 2⁵⁰ and still count. */
-export const SCALE_FLOOR_RATIO = 2 ** -100;
+/**
+ * A diagonal entry below this multiple of the largest has no scale of its own: columns may differ by the range of float32, 2¹²⁸, and still count. (In NIST's MGH10 they
+ * come to differ by 2¹¹³.)
+ */
+export const SCALE_FLOOR_RATIO = 2 ** -256;
 
 /**
  * Σ of Marquardt, as its diagonal: that of JᵀHJ. Where that is zero (a dead unit, a variable that only a regularizer reads), or nothing beside the largest,

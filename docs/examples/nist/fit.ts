@@ -1,0 +1,80 @@
+/** One fit: plain variables, a plain loop, and an honest word on how it ended. */
+import * as tf from '@tensorflow/tfjs';
+import type {GramGaussNewton} from 'tfjs-ggn';
+import type {Dataset} from './data';
+import type {Problem} from './problems';
+
+/**
+ * - `converged`: what is left to gain, by the model without damping, is at most 1e-8 of the loss; or at most 1e-4, and has not fallen to the half in 20 steps, since the
+ *   rounding of the model itself is in the way.
+ * - `float32 limit`: the same, but already rounding the data to float32 changes the residual sum of squares by more than 0.1 %.
+ * - `plateau`: the same, but some parameter has no effect there: the loss is flat, and nothing says that the fit is good.
+ * - `stalled`: ten steps in a row were not taken.
+ * - `step limit`.
+ */
+export type Ending = 'converged' | 'float32 limit' | 'plateau' | 'stalled' | 'step limit';
+
+export interface Fit {
+  parameters: number[];
+  /** Residual sum of squares at the parameters, in float64. */
+  residual: number;
+  steps: number;
+  ending: Ending;
+}
+
+const REMAINING = {wanted: 1e-8, accepted: 1e-4, patience: 20};
+const NOT_TAKEN = 10;
+
+/** Share of the residual sum of squares that is asked for. */
+export const WITHIN = 1e-3;
+
+export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, start: number[], optimizer: GramGaussNewton, maxSteps: number): Fit {
+  const targets = dataset.y.map(target);
+  const [b, x, y] = [start.map(value => tf.variable(tf.scalar(value))), dataset.x.map(column => tf.tensor1d(column)), tf.tensor1d(targets)];
+  const loss = (): tf.Scalar => model(b, x).sub(y).square().sum();
+
+  let ending: Ending = 'step limit';
+  let [steps, notTaken, best, sinceBest] = [0, 0, Infinity, 0];
+  for (; steps < maxSteps && ending === 'step limit'; steps++) {
+    optimizer.minimize(loss);
+    notTaken = optimizer.lastStep!.stepNorm === 0 ? notTaken + 1 : 0;
+    const remaining = optimizer.remainingDecrease();
+    [best, sinceBest] = remaining <= best / 2 ? [remaining, 0] : [best, sinceBest + 1];
+    if (remaining <= REMAINING.wanted || (remaining <= REMAINING.accepted && sinceBest >= REMAINING.patience)) {
+      ending = 'converged';
+    } else if (notTaken === NOT_TAKEN) {
+      ending = 'stalled';
+    }
+  }
+
+  const parameters = b.map(variable => variable.dataSync()[0]);
+  tf.dispose([b, x, y]);
+  const residual = residualSum(exact, parameters, dataset.x, targets);
+  const rounding = targets.reduce((sum, value) => sum + (2 ** -24 * value) ** 2, 0);
+  if (ending === 'converged') {
+    ending = rounding > WITHIN * residual ? 'float32 limit' : haveEffect(exact, parameters, dataset.x) ? 'converged' : 'plateau';
+  }
+  return {parameters, residual, steps, ending};
+}
+
+/** Whether each parameter, changed by a hundredth, changes the model by more than float32 rounds it. */
+function haveEffect(exact: Problem['exact'], parameters: number[], x: number[][]): boolean {
+  const rows = x[0].map((_, i) => x.map(column => column[i]));
+  const values = rows.map(row => exact(parameters, row));
+  const rounding = 2 ** -24 * Math.max(...values.map(Math.abs));
+  return parameters.every((value, j) => rows.some((row, i) => Math.abs(exact(parameters.map((b, k) => k === j ? 1.01 * value : b), row) - values[i]) > rounding));
+}
+
+/** Σ (ŷ - y)² in float64. */
+export function residualSum(exact: Problem['exact'], parameters: number[], x: number[][], targets: number[]): number {
+  return targets.reduce((sum, y, i) => sum + (exact(parameters, x.map(column => column[i])) - y) ** 2, 0);
+}
+
+/** Digits of agreement, -log10 of the relative error: from 0 to the 11 that NIST certifies. */
+export function digits(value: number, certified: number): number {
+  const error = Math.abs(value - certified) / Math.abs(certified);
+  return Number.isNaN(error) ? 0 : Math.min(11, Math.max(0, -Math.log10(error)));
+}
+
+/** Digits of the worst parameter. */
+export const digitsOfAll = (values: number[], certified: number[]): number => Math.min(...values.map((value, i) => digits(value, certified[i])));

@@ -1,0 +1,97 @@
+/** The page docs/nist.md: the table of all runs, and what they come to. */
+import {digits, digitsOfAll, WITHIN} from './fit';
+import type {Ending, Fit} from './fit';
+import type {Dataset} from './data';
+import {table} from '../shared/table';
+
+/** A run of scipy's least_squares, as scipy.json holds it. */
+export interface ScipyRun {
+  parameters: number[];
+  residual: number;
+  evaluations: number;
+  /** Above 0: it reports success. */
+  status: number;
+}
+
+export interface NistRun {
+  dataset: Dataset;
+  /** 0 or 1. */
+  start: number;
+  fit: Fit;
+  scipy: ScipyRun;
+}
+
+/** Whether the residual sum of squares is the certified one, to 0.1 %. */
+export const isCertified = ({residual}: {residual: number}, {certified}: Dataset): boolean => residual <= (1 + WITHIN) * certified.residual;
+
+/** How a run ended, checked against the certified residual, which the run itself does not know. */
+export const verdict = ({fit, dataset}: Pick<NistRun, 'fit' | 'dataset'>): Ending | 'other minimum' =>
+  fit.ending === 'converged' && !isCertified(fit, dataset) ? 'other minimum' : fit.ending;
+
+/** What the targets of the page count: problems of NIST's lower difficulty, without the one that float32 can hardly hold. */
+export const countsAsLower = ({dataset: {name, difficulty}}: NistRun): boolean => difficulty === 'lower' && name !== 'Lanczos3';
+
+const HEADER = ['problem', 'difficulty', 'start', 'parameters', 'residual', 'within 0.1 %', 'steps', 'ended', 'scipy: parameters', 'residual', 'within 0.1 %', 'evaluations'];
+
+export function resultTable(runs: readonly NistRun[]): string {
+  return table(HEADER, runs.map(run => {
+    const {dataset, start, fit, scipy} = run;
+    const agreement = (found: {parameters: number[]; residual: number}): string[] =>
+      [digitsOfAll(found.parameters, dataset.certified.parameters).toFixed(1), digits(found.residual, dataset.certified.residual).toFixed(1),
+        isCertified(found, dataset) ? 'yes' : 'no'];
+    return [dataset.name, dataset.difficulty, String(start + 1), ...agreement(fit), String(fit.steps), verdict(run), ...agreement(scipy), String(scipy.evaluations)];
+  }));
+}
+
+export function page(runs: readonly NistRun[], versions: {scipy: string; backend: string}): string {
+  const count = (isCounted: (run: NistRun) => boolean): number => runs.filter(isCounted).length;
+  const lower = runs.filter(countsAsLower);
+  const fourDigits = lower.filter(({fit, dataset}) => digitsOfAll(fit.parameters, dataset.certified.parameters) >= 4).length;
+  const converged = runs.filter(run => verdict(run) === 'converged');
+  const steps = converged.map(({fit}) => fit.steps).sort((a, b) => a - b);
+  return `# Curve fitting: the nonlinear regression problems of NIST
+
+Made by \`npm run example:nist\` (tfjs ${versions.backend}); the code is in [examples/nist](examples/nist).
+
+The [Statistical Reference Datasets](https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml) of NIST are 27 curves with parameters certified to eleven digits, and two starting points
+each, the first of them far away. They are fitted in float32, as TensorFlow.js computes, with plain variables and no option set:
+
+\`\`\`js
+const [b1, b2] = [tf.variable(tf.scalar(500)), tf.variable(tf.scalar(0.0001))];       // Misra1a, first start
+const optimizer = ggn();
+do {
+  optimizer.minimize(() => b1.mul(tf.sub(1, b2.mul(x).neg().exp())).sub(y).square().sum());
+} while (optimizer.remainingDecrease() > 1e-8);
+\`\`\`
+
+Beside it stands scipy ${versions.scipy}, \`least_squares(method='lm', x_scale='jac')\` in float64 with exact derivatives and the tightest tolerances, as an upper bound.
+
+| of ${runs.length} runs | ggn, float32 | scipy, float64 |
+|---|---:|---:|
+| certified residual sum of squares, to 0.1 % | ${count(({fit, dataset}) => isCertified(fit, dataset))} | ${count(({scipy, dataset}) => isCertified(scipy, dataset))} |
+| reported as converged | ${converged.length} | ${count(({scipy}) => scipy.status > 0)} |
+| of those, with another residual than the certified one | ${count(run => verdict(run) === 'other minimum')} | ${count(({scipy, dataset}) => scipy.status > 0 && !isCertified(scipy, dataset))} |
+
+At least 4 digits in every parameter: ${fourDigits} of the ${lower.length} runs on problems of lower difficulty (without Lanczos3). Steps of a run that converged: ${steps[Math.floor(steps.length / 2)]} in the median, ${steps.at(-1)} at most.
+
+*Parameters* and *residual* are digits of agreement with the certified values, -log10 of the relative error, 0 to 11: for the worst parameter, and for the residual sum of squares,
+taken in float64 at the parameters found. Seven digits are all that a float32 parameter has.
+
+${resultTable(runs)}
+
+## How a run ends
+
+A fit has **converged** where an undamped step promises to lower the loss by no more than 1e-8 of it (\`remainingDecrease()\`), whatever the damping, the length of the last step, and the
+units; or by no more than 1e-4, where it has not fallen to the half in 20 steps: there the rounding of the model itself is in the way. Small steps, or a loss that hardly falls,
+are no convergence: in MGH09 and Bennett5 there are a hundred such steps on the way. Every run that says so was then compared with the certified residual.
+
+- **float32 limit**: the fit is as good as float32 can tell, but rounding the data alone changes the residual sum of squares by more than 0.1 %. Lanczos1 and Lanczos2 are data without
+  noise, with residuals of 1e-13 and 1e-6 beside values of 2.5.
+- **plateau**: a parameter has run away to where it has no effect, exp(-b x) = 0 at every x. The gradient is zero, the fit is not good. Start nearer, or with another parametrisation.
+  (scipy ends in BoxBOD there, too, and reports success.)
+- **step limit**: 1000 steps. MGH10 goes along a long curved valley from its first start, and has to pass exp(88), the largest that float32 holds.
+
+What makes the difference to a textbook Levenberg-Marquardt method in float32: Marquardt's scaling, which \`ggn()\` takes by itself for scalars and vectors (Levenberg's comes to 35 of 54); JᵀJ
+summed in float64; and a step that promises less than the loss can resolve in float32 is taken on the word of the gradient, which is known better, rather than rejected for the noise.
+`;
+}
