@@ -1,6 +1,7 @@
 import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
+import {notingOutputs} from './capture/model_outputs';
 import {capture, discard} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
@@ -184,7 +185,7 @@ export class GramGaussNewton extends Optimizer {
     const context: TrainStep | null = trainStepOf(this);
     const clock = new Clock();
     this.dimension = null;
-    const {cost, trace} = clock.time('capture', () => capture(f, context?.targets));
+    const {cost, trace} = clock.time('capture', () => capture(context === null ? f : notingOutputs(context.model, f), context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
       const loss = cost.dataSync()[0];

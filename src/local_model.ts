@@ -41,6 +41,8 @@ export interface LocalModelParts {
   readonly rhos: readonly number[];
   readonly linearization: Linearization;
   readonly loss: OutputDerivatives;
+  /** L. */
+  readonly value: number;
   /** e by variable: the gradient of everything in the loss that is not a row. */
   readonly extra: ReadonlyArray<Tensor | null>;
   /** d_prev by variable. */
@@ -83,9 +85,10 @@ export class LocalModel {
     this.isNormal = parameters < this.rows && this.width <= MAX_NORMAL;
   }
 
-  /** ½|z|²: the part of the loss that the rows make. */
+  /** The part of the loss that the rows make: ½|z|² for squares, else all of it. */
   get lossOfRows(): number {
-    return dot(this.parts.loss.z, this.parts.loss.z) / 2;
+    const {loss: {z}, value} = this.parts;
+    return z === null ? Math.abs(value) : dot(z, z) / 2;
   }
 
   /** Group of each variable: those with the same ρ. */
@@ -100,7 +103,8 @@ export class LocalModel {
   }
 
   /**
-   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero.
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero. Without z,
+   * a = -⟨q, J d_prev⟩ / (|q| |J d_prev|), which is the same where S is a multiple of the identity.
    */
   agreement(): number | null {
     const change = this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
@@ -108,10 +112,10 @@ export class LocalModel {
     if (change === null) {
       return null;
     }
-    const {z, root} = this.parts.loss;
-    const moved = root.applyTranspose(change);
-    const scale = Math.sqrt(dot(z, z)) * Math.sqrt(dot(moved, moved));
-    return scale > 0 && scale < Infinity ? -dot(z, moved) / scale : null;
+    const {z, q, root} = this.parts.loss;
+    const [pull, moved] = z === null ? [q, change] : [z, root.applyTranspose(change)];
+    const scale = Math.sqrt(dot(pull, pull)) * Math.sqrt(dot(moved, moved));
+    return scale > 0 && scale < Infinity ? -dot(pull, moved) / scale : null;
   }
 
   /**
@@ -126,7 +130,8 @@ export class LocalModel {
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
         {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
-      return {...result, step: null};
+      const status = result.status === 'flat' && this.gradientNorm() > 0 ? 'noCurvature' : result.status;
+      return {...result, status, step: null};
     }
     const d = this.form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
@@ -192,12 +197,12 @@ export class LocalModel {
   }
 
   private gramOf(momentum: number): DampedProblem<DampedGramStep> {
-    const {linearization, loss: {root, z}} = this.parts;
+    const {linearization, loss: {root, z, q}} = this.parts;
     const previous = momentum === 0 ? null : this.previousChange();
     const extra = this.extraChange();
     const grams = linearization.grams();
     const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
-    return gramProblem({n: this.rows, groups, root, residual: {z}, momentum});
+    return gramProblem({n: this.rows, groups, root, residual: z === null ? {q} : {z}, momentum});
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {

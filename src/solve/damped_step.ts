@@ -54,8 +54,9 @@ export const MAX_ATTEMPTS = 8;
  * - `precision`: the last step still did not change the outputs as predicted. Raise the damping.
  * - `flat`: no output depends on a weight and nothing else can move one, so there is no step. Look for dead units, or for a batch
  *   whose weights are all 0.
+ * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output, so there is no scale for λ and no step.
  */
-export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat';
+export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat' | 'noCurvature';
 
 export interface DampedStepOptions<S extends Solution> {
   /** τ, relative damping. */
