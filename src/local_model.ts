@@ -23,6 +23,9 @@ const PRECISION = 0.02;
 /** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
 const CANCELLATION = 1e-5;
 
+/** Share of the curvature that a loss could have, by which λ is scaled at least: cross-entropies come to it at probabilities of 2.4e-4. */
+const LEAST_CURVATURE = 2 ** -10;
+
 /** The Jacobian that a step is solved with. */
 export interface Linearization {
   readonly jacobian: JacobianOperator;
@@ -128,7 +131,7 @@ export class LocalModel {
     const {parameters, loss, linearization} = this.parts;
     const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), solution.change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
+        {damping, rows: loss.weighted, parameters, leastTrace: this.leastTrace(), ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
       const status = result.status === 'flat' && this.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
@@ -181,6 +184,28 @@ export class LocalModel {
       const e = extra[v];
       return part === null ? e ?? zerosLike(variables[v]) : e === null ? part : add(part, e);
     });
+  }
+
+  /**
+   * A share of the trace that the curvature of the loss could reach. Where all examples are saturated on the wrong side, cross-entropies pull with full
+   * force and have no curvature left: λ = τ · trace would go to zero with it, and the step to infinity.
+   */
+  private leastTrace(): number {
+    const {loss: {most}, linearization} = this.parts;
+    if (most === undefined || most === null) {
+      return 0;
+    }
+    const {rows: n, width: m} = this;
+    let trace = 0;
+    if (this.isNormal) {
+      const {rows} = this.normalParts();
+      for (let p = 0; p < n * m; p++) {
+        trace += most[Math.floor(p / m)] * rows[p] ** 2;
+      }
+    } else {
+      linearization.grams().forEach(gram => most.forEach((bound, i) => trace += bound * gram[i * (n + 1)]));
+    }
+    return LEAST_CURVATURE * trace;
   }
 
   /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */

@@ -36,6 +36,7 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
   const {rowOf} = placeRows(rows, plans);
   const {q} = squares;
   const diagonal = weight.map(w => Math.sqrt(2 * w));
+  const most = new Float64Array(q.length);
   const blocks: RootBlock[] = [];
   let curvature: Curvature = 'exact';
   let block = head.squares.length;
@@ -48,7 +49,10 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
           'of one number each, or give its residuals to leastSquares().');
     }
     const found = derivativesOf(trace, dependence.dependent, loss, examples);
-    place.forEach((row, i) => q[row] = found.q[i]);
+    place.forEach((row, i) => {
+      q[row] = found.q[i];
+      most[row] = found.most?.[i] ?? 0;
+    });
     const {root} = found;
     if ('diagonal' in root) {
       place.forEach((row, i) => diagonal[row] = root.diagonal[i]);
@@ -65,7 +69,7 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
     curvature = CLAIMS[Math.min(CLAIMS.indexOf(curvature), CLAIMS.indexOf(found.curvature))];
   }
   blocks.sort((a, b) => a.first - b.first);
-  return {q, root: segmentedRoot(diagonal, blocks), z: null, weighted: countWeighted(q, diagonal, blocks), curvature};
+  return {q, root: segmentedRoot(diagonal, blocks), z: null, weighted: countWeighted(q, diagonal, blocks), most, curvature};
 }
 
 /** L - L̃ of one part of the loss, from its outputs at the weights and at others, in float64; null for what has no closed form. */

@@ -1,5 +1,5 @@
 import {concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor, Tensor2D} from '@tensorflow/tfjs-core';
+import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {record} from '../capture/trace';
 import type {Trace, TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
@@ -148,7 +148,7 @@ class Differentiated {
   private flat(tensors: ReadonlyArray<Tensor | null>): Float64Array {
     const parts = tensors.map((t, k) => {
       const width = this.trace.values[this.outputs[k]].size / this.examples;
-      return t === null ? zeros([this.examples, width]) as Tensor2D : reshape(t, [this.examples, width]) as Tensor2D;
+      return t === null ? zeros<Rank.R2>([this.examples, width]) : reshape<Rank.R2>(t, [this.examples, width]);
     });
     return Float64Array.from((parts.length === 1 ? parts[0] : concat(parts, 1)).dataSync());
   }

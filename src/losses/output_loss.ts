@@ -41,4 +41,6 @@ export interface LossDerivatives {
   /** S with H = S Sᵀ: its diagonal, or one k x k block after the other. */
   readonly root: {readonly diagonal: Float64Array} | {readonly blocks: Float64Array; readonly k: number};
   readonly curvature: Curvature;
+  /** By row, what the curvature is at most, over all outputs; only where it vanishes far from the minimum. */
+  readonly most?: Float64Array;
 }

@@ -22,7 +22,7 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
     diagonal[i] = Math.sqrt(Math.max(0, a) * small) / (1 + small);
     isProjected ||= a < 0;
   }
-  return {q, root: {diagonal}, curvature: isProjected ? 'projected' : 'exact'};
+  return {q, root: {diagonal}, curvature: isProjected ? 'projected' : 'exact', most: weight.map(a => Math.max(0, a) / 4)};
 }
 
 /** L(f) - L(f̃), in float64. */

@@ -15,6 +15,7 @@ import type {LossDerivatives} from './output_loss';
 export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array, classes: number): LossDerivatives {
   const q = new Float64Array(target.length);
   const blocks = new Float64Array(target.length * classes);
+  const most = new Float64Array(target.length);
   const p = new Float64Array(classes);
   let isProjected = false;
   for (let first = 0; first < target.length; first += classes) {
@@ -25,6 +26,7 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
       q[first + k] = s === 0 && target[first + k] === 0 ? 0 : s * p[k] - target[first + k];
     }
     isProjected ||= s < 0;
+    most.fill(Math.max(0, s) / 4, first, first + classes);
     const scale = Math.sqrt(Math.max(0, s));
     for (let k = 0; scale > 0 && k < classes; k++) {
       for (let j = 0; j < classes; j++) {
@@ -32,7 +34,7 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
       }
     }
   }
-  return {q, root: {blocks, k: classes}, curvature: isProjected ? 'projected' : 'exact'};
+  return {q, root: {blocks, k: classes}, curvature: isProjected ? 'projected' : 'exact', most};
 }
 
 /** L(f) - L(f̃), in float64. */

@@ -11,6 +11,8 @@ export interface OutputDerivatives {
   readonly z: Float64Array | null;
   /** Rows of weight above zero. */
   readonly weighted: number;
+  /** By row, what the curvature can reach where it goes to zero far from a minimum (cross-entropies, a quarter of the weight); null where it does not. */
+  readonly most?: Float64Array | null;
 }
 
 /**

@@ -65,6 +65,8 @@ export interface DampedStepOptions<S extends Solution> {
   readonly rows: number;
   /** m of min(n, m): trainable parameters. */
   readonly parameters: number;
+  /** What counts as the trace where it is less; by default 0. */
+  readonly leastTrace?: number;
   /** Whether J d, computed from the step itself, agrees with `solution.change`. */
   readonly verify?: (solution: S) => boolean;
 }
@@ -95,7 +97,8 @@ export interface DampedStepResult<S extends Solution> {
  */
 export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
-  const unit = problem.trace === 0 ? 2 * problem.rho : relativeDamping(1, problem.trace, rows, parameters);
+  const trace = Math.max(problem.trace, options.leastTrace ?? 0);
+  const unit = trace === 0 ? 2 * problem.rho : relativeDamping(1, trace, rows, parameters);
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }
