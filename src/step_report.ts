@@ -45,7 +45,8 @@ export interface StepReport {
   readonly attempts: number;
   /**
    * -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, by the rows of this batch, should have been longer (above 0) or
-   * shorter (below 0). null on the first step, and where the policy does not ask.
+   * shorter (below 0). With q for z and J d_prev for SᵀJ d_prev where the loss is no sum of squares. null on the first step, and where the policy does not
+   * ask.
    */
   readonly agreement: number | null;
   /**
