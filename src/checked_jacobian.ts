@@ -76,7 +76,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     visit(entries, from, part.rows);
   });
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}${rows.dependence.variables.map(v => v.id).join()}`;
-  const signatures = rows.groups.map((_, g) => `${signature} ${g}`);
+  const signatures = rows.groups.map(({blocks}, g) => `${signature} ${g} ${blocks.map(b => rows.blocks[b].value).join()}`);
   const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock, system));
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1) {

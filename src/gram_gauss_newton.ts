@@ -1,6 +1,7 @@
 import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
+import {notingOutputs} from './capture/model_outputs';
 import {capture, discard} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
@@ -23,7 +24,7 @@ import type {StepReport} from './step_report';
 import {assignAll, trainedVariables} from './trained_variables';
 
 /**
- * Gram-Gauss-Newton, a second-order optimizer for losses that are means or sums of squares.
+ * Gram-Gauss-Newton, a second-order optimizer for least squares, classification and other losses that are functions of the outputs of a network.
  *
  * With the residual rows r of a batch (n = examples times outputs), their Jacobian J = dr/dw (n x m), and the loss
  * L = Σ w_i r_i² as tfjs reports it (a mean: no ½), S = diag(sqrt(2w)), z = S r and relative damping
@@ -34,6 +35,9 @@ import {assignAll, trainedVariables} from './trained_variables';
  * the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers ρ|w|² enter with their exact
  * curvature, other functions of a single variable with their exact gradient. The system that is solved has the size of the batch, and J is never stored
  * for dense layers; with fewer parameters than rows it has the size of the parameters, and the step is the same.
+ *
+ * Any other loss L(f) of outputs f, with q = dL/df and H = d²L/df² = S Sᵀ, has the step -(JᵀHJ + λI)⁻¹Jᵀq: the logits of cross-entropies are such
+ * outputs, and those of losses of the user's own, see {@link StepReport.curvature} for what H is.
  *
  * Learning rate, τ and μ are set from step to step by a policy, see {@link GgnOptions.policy}.
  *
@@ -178,10 +182,11 @@ export class GramGaussNewton extends Optimizer {
    * f() runs exactly once. After an error the trained weights, the optimizer's state, every variable that f()
    * wrote and the number of tensors are what they were before.
    *
-   * @param f - returns the loss, a scalar: a mean or sum of squares of float32 rows, regularizers added.
+   * @param f - returns the loss, a scalar: a mean or sum of squares of float32 rows, or another function of the outputs of a network that does not couple
+   * examples; regularizers added.
    * @param returnCost - whether to return the loss (at the weights before the step).
    * @param varList - variables to train; by default all trainable variables that f() uses.
-   * @throws Error for a loss that is no sum of squares, a model that couples the examples of a batch or has a layer
+   * @throws Error for a loss that couples examples or has trained variables behind the outputs, a model that couples the examples of a batch or has a layer
    * that tfjs cannot differentiate, for numbers that are not finite, and on a WebGL backend of float16 textures.
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
@@ -215,7 +220,7 @@ export class GramGaussNewton extends Optimizer {
     const clock = new Clock();
     this.dimension = null;
     this.remaining = null;
-    const {cost, trace} = clock.time('capture', () => capture(f, context?.targets));
+    const {cost, trace} = clock.time('capture', () => capture(context === null ? f : notingOutputs(context.model, f), context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
       const loss = cost.dataSync()[0];

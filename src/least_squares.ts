@@ -9,7 +9,8 @@ import {ggnError} from './errors';
 export interface LeastSquaresOptions {
   /**
    * Weights w ≥ 0 of the squares: one for all residual tensors, or a list with one for each. A number, or a tensor
-   * (float32, int32 or bool) that broadcasts to the shape of its residuals and does not depend on what is trained. Default 1.
+   * (float32, int32 or bool) that broadcasts to the shape of its residuals. Default 1. With weights that depend on what is trained the loss is no sum of
+   * squares, but a function of outputs like any other.
    */
   weights?: number | Tensor | ReadonlyArray<number | Tensor>;
 }

@@ -26,6 +26,9 @@ const PRECISION = 0.02;
 /** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
 const CANCELLATION = 1e-5;
 
+/** Share of the curvature that a loss could have, by which λ is scaled at least: cross-entropies come to it at probabilities of 2.4e-4. */
+const LEAST_CURVATURE = 2 ** -10;
+
 /** The Jacobian that a step is solved with. */
 export interface Linearization {
   readonly jacobian: JacobianOperator;
@@ -44,6 +47,8 @@ export interface LocalModelParts {
   readonly rhos: readonly number[];
   readonly linearization: Linearization;
   readonly loss: OutputDerivatives;
+  /** L. */
+  readonly value: number;
   /** e by variable: the gradient of everything in the loss that is not a row. */
   readonly extra: ReadonlyArray<Tensor | null>;
   /** d_prev by variable. */
@@ -92,9 +97,10 @@ export class LocalModel {
     this.isNormal = solver === 'normal';
   }
 
-  /** ½|z|²: the part of the loss that the rows make. */
+  /** The part of the loss that the rows make: ½|z|² for squares, else all of it. */
   get lossOfRows(): number {
-    return dot(this.parts.loss.z, this.parts.loss.z) / 2;
+    const {loss: {z}, value} = this.parts;
+    return z === null ? Math.abs(value) : dot(z, z) / 2;
   }
 
   /** Group of each variable: those with the same ρ. */
@@ -109,7 +115,8 @@ export class LocalModel {
   }
 
   /**
-   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero.
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero. Without z,
+   * a = -⟨q, J d_prev⟩ / (|q| |J d_prev|), which is the same where S is a multiple of the identity.
    */
   agreement(): number | null {
     const change = this.isNormal ? this.normalParts().previousChange : this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
@@ -117,10 +124,10 @@ export class LocalModel {
     if (change === null) {
       return null;
     }
-    const {z, root} = this.parts.loss;
-    const moved = root.applyTranspose(change);
-    const scale = Math.sqrt(dot(z, z)) * Math.sqrt(dot(moved, moved));
-    return scale > 0 && scale < Infinity ? -dot(z, moved) / scale : null;
+    const {z, q, root} = this.parts.loss;
+    const [pull, moved] = z === null ? [q, change] : [z, root.applyTranspose(change)];
+    const scale = Math.sqrt(dot(pull, pull)) * Math.sqrt(dot(moved, moved));
+    return scale > 0 && scale < Infinity ? -dot(pull, moved) / scale : null;
   }
 
   /**
@@ -133,9 +140,10 @@ export class LocalModel {
     const {parameters, loss, linearization} = this.parts;
     const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), (solution as DampedGramStep).change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
+        {damping, rows: loss.weighted, parameters, leastTrace: this.leastTrace(), ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
-      return {...result, step: null};
+      const status = result.status === 'flat' && this.gradientNorm() > 0 ? 'noCurvature' : result.status;
+      return {...result, status, step: null};
     }
     const d = this.form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
@@ -195,6 +203,23 @@ export class LocalModel {
     });
   }
 
+  /**
+   * A share of the trace that the curvature of the loss could reach. Where all examples are saturated on the wrong side, cross-entropies pull with full
+   * force and have no curvature left: λ = τ · trace would go to zero with it, and the step to infinity.
+   */
+  private leastTrace(): number {
+    const {loss: {most}, linearization} = this.parts;
+    if (most === undefined || most === null) {
+      return 0;
+    }
+    if (this.isNormal) {
+      return LEAST_CURVATURE * this.normalParts().bound;
+    }
+    let trace = 0;
+    linearization.grams().forEach(gram => most.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
+    return LEAST_CURVATURE * trace;
+  }
+
   /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */
   effectiveDimension(lambda: number): () => number {
     const {damped} = this.problem!;
@@ -244,12 +269,12 @@ export class LocalModel {
   }
 
   private gramOf(momentum: number): DampedProblem<DampedGramStep> {
-    const {linearization, loss: {root, z}} = this.parts;
+    const {linearization, loss: {root, z, q}} = this.parts;
     const previous = momentum === 0 ? null : this.previousChange();
     const extra = this.extraChange();
     const grams = linearization.grams();
     const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
-    return gramProblem({n: this.rows, groups, root, residual: {z}, momentum, factorize: factorizeHere()});
+    return gramProblem({n: this.rows, groups, root, residual: z === null ? {q} : {z}, momentum, factorize: factorizeHere()});
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
@@ -261,12 +286,12 @@ export class LocalModel {
 
   private normalParts(): NormalParts & {readonly extra: Float64Array | null} {
     if (this.normal === null) {
-      const {linearization, extra: e, variables, previous, loss: {q, root}} = this.parts;
+      const {linearization, extra: e, variables, previous, loss: {q, root, most}} = this.parts;
       const last = previous.every(t => t === null) ? null : flatten(previous, variables);
       checkFinite(last === null ? [] : [last], BAD_PREVIOUS);
       const extra = e.every(t => t === null) ? null : flatten(e, variables);
       checkFinite(extra === null ? [] : [extra], BAD_EXTRA);
-      this.normal = {extra, ...this.clock.time('gram', () => formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, last))};
+      this.normal = {extra, ...this.clock.time('gram', () => formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, last, most ?? null))};
     }
     return this.normal;
   }

@@ -17,19 +17,29 @@ export interface NormalParts {
   readonly isFloat32: boolean;
   /** J d_prev (n); null where there is none. */
   readonly previousChange: Float64Array | null;
+  /** Σ_i bound_i |J_i|²; 0 without bounds. */
+  readonly bound: number;
 }
 
 /** Multiply-adds n m² above which products are taken by the backend, in float32: in float64, by loops of our own, they would take half a second or more. */
 const MAX_FLOAT64_PRODUCTS = 2 ** 28;
 
-/** One pass over the rows. */
+/**
+ * One pass over the rows.
+ *
+ * @param bounds of the curvature in each row (n), to be summed up.
+ */
 export function formNormalParts(forEachRows: ForEachRows, n: number, m: number, root: CurvatureRoot, q: Float64Array,
-    previous: Float64Array | null): NormalParts {
+    previous: Float64Array | null, bounds: Float64Array | null): NormalParts {
   // On the cpu backend a product in float32 is a loop, too.
   const isFloat32 = n * m * m > MAX_FLOAT64_PRODUCTS && getBackend() !== 'cpu';
   const sums = new NormalSums(m, isFloat32 ? productsInFloat32 : undefined);
   const previousChange = previous === null ? null : new Float64Array(n);
+  let bound = 0;
   forEachRows((rows, from, count) => {
+    for (let p = 0; bounds !== null && p < count * m; p++) {
+      bound += bounds[from + Math.floor(p / m)] * rows[p] ** 2;
+    }
     sums.add({n: count, rows, root: count === n ? root : root.part(from, from + count), q: q.subarray(from, from + count)});
     for (let i = 0, p = 0; previous !== null && i < count; i++) {
       let change = 0;
@@ -39,7 +49,7 @@ export function formNormalParts(forEachRows: ForEachRows, n: number, m: number, 
       previousChange![from + i] = change;
     }
   });
-  return {matrix: sums.matrix, gradient: sums.gradient, isFloat32, previousChange};
+  return {matrix: sums.matrix, gradient: sums.gradient, isFloat32, previousChange, bound};
 }
 
 const productsInFloat32: Products = (columns, m, n) => tidy(() => {

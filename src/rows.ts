@@ -1,14 +1,15 @@
-import {sub} from '@tensorflow/tfjs-core';
+import {add, neg, sub, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {attemptsFor, dataOf} from './attempts';
 import type {Attempt} from './attempts';
-import {NotSquares, readLossHead} from './capture/loss_head';
+import {readLossHead, UnknownTerm} from './capture/loss_head';
 import type {LossHead} from './capture/loss_head';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
 import {findDependence} from './jacobian/analysis';
 import type {Dependence} from './jacobian/analysis';
+import {sumTo} from './jacobian/cotangents';
 import type {Plan, RowBlock} from './jacobian/plan';
 
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
@@ -17,6 +18,8 @@ export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leav
 export interface Rows {
   readonly dependence: Dependence;
   readonly head: LossHead;
+  /** The blocks of rows: those of `head.squares`, then those of each of `head.losses`. */
+  readonly blocks: readonly RowBlock[];
   /** Number of rows n. */
   readonly count: number;
   /** One in `fit`; in a custom loop one for each number of examples that terms of the loss have. */
@@ -25,8 +28,8 @@ export interface Rows {
 
 /** Terms of the loss with as many examples each. The rows of a step are ordered (group, example, component). */
 export interface RowGroup {
-  /** Their indices in `head.squares`. */
-  readonly squares: readonly number[];
+  /** Their indices in `Rows.blocks`, ascending. */
+  readonly blocks: readonly number[];
   /** Number of their rows. */
   readonly count: number;
   /** Examples B: in a custom loop the size of the leading axis, 1 for scalars. */
@@ -38,7 +41,7 @@ export interface RowGroup {
 /**
  * Finds the rows of a traced loss.
  *
- * @throws when the loss does not depend on a trained variable, is not a sum of squares, or
+ * @throws when the loss does not depend on a trained variable, is no function of outputs, or
  * couples the examples of a batch in `fit`.
  */
 export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
@@ -48,77 +51,126 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
         'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
   }
   const head = readHead(trace, dependence, step);
-  const blocks = head.squares.map(square => square.block);
+  const blocks = [...head.squares.map(square => square.block), ...head.losses.flatMap(loss => loss.blocks)];
   const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError(NO_ROWS);
   }
-  const groups = groupRows(trace, head, step).map(({squares, examples}) => {
-    const own = squares.map(i => blocks[i]);
-    return {squares, examples, count: countRows(trace, own), attempts: attemptsFor(trace, dependence, own, examples, step)};
+  const groups = groupRows(trace, blocks, step).map(({blocks: indices, examples}) => {
+    const own = indices.map(i => blocks[i]);
+    return {blocks: indices, examples, count: countRows(trace, own), attempts: attemptsFor(trace, dependence, own, examples, step)};
   });
-  return {dependence, head, count, groups};
+  return {dependence, head, blocks, count, groups};
 }
 
 const countRows = (trace: Trace, blocks: readonly RowBlock[]): number =>
   blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
 
 /** In `fit` all rows belong to one batch; in a custom loop terms of one leading size do. */
-function groupRows(trace: Trace, head: LossHead, step: TrainStep | null): Array<Pick<RowGroup, 'squares' | 'examples'>> {
+function groupRows(trace: Trace, blocks: readonly RowBlock[], step: TrainStep | null): Array<Pick<RowGroup, 'blocks' | 'examples'>> {
   if (step !== null) {
-    return [{squares: [...head.squares.keys()], examples: step.inputs[0].shape[0]}];
+    return [{blocks: [...blocks.keys()], examples: step.inputs[0].shape[0]}];
   }
   const bySize = new Map<number, number[]>();
-  head.squares.forEach(({block}, i) => {
-    const {shape, size} = trace.values[block.value];
+  blocks.forEach(({value}, i) => {
+    const {shape, size} = trace.values[value];
     const examples = shape[0] ?? 1;
     if (size > 0) {
       bySize.set(examples, [...bySize.get(examples) ?? [], i]);
     }
   });
-  return [...bySize].map(([examples, squares]) => ({squares, examples}));
+  return [...bySize].map(([examples, indices]) => ({blocks: indices, examples}));
 }
 
 function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
   const data = step === null ? null : dataOf(step);
   const isData = (value: number): boolean => data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
+  const names = step === null ? [] : lossNames(step.model.loss);
+  const refused = names.find(name => REFUSED.has(name));
+  if (refused !== undefined) {
+    throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and without curvature along them. Normalise the outputs in ` +
+        "the model and use 'meanSquaredError', which has the same minimum, or use another optimizer.");
+  }
   try {
     return readLossHead(trace, dependence, isData);
   } catch (error) {
-    if (!(error instanceof NotSquares)) {
+    if (!(error instanceof UnknownTerm)) {
       throw error;
     }
-    const name = typeof step?.model.loss === 'string' ? `the loss '${step.model.loss}'` : 'the loss';
-    throw ggnError(`${name} is not a mean or sum of squares: its term '${error.kernel}' is no square, and no regularizer of a single variable. ` +
-        `This version trains with 'meanSquaredError' in compile(), with tf.losses.meanSquaredError, and in custom loops with ` +
-        `losses such as pred.sub(y).square().mean(); regularizers may be added. Use one of these, or another optimizer.`);
+    const name = names.length === 1 ? `the loss '${names[0]}'` : 'the loss';
+    throw ggnError(`${name} has a term '${error.kernel}' that is no square, no regularizer of a single variable, and no function of ` +
+        'outputs of the network with data and constants only: a trained variable enters behind the outputs, or the term is linear in them. ' +
+        'Losses by name, tf.losses and losses of your own train where all variables are in front of the outputs; residuals of any kind train with ' +
+        'leastSquares(). Use one of these, or another optimizer.');
   }
 }
 
-/** Residual rows r and their weights w, in the order (group, example, component). */
-export function readResiduals(trace: Trace, {head, groups}: Rows, plans: readonly Plan[]): {residual: Float64Array; weight: Float64Array} {
-  const n = plans.reduce((count, plan) => count + plan.analysis.batch * plan.components, 0);
-  const residual = new Float64Array(n);
-  const weight = new Float64Array(n);
+/** Losses of tfjs-layers without a step. */
+const REFUSED = new Set(['cosineProximity', 'cosine']);
+
+/** The losses that a model was compiled with by name: one, one for each output, or by name of the output. */
+function lossNames(loss: unknown): string[] {
+  const all: unknown[] = typeof loss === 'string' ? [loss] : typeof loss === 'object' && loss !== null ? Object.values(loss) : [];
+  return [...new Set(all.filter((name): name is string => typeof name === 'string'))];
+}
+
+/** Where the rows of each block are: row of entry i of block b is `rowOf(b, i)`, in the order (group, example, component). */
+export function placeRows({groups}: Pick<Rows, 'groups'>, plans: readonly Plan[]): {readonly n: number; rowOf(block: number, i: number): number} {
+  const places = new Map<number, {readonly from: number; readonly width: number; readonly components: number}>();
   let first = 0;
-  groups.forEach(({squares}, g) => {
+  groups.forEach(({blocks}, g) => {
     const {analysis, components, perExample} = plans[g];
     let from = first;
-    squares.forEach((index, b) => {
-      const square = head.squares[index];
-      const values = rowTensor(trace, square.block, value => trace.values[value]).dataSync();
-      const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
-      for (let i = 0; i < values.length; i++) {
-        const row = from + Math.floor(i / perExample[b]) * components + i % perExample[b];
-        weight[row] = weights === null ? square.weight as number : weights[i];
-        // What a mask leaves out may be anything, also not a number.
-        residual[row] = weight[row] === 0 ? 0 : values[i];
-      }
+    blocks.forEach((block, b) => {
+      places.set(block, {from, width: perExample[b], components});
       from += perExample[b];
     });
     first += analysis.batch * components;
   });
+  return {n: first, rowOf: (block, i) => {
+    const {from, width, components} = places.get(block)!;
+    return from + Math.floor(i / width) * components + i % width;
+  }};
+}
+
+/** Residual rows r and their weights w, in the order (group, example, component); 0 for rows that are no squares. */
+export function readResiduals(trace: Trace, rows: Rows, plans: readonly Plan[]): {residual: Float64Array; weight: Float64Array} {
+  const {n, rowOf} = placeRows(rows, plans);
+  const residual = new Float64Array(n);
+  const weight = new Float64Array(n);
+  rows.head.squares.forEach((square, b) => {
+    const values = rowTensor(trace, square.block, value => trace.values[value]).dataSync();
+    const weights = typeof square.weight === 'number' ? null : square.weight.dataSync();
+    for (let i = 0; i < values.length; i++) {
+      const row = rowOf(b, i);
+      weight[row] = weights === null ? square.weight as number : weights[i];
+      // What a mask leaves out may be anything, also not a number.
+      residual[row] = weight[row] === 0 ? 0 : values[i];
+    }
+  });
   return {residual, weight};
+}
+
+/** A vector of the rows as cotangents of the values that they are read from: by group, by value index. */
+export function seedsOfRows(trace: Trace, rows: Rows, plans: readonly Plan[], q: Float64Array): Array<Map<number, Tensor>> {
+  const {rowOf} = placeRows(rows, plans);
+  return rows.groups.map(group => {
+    const seeds = new Map<number, Tensor>();
+    const seed = (value: number, cotangent: Tensor): void => void seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, cotangent) : cotangent);
+    for (const b of group.blocks) {
+      const {value, difference} = rows.blocks[b];
+      const {shape, size} = trace.values[value];
+      const cotangent = tensor(Float32Array.from({length: size}, (_, i) => q[rowOf(b, i)]), shape);
+      if (difference === null) {
+        seed(value, cotangent);
+        continue;
+      }
+      for (const [name, input] of trace.nodes[difference].inputs) {
+        seed(input, sumTo(name === 'a' ? cotangent : neg(cotangent), trace.values[input].shape));
+      }
+    }
+    return seeds;
+  });
 }
 
 /** The residuals of a block, of values as they are or as they would be at other weights. */

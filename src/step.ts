@@ -14,12 +14,14 @@ import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {LocalModel} from './local_model';
 import type {Linearization, ModelStep} from './local_model';
-import {squaredError} from './losses/squared_error';
+import {readDerivatives} from './output_derivatives';
+import type {StepDerivatives} from './output_derivatives';
 import type {StepPolicy} from './policy/step_policy';
 import {resolution} from './resolution';
 import type {Resolution} from './resolution';
-import {findRows, readResiduals} from './rows';
+import {findRows, seedsOfRows} from './rows';
 import type {Rows} from './rows';
+import type {CurvatureRoot} from './solve/curvature_root';
 import {chooseScaling, chooseSystem} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
@@ -68,17 +70,13 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
-  const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
-  if (weight.some(w => w < 0)) {
-    throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
-  }
-  const loss = squaredError(residual, weight);
-  const linearization = clock.time('linearize', () =>
-    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size)));
+  const loss = clock.time('gram', () => readDerivatives(trace, rows, plans));
+  const linearization = clock.time('linearize', () => withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
   const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
-  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables), solver, scaling}, clock);
+  const value = trace.values[trace.result].dataSync()[0];
+  const model = new LocalModel({variables, parameters, rhos, linearization, loss, value, extra, previous: settings.previous(variables), solver, scaling}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
   settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
@@ -92,7 +90,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     return decrease <= rounding ? 0 : decrease;
   };
   return {variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
-    rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
+    rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
   }};
 }
 
@@ -118,7 +116,7 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
       const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
       const used = {...settings, damping, lambda, attempts};
       if (step === null) {
-        if (status !== 'flat') {
+        if (status !== 'flat' && status !== 'noCurvature') {
           policy.raise(damping);
         }
         return {...used, isJudged: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
@@ -198,19 +196,41 @@ function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | n
   return dependence.variables.map((_, v) => gradients.get(v) ?? null);
 }
 
+/** The part of the gradient of the rows that flows through frozen statistics, by variable; null where none are frozen. */
+function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}: StepDerivatives): Array<Tensor | null> | null {
+  if (plans.every(plan => plan.analysis.frozen.size === 0)) {
+    return null;
+  }
+  // Squares are what the trace says. Behind a softmax its kernels clip, and q does not.
+  return gradientThroughStatistics(trace, rows.dependence, plans, rows.head.losses.length === 0 ? null : seedsOfRows(trace, rows, plans, q));
+}
+
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
-function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, residual: Float64Array, z: Float64Array,
-    groupOf: readonly number[], sizes: readonly number[]): Linearization {
-  const size = z.reduce((sum, x) => sum + x * x, 0);
-  if (f === null || size === 0) {
+function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, {q, z, root}: StepDerivatives, groupOf: readonly number[],
+    sizes: readonly number[]): Linearization {
+  const u = directionOf(q, z, root);
+  if (f === null || u === null) {
     return checked;
   }
   if (f.some(t => t !== null && !Number.isFinite(sum(t).dataSync()[0]))) {
     throw ggnError('the gradient through a statistic of the batch is not finite. No step was taken.');
   }
-  // S⁻ᵀz is the residual; what has no weight is 0 in it.
-  const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f, sizes);
+  const jacobian = new StatisticsJacobian(checked.jacobian, u, f, sizes);
   let known: readonly Float64Array[] | null = null;
   return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
     visit(jacobian.dense(dense, from), from, count))};
+}
+
+/** u with uᵀq = 1: S⁻ᵀz / |z|², or q / |q|² where there is no z; null where the rows pull at nothing. */
+function directionOf(q: Float64Array, z: Float64Array | null, root: CurvatureRoot): Float64Array | null {
+  const pull = z ?? q;
+  const size = pull.reduce((sum, x) => sum + x * x, 0);
+  if (size === 0) {
+    return null;
+  }
+  if (z === null) {
+    return q.map(x => x / size);
+  }
+  const s = root.applyTranspose(new Float64Array(q.length).fill(1));  // squares alone: S is diagonal, and what has no weight is 0 in z
+  return z.map((x, i) => x === 0 ? 0 : x / (s[i] * size));
 }

@@ -1,3 +1,4 @@
+import type {Curvature} from './losses/output_loss';
 import type {PolicyName} from './policy/step_policy';
 import type {SolveStatus} from './solve/damped_step';
 import type {Scaling} from './solve/scaling';
@@ -50,7 +51,8 @@ export interface StepReport {
   readonly attempts: number;
   /**
    * -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, by the rows of this batch, should have been longer (above 0) or
-   * shorter (below 0). null on the first step, and where the policy does not ask.
+   * shorter (below 0). With q for z and J d_prev for SᵀJ d_prev where the loss is no sum of squares. null on the first step, and where the policy does not
+   * ask.
    */
   readonly agreement: number | null;
   /**
@@ -58,6 +60,8 @@ export interface StepReport {
    * - `'raised'`: taken, with more damping than asked, since float32 does not resolve less.
    * - `'rejected'`: not taken; no attempt decreased the loss.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
+   * - `'noCurvature'`: not taken; the gradient is not zero, but the loss has no curvature in any row (it is linear or concave in the outputs), so
+   *   that no step follows from it.
    * - `'breakdown'`: not taken; the Gram matrix could not be factored with any damping tried.
    * - `'precision'`: not taken; the step could not be computed accurately in float32. Use more damping.
    */
@@ -72,6 +76,17 @@ export interface StepReport {
    *   gradient exact, what flows through the statistics included.
    */
   readonly jacobian: 'batch' | 'rowByRow' | 'frozenStatistics';
+  /**
+   * The curvature H of the loss in the rows:
+   *
+   * - `'exact'`: its second derivative. Squares of any residuals, cross-entropies, and other functions of outputs that are convex there.
+   * - `'projected'`: its second derivative with the negative part left out; the loss is not convex in the outputs at this point.
+   * - `'majorized'`: for some residuals r, |l'(r)| / max(|r|, δ) with δ = 0.1 · mean |r|, since the second derivative vanishes (absolute error,
+   *   hinges, the tails of Huber's loss): iteratively reweighted least squares. The others have the exact or projected one.
+   *
+   * The gradient is exact in each case.
+   */
+  readonly curvature: Curvature;
   /** Milliseconds spent in each part of the step. */
   readonly milliseconds: {
     readonly capture: number;

@@ -5,6 +5,7 @@ import {replayAll} from './capture/replay';
 import type {Trace} from './capture/trace';
 import {rowTensor} from './rows';
 import type {Rows} from './rows';
+import {decreaseInClosedForm} from './output_derivatives';
 
 /**
  * What a step would decrease the loss by: L(w) - L(w + s), by running the recorded kernels of f() again with the moved weights in the place of the
@@ -14,7 +15,8 @@ import type {Rows} from './rows';
  *
  *     Σ w_i (r_i - r̃_i)(r_i + r̃_i)        r at the weights, r̃ at the moved ones
  *
- * since near convergence a loss in float32 no longer tells two steps apart. What is no square (L1, norms) enters as the difference of its values.
+ * since near convergence a loss in float32 no longer tells two steps apart. Cross-entropies are taken from their logits in float64, so that clipping
+ * does not hide a step. What is no square (L1, norms, other functions of outputs) enters as the difference of its values, entry by entry.
  *
  * @param moved the moved weights of each variable.
  * @returns the decrease; NaN where the loss at the moved weights is not finite.
@@ -29,18 +31,26 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
       }
     }
     const squares = [...head.squares, ...head.penalties];
-    const wanted = [...new Set([...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value)])];
+    const wanted = [...new Set([...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value),
+      ...head.losses.flatMap(loss => loss.kind === 'function' ? loss.terms.map(([value]) => value) : [loss.blocks[0].value])])];
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
     let decrease = 0;
     for (const square of squares) {
       decrease += decreaseOfSquares(square, rowTensor(trace, square.block, before), rowTensor(trace, square.block, after));
     }
-    for (const [value, weight] of head.others) {
+    const values: Array<readonly [number, number | Tensor]> = [...head.others];
+    for (const loss of head.losses) {
+      const [{value}] = loss.blocks;
+      decrease += decreaseInClosedForm(loss, before(value).dataSync(), () => after(value).dataSync()) ?? 0;
+      values.push(...loss.kind === 'function' ? loss.terms : []);
+    }
+    for (const [value, weight] of values) {
       const [old, fresh] = [before(value).dataSync(), after(value).dataSync()];
       const weightOf = reader(weight);
       for (let i = 0; i < old.length; i++) {
-        decrease += weightOf(i) * (old[i] - fresh[i]);
+        const w = weightOf(i);
+        decrease += w === 0 ? 0 : w * (old[i] - fresh[i]);
       }
     }
     return decrease;

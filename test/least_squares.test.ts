@@ -160,7 +160,7 @@ test.serial('what is no least-squares problem is refused, and nothing is left be
   tf.dispose([r, complex]);
 });
 
-test.serial('weights that only the step can refuse: negative entries, and what depends on the weights trained', t => {
+test.serial('weights that only the step can refuse: negative entries', t => {
   const w = variable([2, 1], 1);
   const x = noise([3, 2], 2) as tf.Tensor2D;
   const r = (): tf.Tensor => tf.matMul(x, w as tf.Tensor2D);
@@ -168,7 +168,6 @@ test.serial('weights that only the step can refuse: negative entries, and what d
   const {numTensors} = tf.memory();
   t.throws(() => ggn().minimize(() => leastSquares(r(), {weights: tf.tensor2d([1, -1, 1], [3, 1])})), {message: /squares with a negative weight/});
   t.throws(() => ggn().minimize(() => leastSquares(r(), {weights: tf.tensor2d([1, NaN, 1], [3, 1])})), {message: /the loss is NaN/});
-  t.throws(() => ggn().minimize(() => leastSquares(r(), {weights: tf.abs(r())})), {message: /is no square/});
   t.deepEqual(flat([w]), before);
   t.is(tf.memory().numTensors, numTensors);
   tf.dispose([w, x]);

@@ -4,15 +4,21 @@ import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
 import {tfjsCotangents} from '../jacobian/cotangents';
 import type {RowBlock} from '../jacobian/plan';
+import type {OutputLoss} from '../losses/output_loss';
+import {readOutputLosses} from './output_losses';
+import {ProbabilityReader} from './log_probability';
+import type {LogProbability} from './log_probability';
 import type {Trace, TraceNode} from './trace';
 
 /** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
 export type Weight = number | Tensor;
 
-/** The loss as Σ w_i r_i² over rows + Σ ρ_v |v|² + whatever else depends on the weights alone. */
+/** The loss as Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + whatever else depends on the weights alone. */
 export interface LossHead {
   /** Residual rows r and their weights w. */
   readonly squares: readonly WeightedSquare[];
+  /** What depends on data and is no sum of squares. */
+  readonly losses: readonly OutputLoss[];
   /** ρ by index of the variable: L2 regularizers. */
   readonly ridge: ReadonlyMap<number, number>;
   /** Cotangents that give, by a reverse sweep, the gradient of everything that is not a row (ridge included). */
@@ -29,8 +35,15 @@ export interface WeightedSquare {
   readonly weight: Weight;
 }
 
-/** Thrown (as a value of `kernel`) when a term of the loss is neither a square nor a regularizer. */
-export class NotSquares extends Error {
+/** A term of the loss that is no square: weight times a value, or times log p of some logits. */
+export interface OtherTerm {
+  readonly value: number;
+  readonly weight: Weight;
+  readonly log: LogProbability | null;
+}
+
+/** Thrown when a term of the loss (made by `kernel`) is no square, no function of outputs without variables behind them, and no regularizer. */
+export class UnknownTerm extends Error {
   constructor(readonly kernel: string) {
     super(kernel);
   }
@@ -42,16 +55,19 @@ export class NotSquares extends Error {
  * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
  *
  * Regularizers are the squares of single variables (of w, or beside data of w - c with a number c), whose curvature
- * is constant, and other functions of one variable that no data reach. Every other square is rows, boundary points included.
+ * is constant, and other functions of one variable that no data reach. Every other square is rows, boundary points included. What else depends on
+ * data are functions of outputs, see `output_losses.ts`.
  *
  * @param isData whether a value that f() only read holds data.
- * @throws NotSquares for a term that is neither.
+ * @throws UnknownTerm for a term that is none of these.
  */
 export function readLossHead(trace: Trace, dependence: Dependence, isData: (value: number) => boolean): LossHead {
   return new HeadReader(trace, dependence, isData).read();
 }
 
 interface Square {
+  /** Value that holds the squares. */
+  readonly value: number;
   readonly block: RowBlock;
   /** Values whose squares (or the square of whose difference) it is: equal for equal squares. */
   readonly of: readonly number[];
@@ -60,40 +76,77 @@ interface Square {
 
 class HeadReader {
   private readonly squares = new Map<string, Square>();
-  private readonly others: Array<readonly [number, Weight]> = [];
+  private readonly terms = new Map<number, OtherTerm>();
+  private readonly probabilities: ProbabilityReader;
+  private readonly bent: ReadonlySet<number>;
   private besideData: boolean | null = null;
 
   constructor(private readonly trace: Trace, private readonly dependence: Dependence,
-      private readonly isData: (value: number) => boolean) {}
+      private readonly isData: (value: number) => boolean) {
+    this.probabilities = new ProbabilityReader(trace, dependence);
+    this.bent = this.findBent();
+  }
 
   read(): LossHead {
     this.walk(this.trace.result, 1);
     const all = [...this.squares.values()];
+    const terms = [...this.terms.values()];
+    let others = terms.filter(({value}) => this.isFunctionOfOneVariable(value));
+    let strangers = terms.filter(term => !others.includes(term));
     let rows = all.filter(square => this.ridgeVariable(square) === null);
-    if (rows.length === 0) {
-      // Nothing but squares of variables in the loss: then they are what is to be fitted.
+    if (rows.length === 0 && strangers.length === 0) {
+      // Nothing but functions of variables in the loss: then they are what is to be fitted, the squares before all.
       rows = all;
+      [strangers, others] = all.length === 0 ? [others, []] : [[], others];
     }
-    const stranger = this.others.find(([value]) => !this.isFunctionOfOneVariable(value));
-    if (stranger !== undefined || rows.length === 0) {
-      throw new NotSquares(this.kernelOf(stranger?.[0] ?? this.trace.result));
+    const {losses, taken, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows, (weight, value) => this.asTensor(weight, value));
+    if (unknown !== null || rows.length + losses.length === 0) {
+      throw new UnknownTerm(this.kernelOf(unknown ?? this.trace.result));
     }
+    const penalties = all.filter(square => !rows.includes(square));
+    rows = rows.filter(square => !taken.includes(square));
     const ridge = new Map<number, number>();
     const extra = new Map<number, Tensor>();
     const addExtra = (value: number, seed: Tensor): void => {
       extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
     };
-    const penalties = all.filter(square => !rows.includes(square));
     for (const square of penalties) {
       const variable = this.ridgeVariable(square)!;
       ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
       addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
         mul(this.trace.values[square.block.value], 2 * (square.weight as number)));
     }
-    for (const [value, weight] of this.others) {
+    for (const {value, weight} of others) {
       addExtra(value, this.asTensor(weight, value));
     }
-    return {squares: rows.map(({block, weight}) => ({block, weight})), ridge, extra, penalties, others: this.others};
+    return {squares: rows.map(({block, weight}) => ({block, weight})), losses, ridge, extra, penalties,
+      others: others.map(({value, weight}) => [value, weight] as const)};
+  }
+
+  /** Values that the loss is not an affine function of. */
+  private findBent(): Set<number> {
+    const {trace, dependence: {dependent}} = this;
+    const needed = upstream(trace, [trace.result]);
+    const bent = new Set<number>();
+    for (let i = trace.nodes.length - 1; i >= 0; i--) {
+      const node = trace.nodes[i];
+      if (node.outputs.some(output => needed.has(output) && dependent[output])) {
+        const active = node.inputs.filter(([, input]) => dependent[input]);
+        if (node.outputs.some(output => bent.has(output)) || !this.isLinear(node, active.length)) {
+          active.forEach(([, input]) => bent.add(input));
+        }
+      }
+    }
+    return bent;
+  }
+
+  private addTerm(value: number, weight: Weight, log: LogProbability | null = null): void {
+    const known = this.terms.get(value);
+    this.terms.set(value, {value, log, weight: known === undefined ? weight : this.sumOf(known.weight, weight, value)});
+  }
+
+  private sumOf(a: Weight, b: Weight, value: number): Weight {
+    return typeof a === 'number' && typeof b === 'number' ? a + b : add(this.asTensor(a, value), this.asTensor(b, value));
   }
 
   private walk(value: number, weight: Weight): void {
@@ -102,7 +155,7 @@ class HeadReader {
     }
     const node = this.nodeOf(value);
     if (node === null) {
-      this.others.push([value, weight]);
+      this.addTerm(value, weight);
       return;
     }
     const square = this.squareOf(node, value);
@@ -110,16 +163,19 @@ class HeadReader {
       const key = square.of.join();
       const known = this.squares.get(key);
       if (known === undefined) {
-        this.squares.set(key, {...square, weight});
+        this.squares.set(key, {...square, value, weight});
       } else {
-        known.weight = typeof known.weight === 'number' && typeof weight === 'number' ? known.weight + weight :
-            add(this.asTensor(known.weight, value), this.asTensor(weight, value));
+        known.weight = this.sumOf(known.weight, weight, value);
       }
       return;
     }
+    const logits = this.probabilities.logSoftmax(node);
+    const log: LogProbability | null = logits === null ? this.probabilities.logProbability(node) :
+      {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
     const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
-    if (!this.isLinear(node, active.length)) {
-      this.others.push([value, weight]);
+    // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
+    if (log !== null || !this.isLinear(node, active.length) || (this.bent.has(value) && !this.isFunctionOfOneVariable(value))) {
+      this.addTerm(value, weight, log);
       return;
     }
     for (const [name, input] of active) {
@@ -127,7 +183,7 @@ class HeadReader {
     }
   }
 
-  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight'> | null {
+  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight' | 'value'> | null {
     const [first, second] = node.inputs.map(([, input]) => input);
     switch (node.kernel) {
       case 'Square':

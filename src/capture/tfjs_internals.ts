@@ -113,6 +113,8 @@ export interface OpenModel {
   readonly outputs: readonly unknown[];
   readonly layers: ReadonlyArray<{name: string; getClassName(): string}>;
   readonly loss: unknown;
+  /** One for each output, as `compile` found them. */
+  lossFunctions?: ReadonlyArray<(target: Tensor, output: Tensor) => Tensor>;
   optimizer_?: Optimizer;
   readonly isTraining?: boolean;
   readonly history?: {readonly params?: {readonly samples?: number | null; readonly batchSize?: number | null; readonly steps?: number | null}};

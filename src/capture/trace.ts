@@ -47,6 +47,8 @@ export class Trace {
   readonly derivatives = new Map<number, number>();
   /** Index of the value that f() returned; -1 until it has. */
   result = -1;
+  /** In `fit`, value indices of the outputs of the model that its losses were asked for. */
+  readonly outputs: number[] = [];
   /** By value index, the tensors of f() themselves: only to find what it kept when a step fails. */
   readonly originals: Tensor[] = [];
   private readonly overwritten = new Map<number, OverwrittenVariable>();

@@ -19,14 +19,16 @@ export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose
  * statistics, held constant one in the other, then from all of them at once to the variables.
  *
  * @param plans by group of rows, which may differ in what is frozen.
+ * @param rowSeeds by group: q as cotangents of the rows, where it is not what the kernels behind the rows say.
  */
-export function gradientThroughStatistics(trace: Trace, dependence: Dependence, plans: readonly Plan[]): Array<Tensor | null> | null {
+export function gradientThroughStatistics(trace: Trace, dependence: Dependence, plans: readonly Plan[],
+    rowSeeds: ReadonlyArray<ReadonlyMap<number, Tensor>> | null = null): Array<Tensor | null> | null {
   if (plans.every(plan => plan.analysis.frozen.size === 0)) {
     return null;
   }
   const {dependent, variableOf, variables} = dependence;
   const seeds = new Map<number, Tensor>();
-  for (const [value, cotangent] of plans.flatMap(plan => frozenCotangents(trace, dependence, plan))) {
+  for (const [value, cotangent] of plans.flatMap((plan, g) => frozenCotangents(trace, dependence, plan, rowSeeds?.[g] ?? null))) {
     const known = seeds.get(value);
     seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
   }
@@ -35,16 +37,17 @@ export function gradientThroughStatistics(trace: Trace, dependence: Dependence, 
 }
 
 /** The derivative of the loss, through these rows, in every statistic that is frozen for them, the others held constant. */
-function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {frozen}, blocks}: Plan): Array<[number, Tensor]> {
+function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {frozen}, blocks}: Plan,
+    rowSeeds: ReadonlyMap<number, Tensor> | null): Array<[number, Tensor]> {
   if (frozen.size === 0) {
     return [];
   }
   const rows = blocks.map(block => block.value);
   const behind = downstream(trace, frozen);
-  const [before, after] = [upstream(trace, rows), downstream(trace, new Set(rows))];
+  const [before, after] = [upstream(trace, rows), rowSeeds === null ? downstream(trace, new Set(rows)) : new Set<number>()];
   const nodes = trace.nodes.filter(node => !node.outputs.some(output => frozen.has(output)) &&
       node.outputs.some(output => before.has(output) || after.has(output)));
-  const cotangents = sweepBack(trace.values, nodes, new Map([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
+  const cotangents = sweepBack(trace.values, nodes, rowSeeds ?? new Map<number, Tensor>([[trace.result, scalar(1)]]), value => behind.has(value) && dependent[value],
       pullByRules);
   return [...cotangents].filter(([value]) => frozen.has(value));
 }

@@ -7,10 +7,12 @@ export interface OutputDerivatives {
   readonly q: Float64Array;
   /** S with d²L/dr² = S Sᵀ. */
   readonly root: CurvatureRoot;
-  /** z with q = S z. */
-  readonly z: Float64Array;
+  /** z with q = S z; null where S has no tame inverse, as behind a softmax. */
+  readonly z: Float64Array | null;
   /** Rows of weight above zero. */
   readonly weighted: number;
+  /** By row, what the curvature can reach where it goes to zero far from a minimum (cross-entropies, a quarter of the weight); null where it does not. */
+  readonly most?: Float64Array | null;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface OutputDerivatives {
  * For a mean over n residuals w = 1/n, S = sqrt(2/n) I: the paper's (JJᵀ + αI)⁻¹(f - y) has α = λ n/2
  * (Cai et al., arXiv 1905.11675, which sums ½ r²).
  */
-export function squaredError(residual: Float64Array, weight: Float64Array): OutputDerivatives {
+export function squaredError(residual: Float64Array, weight: Float64Array): OutputDerivatives & {readonly z: Float64Array} {
   const q = new Float64Array(residual.length);
   const z = new Float64Array(residual.length);
   const s = new Float64Array(residual.length);

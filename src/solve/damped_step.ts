@@ -55,8 +55,9 @@ export const MAX_ATTEMPTS = 8;
  * - `precision`: the last step still did not change the outputs as predicted. Raise the damping.
  * - `flat`: no output depends on a weight and nothing else can move one, so there is no step. Look for dead units, or for a batch
  *   whose weights are all 0.
+ * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output, so there is no scale for λ and no step.
  */
-export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat';
+export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat' | 'noCurvature';
 
 export interface DampedStepOptions<S extends Solution> {
   /** τ, relative damping. */
@@ -65,6 +66,8 @@ export interface DampedStepOptions<S extends Solution> {
   readonly rows: number;
   /** m of min(n, m): trainable parameters. */
   readonly parameters: number;
+  /** What counts as the trace where it is less; by default 0. */
+  readonly leastTrace?: number;
   /** Whether J d, computed from the step itself, agrees with what the solution predicts. */
   readonly verify?: (solution: S) => boolean;
 }
@@ -95,7 +98,8 @@ export interface DampedStepResult<S extends Solution> {
  */
 export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
-  const unit = problem.trace === 0 ? 2 * problem.rho : problem.scaling === 'marquardt' ? 1 : relativeDamping(1, problem.trace, rows, parameters);
+  const trace = Math.max(problem.trace, options.leastTrace ?? 0);
+  const unit = trace === 0 ? 2 * problem.rho : problem.scaling === 'marquardt' ? 1 : relativeDamping(1, trace, rows, parameters);
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }

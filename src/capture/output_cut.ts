@@ -1,0 +1,164 @@
+import {upstream} from '../jacobian/analysis';
+import type {Dependence} from '../jacobian/analysis';
+import type {Trace, TraceNode} from './trace';
+
+/** Where the network ends and the loss begins, for some terms of a loss. */
+export interface OutputCut {
+  /** The outputs f, by value index: the terms are functions of them, of data and of constants. */
+  readonly outputs: readonly number[];
+  /** Whether they are residuals: values that the loss takes the size of. */
+  readonly isResidual: boolean;
+}
+
+/** Kernels whose one dependent input is what the loss takes the size of: |u|, max(0, u). */
+const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
+
+/**
+ * Finds the outputs that terms of a loss are functions of:
+ *
+ * - the outputs of the model, where they are known (`fit`); else the last values behind which no variable enters, which are the outputs of the last
+ *   kernels that join a variable with data, such as the logits behind a bias;
+ * - from there on to residuals, where all paths to the terms go through one: the difference of a value and data of its shape, or what |u| and max(0, u)
+ *   are taken of.
+ */
+export class CutFinder {
+  /** @param known the outputs of the model, or null. */
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly known: readonly number[] | null) {}
+
+  /** The outputs that one term is a function of; null where there are none, as a variable enters behind them. */
+  outputsOf(term: number): number[] | null {
+    return this.known !== null ? this.reachedFrom([term], this.known) : this.lastOutputs(term);
+  }
+
+  /** The cut for terms that share outputs. */
+  refine(outputs: readonly number[], terms: readonly number[]): OutputCut {
+    const {trace} = this;
+    const between = this.between(outputs, terms);
+    const leading = trace.values[outputs[0]].shape[0];
+    const candidates = new Set<number>();
+    for (const node of between) {
+      for (const value of this.residualsAt(node)) {
+        if (trace.values[value].shape[0] === leading) {
+          candidates.add(value);
+        }
+      }
+    }
+    // The last one: the closest to the loss.
+    const found = [...candidates].sort((a, b) => trace.producer[b] - trace.producer[a]).find(value => this.reachedFrom(terms, [value]) !== null);
+    return found === undefined ? {outputs, isResidual: false} : {outputs: [found], isResidual: true};
+  }
+
+  /** Those of some values that terms are made of, where nothing but them, data and constants makes the terms; else null. */
+  reachedFrom(terms: readonly number[], values: readonly number[]): number[] | null {
+    const stops = new Set(values);
+    const reached = new Set<number>();
+    const seen = new Set<number>();
+    const open = [...terms];
+    while (open.length > 0) {
+      const value = open.pop()!;
+      if (seen.has(value) || !this.dependence.dependent[value]) {
+        continue;
+      }
+      seen.add(value);
+      if (stops.has(value)) {
+        reached.add(value);
+        continue;
+      }
+      const node = this.nodeOf(value);
+      if (node === null) {
+        return null;
+      }
+      open.push(...node.inputs.map(([, input]) => input));
+    }
+    return reached.size === 0 ? null : [...reached].sort((a, b) => a - b);
+  }
+
+  /** The nodes between outputs and terms, in order. */
+  between(outputs: readonly number[], terms: readonly number[]): TraceNode[] {
+    const {trace, dependence: {dependent}} = this;
+    const stops = new Set(outputs);
+    const needed = upstream(trace, terms, stops);
+    return trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output] && !stops.has(output)));
+  }
+
+  /** Inputs and outputs of a node that are residuals. */
+  private residualsAt(node: TraceNode): number[] {
+    const {dependent} = this.dependence;
+    const active = node.inputs.filter(([, value]) => dependent[value]).map(([, value]) => value);
+    if (active.length !== 1) {
+      return [];
+    }
+    const [output] = node.outputs;
+    const shapeOf = (value: number): string => this.trace.values[value].shape.join();
+    return SIZES.has(node.kernel) ? active : node.kernel === 'Sub' && shapeOf(output) === shapeOf(active[0]) ? [output] : [];
+  }
+
+  private lastOutputs(term: number): number[] | null {
+    const {trace, dependence: {dependent}} = this;
+    const needed = upstream(trace, [term]);
+    const mixed = this.mixed(needed, this.examplesOf(term));
+    const nodes = trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
+    // Values behind which a variable still enters: what a joining kernel takes, and all before.
+    const early = new Set<number>();
+    for (let i = nodes.length - 1; i >= 0; i--) {
+      const node = nodes[i];
+      if (this.isJoin(node, mixed) || node.outputs.some(output => early.has(output))) {
+        node.inputs.forEach(([, value]) => early.add(value));
+      }
+    }
+    // The first values that are not among them, on every path back from the term.
+    const first = nodes.filter(node => this.isJoin(node, mixed) || node.inputs.some(([, value]) => early.has(value) && mixed[value]))
+        .flatMap(node => node.outputs).filter(value => !early.has(value) && mixed[value]);
+    return first.length === 0 ? this.variablesThemselves(term) : this.reachedFrom([term], first);
+  }
+
+  /** Curves without a network: y = f(a, b) of scalars. Then the variables are what a residual may be found behind. */
+  private variablesThemselves(term: number): number[] | null {
+    const outputs = [...upstream(this.trace, [term])].filter(value => this.dependence.variableOf.has(value));
+    return this.refine(outputs, [term]).isResidual ? outputs : null;
+  }
+
+  private isJoin(node: TraceNode, mixed: readonly boolean[]): boolean {
+    const {dependent} = this.dependence;
+    return node.outputs.some(output => mixed[output]) && node.inputs.some(([, value]) => dependent[value] && !mixed[value]);
+  }
+
+  /** By value index: whether variables and examples have met in a value. */
+  private mixed(needed: ReadonlySet<number>, examples: number): boolean[] {
+    const {trace, dependence: {dependent}} = this;
+    const isData = trace.values.map((value, i) => needed.has(i) && trace.producer[i] === -1 && !dependent[i] && value.size > 0 &&
+        (examples > 1 ? value.shape[0] === examples : value.size > 1));
+    const mixed = trace.values.map(() => false);
+    for (const node of trace.nodes) {
+      if (!node.outputs.some(output => needed.has(output))) {
+        continue;
+      }
+      const hasData = node.inputs.some(([, value]) => isData[value]);
+      const isMixed = node.inputs.some(([, value]) => mixed[value]) ||
+          (hasData && node.inputs.some(([, value]) => dependent[value]));
+      for (const output of node.outputs) {
+        const {shape} = trace.values[output];
+        isData[output] = !dependent[output] && (hasData || (examples > 1 && shape[0] === examples));
+        mixed[output] = dependent[output] && isMixed;
+      }
+    }
+    return mixed;
+  }
+
+  /** The leading size of a term, or of what it was reduced from: as many examples as the loss has. */
+  private examplesOf(term: number): number {
+    const {trace, dependence: {dependent}} = this;
+    for (let value: number | undefined = term; value !== undefined;) {
+      const {shape, size} = trace.values[value];
+      if (size > 1 && shape[0] > 1) {
+        return shape[0];
+      }
+      value = this.nodeOf(value)?.inputs.map(([, input]) => input).find(input => dependent[input]);
+    }
+    return 1;
+  }
+
+  private nodeOf(value: number): TraceNode | null {
+    return this.trace.nodes[this.trace.producer[value]] ?? null;
+  }
+}

@@ -1,0 +1,77 @@
+import {symmetricEigen} from '../solve/symmetric_eigen';
+import type {Curvature, LossDerivatives} from './output_loss';
+
+type Rooted = Pick<LossDerivatives, 'root' | 'curvature'>;
+
+/** Negative curvature, as a share of the largest, that counts as rounding of float32. */
+const NOISE = 1e-5;
+
+/** A second derivative below this share of the majorizing curvature counts as vanished: the tails of log-cosh from |r| = 5 on. */
+const VANISHED = 2 ** -10;
+
+/** δ of the majorizing curvature, as a share of the mean |r| of the batch. */
+export const LEAST_RESIDUAL = 0.1;
+
+/**
+ * The root of a diagonal curvature h. Negative entries are projected to 0. For residuals r, where h vanishes (absolute error, hinges, the tails of
+ * Huber's loss; negative h counts, too) the majorizing curvature takes its place,
+ *
+ *     h = |l'(r)| / max(|r|, δ)        δ = 0.1 · mean |r|
+ *
+ * that of the parabola which touches l at r and has its minimum at 0: one step of iteratively reweighted least squares. δ keeps residuals that are
+ * almost 0 from holding on to it.
+ *
+ * Source: Holland & Welsch 1977; for l with decreasing l'(r)/r the parabola lies above l (de Leeuw & Lange 2009).
+ *
+ * @param residual null where the outputs are no residuals.
+ */
+export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null): Rooted {
+  const most = h.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
+  let curvature: Curvature = 'exact';
+  const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
+  const diagonal = h.map((x, i) => {
+    if (residual !== null && q[i] !== 0) {
+      const size = Math.max(Math.abs(residual[i]), delta);
+      const majorizing = size === 0 ? 0 : Math.abs(q[i]) / size;
+      if (x < VANISHED * majorizing) {
+        curvature = 'majorized';
+        return Math.sqrt(majorizing);
+      }
+    }
+    if (x < -NOISE * most) {
+      curvature = curvature === 'exact' ? 'projected' : curvature;
+    }
+    return Math.sqrt(Math.max(0, x));
+  });
+  return {root: {diagonal}, curvature};
+}
+
+/** Mean of |r| over the rows that the loss pulls at. */
+function meanSize(residual: Float64Array, q: Float64Array): number {
+  let [sum, count] = [0, 0];
+  residual.forEach((r, i) => {
+    if (q[i] !== 0) {
+      sum += Math.abs(r);
+      count++;
+    }
+  });
+  return count === 0 ? 0 : sum / count;
+}
+
+/** The root V diag(√λ) of symmetric k x k blocks V diag(λ) Vᵀ, one after the other, where negative eigenvalues are projected to 0. */
+export function blockCurvature(blocks: Float64Array, k: number): Rooted {
+  const roots = new Float64Array(blocks.length);
+  let isProjected = false;
+  for (let first = 0; first < blocks.length; first += k * k) {
+    const {values, vectors} = symmetricEigen(blocks.subarray(first, first + k * k), k);
+    const most = values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
+    for (let c = 0; c < k; c++) {
+      isProjected ||= values[c] < -NOISE * most;
+      const root = Math.sqrt(Math.max(0, values[c]));
+      for (let r = 0; r < k; r++) {
+        roots[first + r * k + c] = root * vectors[r * k + c];
+      }
+    }
+  }
+  return {root: {blocks: roots, k}, curvature: isProjected ? 'projected' : 'exact'};
+}

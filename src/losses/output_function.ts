@@ -1,0 +1,192 @@
+import {concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {record} from '../capture/trace';
+import type {Trace, TraceNode} from '../capture/trace';
+import {ggnError} from '../errors';
+import {downstream, passesDerivative, upstream} from '../jacobian/analysis';
+import {pseudoRandom} from '../jacobian/compare';
+import {pullByRules, sweepBack} from '../jacobian/parameter';
+import {blockCurvature, diagonalCurvature} from './curvature';
+import type {FunctionLoss, LossDerivatives} from './output_loss';
+
+/** Outputs of one example that a loss may couple: H is a block of so many rows and columns, from as many products. */
+const MAX_BLOCK = 256;
+
+/** Difference of a Hessian-vector product from what blocks say, relative to the largest entry, that float32 explains. */
+const COUPLED = 1e-3;
+
+/**
+ * Gradient and curvature of any function of outputs f, from the kernels of the trace: q by one reverse sweep from the terms to f, and products H u by
+ * differentiating that sweep, which runs kernels like any other code.
+ *
+ * One product with ones gives the whole H of a loss that works entry by entry; else one for each component, with that component of all examples at once,
+ * gives a block per example. A product with a pseudo-random u then tells whether H is what these products say.
+ *
+ * @param examples B; every output has as many along its leading axis.
+ * @throws for a loss that couples examples, or more than 256 outputs of one, and for derivatives that are not finite.
+ */
+export function outputFunction(trace: Trace, dependent: readonly boolean[], loss: FunctionLoss, examples: number): LossDerivatives {
+  let result: LossDerivatives;
+  tidy(() => {
+    result = new Differentiated(trace, dependent, loss, examples).read();
+  });
+  return result!;
+}
+
+class Differentiated {
+  private readonly outputs: readonly number[];
+  private readonly region: readonly TraceNode[];
+  private readonly isInside: (value: number) => boolean;
+  /** P, entries of all outputs for one example. */
+  private readonly components: number;
+
+  constructor(private readonly trace: Trace, dependent: readonly boolean[], private readonly loss: FunctionLoss, private readonly examples: number) {
+    this.outputs = loss.blocks.map(block => block.value);
+    const behind = downstream(trace, this.outputs);
+    const needed = upstream(trace, loss.terms.map(([value]) => value), new Set(this.outputs));
+    const own = new Set(this.outputs);
+    this.isInside = value => behind.has(value) && dependent[value] && needed.has(value);
+    this.region = trace.nodes.filter(node => node.outputs.some(output => this.isInside(output) && !own.has(output)));
+    this.components = this.outputs.reduce((sum, value) => sum + trace.values[value].size / examples, 0);
+  }
+
+  read(): LossDerivatives {
+    const {trace, examples, components} = this;
+    const {result: gradient, trace: second} = record(recorder => {
+      // Known before the sweep runs, so that it joins them: the values between outputs and loss, of which q is made.
+      const origins = new Map<number, number>();
+      trace.values.forEach((value, v) => this.isInside(v) && origins.set(recorder.indexOf(value), v));
+      const cotangents = this.sweep(new Map(this.seeds()));
+      return {origins, q: this.outputs.map(value => cotangents.get(value) ?? null).map(t => t === null ? null : {t, index: recorder.indexOf(t)})};
+    });
+    try {
+      const q = this.flat(gradient.q.map(entry => entry?.t ?? null));
+      const product = (u: Float32Array): Float64Array =>
+        tidyNumbers(() => this.product(second, gradient.origins, gradient.q.map(entry => entry?.index ?? null), u));
+      const finite = (x: Float64Array, what: string): Float64Array => {
+        if (!x.every(Number.isFinite)) {
+          throw ggnError(`the ${what} of the loss in the outputs of the network is not finite. Check the loss at these outputs ` +
+              '(log and sqrt have no derivative at 0).');
+        }
+        return x;
+      };
+      finite(q, 'derivative');
+      const probe = pseudoRandom(examples * components);
+      const expected = finite(product(probe), 'second derivative');
+      const ones = finite(product(new Float32Array(probe.length).fill(1)), 'second derivative');
+      if (isClose(expected, ones.map((h, i) => h * probe[i]))) {
+        const residual = this.loss.isResidual ? this.flat(this.outputs.map(value => trace.values[value])) : null;
+        return {q, ...diagonalCurvature(ones, q, residual)};
+      }
+      if (components > MAX_BLOCK) {
+        throw ggnError(`the loss couples the ${components} outputs of an example, at most ${MAX_BLOCK} are possible. Write it as a sum over fewer ` +
+            'outputs, or as residuals for leastSquares().');
+      }
+      const blocks = this.blocks(product);
+      if (!isClose(expected, multiply(blocks, components, probe))) {
+        throw ggnError('the loss couples the examples of the batch: its second derivative in the outputs of one example depends on those of ' +
+            'others (a root or a product of means does that). Write the loss as a sum or mean over examples, or give its residuals to leastSquares().');
+      }
+      return {q, ...blockCurvature(blocks, components)};
+    } finally {
+      second.dispose();
+    }
+  }
+
+  private seeds(): Array<[number, Tensor]> {
+    return this.loss.terms.map(([value, weight]) => [value, weight]);
+  }
+
+  private sweep(seeds: ReadonlyMap<number, Tensor>): Map<number, Tensor> {
+    return sweepBack(this.trace.values, this.region, seeds, this.isInside, pullByRules);
+  }
+
+  /** H u: back through the sweep that made q, to the values it was made of, and from these to the outputs. */
+  private product(second: Trace, origins: ReadonlyMap<number, number>, q: ReadonlyArray<number | null>, u: Float32Array): Float64Array {
+    const dependent = second.values.map((_, i) => origins.has(i));
+    for (const node of second.nodes) {
+      if (node.inputs.some(([, value]) => dependent[value])) {
+        node.outputs.forEach(output => dependent[output] ||= passesDerivative(second, node, output));
+      }
+    }
+    const seeds = new Map<number, Tensor>();
+    this.split(u).forEach((part, k) => {
+      const index = q[k];
+      if (index !== null && dependent[index]) {
+        seeds.set(index, seeds.has(index) ? seeds.get(index)!.add(part) : part);
+      }
+    });
+    const found = sweepBack(second.values, second.nodes, seeds, value => dependent[value], pullByRules);
+    const again = new Map<number, Tensor>();
+    origins.forEach((value, index) => found.has(index) && again.set(value, found.get(index)!));
+    const cotangents = this.sweep(again);
+    return this.flat(this.outputs.map(value => cotangents.get(value) ?? null));
+  }
+
+  /** One product for each component: the column of every example's block. Symmetric but for rounding; [B, P, P]. */
+  private blocks(product: (u: Float32Array) => Float64Array): Float64Array {
+    const {examples, components: p} = this;
+    const blocks = new Float64Array(examples * p * p);
+    for (let c = 0; c < p; c++) {
+      const column = product(Float32Array.from({length: examples * p}, (_, i) => i % p === c ? 1 : 0));
+      for (let i = 0; i < column.length; i++) {
+        blocks[i * p + c] = column[i];
+      }
+    }
+    for (let first = 0; first < blocks.length; first += p * p) {
+      for (let r = 0; r < p; r++) {
+        for (let c = 0; c < r; c++) {
+          const [a, b] = [first + r * p + c, first + c * p + r];
+          blocks[a] = blocks[b] = (blocks[a] + blocks[b]) / 2;
+        }
+      }
+    }
+    return blocks;
+  }
+
+  /** Tensors of the shapes of the outputs as one vector, ordered (example, component). */
+  private flat(tensors: ReadonlyArray<Tensor | null>): Float64Array {
+    const parts = tensors.map((t, k) => {
+      const width = this.trace.values[this.outputs[k]].size / this.examples;
+      return t === null ? zeros<Rank.R2>([this.examples, width]) : reshape<Rank.R2>(t, [this.examples, width]);
+    });
+    return Float64Array.from((parts.length === 1 ? parts[0] : concat(parts, 1)).dataSync());
+  }
+
+  /** A vector, ordered (example, component), as tensors of the shapes of the outputs. */
+  private split(u: Float32Array): Tensor[] {
+    const all = tensor(u, [this.examples, this.components]);
+    let from = 0;
+    return this.outputs.map(value => {
+      const {size, shape} = this.trace.values[value];
+      const width = size / this.examples;
+      from += width;
+      return reshape(slice(all, [0, from - width], [this.examples, width]), shape);
+    });
+  }
+}
+
+/** tidy for what is no tensor. */
+function tidyNumbers(run: () => Float64Array): Float64Array {
+  let result: Float64Array;
+  tidy(() => {
+    result = run();
+  });
+  return result!;
+}
+
+function multiply(blocks: Float64Array, k: number, u: ArrayLike<number>): Float64Array {
+  return Float64Array.from({length: u.length}, (_, i) => {
+    const first = i - i % k;
+    let sum = 0;
+    for (let c = 0; c < k; c++) {
+      sum += blocks[i * k + c] * u[first + c];
+    }
+    return sum;
+  });
+}
+
+function isClose(a: Float64Array, b: Float64Array): boolean {
+  const size = a.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  return a.every((x, i) => Math.abs(x - b[i]) <= COUPLED * size);
+}

@@ -1,0 +1,39 @@
+import type {LossDerivatives} from './output_loss';
+
+/**
+ * Binary cross-entropy behind a sigmoid, in its logits f, entry by entry,
+ *
+ *     L = a softplus(f) - y f      q = a σ(f) - y      H = a σ(f)(1 - σ(f))
+ *
+ * with a the weight of an entry and y its target times that weight. Without the clipping of tfjs, as in `softmax_cross_entropy.ts`.
+ */
+export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Array, target: Float64Array): LossDerivatives {
+  const q = new Float64Array(weight.length);
+  const diagonal = new Float64Array(weight.length);
+  let isProjected = false;
+  for (let i = 0; i < weight.length; i++) {
+    const a = weight[i];
+    if (a === 0 && target[i] === 0) {
+      continue;  // what a mask leaves out may be anything, also not a number
+    }
+    const small = Math.exp(-Math.abs(logits[i]));
+    const sigma = logits[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
+    q[i] = a * sigma - target[i];
+    diagonal[i] = Math.sqrt(Math.max(0, a) * small) / (1 + small);
+    isProjected ||= a < 0;
+  }
+  return {q, root: {diagonal}, curvature: isProjected ? 'projected' : 'exact', most: weight.map(a => Math.max(0, a) / 4)};
+}
+
+/** L(f) - L(f̃), in float64. */
+export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<number>, weight: Float64Array, target: Float64Array): number {
+  let decrease = 0;
+  for (let i = 0; i < weight.length; i++) {
+    if (weight[i] !== 0 || target[i] !== 0) {
+      decrease += weight[i] * (softplus(before[i]) - softplus(after[i])) - target[i] * (before[i] - after[i]);
+    }
+  }
+  return decrease;
+}
+
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));

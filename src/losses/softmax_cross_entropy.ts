@@ -1,0 +1,87 @@
+import type {LossDerivatives} from './output_loss';
+
+/**
+ * Cross-entropy behind a softmax, in its logits f: for the K classes of each example, with p = softmax(f) and s = Σ y,
+ *
+ *     L = s·logsumexp(f) - y·f      q = s p - y      H = s (diag p - p pᵀ)      S = √s (diag √p - p √pᵀ)
+ *
+ * where y holds the weights of the loss: means, class and example weights, label smoothing. y need not sum to 1.
+ *
+ * H = S Sᵀ without a division by p, so that classes of probability 0 are nothing special. tfjs clips probabilities at 1e-7, and its gradient
+ * vanishes there (at logits [-40, 0] with class 0 it is [0, 0], where p - y is [-1, 1]): this is the gradient without clipping.
+ *
+ * A negative s (negative weights) has no curvature to be used: H is projected to 0.
+ */
+export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array, classes: number): LossDerivatives {
+  const q = new Float64Array(target.length);
+  const blocks = new Float64Array(target.length * classes);
+  const most = new Float64Array(target.length);
+  const p = new Float64Array(classes);
+  let isProjected = false;
+  for (let first = 0; first < target.length; first += classes) {
+    const s = sumOf(target, first, classes);
+    probabilities(logits, first, p);
+    for (let k = 0; k < classes; k++) {
+      // What a mask leaves out may be anything, also not a number.
+      q[first + k] = s === 0 && target[first + k] === 0 ? 0 : s * p[k] - target[first + k];
+    }
+    isProjected ||= s < 0;
+    most.fill(Math.max(0, s) / 4, first, first + classes);
+    const scale = Math.sqrt(Math.max(0, s));
+    for (let k = 0; scale > 0 && k < classes; k++) {
+      for (let j = 0; j < classes; j++) {
+        blocks[(first + k) * classes + j] = scale * Math.sqrt(p[j]) * ((j === k ? 1 : 0) - p[k]);
+      }
+    }
+  }
+  return {q, root: {blocks, k: classes}, curvature: isProjected ? 'projected' : 'exact', most};
+}
+
+/** L(f) - L(f̃), in float64. */
+export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<number>, target: Float64Array, classes: number): number {
+  let decrease = 0;
+  for (let first = 0; first < target.length; first += classes) {
+    const s = sumOf(target, first, classes);
+    decrease += s === 0 ? 0 : s * (logSumExp(before, first, classes) - logSumExp(after, first, classes));
+    for (let k = first; k < first + classes; k++) {
+      decrease -= target[k] === 0 ? 0 : target[k] * (before[k] - after[k]);
+    }
+  }
+  return decrease;
+}
+
+function sumOf(x: Float64Array, first: number, count: number): number {
+  let sum = 0;
+  for (let k = first; k < first + count; k++) {
+    sum += x[k];
+  }
+  return sum;
+}
+
+function largest(x: ArrayLike<number>, first: number, count: number): number {
+  let most = -Infinity;
+  for (let k = first; k < first + count; k++) {
+    most = Math.max(most, x[k]);
+  }
+  return most;
+}
+
+function probabilities(logits: ArrayLike<number>, first: number, p: Float64Array): void {
+  const most = largest(logits, first, p.length);
+  let sum = 0;
+  for (let k = 0; k < p.length; k++) {
+    sum += p[k] = Math.exp(logits[first + k] - most);
+  }
+  for (let k = 0; k < p.length; k++) {
+    p[k] /= sum;
+  }
+}
+
+function logSumExp(x: ArrayLike<number>, first: number, count: number): number {
+  const most = largest(x, first, count);
+  let sum = 0;
+  for (let k = first; k < first + count; k++) {
+    sum += Math.exp(x[k] - most);
+  }
+  return most + Math.log(sum);
+}

@@ -1,0 +1,116 @@
+import {diagonalRoot} from './curvature_root';
+import type {CurvatureRoot} from './curvature_root';
+
+/** One k x k block of S, on the rows first, ..., first + k - 1. */
+export interface RootBlock {
+  readonly first: number;
+  readonly k: number;
+  /** k x k, row-major, not necessarily symmetric; kept, not copied. */
+  readonly entries: Float64Array;
+}
+
+/** A root that can be cut between the blocks of examples. */
+export interface SegmentedRoot extends CurvatureRoot {
+  /**
+   * The root of the rows from, ..., to - 1.
+   *
+   * @throws RangeError where that would cut through a block.
+   */
+  part(from: number, to: number): SegmentedRoot;
+}
+
+/**
+ * S of several losses side by side: diagonal, but for k x k blocks of any sizes on its diagonal. So the rows of squares, softmaxes and other
+ * functions may be mixed within an example.
+ *
+ * @param s diagonal (n), read where no block is; kept, not copied.
+ * @param blocks in ascending order, disjoint.
+ */
+export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): SegmentedRoot {
+  const n = s.length;
+  const apply = (u: Float64Array, isTransposed: boolean): Float64Array => {
+    const result = u.map((ui, i) => s[i] * ui);
+    for (const {first, k, entries} of blocks) {
+      for (let r = 0; r < k; r++) {
+        let sum = 0;
+        for (let c = 0; c < k; c++) {
+          sum += entries[isTransposed ? c * k + r : r * k + c] * u[first + c];
+        }
+        result[first + r] = sum;
+      }
+    }
+    return result;
+  };
+  return {
+    n,
+    apply: u => apply(u, false),
+    applyTranspose: u => apply(u, true),
+    addCongruence(gram, weight, out) {
+      if (blocks.length === 0) {
+        diagonalRoot(s).addCongruence(gram, weight, out);
+        return;
+      }
+      // Row by row of SᵀG, each of which then takes S from the right: rows are as long as n, blocks are small.
+      const row = new Float64Array(n);
+      const finish = (i: number): void => addRowTimesRoot(row, s, blocks, out, i * n);
+      let next = 0;
+      for (let i = 0; i < n;) {
+        const block = blocks[next] as RootBlock | undefined;
+        if (block?.first !== i) {
+          const scale = weight * s[i];
+          for (let j = 0; j < n; j++) {
+            row[j] = scale * gram[i * n + j];
+          }
+          finish(i++);
+          continue;
+        }
+        const {k, entries} = block;
+        for (let c = 0; c < k; c++) {
+          row.fill(0);
+          for (let r = 0; r < k; r++) {
+            const scale = weight * entries[r * k + c];
+            if (scale !== 0) {
+              const p = (block.first + r) * n;
+              for (let j = 0; j < n; j++) {
+                row[j] += scale * gram[p + j];
+              }
+            }
+          }
+          finish(i + c);
+        }
+        i += k;
+        next++;
+      }
+    },
+    part(from, to) {
+      const inside = blocks.filter(({first, k}) => first < to && first + k > from);
+      if (inside.some(({first, k}) => first < from || first + k > to)) {
+        throw new RangeError(`segmentedRoot: the rows ${from} to ${to - 1} cut through a block.`);
+      }
+      return segmentedRoot(s.subarray(from, to), inside.map(({first, k, entries}) => ({first: first - from, k, entries})));
+    },
+  };
+}
+
+/** out[q..q+n) += row · S. */
+function addRowTimesRoot(row: Float64Array, s: Float64Array, blocks: readonly RootBlock[], out: Float64Array, q: number): void {
+  let from = 0;
+  const addDiagonal = (to: number): void => {
+    for (let j = from; j < to; j++) {
+      out[q + j] += row[j] * s[j];
+    }
+  };
+  for (const {first, k, entries} of blocks) {
+    addDiagonal(first);
+    for (let r = 0; r < k; r++) {
+      const x = row[first + r];
+      if (x !== 0) {
+        for (let c = 0; c < k; c++) {
+          out[q + first + c] += x * entries[r * k + c];
+        }
+      }
+    }
+    from = first + k;
+  }
+  addDiagonal(row.length);
+}

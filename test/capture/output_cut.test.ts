@@ -1,0 +1,75 @@
+/** Where the network ends and the loss begins. */
+import * as tf from '@tensorflow/tfjs';
+import test from 'ava';
+import {capture} from '../../src/capture/trace';
+import type {Trace} from '../../src/capture/trace';
+import {findRows} from '../../src/rows';
+import type {Rows} from '../../src/rows';
+
+test.before(async () => {
+  await tf.setBackend('cpu');
+});
+
+/** What the rows of a loss are made by, with their shapes; and whether the last part counts as a residual. */
+function cutOf(f: () => tf.Tensor): {rows: string[]; isResidual: boolean | null} {
+  let found: {rows: string[]; isResidual: boolean | null} = {rows: [], isResidual: null};
+  tf.tidy(() => {
+    const {trace} = capture(f as () => tf.Scalar);
+    try {
+      const rows = findRows(trace, v => v.trainable, null);
+      const [loss] = rows.head.losses.slice(-1);
+      found = {rows: describe(trace, rows), isResidual: loss?.kind === 'function' ? loss.isResidual : null};
+    } finally {
+      trace.dispose();
+    }
+  });
+  return found;
+}
+
+const describe = (trace: Trace, rows: Rows): string[] =>
+  rows.blocks.map(({value}) => `${trace.nodes[trace.producer[value]]?.kernel} ${trace.values[value].shape.join('x')}`);
+
+const w = tf.variable(tf.randomNormal([3, 2], 0, 1, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
+const b = tf.variable(tf.tensor1d([0.1, 0.2]));
+const x = tf.randomNormal([5, 3], 0, 1, 'float32', 2) as tf.Tensor2D;
+const y = tf.randomNormal([5, 2], 0, 1, 'float32', 3) as tf.Tensor2D;
+const f = (): tf.Tensor => tf.matMul(x, w).add(b);
+
+const CUTS: Record<string, [() => tf.Tensor, string[], boolean]> = {
+  'behind the bias': [() => tf.tidy(() => {
+    const logits = f();
+    return logits.exp().sub(logits.mul(y)).mean();
+  }), ['Add 5x2'], false],
+  'in front of the activation of a Poisson loss': [() => tf.tidy(() => {
+    const p = f().exp();
+    return p.sub(y.mul(p.log())).mean();
+  }), ['Add 5x2'], false],
+  'at the residuals': [() => f().tanh().sub(y).abs().mean(), ['Sub 5x2'], true],
+  'at the residuals, squares beside': [() => tf.tidy(() => {
+    const r = f().sub(y);
+    return r.abs().mean().add(r.square().mean());
+  }), ['Sub 5x2', 'Sub 5x2'], true],
+  'Huber: its square is part of it': [() => tf.losses.huberLoss(y, f()), ['Sub 5x2'], true],
+  'at the margins': [() => tf.relu(tf.sub(1, f().mul(y))).mean(), ['Sub 5x2'], true],
+  'at relative residuals': [() => f().sub(y).div(y).abs().mean(), ['RealDiv 5x2'], true],
+  'a skip connection joins in front of the loss': [() => tf.tidy(() => {
+    const h = f();
+    return h.add(tf.matMul(h.tanh() as tf.Tensor2D, w.slice([0, 0], [2, 2]))).exp().mean();
+  }), ['Add 5x2'], false],
+  'two outputs of one network': [() => tf.tidy(() => {
+    const h = f();
+    return tf.mul(h.exp(), tf.matMul(h.tanh() as tf.Tensor2D, w.slice([0, 0], [2, 2])).exp()).mean();
+  }), ['Exp 5x2', 'BatchMatMul 5x2'], false],
+  'a regularizer is no row': [() => f().sub(y).abs().mean().add(w.square().sum()).add(b.abs().sum()), ['Sub 5x2'], true],
+  'a curve of two scalars': [() => {
+    const t = tf.tensor1d([0, 1, 2, 3]);
+    const [p, q] = [w.slice([0, 0], [1, 1]).reshape([]), b.slice(0, 1).reshape([])];
+    return t.mul(p).exp().mul(q).sub(t).abs().mean();
+  }, ['Sub 4'], true],
+};
+
+for (const [name, [loss, rows, isResidual]] of Object.entries(CUTS)) {
+  test.serial(name, t => {
+    t.deepEqual(cutOf(loss), {rows, isResidual});
+  });
+}

@@ -1,0 +1,44 @@
+import test from 'ava';
+import {blockCurvature, diagonalCurvature, LEAST_RESIDUAL} from '../../src/losses/curvature';
+
+const squares = (root: {diagonal: Float64Array} | {blocks: Float64Array}): number[] => 'diagonal' in root ? [...root.diagonal].map(s => s * s) : [];
+
+test('positive curvature stays as it is', t => {
+  const {root, curvature} = diagonalCurvature(Float64Array.of(1, 4, 0), Float64Array.of(1, 1, 1), null);
+  t.deepEqual(squares(root), [1, 4, 0]);
+  t.is(curvature, 'exact');
+});
+
+test('negative curvature is projected to zero; what rounding makes negative is no projection', t => {
+  t.is(diagonalCurvature(Float64Array.of(1, -1e-8), Float64Array.of(1, 1), null).curvature, 'exact');
+  const {root, curvature} = diagonalCurvature(Float64Array.of(1, -0.5), Float64Array.of(1, 1), null);
+  t.deepEqual(squares(root), [1, 0]);
+  t.is(curvature, 'projected');
+});
+
+test('absolute error: |l\'|/max(|r|, δ), δ a share of the mean |r| of the rows that count', t => {
+  const residual = Float64Array.of(2, -1, 0.03, 0, 100);
+  const {root, curvature} = diagonalCurvature(new Float64Array(5), Float64Array.of(0.25, -0.25, 0.25, 0, 0), residual);
+  const delta = LEAST_RESIDUAL * 3.03 / 3;
+  [0.25 / 2, 0.25, 0.25 / delta, 0, 0].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12));
+  t.is(curvature, 'majorized');
+});
+
+test('only where the second derivative has vanished', t => {
+  const {root} = diagonalCurvature(Float64Array.of(1, 1e-6, -0.1), Float64Array.of(0.5, 1, 0.4), Float64Array.of(0.5, 2, 4));
+  [1, 0.5, 0.1].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12));
+});
+
+test('blocks: S Sᵀ is the block, its negative part left out', t => {
+  // Eigenvalues 3 and -1 with eigenvectors (1, 1)/√2 and (1, -1)/√2; then 2 and 1.
+  const {root, curvature} = blockCurvature(Float64Array.of(1, 2, 2, 1, 2, 0, 0, 1), 2);
+  const {blocks} = root as {blocks: Float64Array};
+  const product = (first: number): number[] => [0, 1, 2, 3].map(i => {
+    const [r, c] = [first + 2 * Math.floor(i / 2), first + 2 * (i % 2)];
+    return blocks[r] * blocks[c] + blocks[r + 1] * blocks[c + 1];
+  });
+  product(0).forEach(x => t.true(Math.abs(x - 1.5) < 1e-12));
+  product(4).forEach((x, i) => t.true(Math.abs(x - [2, 0, 0, 1][i]) < 1e-12));
+  t.is(curvature, 'projected');
+  t.is(blockCurvature(Float64Array.of(2, 1, 1, 2), 2).curvature, 'exact');
+});
