@@ -68,7 +68,8 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const model = new LocalModel({variables, parameters, rhos, linearization, loss, value: trace.values[trace.result].dataSync()[0], extra, previous: settings.previous(variables)}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
-  settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
+  const headroom = settings.policy.observes ? model.headroom(settings.policy.settings.momentum) : null;
+  settings.policy.observe({agreement, headroom, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   const {taken, ...attempted} = attempt(trace, rows, model, settings, clock);
   return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
