@@ -140,7 +140,7 @@ export class LocalModel {
     const {parameters, loss, linearization} = this.parts;
     const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), (solution as DampedGramStep).change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, leastTrace: this.leastTrace(), ...(this.isNormal || isTried ? {} : {verify})}));
+        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
       const status = result.status === 'flat' && this.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
@@ -204,20 +204,34 @@ export class LocalModel {
   }
 
   /**
-   * A share of the trace that the curvature of the loss could reach. Where all examples are saturated on the wrong side, cross-entropies pull with full
-   * force and have no curvature left: λ = τ · trace would go to zero with it, and the step to infinity.
+   * The trace that the curvature of the loss can reach over what it has, at least 1; null for losses that keep theirs.
+   *
+   * @param momentum of the coming step, as far as it is known: its system is formed once.
    */
-  private leastTrace(): number {
+  headroom(momentum: number): number | null {
+    const most = this.mostTrace();
+    if (most === 0) {
+      return null;
+    }
+    const {trace} = this.problemOf(momentum);
+    return !(trace >= 0) ? null : Math.max(1, most / Math.max(trace, LEAST_CURVATURE * most));
+  }
+
+  /**
+   * The trace that the curvature of the loss could reach. Where all examples are saturated on the wrong side, cross-entropies pull with full
+   * force and have no curvature left: λ = τ · trace would go to zero with it, and the step to infinity. So a share of this counts as the trace at least.
+   */
+  private mostTrace(): number {
     const {loss: {most}, linearization} = this.parts;
     if (most === undefined || most === null) {
       return 0;
     }
     if (this.isNormal) {
-      return LEAST_CURVATURE * this.normalParts().bound;
+      return this.normalParts().bound;
     }
     let trace = 0;
     linearization.grams().forEach(gram => most.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
-    return LEAST_CURVATURE * trace;
+    return trace;
   }
 
   /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */

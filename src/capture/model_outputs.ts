@@ -3,8 +3,6 @@ import {isTensor} from './recorder';
 import type {OpenModel} from './tfjs_internals';
 import {activeRecorder} from './trace';
 
-type Loss = (target: Tensor, output: Tensor) => Tensor;
-
 /**
  * f() as `fit` gives it, noting the outputs of the model in the trace that it is captured in: what the losses are called with. `model.lossFunctions` is
  * public and read when they are called, so it is replaced while f() runs, and put back.
@@ -20,7 +18,7 @@ export function notingOutputs(model: OpenModel, f: () => Scalar): () => Scalar {
       if (recorder !== undefined && isTensor(output)) {
         recorder.trace.outputs.push(recorder.indexOf(output));
       }
-      return (lossFunction as Loss)(target, output);
+      return (lossFunction)(target, output);
     });
     try {
       return f();

@@ -14,6 +14,11 @@ export interface Observation {
   readonly agreement: number | null;
   /** Examples in the batch. */
   readonly examples: number;
+  /**
+   * How many times the curvature of these rows, trace(SᵀGS), the loss can have at most: 1 and more for cross-entropies, whose curvature goes to zero as
+   * they fit. null for losses that keep theirs, as squares do.
+   */
+  readonly headroom?: number | null;
 }
 
 /**

@@ -25,7 +25,7 @@ function network({activation, outputs}: LossCase) {
   ]});
   const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
   const x = tf.randomNormal([B, 3], 0, 1, 'float32', 4) as tf.Tensor2D;
-  const [w, b, v, c] = variables as unknown[] as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
+  const [w, b, v, c] = variables as tf.Tensor[] as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
   const logits = (): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(x, w).add(b)), v).add(c);
   const apply = {linear: (f: tf.Tensor) => f, softmax: tf.softmax, sigmoid: tf.sigmoid, softplus: tf.softplus}[activation] as (f: tf.Tensor) => tf.Tensor;
   return {model, variables, x, logits, predict: () => apply(logits())};

@@ -25,7 +25,7 @@ test('it starts at learning rate 0.3, damping 1, momentum 0.9, and judges nothin
 test('without a last step only the momentum is set, by the size of the batch', t => {
   const [, after] = states([null], 64);
   t.deepEqual(after, {...agreement.initial, momentum: 0.95});
-  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9};
+  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1};
   t.deepEqual(states([null], 64, later)[1], {...later, momentum: 0.95});
 });
 
@@ -76,6 +76,18 @@ test('1 - μ is examples / 1280 between 0.04 and 0.1', t => {
   const momentum = (examples: number): number => states([0], examples)[1].momentum;
   t.true(near([1, 32, 51, 64, 96, 128, 1000].map(momentum), [0.96, 0.96, 0.96, 0.95, 0.925, 0.9, 0.9]));
   t.is(states([0, 0], 64).at(-1)!.momentum, states([0], 64).at(-1)!.momentum, 'it has no memory: the last, smaller batch of an epoch has its own');
+});
+
+test('cross-entropies: damping relative to the curvature that they can have, down to 0.3', t => {
+  let state = agreement.initial;
+  for (let i = 0; i < 40; i++) {
+    state = agreement.observe!(state, {agreement: 0, examples: 128, headroom: 20});
+  }
+  t.is(state.damping, 0.3);
+  t.is(agreement.settings(state).damping, 6);
+  t.is(agreement.observe!(state, {agreement: 0, examples: 32, headroom: 20}).momentum, 0.9, 'in small batches, too');
+  t.is(agreement.settings(agreement.observe!(state, {agreement: 0, examples: 128})).damping, 0.3 * 0.95, 'squares again');
+  t.is(agreement.settings(agreement.observe!(agreement.initial, {agreement: null, examples: 128, headroom: 4})).damping, 4, 'on the first step, too');
 });
 
 test('states are made anew, never changed', t => {
