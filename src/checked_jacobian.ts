@@ -1,3 +1,4 @@
+import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {explainLostAxis} from './attempts';
 import type {Trace} from './capture/trace';
@@ -9,6 +10,9 @@ import {adjointCheck} from './jacobian/adjoint_check';
 import {BatchAxisLost} from './jacobian/batch_axis';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
 import {findFault} from './jacobian/fault_search';
+import {ChunkedJacobian, piecesOf} from './jacobian/chunked_jacobian';
+import type {Linearized, Piece} from './jacobian/chunked_jacobian';
+import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {linearize} from './jacobian/linearize';
 import {RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
@@ -18,23 +22,28 @@ import {checkStack, StackedJacobian} from './jacobian/stacked_jacobian';
 import type {Jacobian} from './jacobian/stacked_jacobian';
 import {explainNonFinite} from './non_finite';
 import type {RowGroup, Rows} from './rows';
+import type {ForEachRows} from './normal_parts';
 import {traceOf} from './solve/damping';
+import {MAX_GRAM_ROWS} from './solve/system';
+import type {SystemName} from './solve/system';
 
 /** The Jacobian of a step that has passed the self-check, with its Gram matrices. */
 export interface CheckedJacobian {
   /** By group of rows. */
   readonly plans: readonly Plan[];
-  readonly jacobian: Jacobian;
-  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric; formed on the first call. */
+  readonly jacobian: JacobianOperator;
+  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric; formed on the first call. For the system `gram`. */
   grams(): readonly Float64Array[];
-  /** J [n, m], row-major; m over all variables. */
-  dense(): Float32Array;
+  /** The rows of J [n, m], m over all variables, in chunks. */
+  readonly forEachRows: ForEachRows;
 }
 
 /** The batch Jacobian of one group of rows. */
 interface CheckedBatch {
   readonly plan: Plan;
-  readonly jacobian: BatchJacobian;
+  /** Of the whole batch; null where it is taken in pieces. */
+  readonly jacobian: BatchJacobian | null;
+  readonly pieces: readonly Piece[];
   readonly grams: () => readonly Float64Array[];
   /** Whether the self-check ran in this step. */
   readonly isFresh: boolean;
@@ -42,13 +51,13 @@ interface CheckedBatch {
 
 /**
  * Linearizes the rows, each group in the first way that works, and checks the result on the first step of every new
- * trace.
+ * trace. Not for the Gram system, a batch of many rows is taken in pieces, of which the first is checked.
  *
  * @param groupOf group of each variable of `rows.dependence`.
  * @throws when no way is right: the self-check fails, or the examples are lost and there are too many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
-    cache: PlanCache, clock: Clock): CheckedJacobian {
+    cache: PlanCache, clock: Clock, system: SystemName = 'gram'): CheckedJacobian {
   // A saturated activation can hide an infinite input from the loss, not from here.
   const notFinite = (): Error =>
     explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
@@ -59,24 +68,27 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     }
     return grams;
   });
-  const denseOf = (jacobian: Jacobian) => (): Float32Array => {
-    const dense = jacobian.dense();
-    const entries = dense.dataSync() as Float32Array;
-    dense.dispose();
+  const rowsOf = (pieces: readonly Piece[]): ForEachRows => visit => new ChunkedJacobian(pieces).forEach((part, from) => {
+    const entries = part.dense().dataSync() as Float32Array;
     if (!entries.every(Number.isFinite)) {
       throw notFinite();
     }
-    return entries;
-  };
-  const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${rows.dependence.variables.map(v => v.id).join()}`;
+    visit(entries, from, part.rows);
+  });
+  const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}${rows.dependence.variables.map(v => v.id).join()}`;
   const signatures = rows.groups.map((_, g) => `${signature} ${g}`);
-  const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock));
+  const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock, system));
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1) {
-    const [{jacobian, grams}] = batches;
-    return {plans, jacobian, grams, dense: denseOf(jacobian)};
+    const [{jacobian, grams, pieces}] = batches;
+    return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, forEachRows: rowsOf(pieces)};
   }
-  const jacobian = new StackedJacobian(batches.map(batch => batch.jacobian));
+  const pieces = batches.flatMap(batch => batch.pieces);
+  const whole = batches.flatMap(batch => batch.jacobian ?? []);
+  if (whole.length < batches.length) {
+    return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], forEachRows: rowsOf(pieces)};
+  }
+  const jacobian = new StackedJacobian(whole);
   let known: readonly Float64Array[] | null = null;
   const grams = (): readonly Float64Array[] => known ??= readGrams(jacobian);
   if (batches.some(batch => batch.isFresh)) {
@@ -87,21 +99,46 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
           'report the model; with one minimize() for each term, or another optimizer, it will train.');
     }
   }
-  return {plans, jacobian, grams, dense: denseOf(jacobian)};
+  return {plans, jacobian, grams, forEachRows: rowsOf(pieces)};
 }
 
 function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
-    step: TrainStep | null, cache: PlanCache, clock: Clock): CheckedBatch {
+    step: TrainStep | null, cache: PlanCache, clock: Clock, system: SystemName): CheckedBatch {
   const form = (plan: Plan): Omit<CheckedBatch, 'isFresh'> => {
+    const pieces = system === 'gram' ? null : clock.time('linearize', () => piecesOf(trace, plan, plan.analysis.variables.reduce((m, {size}) => m + size, 0)));
+    if (pieces !== null) {
+      return {plan, jacobian: null, pieces, grams: () => []};
+    }
+    const count = plan.analysis.batch * plan.components;
+    if (count > MAX_GRAM_ROWS) {
+      throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts (batch normalisation, tf.customGrad, and ` +
+          `what repeats a parameter for each example stand against it): at most ${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
+    }
     const jacobian = clock.time('linearize', () => linearize(trace, plan));
     let grams: Float64Array[] | null = null;
-    return {plan, jacobian, grams: () => grams ??= readGrams(jacobian)};
+    return {plan, jacobian, pieces: [{rows: count, linearize: () => ({trace, plan, jacobian})}], grams: () => grams ??= readGrams(jacobian)};
   };
-  const check = ({plan, jacobian, grams}: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): (() => Error) | null => {
-    const gram = total(grams());
-    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, gram, seen));
-    return problem === null ? null : () => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
+  const inspect = <T>({jacobian, pieces, grams}: Omit<CheckedBatch, 'isFresh'>, look: (linearized: Linearized, grams: readonly Float64Array[]) => T): T => {
+    if (jacobian !== null) {
+      return look({trace, plan: pieces[0].linearize().plan, jacobian}, grams());
+    }
+    let result: T;
+    tidy(() => {
+      const linearized = clock.time('linearize', () => pieces[0].linearize());
+      result = look(linearized, readGrams(linearized.jacobian));
+    });
+    return result!;
   };
+  const check = (formed: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): (() => Error) | null => inspect(formed, (linearized, grams) => {
+    const {trace, plan, jacobian} = linearized;
+    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, total(grams), seen));
+    const explain = (): Error => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
+    if (problem === null || formed.jacobian !== null) {
+      return problem === null ? null : explain;
+    }
+    const error = explain();  // now: the tensors of a piece are gone later
+    return () => error;
+  });
   const known = cache.get(signature);
   if (known !== undefined) {
     const formed = form(known.plan);
@@ -124,7 +161,7 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
       const seen = new Set<number>();
       const problem = check(formed, seen);
       if (problem === null) {
-        const fault = clock.time('linearize', () => adjointCheck(trace, formed.plan));
+        const fault = inspect(formed, part => clock.time('linearize', () => adjointCheck(part.trace, part.plan)));
         if (fault !== null) {
           throw failedCheck(null, fault, trace, formed.plan, step);
         }

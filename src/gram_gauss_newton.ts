@@ -11,7 +11,7 @@ import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
 import type {NamedTensor} from './optimizer_state';
-import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting, checkWeightDecay} from './options';
+import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkScaling, checkSetting, checkSolver, checkWeightDecay} from './options';
 import type {CheckedOptions, GgnOptions, SettingName} from './options';
 import type {Settings} from './policy/policy';
 import {initialState, StepPolicy} from './policy/step_policy';
@@ -57,6 +57,10 @@ export class GramGaussNewton extends Optimizer {
 
   /** See {@link GgnOptions.memoryLimit}; may be changed between steps. */
   memoryLimit: number;
+  /** See {@link GgnOptions.solver}; may be changed between steps. */
+  solver: CheckedOptions['solver'];
+  /** See {@link GgnOptions.scaling}; may be changed between steps. */
+  scaling: CheckedOptions['scaling'];
   /** See {@link GgnOptions.weightDecay}; may be changed between steps. */
   weightDecay: number;
 
@@ -75,12 +79,14 @@ export class GramGaussNewton extends Optimizer {
 
   constructor(options: GgnOptions = {}) {
     super();
-    const {given, policy, policyFunction, levenbergMarquardt, memoryLimit, weightDecay} = checkOptions(options);
+    const {given, policy, policyFunction, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay} = checkOptions(options);
     this.given = {...given};
     this.wanted = {policy, policyFunction};
     this.levenbergMarquardt = levenbergMarquardt;
     this.policyState = initialState(levenbergMarquardt);
     this.memoryLimit = memoryLimit;
+    this.solver = solver;
+    this.scaling = scaling;
     this.weightDecay = weightDecay;
   }
 
@@ -162,6 +168,7 @@ export class GramGaussNewton extends Optimizer {
       momentum: checkSetting('momentum', this.given.momentum),
     };
     checkMemoryLimit(this.memoryLimit);
+    checkScaling(this.scaling, checkSolver(this.solver));
     checkWeightDecay(this.weightDecay);
     if (this.wanted.policy === 'custom' && this.wanted.policyFunction === null) {
       throw ggnError("this optimizer was saved with a function as its policy, and functions are not saved. Give it again, as in " +
@@ -193,7 +200,8 @@ export class GramGaussNewton extends Optimizer {
       }
       const {policy, variables, taken, report, effectiveDimension} = withMemoryLimit(this.memoryLimit, () => {
         const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context, isTrained));
-        return {policy, ...solveStep(trace, context, {policy, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
+        return {policy, ...solveStep(trace, context, {policy, solver: this.solver, scaling: this.scaling,
+          weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
       }, this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
@@ -247,15 +255,15 @@ export class GramGaussNewton extends Optimizer {
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
     const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt}, memoryLimit: this.memoryLimit,
-      weightDecay: this.weightDecay, policyState: JSON.parse(JSON.stringify(this.policyState)) as object};
+      solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay, policyState: JSON.parse(JSON.stringify(this.policyState)) as object};
     return config as unknown as serialization.ConfigDict;
   }
 
   /** Makes the optimizer from a saved config; other keys are ignored, as tfjs adds some. */
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
       config: serialization.ConfigDict): T {
-    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay, policyState} = config;
-    const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay});
+    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, policyState} = config;
+    const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay});
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
       optimizer.policyState = readPolicyState(policyState, optimizer.policyState);
     }

@@ -6,18 +6,19 @@ import {factorizeHere} from './factorize';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {add, addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
+import {formNormalParts} from './normal_parts';
+import type {ForEachRows, NormalParts} from './normal_parts';
 import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
 import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
 import {traceOf} from './solve/damping';
-import {normalProblem, transposeTimes} from './solve/normal_equations';
+import {normalProblem} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {addProduct} from './solve/product';
+import type {Scaling} from './solve/scaling';
+import type {SystemName} from './solve/system';
 import {flatten, split, sumOfSquares} from './variable_vector';
-
-/** Largest number of parameters for which the normal equations are formed: m x m in float64 takes 32 MB then. */
-const MAX_NORMAL = 2000;
 
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;
@@ -30,8 +31,8 @@ export interface Linearization {
   readonly jacobian: JacobianOperator;
   /** Σ J_v J_vᵀ by group of variables, n x n; formed when asked for. */
   grams(): readonly Float64Array[];
-  /** J [n, m], row-major, m over all variables; formed when asked for. */
-  dense(): ArrayLike<number>;
+  /** The rows of J [n, m], m over all variables, in chunks; formed when asked for. */
+  readonly forEachRows: ForEachRows;
 }
 
 /** What a local model is made of. */
@@ -47,12 +48,18 @@ export interface LocalModelParts {
   readonly extra: ReadonlyArray<Tensor | null>;
   /** d_prev by variable. */
   readonly previous: ReadonlyArray<Tensor | null>;
+  readonly solver: SystemName;
+  /** Of the damping, in the normal equations; the Gram system has Levenberg's. */
+  readonly scaling: Scaling;
 }
 
-/** A solved step d, by variable, with the change J d of the rows that the model predicts. */
+/** A solved step d, by variable. */
 export interface ModelStep {
   readonly d: readonly Tensor[];
-  readonly change: Float64Array;
+  /** qᵀJd: what the rows make of the slope. */
+  readonly slope: number;
+  /** dᵀJᵀHJd. */
+  readonly curvature: number;
   /** |d|. */
   readonly norm: number;
 }
@@ -62,7 +69,7 @@ export interface ModelStep {
  *
  *     L(w + s) ≈ L(w) + gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s,        g = Jᵀq + e,   H = S Sᵀ
  *
- * and its damped minimisers: in the space of the parameters where these are fewer than the rows, else in that of the rows.
+ * and its damped minimisers, in the space of the rows (`gram`) or in that of the parameters (`normal`).
  *
  * All tensors belong to the caller's scope.
  */
@@ -73,16 +80,16 @@ export class LocalModel {
   private readonly isNormal: boolean;
   private previousByGroup: Array<Float64Array | null> | null = null;
   private extraByGroup: Array<Float64Array | null> | null = null;
-  private normal: NormalParts | null = null;
+  private normal: (NormalParts & {readonly extra: Float64Array | null}) | null = null;
   private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
   private readonly formed = new Map<Solution, Tensor[]>();
 
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
-    const {linearization, parameters, rhos} = parts;
+    const {linearization, rhos, solver} = parts;
     this.rows = linearization.jacobian.rows;
     this.distinct = [...new Set(rhos)];
     this.groupOf = rhos.map(rho => this.distinct.indexOf(rho));
-    this.isNormal = parameters < this.rows && this.width <= MAX_NORMAL;
+    this.isNormal = solver === 'normal';
   }
 
   /** ½|z|²: the part of the loss that the rows make. */
@@ -105,7 +112,7 @@ export class LocalModel {
    * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero.
    */
   agreement(): number | null {
-    const change = this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
+    const change = this.isNormal ? this.normalParts().previousChange : this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
       total.map((x, i) => x + part[i]), null);
     if (change === null) {
       return null;
@@ -124,7 +131,7 @@ export class LocalModel {
    */
   solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss, linearization} = this.parts;
-    const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), solution.change);
+    const verify = (solution: Solution): boolean => agrees(linearization.jacobian.apply(this.form(solution)).dataSync(), (solution as DampedGramStep).change);
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
         {damping, rows: loss.weighted, parameters, ...(this.isNormal || isTried ? {} : {verify})}));
     if (result.solution === null) {
@@ -136,15 +143,23 @@ export class LocalModel {
       throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
           'more damping.');
     }
-    return {...result, step: {d, change: result.solution.change, norm}};
+    return {...result, step: {d, norm, ...this.alongRows(result.solution)}};
+  }
+
+  private alongRows(solution: Solution): Pick<ModelStep, 'slope' | 'curvature'> {
+    const {loss: {q, root}} = this.parts;
+    if ('groups' in solution) {
+      const {change} = solution as DampedGramStep;
+      const curved = root.applyTranspose(change);
+      return {slope: dot(q, change), curvature: dot(curved, curved)};
+    }
+    const {step, curvature} = solution as NormalStep;
+    return {slope: dot(this.normalParts().gradient, step), curvature};
   }
 
   /** -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: what the model says the loss decreases by. Without λ, which is no part of the loss. */
-  predictedDecrease({d, change}: ModelStep, scale: number): number {
-    const {loss: {q, root}, extra, rhos} = this.parts;
-    const curved = root.applyTranspose(change);
-    let slope = dot(q, change);
-    let curvature = dot(curved, curved);
+  predictedDecrease({d, slope, curvature}: ModelStep, scale: number): number {
+    const {extra, rhos} = this.parts;
     d.forEach((t, v) => {
       const e = extra[v];
       slope += e === null ? 0 : sum(mul(e, t)).dataSync()[0];
@@ -157,8 +172,8 @@ export class LocalModel {
   gradientNorm(): number {
     const {loss: {q}, extra, linearization} = this.parts;
     if (this.isNormal) {
-      const {gradient} = this.normalParts();
-      return Math.sqrt(dot(gradient, gradient));
+      const whole = this.wholeGradient();
+      return Math.sqrt(dot(whole, whole));
     }
     const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
     linearization.grams().forEach(gram => addProduct(1, gram, q, ofRows));
@@ -203,34 +218,38 @@ export class LocalModel {
   }
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
-    const {loss: {root, q}, previous, rhos, variables} = this.parts;
-    const {rows, extra} = this.normalParts();
+    const {previous, rhos, scaling, variables} = this.parts;
+    const {matrix, isFloat32} = this.normalParts();
     const rho = new Float64Array(this.width);
     let from = 0;
     variables.forEach(({size}, v) => {
       rho.fill(rhos[v], from, from += size);
     });
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({n: this.rows, m: this.width, rows, root, q, rho, extra, previous: last, momentum});
+    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho, previous: last, momentum, scaling, isFloat32});
   }
 
-  private normalParts(): NormalParts {
+  private normalParts(): NormalParts & {readonly extra: Float64Array | null} {
     if (this.normal === null) {
-      const {linearization, extra: e, variables, loss: {q}} = this.parts;
-      const rows = this.clock.time('gram', () => linearization.dense());
+      const {linearization, extra: e, variables, previous, loss: {q, root}} = this.parts;
+      const last = previous.every(t => t === null) ? null : flatten(previous, variables);
+      checkFinite(last === null ? [] : [last], BAD_PREVIOUS);
       const extra = e.every(t => t === null) ? null : flatten(e, variables);
       checkFinite(extra === null ? [] : [extra], BAD_EXTRA);
-      const gradient = transposeTimes({n: this.rows, m: this.width, rows}, q);
-      extra?.forEach((x, j) => gradient[j] += x);
-      this.normal = {rows, extra, gradient};
+      this.normal = {extra, ...this.clock.time('gram', () => formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, last))};
     }
     return this.normal;
   }
 
+  /** g (m). */
+  private wholeGradient(): Float64Array {
+    const {gradient, extra} = this.normalParts();
+    return extra === null ? gradient : gradient.map((x, j) => x + extra[j]);
+  }
+
   /** J_g d_prev by group of variables. */
   private previousChange(): Array<Float64Array | null> {
-    return this.previousByGroup ??= this.applyByGroup(this.parts.previous, 'the last step in the state of the optimizer is not finite. ' +
-        'Load another checkpoint, or compile the model with a new ggn()');
+    return this.previousByGroup ??= this.applyByGroup(this.parts.previous, BAD_PREVIOUS);
   }
 
   /** J_g e by group of variables. */
@@ -281,13 +300,7 @@ export class LocalModel {
   }
 }
 
-interface NormalParts {
-  readonly rows: ArrayLike<number>;
-  /** e (m). */
-  readonly extra: Float64Array | null;
-  /** g (m). */
-  readonly gradient: Float64Array;
-}
+const BAD_PREVIOUS = 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the model with a new ggn()';
 
 const BAD_EXTRA = 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
     'these weights (a norm has none at 0)';

@@ -3,6 +3,8 @@ import {LEVENBERG_MARQUARDT} from './policy/levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './policy/levenberg_marquardt';
 import type {Settings} from './policy/policy';
 import type {Given, PolicyName} from './policy/step_policy';
+import type {Scaling} from './solve/scaling';
+import type {SystemName} from './solve/system';
 import type {StepReport} from './step_report';
 
 /**
@@ -50,6 +52,25 @@ export interface GgnOptions {
   /** Options of `'levenbergMarquardt'`. */
   levenbergMarquardt?: LevenbergMarquardtOptions;
   /**
+   * The system that a step is solved from; `lastStep.solver` says which. With n rows (examples times outputs) and m trained parameters,
+   *
+   * - `'gram'`: n x n, from the Gram matrix of the rows. At most 8192 rows.
+   * - `'normal'`: m x m, from the normal equations, summed over chunks of rows, so that n is not limited. At most 2048 parameters.
+   *
+   * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the smaller of the two.
+   */
+  solver?: 'auto' | SystemName;
+  /**
+   * The metric of the damping term (λ/2) dᵀΣd.
+   *
+   * - `'levenberg'`: Σ = I, λ = τ · trace(SᵀGS) / min(n, m).
+   * - `'marquardt'`: Σ = diag(JᵀHJ), λ = τ: the step does not depend on the units of each parameter. In the normal equations only.
+   *
+   * Default `'auto'`: Marquardt's in the normal equations under the policy `'levenbergMarquardt'` where all trained variables are scalars or vectors, since
+   * such parameters often have a meaning, and a unit, each; Levenberg's elsewhere, since the weights of a layer share theirs.
+   */
+  scaling?: 'auto' | Scaling;
+  /**
    * Decoupled weight decay κ in [0, 1]: after each step w ← w - learningRate · κ · w on variables of rank 2 and more (kernels and embeddings, not biases and
    * scales), beside the loss and its Jacobian, as in AdamW (Loshchilov & Hutter 2019). 0.01 was good for noisy data in the bench; without noise
    * it only disturbs. Default 0.
@@ -70,6 +91,8 @@ export interface CheckedOptions {
   readonly policyFunction: PolicyFunction | null;
   readonly levenbergMarquardt: Required<LevenbergMarquardtOptions>;
   readonly memoryLimit: number;
+  readonly solver: 'auto' | SystemName;
+  readonly scaling: 'auto' | Scaling;
   readonly weightDecay: number;
 }
 
@@ -98,7 +121,10 @@ const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range>
   attempts: {valid: x => Number.isInteger(x) && x >= 1, range: 'that is whole and at least 1'},
 };
 const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
-const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'weightDecay'];
+const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling',
+  'weightDecay'];
+const SOLVERS = ['auto', 'gram', 'normal'] as const;
+const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
 /** Checks a setting, a number or `'auto'`, and returns it. */
 export function checkSetting(name: SettingName, value: unknown): number | 'auto' {
@@ -110,6 +136,26 @@ export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryL
 
 /** Checks the weight decay and returns it. */
 export const checkWeightDecay = (value: unknown): number => checkNumber('weightDecay', value, WEIGHT_DECAY);
+
+/** Checks the option `solver` and returns it. */
+export const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice('solver', value, SOLVERS);
+
+/** Checks the option `scaling`, which must go with the solver, and returns it. */
+export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto' | Scaling {
+  const scaling = checkChoice('scaling', value, SCALINGS);
+  if (scaling === 'marquardt' && solver !== 'auto' && solver !== 'normal') {
+    throw ggnError(`the option scaling 'marquardt' takes the diagonal of the normal equations, which the solver '${solver}' does not form. Use it with ` +
+        "solver 'normal' or 'auto', or scaling 'levenberg'.");
+  }
+  return scaling;
+}
+
+function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  if (!choices.includes(value as T)) {
+    throw ggnError(`the option ${name} must be one of ${choices.map(show).join(', ')}; received ${show(value)}.`);
+  }
+  return value as T;
+}
 
 /** Checks what a function of the user's has returned, and fills in what it left out. */
 export function checkCustom(returned: unknown, before: Settings): Settings {
@@ -147,12 +193,15 @@ export function checkPolicy(value: unknown): Pick<CheckedOptions, 'policy' | 'po
 /** Fills in the defaults and refuses what it does not know. */
 export function checkOptions(options: unknown): CheckedOptions {
   const given = checkNames(options, OPTIONS, 'ggn() takes an object of options, as in ggn({learningRate: 0.3})', 'option');
+  const solver = checkSolver(given['solver'] === undefined ? 'auto' : given['solver']);
   const read = (name: SettingName): number | 'auto' => checkSetting(name, given[name] ?? (given[name] === null ? null : 'auto'));
   return {
     given: {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')},
     ...checkPolicy(given['policy'] === undefined ? 'auto' : given['policy']),
     levenbergMarquardt: checkLevenbergMarquardt(given['levenbergMarquardt'] === undefined ? {} : given['levenbergMarquardt']),
     memoryLimit: checkMemoryLimit(given['memoryLimit'] === undefined ? MEMORY_LIMIT.value : given['memoryLimit']),
+    solver,
+    scaling: checkScaling(given['scaling'] === undefined ? 'auto' : given['scaling'], solver),
     weightDecay: checkWeightDecay(given['weightDecay'] === undefined ? 0 : given['weightDecay']),
   };
 }

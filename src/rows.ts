@@ -11,9 +11,6 @@ import {findDependence} from './jacobian/analysis';
 import type {Dependence} from './jacobian/analysis';
 import type {Plan, RowBlock} from './jacobian/plan';
 
-/** Rows that one step can hold: the n x n Gram matrix in float64 takes 512 MiB at this size. */
-const MAX_ROWS = 8192;
-
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
 
 /** The rows of a step, in groups with their own number of examples. */
@@ -41,7 +38,7 @@ export interface RowGroup {
 /**
  * Finds the rows of a traced loss.
  *
- * @throws when the loss does not depend on a trained variable, is not a sum of squares, has too many rows, or
+ * @throws when the loss does not depend on a trained variable, is not a sum of squares, or
  * couples the examples of a batch in `fit`.
  */
 export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
@@ -55,10 +52,6 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError(NO_ROWS);
-  }
-  if (count > MAX_ROWS) {
-    throw ggnError(`this step has ${count} rows (examples times outputs), at most ${MAX_ROWS} are possible: ` +
-        'the Gram matrix of a step has that many rows and columns. Use a smaller batchSize.');
   }
   const groups = groupRows(trace, head, step).map(({squares, examples}) => {
     const own = squares.map(i => blocks[i]);

@@ -6,6 +6,7 @@ import {checkedJacobian} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
+import {upstream} from './jacobian/analysis';
 import {gradientThroughStatistics, StatisticsJacobian} from './jacobian/frozen_statistics';
 import {addScaled} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
@@ -17,6 +18,8 @@ import {squaredError} from './losses/squared_error';
 import type {StepPolicy} from './policy/step_policy';
 import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
+import {chooseScaling, chooseSystem} from './system_choice';
+import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
 import {actualDecrease} from './trial';
 
@@ -37,7 +40,7 @@ interface Move {
   readonly moved: readonly Tensor[];
 }
 
-export interface StepSettings {
+export interface StepSettings extends SystemOptions {
   readonly policy: StepPolicy;
   readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
@@ -56,7 +59,9 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const {variables} = rows.dependence;
   const rhos = variables.map((_, v) => rows.head.ridge.get(v) ?? 0);
   const groupOf = LocalModel.groups(rhos);
-  const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock);
+  const width = variables.reduce((size, variable) => size + variable.size, 0);
+  const solver = chooseSystem({rows: rows.count, parameters: countParameters(trace, rows), width}, settings);
+  const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
   const {residual, weight} = clock.time('gram', () => readResiduals(trace, rows, plans));
@@ -68,13 +73,14 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
-  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables)}, clock);
+  const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
+  const model = new LocalModel({variables, parameters, rhos, linearization, loss, extra, previous: settings.previous(variables), solver, scaling}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
   settings.policy.observe({agreement, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   const {taken, ...attempted} = attempt(trace, rows, model, settings, clock);
   return {variables, taken, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
-    rows: model.rows, parameters, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
+    rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans),
   }};
 }
 
@@ -152,6 +158,13 @@ function decay(variables: readonly Variable[], moved: readonly Tensor[], share: 
   return shrink === null ? moved : moved.map((t, v) => variables[v].rank < 2 ? t : shrink(t, variables[v]));
 }
 
+/** Trained parameters that the rows are computed from. */
+function countParameters(trace: Trace, {dependence: {variables, variableOf}, head}: Rows): number {
+  const reached = upstream(trace, head.squares.map(({block: {value}}) => value));
+  const used = new Set([...variableOf].filter(([value]) => reached.has(value)).map(([, v]) => v));
+  return variables.reduce((size, variable, v) => size + (used.has(v) ? variable.size : 0), 0);
+}
+
 function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
   return plans.some(plan => plan.analysis.frozen.size > 0) ? 'frozenStatistics' :
     groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch';
@@ -180,5 +193,6 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   // S⁻ᵀz is the residual; what has no weight is 0 in it.
   const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f, sizes);
   let known: readonly Float64Array[] | null = null;
-  return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), dense: () => jacobian.dense(checked.dense())};
+  return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
+    visit(jacobian.dense(dense, from), from, count))};
 }

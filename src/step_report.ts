@@ -1,5 +1,7 @@
 import type {PolicyName} from './policy/step_policy';
 import type {SolveStatus} from './solve/damped_step';
+import type {Scaling} from './solve/scaling';
+import type {SystemName} from './solve/system';
 
 /**
  * What one step did; see {@link GramGaussNewton.lastStep}.
@@ -22,7 +24,11 @@ export interface StepReport {
   readonly momentum: number;
   /** Relative damping τ that was used: what was asked for, or more where `status` is `'raised'`. */
   readonly damping: number;
-  /** Levenberg damping λ = τ · trace(SᵀGS) / min(n, m), in units of the loss. */
+  /** The system that the step was solved from, see {@link GgnOptions.solver}. */
+  readonly solver: SystemName;
+  /** The metric of the damping, see {@link GgnOptions.scaling}. */
+  readonly scaling: Scaling;
+  /** Damping λ = τ · trace(SᵀGS) / min(n, m), in units of the loss; λ = τ with Marquardt's scaling. */
   readonly lambda: number;
   /** Euclidean norm of the gradient of the whole loss. */
   readonly gradientNorm: number;

@@ -416,7 +416,6 @@ const LOOP_FAULTS: LoopFault[] = [
     const sum = tf.customGrad((a: tf.Tensor | tf.GradSaveFunc) => ({value: tf.mul(a as tf.Tensor, 2), gradFunc: (dy: tf.Tensor) => tf.sum(dy)}));
     return tf.mean(tf.square(sum(rows(loop))));
   }, message: /gradient of the kernel 'CustomGrad' in its input '0' has shape \[\], the input has \[8,2\]/},
-  {name: 'too many rows', f: ({w}) => tf.mean(tf.square(tf.matMul(tf.ones([5000, 3]), w))), message: /has 10000 rows.*at most 8192 are possible.*smaller batchSize/},
 ];
 
 for (const fault of LOOP_FAULTS) {
@@ -454,7 +453,7 @@ test.serial('custom loop: an async function', async t => {
 
 test.serial('fit: too many rows', async t => {
   const model = tf.sequential({layers: [seeded(3, 1, {inputShape: [1]})]});
-  const optimizer = ggn();
+  const optimizer = ggn({solver: 'gram'});
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   const [many, targets] = [tf.ones([3000, 1]), tf.ones([3000, 3])];
   await refuses(t, {optimizer, variables: trainable(model), act: () => model.trainOnBatch(many, targets), message: /has 9000 rows \(examples times outputs\)/});

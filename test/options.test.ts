@@ -5,7 +5,7 @@ import {LEVENBERG_MARQUARDT} from '../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30, weightDecay: 0,
+  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0,
 } as const;
 
 test('defaults', t => {
@@ -83,6 +83,21 @@ test('options of levenbergMarquardt are checked by name', t => {
   refused(3, /levenbergMarquardt is an object, as in .*received 3/);
 });
 
+test('solver and scaling are names, and go together', t => {
+  t.is(checkOptions({solver: 'normal', scaling: 'marquardt'}).scaling, 'marquardt');
+  t.is(checkOptions({scaling: 'marquardt'}).solver, 'auto');
+  t.throws(() => ggn({solver: 'qr' as 'gram'}), {message: /^tfjs-ggn: the option solver must be one of 'auto', 'gram', 'normal'.*; received 'qr'\.$/});
+  t.throws(() => ggn({scaling: 1 as never}), {message: "tfjs-ggn: the option scaling must be one of 'auto', 'levenberg', 'marquardt'; received 1."});
+  t.throws(() => ggn({solver: 'gram', scaling: 'marquardt'}), {message: /^tfjs-ggn: the option scaling 'marquardt' takes the diagonal of the normal equations/});
+  t.notThrows(() => ggn({solver: 'gram', scaling: 'levenberg'}));
+  const optimizer = ggn();
+  optimizer.solver = 'gram';
+  optimizer.scaling = 'marquardt';
+  t.throws(() => optimizer.minimize(() => {
+    throw new Error('f() ran');
+  }), {message: /marquardt/}, 'before f() runs');
+});
+
 test('weightDecay is from 0 to 1', t => {
   t.is(checkOptions({weightDecay: 0.01}).weightDecay, 0.01);
   t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number from 0 to 1; received -1.'});
@@ -109,7 +124,7 @@ test('what a function given as policy returns is checked; what it leaves out sta
 
 test('an unknown option is refused, with the known ones', t => {
   t.throws(() => ggn({rate: 0.1} as GgnOptions),
-      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, weightDecay."});
+      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay."});
   t.throws(() => ggn({toString: 1} as unknown as GgnOptions), {message: /unknown option 'toString'/});
   t.throws(() => ggn({learning_rate: 0.1, damping: 0.1} as GgnOptions), {message: /unknown option 'learning_rate'/});
 });

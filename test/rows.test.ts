@@ -118,11 +118,11 @@ test.serial('what depends on the trained variables: by varList, by trainable, no
 
 test.serial('too many rows: refused before anything large is made', t => {
   const w = variable([1], 1);
-  const optimizer = ggn();
+  const optimizer = ggn({solver: 'gram'});
   const before = w.dataSync()[0];
   const {numTensors} = tf.memory();
   t.throws(() => optimizer.minimize(() => tf.ones([8193, 1]).mul(w).sub(1).square().mean()),
-      {message: /this step has 8193 rows \(examples times outputs\), at most 8192.*smaller batchSize/});
+      {message: /this step has 8193 rows .examples times outputs., .* at most 8192.*smaller batchSize/});
   t.is(w.dataSync()[0], before);
   t.is(tf.memory().numTensors, numTensors);
   w.dispose();

@@ -30,7 +30,7 @@ test.serial('fields, counts and types', async t => {
   await model.trainOnBatch(x, y);
   const report: StepReport = optimizer.lastStep!;
   t.deepEqual(Object.keys(report).sort(), ['actualDecrease', 'agreement', 'attempts', 'damping', 'gainRatio', 'gradientNorm', 'iteration', 'jacobian', 'lambda',
-    'learningRate', 'loss', 'milliseconds', 'momentum', 'parameters', 'policy', 'predictedDecrease', 'rows', 'status', 'stepNorm']);
+    'learningRate', 'loss', 'milliseconds', 'momentum', 'parameters', 'policy', 'predictedDecrease', 'rows', 'scaling', 'solver', 'status', 'stepNorm']);
   t.is(report.rows, 12);
   t.is(report.parameters, 3 * 4 + 4 + 4 * 2 + 2);
   t.is(report.damping, 0.3);

@@ -88,16 +88,17 @@ export class StatisticsJacobian implements JacobianOperator {
     });
   }
 
-  /** J̃ [n, m] in float64, from J. */
-  dense(rows: ArrayLike<number>): Float64Array {
-    const m = rows.length / this.rows;
+  /** Rows of J̃ from row `first` on in float64, from those of J. */
+  dense(rows: ArrayLike<number>, first = 0): Float64Array {
+    const m = this.sizes.reduce((sum, size) => sum + size, 0);
+    const count = rows.length / m;
     const dense = Float64Array.from(rows);
     let from = 0;
     this.f.forEach((t, v) => {
       const size = this.sizes[v];
       t?.dataSync().forEach((x, j) => {
-        for (let i = 0; i < this.rows; i++) {
-          dense[i * m + from + j] += this.u[i] * x;
+        for (let i = 0; i < count; i++) {
+          dense[i * m + from + j] += this.u[first + i] * x;
         }
       });
       from += size;

@@ -13,6 +13,8 @@ export interface CurvatureRoot {
   applyTranspose(u: Float64Array): Float64Array;
   /** out += weight · Sᵀ G S, all three matrices n x n, `gram` and `out` row-major. */
   addCongruence(gram: Float64Array, weight: number, out: Float64Array): void;
+  /** The root of the rows from..to-1, both between examples. */
+  part(from: number, to: number): CurvatureRoot;
 }
 
 /** S = diag(s): losses without coupling between components. `s` (n) is kept, not copied. */
@@ -33,7 +35,8 @@ export function diagonalRoot(s: Float64Array): CurvatureRoot {
           out[p + j] += rowScale * gram[p + j] * s[j];
         }
       }
-    }
+    },
+    part: (from, to) => diagonalRoot(s.subarray(from, to)),
   };
 }
 
@@ -83,7 +86,8 @@ export function blockDiagonalRoot(blocks: Float64Array, k: number): CurvatureRoo
           addRowTimesBlocks(rows, c * n, blocks, k, out, (first + c) * n, n);
         }
       }
-    }
+    },
+    part: (from, to) => blockDiagonalRoot(blocks.subarray(from * k, to * k), k),
   };
 }
 

@@ -57,6 +57,8 @@ export interface GroupStep {
 export interface DampedGramStep extends Solution {
   /** One for each group of the system, in its order. */
   readonly groups: readonly GroupStep[];
+  /** J d, the predicted change of the rows (n). */
+  readonly change: Float64Array;
 }
 
 export type DampedGramSolution = DampedGramStep | SolveFailure;
@@ -123,6 +125,7 @@ function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
   const trace = traceOf(total, n);
   return {
     trace,
+    scaling: 'levenberg',
     rho: largestRho(system),
     // The trace bounds the norm that the limits are taken from, and is free.
     limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} : float32Floor(total, n),

@@ -4,13 +4,12 @@
  */
 import type {Float32Limits} from './damping';
 import {relativeDamping} from './damping';
+import type {Scaling} from './scaling';
 
 /** A step at one λ, made of finite numbers only. Each kind of system has a representation of d of its own. */
 export interface Solution {
   readonly ok: true;
   readonly lambda: number;
-  /** J d, the predicted change of the rows (n). */
-  readonly change: Float64Array;
 }
 
 /** No step. */
@@ -26,6 +25,8 @@ export interface SolveFailure {
 export interface DampedProblem<S extends Solution> {
   /** trace(SᵀGS), not weighted by regularizers. */
   readonly trace: number;
+  /** What λ multiplies: with `marquardt` λ = τ. */
+  readonly scaling: Scaling;
   /** The largest ρ of an L2 regularizer ρ|w|². */
   readonly rho: number;
   /** What rounding allows λ to be; NaN where the system holds NaN or an infinity. */
@@ -34,7 +35,7 @@ export interface DampedProblem<S extends Solution> {
   firstBadRow(): number;
   /** The step at damping λ. Never throws, and never returns a number that is not finite. */
   solve(lambda: number): S | SolveFailure;
-  /** trace(C(C + λI)⁻¹) with C = SᵀGS: the number of directions that the data determine at damping λ. */
+  /** trace(C(C + λI)⁻¹) with C = SᵀGS, with Marquardt's scaling trace(A(A + λΣ)⁻¹) with A = JᵀHJ: the number of directions that the data determine at damping λ. */
   effectiveDimension(lambda: number): number;
 }
 
@@ -47,7 +48,7 @@ export const MAX_ATTEMPTS = 8;
 /**
  * How the search ended.
  *
- * - `ok`: solved with λ = τ · trace(SᵀGS)/min(n, m).
+ * - `ok`: solved with λ = τ · trace(SᵀGS)/min(n, m), or λ = τ with Marquardt's scaling.
  * - `raised`: solved with a larger λ: the float32 floor, or after a failed attempt.
  * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the learning rate, or look for
  *   overflow in the outputs.
@@ -64,7 +65,7 @@ export interface DampedStepOptions<S extends Solution> {
   readonly rows: number;
   /** m of min(n, m): trainable parameters. */
   readonly parameters: number;
-  /** Whether J d, computed from the step itself, agrees with `solution.change`. */
+  /** Whether J d, computed from the step itself, agrees with what the solution predicts. */
   readonly verify?: (solution: S) => boolean;
 }
 
@@ -94,7 +95,7 @@ export interface DampedStepResult<S extends Solution> {
  */
 export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
-  const unit = problem.trace === 0 ? 2 * problem.rho : relativeDamping(1, problem.trace, rows, parameters);
+  const unit = problem.trace === 0 ? 2 * problem.rho : problem.scaling === 'marquardt' ? 1 : relativeDamping(1, problem.trace, rows, parameters);
   if (unit === 0) {
     return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
   }

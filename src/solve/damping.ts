@@ -37,9 +37,10 @@ export function relativeDamping(tau: number, trace: number, rows: number, parame
  * 2⁻²⁴ σ²max/λ, long before the float64 factorization breaks down. σ²max of C = SᵀGS is bounded by min(trace C, |C|∞), which
  * exceeds it by at most sqrt(n).
  *
- * @param curvature C, n x n, symmetric positive semidefinite. One NaN in it makes both limits NaN.
+ * @param curvature C, n x n, symmetric positive semidefinite. One NaN in it makes all limits NaN.
+ * @returns `norm` is that bound.
  */
-export function float32Floor(curvature: Float64Array, n: number): Float32Limits {
+export function float32Floor(curvature: Float64Array, n: number): Float32Limits & {readonly norm: number} {
   let infinityNorm = 0;
   for (let i = 0; i < n; i++) {
     let rowSum = 0;
@@ -49,7 +50,7 @@ export function float32Floor(curvature: Float64Array, n: number): Float32Limits 
     infinityNorm = Math.max(infinityNorm, rowSum);
   }
   const norm = Math.min(traceOf(curvature, n), infinityNorm);
-  return {floor: FLOOR_RATIO * norm, trusted: TRUSTED_RATIO * norm};
+  return {floor: FLOOR_RATIO * norm, trusted: TRUSTED_RATIO * norm, norm};
 }
 
 /** Σ_i a_ii of an n x n row-major matrix. */

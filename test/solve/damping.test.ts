@@ -26,12 +26,12 @@ test('the norm behind the limits is at least the largest eigenvalue, at most √
 
 test('the bound is the smaller one of trace and infinity norm', t => {
   // Identity: trace n, infinity norm 1. Ones: both n.
-  t.deepEqual(float32Floor(Float64Array.of(1, 0, 0, 1), 2), {floor: FLOOR_RATIO, trusted: TRUSTED_RATIO});
-  t.deepEqual(float32Floor(Float64Array.of(1, 1, 1, 1), 2), {floor: 2 * FLOOR_RATIO, trusted: 2 * TRUSTED_RATIO});
+  t.deepEqual(float32Floor(Float64Array.of(1, 0, 0, 1), 2), {floor: FLOOR_RATIO, trusted: TRUSTED_RATIO, norm: 1});
+  t.deepEqual(float32Floor(Float64Array.of(1, 1, 1, 1), 2), {floor: 2 * FLOOR_RATIO, trusted: 2 * TRUSTED_RATIO, norm: 2});
   // Arrow [[4, 2], [2, 1]]: trace 5, infinity norm 6.
   t.is(float32Floor(Float64Array.of(4, 2, 2, 1), 2).floor, 5 * FLOOR_RATIO);
 });
 
 test('NaN is not lost', t => {
-  t.deepEqual(float32Floor(Float64Array.of(1, NaN, NaN, 1), 2), {floor: NaN, trusted: NaN});
+  t.deepEqual(float32Floor(Float64Array.of(1, NaN, NaN, 1), 2), {floor: NaN, trusted: NaN, norm: NaN});
 });

@@ -1,0 +1,48 @@
+import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
+import {matMul, transposed} from './jacobian/kernels';
+import type {CurvatureRoot} from './solve/curvature_root';
+import {NormalSums} from './solve/normal_sums';
+import type {Products} from './solve/normal_sums';
+
+/** Shows the dense rows of J chunk by chunk: `count` rows from row `from` on, row-major. */
+export type ForEachRows = (visit: (rows: ArrayLike<number>, from: number, count: number) => void) => void;
+
+/** What the normal equations take of the rows. */
+export interface NormalParts {
+  /** JᵀHJ, m x m. */
+  readonly matrix: Float64Array;
+  /** Jᵀq (m). */
+  readonly gradient: Float64Array;
+  /** Whether the products in it are of float32. */
+  readonly isFloat32: boolean;
+  /** J d_prev (n); null where there is none. */
+  readonly previousChange: Float64Array | null;
+}
+
+/** Multiply-adds n m² above which products are taken by the backend, in float32: in float64, by loops of our own, they would take half a second or more. */
+const MAX_FLOAT64_PRODUCTS = 2 ** 28;
+
+/** One pass over the rows. */
+export function formNormalParts(forEachRows: ForEachRows, n: number, m: number, root: CurvatureRoot, q: Float64Array,
+    previous: Float64Array | null): NormalParts {
+  // On the cpu backend a product in float32 is a loop, too.
+  const isFloat32 = n * m * m > MAX_FLOAT64_PRODUCTS && getBackend() !== 'cpu';
+  const sums = new NormalSums(m, isFloat32 ? productsInFloat32 : undefined);
+  const previousChange = previous === null ? null : new Float64Array(n);
+  forEachRows((rows, from, count) => {
+    sums.add({n: count, rows, root: count === n ? root : root.part(from, from + count), q: q.subarray(from, from + count)});
+    for (let i = 0, p = 0; previous !== null && i < count; i++) {
+      let change = 0;
+      for (let j = 0; j < m; j++, p++) {
+        change += rows[p] * previous[j];
+      }
+      previousChange![from + i] = change;
+    }
+  });
+  return {matrix: sums.matrix, gradient: sums.gradient, isFloat32, previousChange};
+}
+
+const productsInFloat32: Products = (columns, m, n) => tidy(() => {
+  const x = tensor(Float32Array.from(columns.subarray(0, m * n)), [m, n]);
+  return matMul(x, transposed(x)).dataSync() as never;
+}) as unknown as Float32Array;

@@ -1,0 +1,65 @@
+/** The rows of some examples, linearized by themselves, against those rows of the whole batch; over all cases. */
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import test from 'ava';
+import {cases, disposeBatch} from '../cases';
+import {linearize} from '../../src/jacobian/linearize';
+import {selfCheck} from '../../src/jacobian/self_check';
+import {SubBatches} from '../../src/jacobian/sub_batch';
+import {Probe, relativeError} from '../support/probe';
+import {refusalOf, runsOn} from '../support/whole_step';
+
+/** The same sums of the same float32 numbers, in another order where a product is of another size. */
+const TOLERANCE = 2e-6;
+
+/** What must be possible to take in parts: a case that is not here may be, but these are what people train. */
+const EXPECTED = ['dense', 'conv', 'pool', 'lstm', 'gru', 'embedding'];
+
+let possible = 0;
+const refused: string[] = [];
+
+for (const backend of ['cpu', 'wasm'] as const) {
+  for (const c of cases.filter(c => runsOn(c, backend) && refusalOf(c, backend) === undefined)) {
+    test.serial(`${backend}: ${c.name}`, async t => {
+      await tf.setBackend(backend);
+      const model = c.model();
+      const batch = c.batch();
+      let looked = 0;
+      model.compile({loss: c.loss, optimizer: new Probe(({trace, checked: {plan, jacobian}, rows}) => {
+        looked++;
+        const cut = SubBatches.of(trace, plan);
+        if (cut === null) {
+          refused.push(c.name);
+          return;
+        }
+        possible++;
+        const m = rows.dependence.variables.reduce((sum, {size}) => sum + size, 0);
+        const whole = jacobian.dense().dataSync();
+        const {components, analysis} = plan;
+        const middle = Math.ceil(analysis.batch / 2);
+        for (const [from, to] of [[0, middle], [middle, analysis.batch], [0, 1]]) {
+          const part = cut.take(from, to);
+          const own = linearize(part.trace, part.plan);
+          t.is(own.rows, (to - from) * components);
+          const expected = Float64Array.from(whole.subarray(from * components * m, to * components * m));
+          const error = relativeError(own.dense().dataSync(), expected);
+          t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
+          const [gram] = own.gram(plan.analysis.variables.map(() => 0));
+          t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+        }
+      })});
+      await model.trainOnBatch(batch.x, batch.y);
+      t.is(looked, 1);
+      model.dispose();
+      disposeBatch(batch);
+    });
+  }
+}
+
+test.serial('most networks can be taken in parts', t => {
+  t.log(`${possible} in parts; whole only: ${[...new Set(refused)].join('; ')}`);
+  t.true(possible > 4 * refused.length, `${possible} of ${possible + refused.length}`);
+  for (const word of EXPECTED) {
+    t.true(cases.some(({name}) => name.toLowerCase().includes(word) && !refused.includes(name)), word);
+  }
+});

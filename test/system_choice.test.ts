@@ -1,0 +1,73 @@
+/** The options `solver` and `scaling`: what they choose, what they refuse, and what a user sees of it. */
+import * as tf from '@tensorflow/tfjs';
+import test from 'ava';
+import {ggn, leastSquares, type GgnOptions} from '../src/index';
+import {chooseScaling, chooseSystem} from '../src/system_choice';
+
+await tf.setBackend('cpu');
+
+const AUTO = {solver: 'auto', scaling: 'auto'} as const;
+
+test('the smaller system; few parameters even with more rows than a Gram matrix can have', t => {
+  t.is(chooseSystem({rows: 128, parameters: 10_000, width: 10_000}, AUTO), 'gram');
+  t.is(chooseSystem({rows: 128, parameters: 128, width: 128}, AUTO), 'gram');
+  t.is(chooseSystem({rows: 129, parameters: 128, width: 128}, AUTO), 'normal');
+  t.is(chooseSystem({rows: 100_000, parameters: 1000, width: 1000}, AUTO), 'normal');
+  t.is(chooseSystem({rows: 8000, parameters: 7000, width: 7000}, AUTO), 'gram', 'the normal equations would be too large');
+});
+
+test('what is asked for, where it is possible', t => {
+  const size = {rows: 100, parameters: 200, width: 200};
+  t.is(chooseSystem(size, {solver: 'normal', scaling: 'auto'}), 'normal');
+  t.is(chooseSystem(size, {solver: 'auto', scaling: 'marquardt'}), 'normal', 'which has the diagonal');
+  t.is(chooseSystem({rows: 200, parameters: 100, width: 100}, {solver: 'gram', scaling: 'auto'}), 'gram');
+  t.throws(() => chooseSystem({rows: 10, parameters: 3000, width: 3000}, {solver: 'normal', scaling: 'auto'}),
+      {message: /the solver 'normal' takes normal equations .* at most 2048; this model has 3000\. Use solver 'auto', or train fewer variables\./});
+  t.throws(() => chooseSystem({rows: 10, parameters: 3000, width: 3000}, {solver: 'auto', scaling: 'marquardt'}), {message: /the scaling 'marquardt' takes/});
+  t.throws(() => chooseSystem({rows: 9000, parameters: 100, width: 100}, {solver: 'gram', scaling: 'auto'}),
+      {message: /this step has 9000 rows .* at most 8192\. Use a smaller batchSize, or solver 'auto'\./});
+});
+
+test('Marquardt by itself only for scalars and vectors, in the normal equations, under Levenberg-Marquardt', t => {
+  const curve = [{rank: 0}, {rank: 1}], net = [{rank: 2}, {rank: 1}];
+  t.is(chooseScaling('normal', AUTO, 'levenbergMarquardt', curve), 'marquardt');
+  t.is(chooseScaling('normal', AUTO, 'levenbergMarquardt', net), 'levenberg');
+  t.is(chooseScaling('normal', AUTO, 'fixed', curve), 'levenberg');
+  t.is(chooseScaling('gram', AUTO, 'levenbergMarquardt', curve), 'levenberg');
+  t.is(chooseScaling('normal', {solver: 'auto', scaling: 'marquardt'}, 'fixed', net), 'marquardt');
+});
+
+/** y = a exp(-k x), with k in units of 1e-8 or so. */
+function decay(options: GgnOptions, unit: number, steps: number): number[] {
+  const [a, k] = [1, 0.5 * unit].map(value => tf.variable(tf.scalar(value)));
+  const x = tf.linspace(0, 4, 50);
+  const y = tf.tidy(() => x.mul(-0.7).exp().mul(2.5));
+  const optimizer = ggn(options);
+  for (let i = 0; i < steps; i++) {
+    optimizer.minimize(() => leastSquares([a.mul(tf.exp(tf.neg(k.mul(x.div(unit))))).sub(y)]));
+  }
+  const found = [a.dataSync()[0], k.dataSync()[0] / unit];
+  told = [optimizer.lastStep!.solver, optimizer.lastStep!.scaling, optimizer.lastStep!.lambda === optimizer.lastStep!.damping];
+  tf.dispose([a, k, x, y]);
+  optimizer.dispose();
+  return found;
+}
+let told: unknown[] = [];
+
+test.serial('with Marquardt a step does not depend on the unit of a parameter, and the report says which system and scaling', t => {
+  const options: GgnOptions = {learningRate: 1, damping: 0.1, momentum: 0, scaling: 'marquardt'};
+  const expected = decay(options, 1, 3);
+  t.deepEqual(told, ['normal', 'marquardt', true]);
+  const found = decay(options, 2 ** -27, 3);
+  t.true(Math.abs(found[0] - expected[0]) < 1e-6 && Math.abs(found[1] - expected[1]) < 1e-6, `${found} ${expected}`);
+  decay({...options, scaling: 'auto'}, 1, 1);
+  t.deepEqual(told, ['normal', 'levenberg', false], "policy 'fixed'");
+  decay({...options, scaling: 'auto', solver: 'gram'}, 1, 1);
+  t.deepEqual(told, ['gram', 'levenberg', false]);
+});
+
+test.serial('Levenberg-Marquardt finds parameters of very different units', t => {
+  const found = decay({policy: 'levenbergMarquardt'}, 2 ** -27, 12);
+  t.deepEqual(told, ['normal', 'marquardt', true]);
+  t.true(Math.abs(found[0] - 2.5) < 1e-4 && Math.abs(found[1] - 0.7) < 1e-4, `${found}`);
+});
