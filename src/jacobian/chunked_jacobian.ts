@@ -22,8 +22,8 @@ export interface Linearized {
   readonly jacobian: BatchJacobian;
 }
 
-/** Rows in a chunk. A few thousand: products with them run at full speed, and what is made of them stays below some ten megabytes. */
-const CHUNK_ROWS = 2048;
+/** Rows in a chunk. Products with a thousand run at full speed already, and what is made of them stays at some ten megabytes. */
+const CHUNK_ROWS = 1024;
 
 /**
  * The rows of a batch in chunks of examples that are linearized one after the other; null where they are few enough to be one, or cannot be cut.
