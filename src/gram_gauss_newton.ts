@@ -167,7 +167,8 @@ export class GramGaussNewton extends Optimizer {
    *     while (optimizer.lastStep === null || optimizer.remainingDecrease() > 1e-8) optimizer.minimize(loss);
    *
    * 0 where it is below what the rounding of float32 residuals amounts to (under policies that judge their steps). With no more rows than parameters it is near 1 until
-   * everything is fitted. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
+   * everything is fitted. Where columns of the Jacobian are
+   * the same but for rounding, that rounding counts as something to gain. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
    *
    * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, and in the Gram system with regularizers.
    * Until the next step begins the optimizer holds on to the matrix that it takes.

@@ -75,6 +75,24 @@ for (const backend of ['cpu', 'wasm']) {
   });
 }
 
+test.serial('a custom loop over scalars and vectors is judged from the first step on; over mini-batches from the second on it is not', async t => {
+  await tf.setBackend('cpu');
+  const [xs, ys] = [tf.tensor1d(x.slice(0, 16)), tf.tensor1d(y)];
+  const seen = (trained: tf.Variable[], batches: Array<[tf.Tensor, tf.Tensor]>): string => {
+    const optimizer = ggn();
+    return batches.map(([u, v]) => {
+      optimizer.minimize(() => trained.reduce((sum, w) => sum.add(w.sum()), u.mul(trained[0].sum())).tanh().sub(v).square().mean());
+      return optimizer.lastStep!.policy === 'levenbergMarquardt' ? 'F' : 'm';
+    }).join('');
+  };
+  const whole: Array<[tf.Tensor, tf.Tensor]> = [[xs, ys], [xs, ys]];
+  const parts = [0, 8, 0].map((from): [tf.Tensor, tf.Tensor] => [xs.slice(from, 8), ys.slice(from, 8)]);
+  const [scalar, vector, matrix] = [tf.variable(tf.scalar(1)), tf.variable(tf.ones([2])), tf.variable(tf.ones([2, 2]))];
+  t.is(seen([scalar, vector], whole), 'FF');
+  t.is(seen([scalar, vector], parts), 'Fmm');
+  t.is(seen([scalar, matrix], whole), 'mF');
+});
+
 test.serial('dropout and noise make a full batch a mini-batch', async t => {
   await tf.setBackend('cpu');
   const [xs, ys] = [tf.tensor2d(x, [16, 3]), tf.tensor2d(y, [16, 1])];

@@ -55,6 +55,18 @@ for (const kind of ['sequential', 'functional'] as const) {
   }
 }
 
+test.serial('remaining ends fit where nothing is left to gain, and is named', async t => {
+  const {model, optimizer} = compiled();
+  const {say} = listener();
+  const stop = stopWhen(optimizer, {remaining: 1e-6}, say);
+  // Columns of full rank: where two are the same but for rounding, that rounding promises to fit some of the noise.
+  const full = tf.randomNormal([12, 3], 0, 1, 'float32', 3);
+  const {epoch} = await model.fit(full, y, {...FULL, callbacks: stop});
+  t.true(epoch.length > 1 && epoch.length < 30, `${epoch.length} epochs`);
+  t.regex(stop.reason!, /^what is left to gain, \d\.\d\de[-+]\d+ of the loss, is at most 0\.000001$/);
+  full.dispose();
+});
+
 test.serial('fitDataset', async t => {
   const {model, optimizer} = compiled();
   const {said, say} = listener();
@@ -215,7 +227,7 @@ test('criteria that are none are refused, and shown', t => {
   ];
   for (const [criteria, shown] of wrong) {
     t.throws(() => stopWhen(ggn(), criteria as StopCriteria),
-        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, damping, each a number above 0; received ${shown}.`}, shown);
+        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, remaining, damping, each a number above 0; received ${shown}.`}, shown);
   }
   t.notThrows(() => stopWhen(ggn(), {gradientNorm: 1e-6, decrease: undefined}));
 });

@@ -32,6 +32,13 @@ test('a custom loop: the first step cannot know, the second sees the same data',
   t.is(follow(times(4, data(5))), '-fff');
 });
 
+test('a curve fit: the first step counts as full, and what the second sees decides', t => {
+  const curve = (fingerprint: number): BatchSign => ({...data(fingerprint), isCurve: true});
+  t.is(follow(times(3, curve(5))), 'fff');
+  t.is(follow([1, 2, 3, 1].map(curve)), 'f---');
+  t.is(follow([PART, curve(5), curve(5)]), '---', 'after several batches an epoch it is one of them');
+});
+
 test('a custom loop over mini-batches: never', t => {
   t.is(follow([1, 2, 3, 1, 2, 3, 1, 2, 3].map(data)), '---------');
 });

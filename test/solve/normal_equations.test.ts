@@ -66,6 +66,21 @@ test('equals the step from the Gram matrix at the same λ, and the change it pre
   }), {numRuns: 300}));
 });
 
+test('undamped: the least-squares solution, whatever the units, without momentum', t => {
+  const random = randomNumbers(5);
+  const [jacobian, z] = [randomMatrix(12, 3, random), randomVector(12, random)];
+  const expected = solveDense(multiply(transpose(jacobian), jacobian), multiplyVector(transpose(jacobian), z).map(x => -x));
+  for (const scaling of ['levenberg', 'marquardt'] as const) {
+    for (const unit of [1, 1e-10, 1e10]) {
+      const scaled = jacobian.map(([a, b, c]) => [a, b * unit, c]);
+      const solution = normalProblem(plain(scaled, z, {scaling, previous: [1, 1, 1], momentum: 0.9})).undamped();
+      t.true(solution.ok && relativeError(Float64Array.from(solution.step, (d, j) => j === 1 ? d * unit : d), expected) < 1e-9, `${scaling}, ${unit}`);
+    }
+  }
+  const singular = normalProblem(plain(jacobian.map(([a, b]) => [a, b, 0]), z)).undamped();
+  t.true(singular.ok && singular.step[2] === 0);
+});
+
 test('equals the dense solve in parameter space', t => {
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);

@@ -30,7 +30,8 @@ export const WITHIN = 1e-3;
 
 export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, start: number[], optimizer: GramGaussNewton, maxSteps: number): Fit {
   const targets = dataset.y.map(target);
-  const [b, x, y] = [start.map(value => tf.variable(tf.scalar(value))), dataset.x.map(column => tf.tensor1d(column)), tf.tensor1d(targets)];
+  const b = tf.tidy(() => start.map(value => tf.variable(tf.scalar(value))));
+  const [x, y] = [dataset.x.map(column => tf.tensor1d(column)), tf.tensor1d(targets)];
   const loss = (): tf.Scalar => model(b, x).sub(y).square().sum();
 
   let ending: Ending = 'step limit';
