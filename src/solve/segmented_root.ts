@@ -82,6 +82,21 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
         next++;
       }
     },
+    applyToRows(rows, m) {
+      const result = diagonalRoot(s).applyToRows(rows, m);
+      for (const {first, k, entries} of blocks) {
+        result.fill(0, first * m, (first + k) * m);
+        for (let r = 0; r < k; r++) {
+          for (let c = 0; c < k; c++) {
+            const entry = entries[r * k + c];
+            for (let j = 0, from = (first + r) * m, to = (first + c) * m; j < m; j++) {
+              result[to++] += entry * rows[from++];
+            }
+          }
+        }
+      }
+      return result;
+    },
     part(from, to) {
       const inside = blocks.filter(({first, k}) => first < to && first + k > from);
       if (inside.some(({first, k}) => first < from || first + k > to)) {
