@@ -1,12 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {blockDiagonalRoot, diagonalRoot} from '../../src/solve/curvature_root';
+import {diagonalRoot} from '../../src/solve/curvature_root';
 import {curvature, gramProblem, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
 import {float32Floor} from '../../src/solve/damping';
 import {effectiveDimension} from '../../src/solve/effective_dimension';
 import {doublePrecision, type Factorize} from '../../src/solve/mixed_precision';
 import {flat, inner, multiply, multiplyVector, relativeError, transpose} from './dense';
-import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
+import {blockRoot, assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
 
 test('equals the dense solve in parameter space', t => {
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
@@ -86,7 +86,7 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
       const k = problem.s.length;
       return {
         ...system,
-        root: blockDiagonalRoot(flat(s), k),  // one block of n x n
+        root: blockRoot(flat(s), k),  // one block of n x n
         residual: {z: Float64Array.from(problem.z, value => value * Math.sqrt(gramFactor) * rootFactor)},
         groups: system.groups.map(({gram}) => ({rho: 0, gram: gram.map(g => g * gramFactor), previous: null, extra: null}))
       };

@@ -1,7 +1,8 @@
 /** Random small problems of one damped step, written out, with the minimiser from its equations in R^m. */
 import fc from 'fast-check';
-import {blockDiagonalRoot, diagonalRoot, type CurvatureRoot} from '../../src/solve/curvature_root';
+import {diagonalRoot, type CurvatureRoot} from '../../src/solve/curvature_root';
 import {solveDampedGram, type DampedGramStep, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {segmentedRoot} from '../../src/solve/segmented_root';
 import {flat, inner, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, solveDense, transpose, type Matrix} from './dense';
 
 /** A minimisation problem in R^m with everything written out, and the same problem as the source takes it. */
@@ -20,6 +21,10 @@ export interface Problem {
 
 const RHOS = [0, 0.3, 2];
 
+/** S of nothing but k x k blocks, which stand one after the other. */
+export const blockRoot = (blocks: Float64Array, k: number): CurvatureRoot => segmentedRoot(new Float64Array(blocks.length / k),
+    Array.from({length: blocks.length / k / k}, (_, e) => ({first: e * k, k, entries: blocks.subarray(e * k * k, (e + 1) * k * k)})));
+
 /** What a problem is made from: short, so that a counterexample can be read. */
 export interface Recipe {
   readonly seed: number;
@@ -37,7 +42,7 @@ export function makeProblem({seed, examples, k, variables}: Recipe): Problem {
   const blocks = Float64Array.from(randomVector(n * k, random));
   const s = Array.from({length: n}, (_, i) => Array.from({length: n}, (_, j) => (
     Math.floor(i / k) === Math.floor(j / k) ? blocks[i * k + j % k] : 0)));
-  const root: CurvatureRoot = k === 1 ? diagonalRoot(blocks) : blockDiagonalRoot(blocks, k);
+  const root: CurvatureRoot = k === 1 ? diagonalRoot(blocks) : blockRoot(blocks, k);
   const z = randomVector(n, random), extra = randomVector(m, random), previous = randomVector(m, random);
   const momentum = 0.9;
   const groups = [...new Set(rho)].map(value => {
