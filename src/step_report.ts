@@ -56,7 +56,7 @@ export interface StepReport {
   /**
    * - `'ok'`: the step was taken as asked.
    * - `'raised'`: taken, with more damping than asked, since float32 does not resolve less.
-   * - `'rejected'`: not taken; no attempt decreased the loss.
+   * - `'rejected'`: not taken; every attempt raised the loss, by more than its rounding where it promised less than that.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'breakdown'`: not taken; the Gram matrix could not be factored with any damping tried.
    * - `'precision'`: not taken; the step could not be computed accurately in float32. Use more damping.
