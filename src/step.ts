@@ -155,12 +155,12 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDec
 
 /** Keeps the tensors of an accepted attempt alone: those of ten rejected ones would be as many copies of the weights. */
 function scoped<T extends Attempted>(run: () => T): T {
-  let result: T;
+  let result!: T;
   tidy(() => {
     result = run();
     return [...result.taken?.d ?? [], ...result.taken?.moved ?? []];
   });
-  return result!;
+  return result;
 }
 
 /** w + learningRate · d. */

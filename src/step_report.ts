@@ -58,7 +58,7 @@ export interface StepReport {
   /**
    * - `'ok'`: the step was taken as asked.
    * - `'raised'`: taken, with more damping than asked, since float32 does not resolve less.
-   * - `'rejected'`: not taken; no attempt decreased the loss.
+   * - `'rejected'`: not taken; every attempt raised the loss, by more than its rounding where it promised less than that.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken; the gradient is not zero, but the loss has no curvature in any row (it is linear or concave in the outputs), so
    *   that no step follows from it.

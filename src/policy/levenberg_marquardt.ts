@@ -38,8 +38,8 @@ export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
  *     ρ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2ρ - 1)³),   ν ← 2
  *     else:    it is rejected,         τ ← ν τ,   ν ← 2ν,                 and solved again
  *
- * A step that promises less than the loss can resolve, and does not keep it, says nothing of the model: it is not taken, and τ ← τ/3. Raising it would promise less
- * still, and training would be stuck where parameters differ much in scale.
+ * A step that promises less than the loss can resolve in float32 says nothing of the model: it is taken unless the loss rises by more than that, and τ ← τ/3. Raising τ
+ * would promise less still, and training would be stuck where parameters differ much in scale.
  *
  * Source: Nielsen 1999, as in Madsen, Nielsen & Tingleff 2004, equation 2.21.
  */

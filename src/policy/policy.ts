@@ -38,7 +38,7 @@ export interface Policy<State> {
   observe?(state: State, observation: Observation): State;
   /** The state after a step was accepted (gain ratio above 0) or rejected. */
   judge?(state: State, gainRatio: number): State;
-  /** The state after a step that promised less than the loss resolves, and did not keep it: it could not be judged. */
+  /** The state after a step that was taken though it could not be judged: it promised less than the loss resolves. */
   unresolved?(state: State): State;
   /** The state where a step had to be solved with more damping than asked. */
   raise?(state: State, damping: number): State;

@@ -112,7 +112,7 @@ export class StepPolicy {
     }
   }
 
-  /** The step promised too little to be judged, and did not keep it. */
+  /** The step was taken, and promised too little to be judged. */
   unresolved(): void {
     this.state = this.policy.unresolved?.(this.state) ?? this.state;
   }
