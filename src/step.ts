@@ -79,7 +79,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const model = new LocalModel({variables, parameters, rhos, linearization, loss, value, extra, previous: settings.previous(variables), solver, scaling}, clock);
 
   const agreement = settings.policy.observes ? model.agreement() : null;
-  const headroom = settings.policy.observes ? model.headroom(settings.policy.settings.momentum) : null;
+  const headroom = settings.policy.observes ? clock.time('solve', () => model.headroom(settings.policy.settings.momentum)) : null;
   settings.policy.observe({agreement, headroom, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   let known: Resolution | null = null;
   const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));

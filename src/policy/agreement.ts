@@ -39,9 +39,10 @@ const clip = (x: number, least: number, most: number): number => Math.min(most, 
  * The hypergradient of Baydin et al. (ICLR 2018) in the space of the rows. Damping falls from 1 to 0.03, by 0.95 a step; the momentum averages over
  * about 1280 examples, 1 - μ = clip(examples / 1280, 0.04, 0.1). All constants by `test/bench/convergence`.
  *
- * The curvature of a cross-entropy goes to zero as it fits, and λ with it: with λ from the trace alone, steps of the digits example grew until every unit was
- * saturated, in the first epoch or the second, at any damping and momentum tried. So its damping is relative to the curvature that the loss can have at most (it is multiplied by the
- * headroom), and falls to 0.3, and its momentum is 0.9: a loss of 0.005 after 8 epochs (with momentum 0.96 0.009, with 0.8 0.013).
+ * The curvature of a cross-entropy goes to zero as it fits, and λ with it: with λ from the trace alone, steps of the classification example grew until the units
+ * were saturated, in the first epochs, at seven of nine settings tried. So its damping is relative to the curvature that the loss can have at most (it is multiplied by the
+ * headroom), and falls to 0.3, and its momentum is 0.9: a loss of 0.005 after 8 epochs (with momentum 0.96 0.009, with 0.8 0.013; single runs on
+ * that example alone).
  */
 export const agreement: Policy<AgreementState> = {
   initial: {learningRate: START, agreement: 0, damping: FIRST_DAMPING, momentum: 1 - QUICKEST, headroom: 1},

@@ -31,8 +31,8 @@ export function results(runs: Run<ClassificationPoint>[]): string {
 /** Writes `classification-<backend>.svg` and `.png` into a folder and returns their paths. */
 export async function plot(runs: Run<ClassificationPoint>[], backend: 'wasm' | 'tensorflow', folder: string): Promise<string[]> {
   const panel = (x: CurvesOptions<ClassificationPoint>['x'], isFirst: boolean): object => curves(runs, {x, targets: TARGETS,
-    y: {field: 'loss', title: isFirst ? 'cross-entropy of the training digits' : null, domain: [0.003, 4],
-      ticks: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]}, legend: isFirst ? null : {title: 'learning rate', orient: 'top-right'}});
+    y: {field: 'loss', title: isFirst ? 'cross-entropy of the training digits' : null, domain: [0.0005, 4],
+      ticks: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]}, legend: isFirst ? null : {title: 'learning rate', orient: 'top-right'}});
   return writeFigure(figure('Handwritten digits, ten classes: training loss',
     [`Network 64-32-10 with softmax, batch ${BATCH_SIZE}, same initial weights and batches; a dot marks the end of a run.`,
       `TensorFlow.js, ${BACKEND_NAMES[backend]}.`],
