@@ -1,11 +1,11 @@
 import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
-import {matMul, transposed} from './jacobian/kernels';
+import {transposeMultiply} from './jacobian/kernels';
 import type {CurvatureRoot} from './solve/curvature_root';
 import {NormalSums} from './solve/normal_sums';
 import type {Products} from './solve/normal_sums';
 
 /** Shows the dense rows of J chunk by chunk: `count` rows from row `from` on, row-major. */
-export type ForEachRows = (visit: (rows: ArrayLike<number>, from: number, count: number) => void) => void;
+export type ForEachRows = (visit: (rows: Float32Array | Float64Array, from: number, count: number) => void) => void;
 
 /** What the normal equations take of the rows. */
 export interface NormalParts {
@@ -42,7 +42,10 @@ export function formNormalParts(forEachRows: ForEachRows, n: number, m: number, 
   return {matrix: sums.matrix, gradient: sums.gradient, isFloat32, previousChange};
 }
 
-const productsInFloat32: Products = (columns, m, n) => tidy(() => {
-  const x = tensor(Float32Array.from(columns.subarray(0, m * n)), [m, n]);
-  return matMul(x, transposed(x)).dataSync() as never;
-}) as unknown as Float32Array;
+const productsInFloat32: Products = (rows, n, m) => {
+  let products: ArrayLike<number> = [];
+  tidy(() => {
+    products = transposeMultiply(tensor(rows as Float32Array, [n, m]), tensor(rows as Float32Array, [n, m])).dataSync();
+  });
+  return products;  // not from the tidy, which would look for tensors in it, entry by entry
+};

@@ -16,6 +16,7 @@ import {LocalModel} from './local_model';
 import type {Linearization, ModelStep} from './local_model';
 import {squaredError} from './losses/squared_error';
 import type {StepPolicy} from './policy/step_policy';
+import type {SystemName} from './solve/system';
 import {findRows, readResiduals} from './rows';
 import type {Rows} from './rows';
 import {chooseScaling, chooseSystem} from './system_choice';
@@ -70,7 +71,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   }
   const loss = squaredError(residual, weight);
   const linearization = clock.time('linearize', () =>
-    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size)));
+    withStatistics(checked, gradientThroughStatistics(trace, rows.dependence, plans), residual, loss.z, groupOf, variables.map(v => v.size), solver));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
   const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
@@ -182,7 +183,7 @@ function extraGradient(trace: Trace, {head, dependence}: Rows): Array<Tensor | n
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
 function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, residual: Float64Array, z: Float64Array,
-    groupOf: readonly number[], sizes: readonly number[]): Linearization {
+    groupOf: readonly number[], sizes: readonly number[], solver: SystemName): Linearization {
   const size = z.reduce((sum, x) => sum + x * x, 0);
   if (f === null || size === 0) {
     return checked;
@@ -193,6 +194,10 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   // S⁻ᵀz is the residual; what has no weight is 0 in it.
   const jacobian = new StatisticsJacobian(checked.jacobian, residual.map(r => r / size), f, sizes);
   let known: readonly Float64Array[] | null = null;
-  return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
+  if (solver === 'cg') {
+    throw ggnError("the solver 'cg' takes the Jacobian as it is, and this model has statistics of the batch (batch normalisation), which change it. Use solver 'auto' " +
+        'and a smaller batchSize.');
+  }
+  return {pieces: [], jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
     visit(jacobian.dense(dense, from), from, count))};
 }

@@ -59,7 +59,7 @@ export interface StepReport {
    * - `'rejected'`: not taken; no attempt decreased the loss.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'breakdown'`: not taken; the Gram matrix could not be factored with any damping tried.
-   * - `'precision'`: not taken; the step could not be computed accurately in float32. Use more damping.
+   * - `'precision'`: not taken; the step could not be computed accurately in float32, or conjugate gradients did not converge. Use more damping.
    */
   readonly status: SolveStatus | 'rejected';
   /**

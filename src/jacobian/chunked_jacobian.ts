@@ -22,17 +22,17 @@ export interface Linearized {
   readonly jacobian: BatchJacobian;
 }
 
-/** Rows in a chunk. A few thousand: products with them run at full speed, and what is made of them stays below some ten megabytes. */
-const CHUNK_ROWS = 2048;
+/** Rows in a chunk. Products with a thousand run at full speed already, and what is made of them stays at some ten megabytes. */
+const CHUNK_ROWS = 1024;
 
 /**
  * The rows of a batch in chunks of examples that are linearized one after the other; null where they are few enough to be one, or cannot be cut.
  *
- * @param width m.
+ * @param width m, where dense rows are wanted; 0 where only products are.
  */
 export function piecesOf(trace: Trace, plan: Plan, width: number): Piece[] | null {
   const {analysis: {batch}, components} = plan;
-  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(blockFloats() / width)));
+  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(blockFloats() / Math.max(1, width))));
   const count = Math.min(batch, Math.ceil(batch * components / rows));
   const cut = count > 1 ? SubBatches.of(trace, plan) : null;
   return cut === null ? null : Array.from({length: count}, (_, i): Piece => {

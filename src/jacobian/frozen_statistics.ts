@@ -89,7 +89,7 @@ export class StatisticsJacobian implements JacobianOperator {
   }
 
   /** Rows of J̃ from row `first` on in float64, from those of J. */
-  dense(rows: ArrayLike<number>, first = 0): Float64Array {
+  dense(rows: Float32Array | Float64Array, first = 0): Float64Array {
     const m = this.sizes.reduce((sum, size) => sum + size, 0);
     const count = rows.length / m;
     const dense = Float64Array.from(rows);

@@ -13,6 +13,8 @@ export interface CurvatureRoot {
   applyTranspose(u: Float64Array): Float64Array;
   /** out += weight · Sᵀ G S, all three matrices n x n, `gram` and `out` row-major. */
   addCongruence(gram: Float64Array, weight: number, out: Float64Array): void;
+  /** Sᵀ A for rows A [n, m], row-major, in the same order and precision. */
+  applyToRows(rows: Float32Array | Float64Array, m: number): Float32Array | Float64Array;
   /** The root of the rows from..to-1, both between examples. */
   part(from: number, to: number): CurvatureRoot;
 }
@@ -35,6 +37,16 @@ export function diagonalRoot(s: Float64Array): CurvatureRoot {
           out[p + j] += rowScale * gram[p + j] * s[j];
         }
       }
+    },
+    applyToRows(rows, m) {
+      const result = rows.slice();
+      for (let i = 0, p = 0; i < n; i++) {
+        const si = s[i];
+        for (const end = p + m; p < end; p++) {
+          result[p] *= si;
+        }
+      }
+      return result;
     },
     part: (from, to) => diagonalRoot(s.subarray(from, to)),
   };
@@ -86,6 +98,19 @@ export function blockDiagonalRoot(blocks: Float64Array, k: number): CurvatureRoo
           addRowTimesBlocks(rows, c * n, blocks, k, out, (first + c) * n, n);
         }
       }
+    },
+    applyToRows(rows, m) {
+      const result = rows.slice().fill(0);
+      for (let i = 0; i < n; i++) {
+        const first = i - i % k;
+        for (let c = 0; c < k; c++) {
+          const sic = blocks[i * k + c];
+          for (let j = 0, p = i * m, to = (first + c) * m; j < m; j++) {
+            result[to++] += sic * rows[p++];
+          }
+        }
+      }
+      return result;
     },
     part: (from, to) => blockDiagonalRoot(blocks.subarray(from * k, to * k), k),
   };

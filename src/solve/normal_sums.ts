@@ -3,7 +3,7 @@ import type {CurvatureRoot} from './curvature_root';
 /** Some rows of J, n' x m, row-major, with what the loss says of them. */
 export interface NormalChunk {
   readonly n: number;
-  readonly rows: ArrayLike<number>;
+  readonly rows: Float32Array | Float64Array;
   /** S of these rows. */
   readonly root: CurvatureRoot;
   /** q = dL/dr of these rows (n'). */
@@ -11,12 +11,11 @@ export interface NormalChunk {
 }
 
 /**
- * SᵀJ of a chunk by columns, m x n' (`columns` may have more than m), and its product with itself.
+ * AᵀA of rows A [n, m], row-major.
  *
- * @param columns row-major.
- * @returns the m x m products, row-major; only the lower triangle is read.
+ * @returns m x m, row-major; only the lower triangle is read.
  */
-export type Products = (columns: Float64Array, m: number, n: number) => ArrayLike<number>;
+export type Products = (rows: Float32Array | Float64Array, n: number, m: number) => ArrayLike<number>;
 
 /**
  * JᵀHJ and Jᵀq, summed over chunks of rows in float64:
@@ -37,17 +36,10 @@ export class NormalSums {
   }
 
   add(chunk: NormalChunk): void {
-    const {m, matrix, gradient} = this;
+    const {m, matrix, gradient, products} = this;
     const {n, rows, root} = chunk;
-    const columns = new Float64Array((m + (3 - m % 3) % 3) * n);
-    const column = new Float64Array(n);
-    for (let j = 0; j < m; j++) {
-      for (let i = 0; i < n; i++) {
-        column[i] = rows[i * m + j];
-      }
-      columns.set(root.applyTranspose(column), j * n);
-    }
-    const more = this.products(columns, m, n);
+    const isExact = products === productsInFloat64;
+    const more = products(root.applyToRows(isExact ? Float64Array.from(rows) : rows, m), n, m);
     for (let i = 0; i < m; i++) {
       for (let j = 0; j <= i; j++) {
         matrix[i * m + j] += more[i * m + j];
@@ -59,7 +51,13 @@ export class NormalSums {
 }
 
 /** Products of the columns, three by three, so that nine sums share six loads. */
-function productsInFloat64(columns: Float64Array, m: number, n: number): Float64Array {
+function productsInFloat64(rows: Float32Array | Float64Array, n: number, m: number): Float64Array {
+  const columns = new Float64Array((m + (3 - m % 3) % 3) * n);
+  for (let j = 0, to = 0; j < m; j++) {
+    for (let i = 0, from = j; i < n; i++, from += m) {
+      columns[to++] = rows[from];
+    }
+  }
   const matrix = new Float64Array(m * m);
   const sums = new Float64Array(9);
   for (let i = 0; i < m; i += 3) {

@@ -15,7 +15,7 @@ import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE, t
 interface NormalSystem {
   readonly n: number;
   readonly m: number;
-  readonly rows: ArrayLike<number>;
+  readonly rows: Float64Array;
   readonly root: CurvatureRoot;
   readonly q: Float64Array;
   readonly rho: Float64Array;
@@ -142,7 +142,7 @@ test('Marquardt: the effective dimension is trace(A(A + λΣ)⁻¹)', t => {
 });
 
 test('Jᵀq', t => {
-  t.deepEqual(transposeTimes({n: 2, rows: [1, 2, 3, 4, 5, 6], q: Float64Array.of(10, -1)}, 3), Float64Array.of(6, 15, 24));
+  t.deepEqual(transposeTimes({n: 2, rows: Float64Array.of(1, 2, 3, 4, 5, 6), q: Float64Array.of(10, -1)}, 3), Float64Array.of(6, 15, 24));
 });
 
 test('λ = 0 is the least-squares solution where the columns are independent, whatever their number', t => {
