@@ -36,6 +36,8 @@ export interface CheckedJacobian {
   grams(): readonly Float64Array[];
   /** The rows of J [n, m], m over all variables, in chunks. */
   readonly forEachRows: ForEachRows;
+  /** The same as operators. */
+  readonly pieces: readonly Piece[];
 }
 
 /** The batch Jacobian of one group of rows. */
@@ -81,12 +83,12 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1) {
     const [{jacobian, grams, pieces}] = batches;
-    return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, forEachRows: rowsOf(pieces)};
+    return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, pieces, forEachRows: rowsOf(pieces)};
   }
   const pieces = batches.flatMap(batch => batch.pieces);
   const whole = batches.flatMap(batch => batch.jacobian ?? []);
   if (whole.length < batches.length) {
-    return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], forEachRows: rowsOf(pieces)};
+    return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], pieces, forEachRows: rowsOf(pieces)};
   }
   const jacobian = new StackedJacobian(whole);
   let known: readonly Float64Array[] | null = null;
@@ -99,13 +101,13 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
           'report the model; with one minimize() for each term, or another optimizer, it will train.');
     }
   }
-  return {plans, jacobian, grams, forEachRows: rowsOf(pieces)};
+  return {plans, jacobian, grams, pieces, forEachRows: rowsOf(pieces)};
 }
 
 function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
     step: TrainStep | null, cache: PlanCache, clock: Clock, system: SystemName): CheckedBatch {
   const form = (plan: Plan): Omit<CheckedBatch, 'isFresh'> => {
-    const pieces = system === 'gram' ? null : clock.time('linearize', () => piecesOf(trace, plan, plan.analysis.variables.reduce((m, {size}) => m + size, 0)));
+    const pieces = system === 'gram' ? null : clock.time('linearize', () => piecesOf(trace, plan, system === 'cg' ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0)));
     if (pieces !== null) {
       return {plan, jacobian: null, pieces, grams: () => []};
     }

@@ -150,10 +150,11 @@ export class GramGaussNewton extends Optimizer {
    * trace(C(C + λI)⁻¹) = Σ σ²/(σ² + λ) with C = SᵀJJᵀS and λ of the last step: how many directions in the space of the weights its data determine
    * at that damping, between 0 and min(rows, parameters). Computed when it is called, min(rows, parameters)³ operations in float64.
    *
-   * @returns null before the first step. Until the next step begins the optimizer holds on to the matrix that it takes.
+   * @returns null before the first step, and after one by conjugate gradients, which have no matrix. Until the next step begins the optimizer holds on to the matrix that it takes.
    */
   effectiveDimension(): number | null {
-    return this.dimension === null ? null : this.dimension();
+    const dimension = this.dimension === null ? NaN : this.dimension();
+    return Number.isNaN(dimension) ? null : dimension;
   }
 
   /**

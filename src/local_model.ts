@@ -1,13 +1,17 @@
 import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {conjugateProblem, traceOfPieces} from './cg_problem';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import {factorizeHere} from './factorize';
+import {ChunkedJacobian} from './jacobian/chunked_jacobian';
+import type {Piece} from './jacobian/chunked_jacobian';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {add, addScaled} from './jacobian/kernels';
 import type {OutputDerivatives} from './losses/squared_error';
 import {formNormalParts} from './normal_parts';
 import type {ForEachRows, NormalParts} from './normal_parts';
+import {diagonalRoot} from './solve/curvature_root';
 import {gramProblem} from './solve/damped_gram';
 import type {DampedGramStep, GramGroup} from './solve/damped_gram';
 import {dampedStep} from './solve/damped_step';
@@ -36,6 +40,8 @@ export interface Linearization {
   grams(): readonly Float64Array[];
   /** The rows of J [n, m], m over all variables, in chunks; formed when asked for. */
   readonly forEachRows: ForEachRows;
+  /** The rows as operators, for conjugate gradients. */
+  readonly pieces: readonly Piece[];
 }
 
 /** What a local model is made of. */
@@ -82,10 +88,12 @@ export class LocalModel {
   readonly rows: number;
   private readonly distinct: readonly number[];
   private readonly groupOf: readonly number[];
+  /** Whether the system is of the size of the parameters. */
   private readonly isNormal: boolean;
   private previousByGroup: Array<Float64Array | null> | null = null;
   private extraByGroup: Array<Float64Array | null> | null = null;
-  private normal: (NormalParts & {readonly extra: Float64Array | null}) | null = null;
+  private normal: (NormalParts & OfParameters) | null = null;
+  private operator: OfParameters | null = null;
   private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
   private readonly formed = new Map<Solution, Tensor[]>();
 
@@ -94,7 +102,7 @@ export class LocalModel {
     this.rows = linearization.jacobian.rows;
     this.distinct = [...new Set(rhos)];
     this.groupOf = rhos.map(rho => this.distinct.indexOf(rho));
-    this.isNormal = solver === 'normal';
+    this.isNormal = solver !== 'gram';
   }
 
   /** The part of the loss that the rows make: ½|z|² for squares, else all of it. */
@@ -119,7 +127,7 @@ export class LocalModel {
    * a = -⟨q, J d_prev⟩ / (|q| |J d_prev|), which is the same where S is a multiple of the identity.
    */
   agreement(): number | null {
-    const change = this.isNormal ? this.normalParts().previousChange : this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
+    const change = this.parts.solver === 'normal' ? this.normalParts().previousChange : this.previousChange().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total :
       total.map((x, i) => x + part[i]), null);
     if (change === null) {
       return null;
@@ -162,7 +170,7 @@ export class LocalModel {
       return {slope: dot(q, change), curvature: dot(curved, curved)};
     }
     const {step, curvature} = solution as NormalStep;
-    return {slope: dot(this.normalParts().gradient, step), curvature};
+    return {slope: dot(this.ofParameters().gradient, step), curvature};
   }
 
   /** -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: what the model says the loss decreases by. Without λ, which is no part of the loss. */
@@ -226,8 +234,12 @@ export class LocalModel {
     if (most === undefined || most === null) {
       return 0;
     }
-    if (this.isNormal) {
+    if (this.parts.solver === 'normal') {
       return this.normalParts().bound;
+    }
+    if (this.parts.solver === 'cg') {
+      const chunked = new ChunkedJacobian(linearization.pieces);
+      return this.clock.time('gram', () => traceOfPieces(chunked.forEach.bind(chunked), diagonalRoot(most.map(Math.sqrt)), this.groupOf));
     }
     let trace = 0;
     linearization.grams().forEach(gram => most.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
@@ -242,7 +254,7 @@ export class LocalModel {
 
   /**
    * What the model says that the loss would decrease by without damping, ½ gᵀ(JᵀHJ + 2ρ)⁻¹g, or with as little as float32 allows; on demand. NaN where no system
-   * could be solved, and in the Gram system with regularizers. Holds on to what `effectiveDimension` does, and to vectors.
+   * could be solved, with conjugate gradients, and in the Gram system with regularizers. Holds on to what `effectiveDimension` does, and to vectors.
    */
   undampedDecrease(): () => number {
     const {damped} = this.problem!;
@@ -257,6 +269,9 @@ export class LocalModel {
         const {solution, status} = dampedStep(damped, {damping: 0, rows, parameters});
         return !isOfRows ? NaN : solution === null ? status === 'flat' ? 0 : NaN : ofRows((solution as DampedGramStep).change);
       };
+    }
+    if (this.parts.solver === 'cg') {
+      return () => NaN;
     }
     const [gradient, rho] = [this.wholeGradient(), this.rhoOfAll()];
     return () => {
@@ -277,7 +292,7 @@ export class LocalModel {
 
   private problemOf(momentum: number): DampedProblem<Solution> {
     if (this.problem?.momentum !== momentum) {
-      this.problem = {momentum, damped: (this.isNormal ? this.normalOf(momentum) : this.gramOf(momentum))};
+      this.problem = {momentum, damped: (!this.isNormal ? this.gramOf(momentum) : this.parts.solver === 'cg' ? this.conjugateOf(momentum) : this.normalOf(momentum))};
     }
     return this.problem.damped;
   }
@@ -298,21 +313,49 @@ export class LocalModel {
     return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, isFloat32});
   }
 
-  private normalParts(): NormalParts & {readonly extra: Float64Array | null} {
+  private conjugateOf(momentum: number): DampedProblem<NormalStep> {
+    const {linearization: {pieces}, loss: {root}, rhos, variables} = this.parts;
+    const chunked = new ChunkedJacobian(pieces);
+    const forEachPiece = chunked.forEach.bind(chunked);
+    const {previous} = this.ofParameters();
+    // The first piece stands for all: where examples are in no order, it is a sample like any.
+    const sample = this.clock.time('linearize', () => ({jacobian: pieces[0].linearize().jacobian, from: 0}));
+    const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root, this.groupOf));
+    return conjugateProblem({variables, rows: this.rows, forEachPiece, sample, trace, root, gradient: this.wholeGradient(), rhos,
+      previous: momentum === 0 ? null : previous, momentum, start: previous});
+  }
+
+  /** The gradient and the vectors beside the rows, in the space of the parameters. */
+  private ofParameters(): OfParameters {
+    if (this.parts.solver === 'normal') {
+      return this.normalParts();
+    }
+    const {variables, linearization: {jacobian}, loss: {q}} = this.parts;
+    return this.operator ??= {...this.beside(), gradient: this.clock.time('gram', () =>
+      flatten(jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables))};
+  }
+
+  private beside(): Pick<OfParameters, 'extra' | 'previous'> {
+    const {extra: e, variables, previous: d} = this.parts;
+    const previous = d.every(t => t === null) ? null : flatten(d, variables);
+    checkFinite(previous === null ? [] : [previous], BAD_PREVIOUS);
+    const extra = e.every(t => t === null) ? null : flatten(e, variables);
+    checkFinite(extra === null ? [] : [extra], BAD_EXTRA);
+    return {extra, previous};
+  }
+
+  private normalParts(): NormalParts & OfParameters {
     if (this.normal === null) {
-      const {linearization, extra: e, variables, previous, loss: {q, root, most}} = this.parts;
-      const last = previous.every(t => t === null) ? null : flatten(previous, variables);
-      checkFinite(last === null ? [] : [last], BAD_PREVIOUS);
-      const extra = e.every(t => t === null) ? null : flatten(e, variables);
-      checkFinite(extra === null ? [] : [extra], BAD_EXTRA);
-      this.normal = {extra, ...this.clock.time('gram', () => formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, last, most ?? null))};
+      const {linearization, loss: {q, root, most}} = this.parts;
+      const beside = this.beside();
+      this.normal = {...beside, ...this.clock.time('gram', () => formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, beside.previous, most ?? null))};
     }
     return this.normal;
   }
 
   /** g (m). */
   private wholeGradient(): Float64Array {
-    const {gradient, extra} = this.normalParts();
+    const {gradient, extra} = this.ofParameters();
     return extra === null ? gradient : gradient.map((x, j) => x + extra[j]);
   }
 
@@ -370,6 +413,15 @@ export class LocalModel {
 }
 
 const BAD_PREVIOUS = 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the model with a new ggn()';
+
+interface OfParameters {
+  /** Jᵀq (m). */
+  readonly gradient: Float64Array;
+  /** e (m); null where it is zero. */
+  readonly extra: Float64Array | null;
+  /** d_prev (m); null where there is none. */
+  readonly previous: Float64Array | null;
+}
 
 const BAD_EXTRA = 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
     'these weights (a norm has none at 0)';

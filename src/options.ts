@@ -57,7 +57,10 @@ export interface GgnOptions {
    * - `'gram'`: n x n, from the Gram matrix of the rows. At most 8192 rows.
    * - `'normal'`: m x m, from the normal equations, summed over chunks of rows, so that n is not limited. At most 2048 parameters.
    *
-   * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the smaller of the two.
+   * - `'cg'`: conjugate gradients on products with the Jacobian and its transpose, to a relative residual of 1e-6. For any n and m; where they do not converge in 200
+   *   products, the damping is raised.
+   *
+   * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the smaller of the first two, `'cg'` where both are too large.
    */
   solver?: 'auto' | SystemName;
   /**
@@ -123,7 +126,7 @@ const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range>
 const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
 const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling',
   'weightDecay'];
-const SOLVERS = ['auto', 'gram', 'normal'] as const;
+const SOLVERS = ['auto', 'gram', 'normal', 'cg'] as const;
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
 /** Checks a setting, a number or `'auto'`, and returns it. */

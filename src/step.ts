@@ -22,6 +22,7 @@ import type {Resolution} from './resolution';
 import {findRows, seedsOfRows} from './rows';
 import type {Rows} from './rows';
 import type {CurvatureRoot} from './solve/curvature_root';
+import type {SystemName} from './solve/system';
 import {chooseScaling, chooseSystem} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
@@ -71,7 +72,8 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const {plans} = checked;
 
   const loss = clock.time('gram', () => readDerivatives(trace, rows, plans));
-  const linearization = clock.time('linearize', () => withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size)));
+  const linearization = clock.time('linearize', () =>
+    withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size), solver));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
   const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
@@ -208,7 +210,7 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
 function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, {q, z, root}: StepDerivatives, groupOf: readonly number[],
-    sizes: readonly number[]): Linearization {
+    sizes: readonly number[], solver: SystemName): Linearization {
   const u = directionOf(q, z, root);
   if (f === null || u === null) {
     return checked;
@@ -218,7 +220,11 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   }
   const jacobian = new StatisticsJacobian(checked.jacobian, u, f, sizes);
   let known: readonly Float64Array[] | null = null;
-  return {jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
+  if (solver === 'cg') {
+    throw ggnError("the solver 'cg' takes the Jacobian as it is, and this model has statistics of the batch (batch normalisation), which change it. Use solver 'auto' " +
+        'and a smaller batchSize.');
+  }
+  return {pieces: [], jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
     visit(jacobian.dense(dense, from), from, count))};
 }
 

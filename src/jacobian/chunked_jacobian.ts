@@ -28,11 +28,11 @@ const CHUNK_ROWS = 1024;
 /**
  * The rows of a batch in chunks of examples that are linearized one after the other; null where they are few enough to be one, or cannot be cut.
  *
- * @param width m.
+ * @param width m, where dense rows are wanted; 0 where only products are.
  */
 export function piecesOf(trace: Trace, plan: Plan, width: number): Piece[] | null {
   const {analysis: {batch}, components} = plan;
-  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(blockFloats() / width)));
+  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(blockFloats() / Math.max(1, width))));
   const count = Math.min(batch, Math.ceil(batch * components / rows));
   const cut = count > 1 ? SubBatches.of(trace, plan) : null;
   return cut === null ? null : Array.from({length: count}, (_, i): Piece => {

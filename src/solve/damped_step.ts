@@ -15,8 +15,8 @@ export interface Solution {
 /** No step. */
 export interface SolveFailure {
   readonly ok: false;
-  /** `singular`: more damping may help. `nonfinite`: the input holds NaN or an infinity (or overflowed), so it will not. */
-  readonly cause: 'singular' | 'nonfinite';
+  /** `singular`, `unconverged` (of an iteration): more damping may help. `nonfinite`: the input holds NaN or an infinity (or overflowed), so it will not. */
+  readonly cause: 'singular' | 'unconverged' | 'nonfinite';
   /** Row of the system at which it showed; 0 where λ, ρ or μ is at fault. */
   readonly pivot: number;
 }
@@ -52,7 +52,7 @@ export const MAX_ATTEMPTS = 8;
  * - `raised`: solved with a larger λ: the float32 floor, or after a failed attempt.
  * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the learning rate, or look for
  *   overflow in the outputs.
- * - `precision`: the last step still did not change the outputs as predicted. Raise the damping.
+ * - `precision`: the last step still did not change the outputs as predicted, or conjugate gradients did not converge. Raise the damping.
  * - `flat`: no output depends on a weight and nothing else can move one, so there is no step. Look for dead units, or for a batch
  *   whose weights are all 0.
  * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output, so there is no scale for λ and no step.
@@ -118,7 +118,7 @@ export function dampedStep<S extends Solution>(problem: DampedProblem<S>, option
     }
     // More damping never cures NaN: without this test a search that waits for success would not end.
     if (attempts === MAX_ATTEMPTS || (!solution.ok && solution.cause === 'nonfinite')) {
-      return solution.ok ? {...used, status: 'precision', solution: null, pivot: null} :
+      return solution.ok || solution.cause === 'unconverged' ? {...used, status: 'precision', solution: null, pivot: null} :
                            {...used, status: 'breakdown', solution: null, pivot: solution.pivot};
     }
     isDoubted ||= solution.ok;

@@ -5,7 +5,10 @@ import {BATCH, network} from './networks';
 export interface LayerCase {
   readonly title: string;
   model(optimizer: tf.Optimizer): tf.LayersModel;
-  batch(): {x: tf.Tensor; y: tf.Tensor};
+  /** The i-th batch. */
+  batch(i: number): {x: tf.Tensor; y: tf.Tensor};
+  /** Batches that training goes through, in turn; 1 by default. */
+  readonly batches?: number;
 }
 
 const targets = (): tf.Tensor => tf.randomNormal([BATCH, 1], 0, 1, 'float32', 2);
@@ -50,7 +53,9 @@ export const LAYER_CASES: Record<string, LayerCase> = {
   outputs: {
     title: 'Many outputs: 784-256-10, tanh: 1,280 rows',
     model: optimizer => network([784, 256, 10], optimizer),
-    batch: () => ({x: tf.randomNormal([BATCH, 784], 0, 1, 'float32', 1), y: tf.randomNormal([BATCH, 10], 0, 1, 'float32', 2)}),
+    // One batch alone would be fitted to the last digit in five steps.
+    batches: 16,
+    batch: i => ({x: tf.randomNormal([BATCH, 784], 0, 1, 'float32', 2 * i + 1), y: tf.randomNormal([BATCH, 10], 0, 1, 'float32', 2 * i + 2)}),
   },
   sinc: {
     title: 'Few parameters: 1-20-1, tanh, on sinc(10x), batch 1,000, 61 parameters',

@@ -72,15 +72,23 @@ async function time(widths: number[], rounds: number): Promise<Result> {
 
 /** Interleaved steps of ggn and adam, and forward passes alone, of a case of the table of layers. */
 async function layers(name: string, rounds: number): Promise<Result> {
-  const {model, batch: draw} = LAYER_CASES[name];
-  const {x, y} = draw();
+  const {model, batch: draw, batches = 1} = LAYER_CASES[name];
+  const drawn = Array.from({length: batches}, (_, i) => draw(i));
   const optimizer = ggn();
   const models = {ggn: model(optimizer), adam: model(tf.train.adam(1e-3))};
   const parts = stepParts(optimizer);
+  let round = 0;
+  const train = (trained: tf.LayersModel) => (): unknown => {
+    const {x, y} = drawn[round % batches];
+    return trained.trainOnBatch(x, y);
+  };
   const result = await interleaved({
-    ggn: () => models.ggn.trainOnBatch(x, y),
-    adam: () => models.adam.trainOnBatch(x, y),
-    forward: () => forward(models.ggn, x),
+    ggn: train(models.ggn),
+    adam: train(models.adam),
+    forward: () => {
+      forward(models.ggn, drawn[0].x);
+      round++;
+    },
   }, rounds, parts.note);
   return {parameters: models.ggn.countParams(), ...result, ...parts.medians()};
 }
@@ -94,7 +102,7 @@ function forward(model: tf.LayersModel, x: tf.Tensor): void {
 /** Peak bytes of tensors, and growth of the WASM heap, of some steps or forward passes: beyond the weights and the data. */
 async function peak(name: string, what: 'ggn' | 'adam' | 'forward'): Promise<Result> {
   const {model: build, batch: draw} = LAYER_CASES[name];
-  const {x, y} = draw();
+  const {x, y} = draw(0);
   const model = build(what === 'adam' ? tf.train.adam(1e-3) : ggn());
   model.weights.forEach(weight => weight.read().dataSync());
   x.dataSync();

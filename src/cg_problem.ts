@@ -1,0 +1,170 @@
+import {tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Variable} from '@tensorflow/tfjs-core';
+import type {BatchJacobian} from './jacobian/batch_jacobian';
+import {cholesky} from './solve/cholesky';
+import {conjugateGradient, TOLERANCE} from './solve/conjugate_gradient';
+import type {Product} from './solve/conjugate_gradient';
+import type {CurvatureRoot} from './solve/curvature_root';
+import type {DampedProblem, SolveFailure} from './solve/damped_step';
+import {float32Floor, traceOf} from './solve/damping';
+import {NORMAL_FLOAT32_FLOOR_RATIO} from './solve/normal_equations';
+import type {NormalStep} from './solve/normal_equations';
+import {flatten, split} from './variable_vector';
+
+/** Shows the rows in pieces, as operators, each with its first row. */
+export type ForEachPiece = (visit: (part: BatchJacobian, from: number) => void) => void;
+
+/** What the step is solved from: everything of it but λ. */
+export interface ConjugateSystem {
+  readonly variables: readonly Variable[];
+  /** n. */
+  readonly rows: number;
+  readonly forEachPiece: ForEachPiece;
+  /** Some rows that stand for all in the preconditioner, and the first of them; they outlive the solve. */
+  readonly sample: {readonly jacobian: BatchJacobian; readonly from: number};
+  /** trace(JᵀHJ). */
+  readonly trace: number;
+  readonly root: CurvatureRoot;
+  /** g = Jᵀq + e (m). */
+  readonly gradient: Float64Array;
+  /** ρ by variable. */
+  readonly rhos: readonly number[];
+  /** d_prev by parameter (m); null where it is zero. */
+  readonly previous: Float64Array | null;
+  /** μ. */
+  readonly momentum: number;
+  /** Where to start: the last step, whatever μ. */
+  readonly start: Float64Array | null;
+}
+
+/**
+ * The damped step in the space of the parameters by conjugate gradients, for more rows than a Gram matrix can have and more parameters than normal equations:
+ *
+ *     (JᵀHJ + D) d = λμ d_prev - g,      D = λI + diag(2ρ)
+ *
+ * Products with JᵀHJ go through the rows piece by piece. The preconditioner is the same matrix with n_s of the n rows in the place of all,
+ *
+ *     P = (n/n_s) J_sᵀH_sJ_s + D,      P⁻¹ = D⁻¹ - D⁻¹J_sᵀS_s ((n_s/n) I + S_sᵀJ_sD⁻¹J_sᵀS_s)⁻¹ S_sᵀJ_sD⁻¹
+ *
+ * which has the large eigenvalues of the whole nearly right, by a factor of size n_s.
+ */
+export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalStep> {
+  const {variables, rows, root, trace, gradient, rhos, previous, momentum, start, sample, forEachPiece} = system;
+  const rhoOf = flatRhos(variables, rhos);
+  const curvature: Product = x => {
+    const sum = new Float64Array(x.length);
+    tidy(() => {
+      const d = split(x, variables);
+      forEachPiece((part, from) => addInto(sum, pulled(part, hessianTimes(root.part(from, from + part.rows), changeOf(part, d)), variables)));
+    });
+    return sum;
+  };
+  const {jacobian} = sample;
+  const sampleRoot = root.part(sample.from, sample.from + jacobian.rows);
+  const [groups, grams] = gramsOf(jacobian, rhos, sampleRoot);
+  const share = jacobian.rows / rows;
+  const norm = float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm / share;
+  return {
+    trace,
+    scaling: 'levenberg',
+    rho: Math.max(0, ...rhos),
+    limits: () => ({floor: Number.isFinite(trace) ? NORMAL_FLOAT32_FLOOR_RATIO * norm : NaN, trusted: 0}),
+    firstBadRow: () => 0,
+    solve: (lambda): NormalStep | SolveFailure => {
+      const diagonal = rhoOf.map(rho => lambda + 2 * rho);
+      const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * previous[j]) - g);
+      const bad = right.findIndex(x => !Number.isFinite(x));
+      if (bad >= 0 || !Number.isFinite(lambda)) {
+        return {ok: false, cause: 'nonfinite', pivot: Math.max(0, bad)};
+      }
+      const precondition = preconditioner(groups, grams, lambda, share, diagonal, sampleRoot, jacobian, variables);
+      if (precondition === null) {
+        return {ok: false, cause: 'singular', pivot: 0};
+      }
+      const product: Product = x => addInto(x.map((value, j) => diagonal[j] * value), curvature(x));
+      const {x, converged} = conjugateGradient({product, right, precondition, start, tolerance: TOLERANCE});
+      if (!converged) {
+        return {ok: false, cause: x.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
+      }
+      return {ok: true, lambda, step: x, curvature: Math.max(0, dot(x, curvature(x)))};
+    },
+    effectiveDimension: () => NaN,
+  };
+}
+
+/** SᵀG_gS of the sample for each distinct ρ, and those ρ. */
+function gramsOf(jacobian: BatchJacobian, rhos: readonly number[], root: CurvatureRoot): [number[], Float64Array[]] {
+  const distinct = [...new Set(rhos)];
+  const grams: Float64Array[] = [];
+  tidy(() => {
+    for (const gram of jacobian.gram(rhos.map(rho => distinct.indexOf(rho)))) {
+      const part = new Float64Array(jacobian.rows ** 2);
+      root.addCongruence(Float64Array.from(gram.dataSync()), 1, part);
+      grams.push(part);
+    }
+  });
+  return [distinct, grams];
+}
+
+/** trace(SᵀGS) of all rows, from the diagonal blocks of their pieces. */
+export function traceOfPieces(forEachPiece: ForEachPiece, root: CurvatureRoot, groupOf: readonly number[]): number {
+  let trace = 0;
+  const groups = groupOf.map(() => 0);
+  forEachPiece((part, from) => {
+    const [gram] = part.gram(groups);
+    const curved = new Float64Array(part.rows ** 2);
+    root.part(from, from + part.rows).addCongruence(Float64Array.from(gram.dataSync()), 1, curved);
+    trace += traceOf(curved, part.rows);
+  });
+  return trace;
+}
+
+/** P⁻¹; null where it cannot be factored. */
+function preconditioner(rhos: readonly number[], grams: readonly Float64Array[], lambda: number, share: number, diagonal: Float64Array, root: CurvatureRoot,
+    jacobian: BatchJacobian, variables: readonly Variable[]): Product | null {
+  const n = jacobian.rows;
+  const matrix = new Float64Array(n * n);
+  grams.forEach((gram, g) => {
+    const scale = 1 / (lambda + 2 * rhos[g]);
+    gram.forEach((x, i) => matrix[i] += scale * x);
+  });
+  for (let i = 0; i < n; i++) {
+    matrix[i * n + i] += share;
+  }
+  const factor = cholesky(matrix, n);
+  return !factor.ok ? null : x => {
+    const scaled = x.map((value, j) => value / diagonal[j]);
+    let result = scaled;
+    tidy(() => {
+      const u = factor.solve(root.applyTranspose(changeOf(jacobian, split(scaled, variables))));
+      const back = pulled(jacobian, root.apply(u), variables);
+      result = scaled.map((value, j) => value - back[j] / diagonal[j]);
+    });
+    return result;
+  };
+}
+
+const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));
+
+const changeOf = (part: BatchJacobian, d: Parameters<BatchJacobian['apply']>[0]): Float64Array => Float64Array.from(part.apply(d).dataSync());
+
+const pulled = (part: BatchJacobian, u: Float64Array, variables: readonly Variable[]): Float64Array =>
+  flatten(part.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);
+
+function flatRhos(variables: readonly Variable[], rhos: readonly number[]): Float64Array {
+  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  let from = 0;
+  variables.forEach(({size}, v) => flat.fill(rhos[v], from, from += size));
+  return flat;
+}
+
+function addInto(a: Float64Array, b: Float64Array): Float64Array {
+  for (let i = 0; i < a.length; i++) {
+    a[i] += b[i];
+  }
+  return a;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  return a.reduce((sum, x, i) => sum + x * b[i], 0);
+}
