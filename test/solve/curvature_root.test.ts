@@ -21,8 +21,17 @@ function checkAgainstDense(root: CurvatureRoot, s: Matrix, seed: number): boolea
   return root.n === n &&
       relativeError(root.apply(Float64Array.from(u)), multiplyVector(s, u)) < TOLERANCE &&
       relativeError(root.applyTranspose(Float64Array.from(u)), multiplyVector(transpose(s), u)) < TOLERANCE &&
-      relativeError(out, flat(expected)) < TOLERANCE;
+      relativeError(out, flat(expected)) < TOLERANCE &&
+      relativeError(root.applyToRows(flat(gram), n), flat(multiply(transpose(s), gram))) < TOLERANCE;
 }
+
+test('a part is the root of those rows', t => {
+  const u = Float64Array.from(randomVector(4, randomNumbers(3)));
+  const whole = blockDiagonalRoot(Float64Array.from(randomVector(16, randomNumbers(2))), 2);
+  t.deepEqual(whole.part(2, 6).apply(u), whole.apply(Float64Array.of(0, 0, ...u, 0, 0)).slice(2, 6));
+  const diagonal = diagonalRoot(Float64Array.of(1, 2, 3, 4, 5));
+  t.deepEqual(diagonal.part(1, 5).applyTranspose(u), Float64Array.from(u, (x, i) => x * (i + 2)));
+});
 
 test('diagonal root equals the dense matrix', t => {
   t.notThrows(() => fc.assert(fc.property(seeds, fc.integer({min: 1, max: 20}), (seed, n) => {
