@@ -59,7 +59,7 @@ test.serial('with Marquardt a step does not depend on the unit of a parameter, a
   const expected = decay(options, 1, 3);
   t.deepEqual(told, ['normal', 'marquardt', true]);
   const found = decay(options, 2 ** -27, 3);
-  t.true(Math.abs(found[0] - expected[0]) < 1e-6 && Math.abs(found[1] - expected[1]) < 1e-6, `${found} ${expected}`);
+  t.true(Math.abs(found[0] - expected[0]) < 1e-6 && Math.abs(found[1] - expected[1]) < 1e-6, `${found.join()} ${expected.join()}`);
   decay({...options, scaling: 'auto'}, 1, 1);
   t.deepEqual(told, ['normal', 'levenberg', false], "policy 'fixed'");
   decay({...options, scaling: 'auto', solver: 'gram'}, 1, 1);
@@ -69,5 +69,5 @@ test.serial('with Marquardt a step does not depend on the unit of a parameter, a
 test.serial('Levenberg-Marquardt finds parameters of very different units', t => {
   const found = decay({policy: 'levenbergMarquardt'}, 2 ** -27, 12);
   t.deepEqual(told, ['normal', 'marquardt', true]);
-  t.true(Math.abs(found[0] - 2.5) < 1e-4 && Math.abs(found[1] - 0.7) < 1e-4, `${found}`);
+  t.true(Math.abs(found[0] - 2.5) < 1e-4 && Math.abs(found[1] - 0.7) < 1e-4, found.join());
 });
