@@ -68,7 +68,7 @@ for (const solver of SOLVERS) {
   test.serial(`${solver}: one row, n times`, t => {
     const {step, report} = linear(new Array<number[]>(20).fill([3, 4]), new Array<number>(20).fill(5), {solver, damping: 1e-4});
     t.true(report.status === 'ok' || report.status === 'raised', report.status);
-    t.true(relativeError(step, [0.6, 0.8]) < 1e-3, `${step}`);
+    t.true(relativeError(step, [0.6, 0.8]) < 1e-3, step.join());
   });
 
   test.serial(`${solver}: targets of 1e8 and 1e-8 scale the step`, t => {

@@ -69,5 +69,5 @@ test.serial('with Marquardt a step does not depend on the unit of a parameter, a
 test.serial('Levenberg-Marquardt finds parameters of very different units', t => {
   const found = decay({policy: 'levenbergMarquardt'}, 2 ** -27, 12);
   t.deepEqual(told, ['normal', 'marquardt', true]);
-  t.true(Math.abs(found[0] - 2.5) < 1e-4 && Math.abs(found[1] - 0.7) < 1e-4, `${found.join()}`);
+  t.true(Math.abs(found[0] - 2.5) < 1e-4 && Math.abs(found[1] - 0.7) < 1e-4, found.join());
 });

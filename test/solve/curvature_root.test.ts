@@ -28,6 +28,14 @@ function checkAgainstDense(root: CurvatureRoot, s: Matrix, seed: number): boolea
       relativeError(out, flat(expected)) < TOLERANCE;
 }
 
+test('a part is the root of those rows', t => {
+  const u = Float64Array.from(randomVector(4, randomNumbers(3)));
+  const whole = blockRoot(Float64Array.from(randomVector(16, randomNumbers(2))), 2);
+  t.deepEqual(whole.part(2, 6).apply(u), whole.apply(Float64Array.of(0, 0, ...u, 0, 0)).slice(2, 6));
+  const diagonal = diagonalRoot(Float64Array.of(1, 2, 3, 4, 5));
+  t.deepEqual(diagonal.part(1, 5).applyTranspose(u), Float64Array.from(u, (x, i) => x * (i + 2)));
+});
+
 test('diagonal root equals the dense matrix', t => {
   t.notThrows(() => fc.assert(fc.property(seeds, fc.integer({min: 1, max: 20}), (seed, n) => {
     const s = randomVector(n, randomNumbers(seed));

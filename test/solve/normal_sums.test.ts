@@ -1,0 +1,58 @@
+import test from 'ava';
+import {blockDiagonalRoot} from '../../src/solve/curvature_root';
+import {NORMAL_FLOAT32_FLOOR_RATIO, normalProblem} from '../../src/solve/normal_equations';
+import {NormalSums, type Products} from '../../src/solve/normal_sums';
+import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose} from './dense';
+
+const [N, M, K] = [24, 7, 2];
+const random = randomNumbers(5);
+const jacobian = randomMatrix(N, M, random).map(row => row.map(Math.fround));
+const blocks = Float64Array.from(randomVector(N * K, random));
+const root = blockDiagonalRoot(blocks, K);
+const q = Float64Array.from(randomVector(N, random));
+
+function sums(cuts: readonly number[], products?: Products): NormalSums {
+  const result = new NormalSums(M, products);
+  cuts.slice(1).forEach((to, i) => {
+    const from = cuts[i];
+    result.add({n: to - from, rows: flat(jacobian.slice(from, to)), root: root.part(from, to), q: q.subarray(from, to)});
+  });
+  return result;
+}
+
+test('JᵀHJ and Jᵀq, whatever the chunks', t => {
+  const s = Array.from({length: N}, (_, i) => Array.from({length: N}, (_, j) => Math.floor(i / K) === Math.floor(j / K) ? blocks[i * K + j % K] : 0));
+  const rows = multiply(transpose(s), jacobian);
+  for (const cuts of [[0, N], [0, 2, N], [0, 8, 16, 20, N]]) {
+    const {matrix, gradient} = sums(cuts);
+    t.true(relativeError(matrix, flat(multiply(transpose(rows), rows))) < 1e-14);
+    t.true(relativeError(gradient, multiplyVector(transpose(jacobian), [...q])) < 1e-14);
+    t.true(matrix.every((x, p) => x === matrix[p % M * M + Math.floor(p / M)]), 'symmetric to the last bit');
+  }
+});
+
+/** Products rounded to float32, as a backend gives them. */
+const inFloat32: Products = (rows, n, m) => {
+  const x = Array.from({length: n}, (_, i) => [...rows.subarray(i * m, (i + 1) * m)].map(Math.fround));
+  return Float32Array.from(multiply(transpose(x), x).flat());
+};
+
+test('with products in float32, a step at the floor of λ is good to a sixteenth, and one in a hundred times more to 1e-3', t => {
+  const gradient = Float64Array.from(randomVector(M, randomNumbers(9)));
+  // Two columns that are nearly one: the direction that float32 loses.
+  jacobian.forEach(row => row[1] = Math.fround(row[0] * (1 + 1e-7)));
+  const [exact, rounded] = [sums([0, 8, N]), sums([0, 8, N], inFloat32)];
+  const problem = normalProblem({m: M, matrix: rounded.matrix, gradient, rho: new Float64Array(M), previous: null, momentum: 0, isFloat32: true});
+  const {floor} = problem.limits(0);
+  const largest = Math.max(...Array.from({length: M}, (_, j) => exact.matrix.subarray(j * M, (j + 1) * M).reduce((sum, x) => sum + Math.abs(x), 0)));
+  t.true(floor <= NORMAL_FLOAT32_FLOOR_RATIO * largest * (1 + 1e-6) && floor > 0);
+  for (const [factor, allowed] of [[1, 1 / 16], [100, 1e-3]]) {
+    const lambda = factor * floor;
+    const solution = problem.solve(lambda);
+    const matrix = Array.from({length: M}, (_, i) => Array.from({length: M}, (_, j) => exact.matrix[i * M + j] + (i === j ? lambda : 0)));
+    const expected = solveDense(matrix, [...gradient].map(g => -g));
+    t.true(solution.ok && relativeError(solution.step, expected) < allowed);
+    t.true(solution.ok && solution.step.reduce((sum, x, j) => sum + x * gradient[j], 0) < 0, 'downhill');
+    t.true(norm(expected) > 0);
+  }
+});
