@@ -229,11 +229,10 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const {policy, variables, taken, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => {
-        const policy = StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, () => batchSign(trace, context, isTrained));
-        return {policy, ...solveStep(trace, context, {policy, solver: this.solver, scaling: this.scaling,
-          weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list)}, this.plans, clock)};
-      }, this.thrift);
+      const {policy, variables, taken, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context, {
+        policyFor: size => StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, size, () => batchSign(trace, context, isTrained)),
+        solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list),
+      }, this.plans, clock), this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
       if (taken === null) {

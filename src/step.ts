@@ -30,6 +30,7 @@ import {actualDecrease} from './trial';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
 export interface SolvedStep {
+  readonly policy: StepPolicy;
   readonly variables: readonly Variable[];
   /** null where no step is to be taken. */
   readonly taken: Move | null;
@@ -48,7 +49,8 @@ interface Move {
 }
 
 export interface StepSettings extends SystemOptions {
-  readonly policy: StepPolicy;
+  /** The policy of this step. */
+  readonly policyFor: (size: {readonly rows: number; readonly parameters: number}) => StepPolicy;
   readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
   /** The last accepted d of each variable; null if there is none. */
@@ -67,7 +69,9 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const rhos = variables.map((_, v) => rows.head.ridge.get(v) ?? 0);
   const groupOf = LocalModel.groups(rhos);
   const width = variables.reduce((size, variable) => size + variable.size, 0);
-  const solver = chooseSystem({rows: rows.count, parameters: countParameters(trace, rows), width}, settings);
+  const size = {rows: rows.count, parameters: countParameters(trace, rows), width};
+  const solver = chooseSystem(size, settings);
+  const policy = settings.policyFor(size);
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
@@ -76,24 +80,24 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size), solver));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
-  const scaling = chooseScaling(solver, settings, settings.policy.name, variables);
+  const scaling = chooseScaling(solver, settings, policy.name, variables);
   const value = trace.values[trace.result].dataSync()[0];
   const model = new LocalModel({variables, parameters, rhos, linearization, loss, value, extra, previous: settings.previous(variables), solver, scaling}, clock);
 
-  const agreement = settings.policy.observes ? model.agreement() : null;
-  const headroom = settings.policy.observes ? clock.time('solve', () => model.headroom(settings.policy.settings.momentum)) : null;
-  settings.policy.observe({agreement, headroom, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
+  const agreement = policy.observes ? model.agreement() : null;
+  const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
+  policy.observe({agreement, headroom, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
   let known: Resolution | null = null;
   const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
-  const {taken, ...attempted} = attempt(trace, rows, model, settings, resolved, clock);
+  const {taken, ...attempted} = attempt(trace, rows, model, policy, settings, resolved, clock);
   const undamped = model.undampedDecrease();
-  const {rows: rounding} = settings.policy.judges ? resolved() : {rows: 0};
+  const {rows: rounding} = policy.judges ? resolved() : {rows: 0};
   const undampedDecrease = (): number => {
     const decrease = undamped();
     return decrease <= rounding ? 0 : decrease;
   };
-  return {variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
-    rows: model.rows, parameters, solver, scaling, ...attempted, policy: settings.policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
+  return {policy, variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+    rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
   }};
 }
 
@@ -109,7 +113,7 @@ type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momen
  * A step that promises less than the loss can resolve cannot be judged by it. It is taken unless the loss rises by more than that: its direction comes from the gradient, which is
  * known better, since the rounding of the loss is of first order in that of the residuals and the error of their minimiser of second.
  */
-function attempt(trace: Trace, rows: Rows, model: LocalModel, {policy, weightDecay}: StepSettings, resolved: () => Resolution, clock: Clock): Attempted {
+function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy, {weightDecay}: StepSettings, resolved: () => Resolution, clock: Clock): Attempted {
   const {variables} = rows.dependence;
   let known: number | null = null;
   const resolvedLoss = (): number => known ??= Math.max(RESOLUTION * model.lossOfRows, resolved().loss);

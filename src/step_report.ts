@@ -17,7 +17,8 @@ export interface StepReport {
   readonly rows: number;
   /** Trained parameters m that the rows depend on. */
   readonly parameters: number;
-  /** The policy that set this step: `'auto'` is `'levenbergMarquardt'` on full batches and `'agreement'` on mini-batches. */
+  /** The policy that set this step: `'auto'` is `'levenbergMarquardt'` on full batches and on those that determine the
+   * parameters by themselves, and `'agreement'` on other mini-batches. */
   readonly policy: PolicyName;
   /** Learning rate of this step. */
   readonly learningRate: number;

@@ -19,6 +19,8 @@ export type Given = {readonly [name in keyof Settings]: number | 'auto'};
 /** Everything that policies remember, whichever of them are in use: plain values, saved with the optimizer. */
 export interface PolicyState {
   readonly history: BatchHistory;
+  /** Whether the rows of the last step were many times its parameters. */
+  readonly isDetermined: boolean;
   readonly agreement: AgreementState;
   readonly levenbergMarquardt: LevenbergMarquardtState;
   /** What a function of the user's said last. */
@@ -31,7 +33,13 @@ export interface PolicyState {
 const DETOUR = 10;
 
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({history: NO_HISTORY, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
+  ({history: NO_HISTORY, isDetermined: false, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
+
+/**
+ * Rows for each parameter from which on a batch determines the parameters by itself: what a full step on it adds to the loss of other data is then about
+ * m/n, a sixteenth, of the noise, and Levenberg-Marquardt may judge it by its own rows.
+ */
+const DETERMINED = 16;
 
 /** Whether nothing is left for a policy to set. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
@@ -53,17 +61,21 @@ export class StepPolicy {
   /**
    * The policy of the coming step.
    *
-   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch and 'agreement' on mini-batches, and 'fixed' where every setting is given.
+   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch, and on batches of 16 rows and more for each parameter, 'agreement' on other
+   * mini-batches, and 'fixed' where every setting is given.
+   * @param size rows and trained parameters of the step.
    * @param sign asked for where the policy depends on the data being the same as before.
    */
-  static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, sign: () => BatchSign): StepPolicy {
+  static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
+      {rows, parameters}: {readonly rows: number; readonly parameters: number}, sign: () => BatchSign): StepPolicy {
     const dependsOnData = wanted === 'auto' && !isPinned(given);
-    return StepPolicy.after(wanted, given, options, dependsOnData ? {...state, history: recognise(state.history, sign())} : state);
+    return StepPolicy.after(wanted, given, options,
+        dependsOnData ? {...state, history: recognise(state.history, sign()), isDetermined: rows >= DETERMINED * parameters} : state);
   }
 
   /** The policy of the last step, or of the coming one as far as its data are not known. */
   static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState): StepPolicy {
-    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : state.history.isFull && state.detour === 0 ? 'levenbergMarquardt' : 'agreement';
+    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : (state.history.isFull || state.isDetermined) && state.detour === 0 ? 'levenbergMarquardt' : 'agreement';
     return new StepPolicy(name, policyOf(name, options), {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto');
   }
 

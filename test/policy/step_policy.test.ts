@@ -13,13 +13,24 @@ const never = (): BatchSign => {
   throw new Error('the data were looked at');
 };
 
-function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START): StepPolicy {
-  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, sign);
+function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START,
+    size = {rows: 32, parameters: 100}): StepPolicy {
+  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, size, sign);
 }
 
 test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches", t => {
   t.is(policyOf('auto', {}, () => WHOLE).name, 'levenbergMarquardt');
   t.is(policyOf('auto', {}, () => MINI).name, 'agreement');
+});
+
+test("'auto': Levenberg-Marquardt also on mini-batches that determine the parameters by themselves, 16 rows for each", t => {
+  const named = (rows: number): PolicyName => policyOf('auto', {}, () => MINI, START, {rows, parameters: 61}).name;
+  t.is(named(1000), 'levenbergMarquardt');
+  t.is(named(16 * 61), 'levenbergMarquardt');
+  t.is(named(16 * 61 - 1), 'agreement');
+  const {next} = policyOf('auto', {}, () => MINI, START, {rows: 1000, parameters: 61});
+  t.true(next.isDetermined, 'so that the settings of the coming step can be read');
+  t.is(policyOf('agreement', {}, never, START, {rows: 1000, parameters: 61}).name, 'agreement');
 });
 
 test("'auto' is 'fixed' where all three settings are given, and does not look at the data", t => {

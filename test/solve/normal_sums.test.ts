@@ -1,14 +1,14 @@
 import test from 'ava';
-import {blockDiagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO, normalProblem} from '../../src/solve/normal_equations';
 import {NormalSums, type Products} from '../../src/solve/normal_sums';
 import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose} from './dense';
+import {blockRoot} from './problem';
 
 const [N, M, K] = [24, 7, 2];
 const random = randomNumbers(5);
 const jacobian = randomMatrix(N, M, random).map(row => row.map(Math.fround));
 const blocks = Float64Array.from(randomVector(N * K, random));
-const root = blockDiagonalRoot(blocks, K);
+const root = blockRoot(blocks, K);
 const q = Float64Array.from(randomVector(N, random));
 
 function sums(cuts: readonly number[], products?: Products): NormalSums {
