@@ -44,7 +44,7 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
         sweep(trace, steps, block.value, seed, (site, deltas) => {
           const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas, byRow);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
-          return rows === null;
+          return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
         });
       }
       checkMemory();
