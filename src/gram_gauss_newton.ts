@@ -19,6 +19,8 @@ import {initialState, StepPolicy} from './policy/step_policy';
 import type {Given, PolicyState} from './policy/step_policy';
 import {readPolicyState} from './policy/saved_state';
 import {checkPrecision} from './precision';
+import type {Scaling} from './solve/scaling';
+import type {SystemName} from './solve/system';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
 import {assignAll, trainedVariables} from './trained_variables';
@@ -62,9 +64,9 @@ export class GramGaussNewton extends Optimizer {
   /** See {@link GgnOptions.memoryLimit}; may be changed between steps. */
   memoryLimit: number;
   /** See {@link GgnOptions.solver}; may be changed between steps. */
-  solver: CheckedOptions['solver'];
+  solver: 'auto' | SystemName;
   /** See {@link GgnOptions.scaling}; may be changed between steps. */
-  scaling: CheckedOptions['scaling'];
+  scaling: 'auto' | Scaling;
   /** See {@link GgnOptions.weightDecay}; may be changed between steps. */
   weightDecay: number;
 

@@ -1,4 +1,4 @@
-import {concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import {add, concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {record} from '../capture/trace';
 import type {Trace, TraceNode} from '../capture/trace';
@@ -113,7 +113,7 @@ class Differentiated {
     this.split(u).forEach((part, k) => {
       const index = q[k];
       if (index !== null && dependent[index]) {
-        seeds.set(index, seeds.has(index) ? seeds.get(index)!.add(part) : part);
+        seeds.set(index, seeds.has(index) ? add(seeds.get(index)!, part) : part);
       }
     });
     const found = sweepBack(second.values, second.nodes, seeds, value => dependent[value], pullByRules);

@@ -31,7 +31,10 @@ export interface FunctionLoss {
   readonly isResidual: boolean;
 }
 
-/** Curvature used in place of the second derivative, see {@link StepReport.curvature}. */
+/**
+ * Curvature used in place of the second derivative, see {@link StepReport.curvature}.
+ * @public
+ */
 export type Curvature = 'exact' | 'projected' | 'majorized';
 
 /** The derivatives of a part of the loss in its outputs, ordered as these are (example, component). */

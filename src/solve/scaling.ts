@@ -4,6 +4,8 @@
  * - `levenberg`: Σ = I, and λ = τ · trace(SᵀGS) / min(n, m). Steps are short in all directions alike.
  * - `marquardt`: Σ = diag(JᵀHJ), and λ = τ. The step is then the same in whatever units each parameter is given, also where these differ by ten orders of
  *   magnitude. It needs the diagonal of JᵀHJ, so the normal equations.
+ *
+ * @public
  */
 export type Scaling = 'levenberg' | 'marquardt';
 

@@ -4,6 +4,8 @@
  * - `gram`: SᵀJJᵀS + λI, n x n. n³/3 operations for its factor; J is never formed for dense layers.
  * - `normal`: JᵀHJ + λΣ, m x m. n m²/2 for the matrix, m³/3 for its factor; summed over chunks of rows, so that n is not limited.
  * - `cg`: the same by conjugate gradients on products with J and Jᵀ: neither n nor m is limited. Each product goes through all rows.
+ *
+ * @public
  */
 export type SystemName = 'gram' | 'normal' | 'cg';
 
