@@ -50,7 +50,7 @@ interface Move {
 
 export interface StepSettings extends SystemOptions {
   /** The policy of this step. */
-  readonly policyFor: (size: {readonly rows: number; readonly parameters: number}) => StepPolicy;
+  readonly policyFor: (size: {readonly examples: number; readonly parameters: number}) => StepPolicy;
   readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
   /** The last accepted d of each variable; null if there is none. */
@@ -71,7 +71,8 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const width = variables.reduce((size, variable) => size + variable.size, 0);
   const size = {rows: rows.count, parameters: countParameters(trace, rows), width};
   const solver = chooseSystem(size, settings);
-  const policy = settings.policyFor(size);
+  const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
+  const policy = settings.policyFor({examples, parameters: size.parameters});
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
@@ -86,7 +87,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
 
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
-  policy.observe({agreement, headroom, examples: rows.groups.reduce((sum, {examples}) => sum + examples, 0)});
+  policy.observe({agreement, headroom, examples});
   let known: Resolution | null = null;
   const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
   const {taken, ...attempted} = attempt(trace, rows, model, policy, settings, resolved, clock);
@@ -182,8 +183,8 @@ function decay(variables: readonly Variable[], moved: readonly Tensor[], share: 
 }
 
 /** Trained parameters that the rows are computed from. */
-function countParameters(trace: Trace, {dependence: {variables, variableOf}, head}: Rows): number {
-  const reached = upstream(trace, head.squares.map(({block: {value}}) => value));
+function countParameters(trace: Trace, {dependence: {variables, variableOf}, blocks}: Rows): number {
+  const reached = upstream(trace, blocks.map(({value}) => value));
   const used = new Set([...variableOf].filter(([value]) => reached.has(value)).map(([, v]) => v));
   return variables.reduce((size, variable, v) => size + (used.has(v) ? variable.size : 0), 0);
 }

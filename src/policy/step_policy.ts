@@ -1,5 +1,7 @@
 import {agreement} from './agreement';
 import type {AgreementState} from './agreement';
+import {determine, UNDETERMINED, worth} from './determined_batch';
+import type {Determination} from './determined_batch';
 import {custom, FIXED, fixed} from './fixed';
 import {NO_HISTORY, recognise} from './full_batch';
 import type {BatchHistory, BatchSign} from './full_batch';
@@ -19,8 +21,7 @@ export type Given = {readonly [name in keyof Settings]: number | 'auto'};
 /** Everything that policies remember, whichever of them are in use: plain values, saved with the optimizer. */
 export interface PolicyState {
   readonly history: BatchHistory;
-  /** Whether the rows of the last step were many times its parameters. */
-  readonly isDetermined: boolean;
+  readonly determination: Determination;
   readonly agreement: AgreementState;
   readonly levenbergMarquardt: LevenbergMarquardtState;
   /** What a function of the user's said last. */
@@ -33,13 +34,7 @@ export interface PolicyState {
 const DETOUR = 10;
 
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({history: NO_HISTORY, isDetermined: false, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
-
-/**
- * Rows for each parameter from which on a batch determines the parameters by itself: what a full step on it adds to the loss of other data is then about
- * m/n, a sixteenth, of the noise, and Levenberg-Marquardt may judge it by its own rows.
- */
-const DETERMINED = 16;
+  ({history: NO_HISTORY, determination: UNDETERMINED, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
 
 /** Whether nothing is left for a policy to set. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
@@ -53,7 +48,7 @@ export class StepPolicy {
   private isExhausted = false;
 
   private constructor(readonly name: PolicyName, private readonly policy: Policy<unknown>, private readonly all: PolicyState,
-      private readonly given: Given, private readonly isAuto: boolean) {
+      private readonly given: Given, private readonly isAuto: boolean, private readonly share: number) {
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
   }
@@ -61,22 +56,26 @@ export class StepPolicy {
   /**
    * The policy of the coming step.
    *
-   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch, and on batches of 16 rows and more for each parameter, 'agreement' on other
+   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch and where batches determine the parameters by themselves, 'agreement' on other
    * mini-batches, and 'fixed' where every setting is given.
-   * @param size rows and trained parameters of the step.
+   * @param size examples and trained parameters of the step.
    * @param sign asked for where the policy depends on the data being the same as before.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
-      {rows, parameters}: {readonly rows: number; readonly parameters: number}, sign: () => BatchSign): StepPolicy {
-    const dependsOnData = wanted === 'auto' && !isPinned(given);
-    return StepPolicy.after(wanted, given, options,
-        dependsOnData ? {...state, history: recognise(state.history, sign()), isDetermined: rows >= DETERMINED * parameters} : state);
+      size: {readonly examples: number; readonly parameters: number}, sign: () => BatchSign): StepPolicy {
+    if (wanted !== 'auto' || isPinned(given)) {
+      return StepPolicy.after(wanted, given, options, state);
+    }
+    const known = {...state, history: recognise(state.history, sign()), determination: determine(state.determination, size)};
+    return StepPolicy.after(wanted, given, options, known, known.history.isFull ? 1 : worth(known.determination, size.examples));
   }
 
   /** The policy of the last step, or of the coming one as far as its data are not known. */
-  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState): StepPolicy {
-    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : (state.history.isFull || state.isDetermined) && state.detour === 0 ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, policyOf(name, options), {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto');
+  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, share = 1): StepPolicy {
+    const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && state.detour === 0;
+    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : isJudgedByItself ? 'levenbergMarquardt' : 'agreement';
+    return new StepPolicy(name, policyOf(name, options), {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto',
+        name === 'levenbergMarquardt' ? share : 1);
   }
 
   get judges(): boolean {
@@ -101,7 +100,7 @@ export class StepPolicy {
     const own = this.policy.settings(this.state);
     const {learningRate, momentum} = this.given;
     return {
-      learningRate: learningRate === 'auto' ? own.learningRate : learningRate,
+      learningRate: learningRate === 'auto' ? this.share * own.learningRate : learningRate,
       // A given damping is where the attempts of a step begin.
       damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
       // With momentum more damping draws the step to the last one, and not to 0.

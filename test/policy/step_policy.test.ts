@@ -14,7 +14,7 @@ const never = (): BatchSign => {
 };
 
 function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START,
-    size = {rows: 32, parameters: 100}): StepPolicy {
+    size = {examples: 32, parameters: 100}): StepPolicy {
   return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, size, sign);
 }
 
@@ -23,14 +23,16 @@ test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches",
   t.is(policyOf('auto', {}, () => MINI).name, 'agreement');
 });
 
-test("'auto': Levenberg-Marquardt also on mini-batches that determine the parameters by themselves, 16 rows for each", t => {
-  const named = (rows: number): PolicyName => policyOf('auto', {}, () => MINI, START, {rows, parameters: 61}).name;
-  t.is(named(1000), 'levenbergMarquardt');
-  t.is(named(16 * 61), 'levenbergMarquardt');
-  t.is(named(16 * 61 - 1), 'agreement');
-  const {next} = policyOf('auto', {}, () => MINI, START, {rows: 1000, parameters: 61});
-  t.true(next.isDetermined, 'so that the settings of the coming step can be read');
-  t.is(policyOf('agreement', {}, never, START, {rows: 1000, parameters: 61}).name, 'agreement');
+test("'auto': Levenberg-Marquardt also on mini-batches that determine the parameters by themselves; a short last one gets a share of a step", t => {
+  let state = START;
+  const step = (examples: number): [PolicyName, number] => {
+    const policy = policyOf('auto', {}, () => MINI, state, {examples, parameters: 61});
+    state = policy.next;
+    return [policy.name, policy.settings.learningRate];
+  };
+  t.deepEqual([1000, 1000, 250, 1000].map(step), [['levenbergMarquardt', 1], ['levenbergMarquardt', 1], ['levenbergMarquardt', 0.25], ['levenbergMarquardt', 1]]);
+  t.deepEqual([32, 32].map(step), [['levenbergMarquardt', 0.032], ['agreement', 0.3]]);
+  t.is(policyOf('agreement', {}, never, START, {examples: 1000, parameters: 61}).name, 'agreement');
 });
 
 test("'auto' is 'fixed' where all three settings are given, and does not look at the data", t => {
