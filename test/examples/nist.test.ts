@@ -82,7 +82,7 @@ test.serial('what is no convergence does not pass for it: a plateau, the limit o
 
 test('a stationary point with another residual is called so', t => {
   const dataset = readDataset('Misra1a');
-  const found: Fit = {parameters: [1, 1], residual: 2 * dataset.certified.residual, steps: 3, ending: 'converged'};
+  const found: Fit = {parameters: [1, 1], residual: 2 * dataset.certified.residual, steps: 3, ending: 'converged', isByPatience: false};
   t.is(verdict({fit: found, dataset}), 'other minimum');
 });
 

@@ -20,6 +20,8 @@ export interface Fit {
   residual: number;
   steps: number;
   ending: Ending;
+  /** Whether it counts as converged by the second rule, that nothing more came of 20 steps. */
+  isByPatience: boolean;
 }
 
 const REMAINING = {wanted: 1e-8, accepted: 1e-4, patience: 20};
@@ -35,13 +37,15 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
   const loss = (): tf.Scalar => model(b, x).sub(y).square().sum();
 
   let ending: Ending = 'step limit';
+  let isByPatience = false;
   let [steps, notTaken, best, sinceBest] = [0, 0, Infinity, 0];
   for (; steps < maxSteps && ending === 'step limit'; steps++) {
     optimizer.minimize(loss);
     notTaken = optimizer.lastStep!.stepNorm === 0 ? notTaken + 1 : 0;
     const remaining = optimizer.remainingDecrease();
     [best, sinceBest] = remaining <= best / 2 ? [remaining, 0] : [best, sinceBest + 1];
-    if (remaining <= REMAINING.wanted || (remaining <= REMAINING.accepted && sinceBest >= REMAINING.patience)) {
+    isByPatience = !(remaining <= REMAINING.wanted);
+    if (!isByPatience || (remaining <= REMAINING.accepted && sinceBest >= REMAINING.patience)) {
       ending = 'converged';
     } else if (notTaken === NOT_TAKEN) {
       ending = 'stalled';
@@ -55,7 +59,7 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
   if (ending === 'converged') {
     ending = rounding > WITHIN * residual ? 'float32 limit' : haveEffect(exact, parameters, dataset.x) ? 'converged' : 'plateau';
   }
-  return {parameters, residual, steps, ending};
+  return {parameters, residual, steps, ending, isByPatience};
 }
 
 /** Whether each parameter, changed by a hundredth, changes the model by more than float32 rounds it. */
