@@ -133,6 +133,9 @@ class CrossEntropies {
   private sum(logits: number, terms: readonly EntropyTerm[], factor: 'softplus' | 'target'): Float64Array {
     const total = new Float64Array(this.trace.values[logits].size);
     for (const {term, [factor]: scale} of terms) {
+      if (this.trace.values[term.value].size !== total.length) {
+        throw new Error(`a term of ${this.trace.values[term.value].size} entries of a cross-entropy of ${total.length} logits`);
+      }
       if (scale !== 0) {
         this.numbers(term.weight, term.value).forEach((w, i) => total[i] += scale * w);
       }
