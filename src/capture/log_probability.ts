@@ -86,48 +86,57 @@ export class ProbabilityReader {
   }
 
   /** The logits of a probability. */
-  private probability(value: number): Logits | null {
+  probability(value: number): Logits | null {
     const node = this.nodeOf(value);
     switch (node?.kernel) {
       case 'Softmax':
         return {kernel: 'Softmax', value: input(node, 'logits')};
       case 'Sigmoid':
         return {kernel: 'Sigmoid', value: input(node, 'x')};
-      case 'Reshape':
-      case 'ExpandDims':
-      case 'Cast':
-        return this.probability(node.inputs[0][1]);
-      case 'ClipByValue':
-        return (node.attrs['clipValueMin'] as number) <= MOST_EPSILON && (node.attrs['clipValueMax'] as number) >= 1 - MOST_EPSILON ?
-          this.probability(input(node, 'x')) : null;
-      case 'Add':
-        return this.isEpsilon(input(node, 'b')) ? this.probability(input(node, 'a')) :
-          this.isEpsilon(input(node, 'a')) ? this.probability(input(node, 'b')) : null;
-      case 'Maximum':
-        return this.isEpsilon(input(node, 'b')) ? this.probability(input(node, 'a')) : null;
       case 'RealDiv': {
         const sum = this.nodeOf(input(node, 'b'));
         const logits = this.probability(input(node, 'a'));
         return logits?.kernel === 'Softmax' && sum?.kernel === 'Sum' && input(sum, 'x') === input(node, 'a') && this.isByExample(node) &&
           this.isAlongClasses(sum, logits.value) ? logits : null;
       }
-      default:
-        return null;
+      default: {
+        const inner = node === null ? null : this.withoutRounding(node);
+        return inner === null ? null : this.probability(inner);
+      }
     }
   }
 
   /** The logits of p, of a value 1 - p. */
   private complement(value: number): Logits | null {
     const node = this.nodeOf(value);
-    if (node?.kernel === 'Add') {
-      const [a, b] = [input(node, 'a'), input(node, 'b')];
-      return this.isEpsilon(b) ? this.complement(a) : this.isEpsilon(a) ? this.complement(b) : null;
+    if (node?.kernel !== 'Sub') {
+      const inner = node === null ? null : this.withoutRounding(node);
+      return inner === null ? null : this.complement(inner);
     }
-    if (node?.kernel !== 'Sub' || this.numberIn(input(node, 'a')) !== 1) {
-      return null;
-    }
-    const logits = this.probability(input(node, 'b'));
+    const logits = this.isOne(input(node, 'a')) ? this.probability(input(node, 'b')) : null;
     return logits?.kernel === 'Sigmoid' ? logits : null;
+  }
+
+  /** The value that a node only reshapes, casts, clips or adds next to nothing to. */
+  private withoutRounding(node: TraceNode): number | null {
+    switch (node.kernel) {
+      case 'Reshape':
+      case 'ExpandDims':
+      case 'Cast':
+        return node.inputs[0][1];
+      case 'ClipByValue':
+        return (node.attrs['clipValueMin'] as number) <= MOST_EPSILON && (node.attrs['clipValueMax'] as number) >= 1 - MOST_EPSILON ? input(node, 'x') : null;
+      case 'Add':
+      case 'Maximum':
+        return this.isEpsilon(input(node, 'b')) ? input(node, 'a') : this.isEpsilon(input(node, 'a')) ? input(node, 'b') : null;
+      default:
+        return null;
+    }
+  }
+
+  /** A constant 1, or as many of them as it is taken from. */
+  private isOne(value: number): boolean {
+    return !this.dependence.dependent[value] && this.sizeOf(value) > 0 && this.trace.values[value].dataSync().every(x => x === 1);
   }
 
   /** x of x - max(x), of the shape of f. */

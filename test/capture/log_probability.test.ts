@@ -95,6 +95,12 @@ const SIGMOID: Record<string, () => tf.Tensor> = {
     const p = tf.sigmoid(f());
     return y.mul(p.log()).add(tf.sub(1, y).mul(tf.sub(1, p).log())).mean().neg();
   }),
+  'log(1 - p), clipped behind the difference': () => tf.sub(1, tf.sigmoid(f())).clipByValue(1e-7, 1).log().mean().neg(),
+  'log(1 - p) with a maximum': () => tf.maximum(1e-7, tf.sub(1, tf.sigmoid(f()))).log().mean().neg(),
+  'log(1 - p) with a tensor of ones, reshaped': () => tf.tidy(() => {
+    const p = tf.sigmoid(f());
+    return tf.onesLike(p).sub(p).reshape([20]).log().mean().neg();
+  }),
   'log p alone': () => tf.sigmoid(f()).log().mean().neg(),
 };
 
