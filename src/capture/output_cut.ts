@@ -1,5 +1,6 @@
 import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
+import {ProbabilityReader} from './log_probability';
 import type {Trace, TraceNode} from './trace';
 
 /** Where the network ends and the loss begins, for some terms of a loss. */
@@ -10,7 +11,7 @@ export interface OutputCut {
   readonly isResidual: boolean;
 }
 
-/** Kernels whose one dependent input is what the loss takes the size of: |u|, max(0, u). */
+/** Kernels whose one dependent input is what the loss takes the size of: |u|, max(0, u). Beside another constant, max(c, u) has its bend at c. */
 const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
 
 /**
@@ -22,8 +23,12 @@ const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
  *   are taken of.
  */
 export class CutFinder {
+  private readonly probabilities: ProbabilityReader;
+
   /** @param known the outputs of the model, or null. */
-  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly known: readonly number[] | null) {}
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly known: readonly number[] | null) {
+    this.probabilities = new ProbabilityReader(trace, dependence);
+  }
 
   /** The outputs that one term is a function of; null where there are none, as a variable enters behind them. */
   outputsOf(term: number): number[] | null {
@@ -90,7 +95,20 @@ export class CutFinder {
     }
     const [output] = node.outputs;
     const shapeOf = (value: number): string => this.trace.values[value].shape.join();
-    return SIZES.has(node.kernel) ? active : node.kernel === 'Sub' && shapeOf(output) === shapeOf(active[0]) ? [output] : [];
+    if (SIZES.has(node.kernel)) {
+      return node.kernel !== 'Maximum' || this.isZero(node.inputs.find(([, value]) => value !== active[0])![1]) ? active : [];
+    }
+    return node.kernel === 'Sub' && shapeOf(output) === shapeOf(active[0]) && !this.isComplement(node) ? [output] : [];
+  }
+
+  private isZero(value: number): boolean {
+    return this.trace.values[value].dataSync().every(x => x === 0);
+  }
+
+  /** 1 - p and the like: another probability, not how far one is from a target. */
+  private isComplement({inputs: [[, constant], [, p]]}: TraceNode): boolean {
+    const isConstant = this.trace.values[constant].rank === 0 || this.nodeOf(constant)?.kernel === 'OnesLike';
+    return isConstant && !this.dependence.dependent[constant] && this.probabilities.probability(p) !== null;
   }
 
   private lastOutputs(term: number): number[] | null {

@@ -1,5 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {upstream} from '../jacobian/analysis';
+import {downstream, upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
 import type {RowBlock} from '../jacobian/plan';
 import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../losses/output_loss';
@@ -34,9 +34,9 @@ export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence:
   }
   const numbers = (weight: Weight, value: number): Float64Array => typeof weight === 'number' ?
     new Float64Array(trace.values[value].size).fill(weight) : Float64Array.from(weight.dataSync());
-  const known = new CrossEntropies(trace, dependence, numbers);
-  const rest = known.take(terms);
   const finder = new CutFinder(trace, dependence, trace.outputs.length > 0 ? trace.outputs : null);
+  const known = new CrossEntropies(trace, dependence, finder, numbers);
+  const rest = known.take(terms);
   const parts: Part[] = [];
   for (const term of rest) {
     const outputs = finder.outputsOf(term.value);
@@ -89,7 +89,8 @@ class CrossEntropies {
   private readonly softmax = new Map<number, EntropyTerm[]>();
   private readonly sigmoid = new Map<number, EntropyTerm[]>();
 
-  constructor(private readonly trace: Trace, dependence: Dependence, private readonly numbers: (weight: Weight, value: number) => Float64Array) {
+  constructor(private readonly trace: Trace, dependence: Dependence, private readonly finder: CutFinder,
+      private readonly numbers: (weight: Weight, value: number) => Float64Array) {
     this.reader = new ProbabilityReader(trace, dependence);
   }
 
@@ -106,12 +107,13 @@ class CrossEntropies {
         rest = rest.filter(term => term !== linear);
       }
     }
-    // Where another term is made of the same logits, all of them are one function of outputs.
+    // Where another term is made of the same logits or probabilities, all of them are one function of outputs. Not so where a layer is in between: then the outputs are others.
     for (let isStable = false; !isStable;) {
       isStable = true;
-      const behind = upstream(this.trace, rest.map(({value}) => value));
+      const values = rest.map(({value}) => value);
+      const others = upstream(this.trace, values, new Set(values.flatMap(value => this.finder.outputsOf(value) ?? [])));
       for (const found of [this.softmax, this.sigmoid]) {
-        for (const [logits, entropy] of [...found].filter(([value]) => behind.has(value))) {
+        for (const [logits, entropy] of [...found].filter(([value, own]) => this.isShared(value, own, others))) {
           rest.push(...entropy.map(({term}) => term));
           found.delete(logits);
           isStable = false;
@@ -130,9 +132,19 @@ class CrossEntropies {
     ];
   }
 
+  /** Whether others read the logits of a cross-entropy, or what its terms make of them. */
+  private isShared(logits: number, terms: readonly EntropyTerm[], others: ReadonlySet<number>): boolean {
+    const made = downstream(this.trace, [logits]);
+    const needed = upstream(this.trace, terms.map(({term}) => term.value), new Set([logits]));
+    return [...made].some(value => needed.has(value) && others.has(value));
+  }
+
   private sum(logits: number, terms: readonly EntropyTerm[], factor: 'softplus' | 'target'): Float64Array {
     const total = new Float64Array(this.trace.values[logits].size);
     for (const {term, [factor]: scale} of terms) {
+      if (this.trace.values[term.value].size !== total.length) {
+        throw new Error(`a term of ${this.trace.values[term.value].size} entries of a cross-entropy of ${total.length} logits`);
+      }
       if (scale !== 0) {
         this.numbers(term.weight, term.value).forEach((w, i) => total[i] += scale * w);
       }

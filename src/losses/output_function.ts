@@ -12,8 +12,11 @@ import type {FunctionLoss, LossDerivatives} from './output_loss';
 /** Outputs of one example that a loss may couple: H is a block of so many rows and columns, from as many products. */
 const MAX_BLOCK = 256;
 
-/** Difference of a Hessian-vector product from what blocks say, relative to the largest entry, that float32 explains. */
+/** Difference of a Hessian-vector product from what blocks say, relative to the largest terms of the same example, that float32 explains. */
 const COUPLED = 1e-3;
+
+/** The same, relative to the largest terms of the batch: for examples in which they cancel, or that have no curvature. */
+const NOTHING = 2 ** -19;
 
 /**
  * Gradient and curvature of any function of outputs f, from the kernels of the trace: q by one reverse sweep from the terms to f, and products H u by
@@ -74,7 +77,8 @@ class Differentiated {
       const probe = pseudoRandom(examples * components);
       const expected = finite(product(probe), 'second derivative');
       const ones = finite(product(new Float32Array(probe.length).fill(1)), 'second derivative');
-      if (isClose(expected, ones.map((h, i) => h * probe[i]))) {
+      const entryByEntry = ones.map((h, i) => h * probe[i]);
+      if (isClose(expected, entryByEntry, entryByEntry, components)) {
         const residual = this.loss.isResidual ? this.flat(this.outputs.map(value => trace.values[value])) : null;
         return {q, ...diagonalCurvature(ones, q, residual)};
       }
@@ -83,7 +87,7 @@ class Differentiated {
             'outputs, or as residuals for leastSquares().');
       }
       const blocks = this.blocks(product);
-      if (!isClose(expected, multiply(blocks, components, probe))) {
+      if (!isClose(expected, multiply(blocks, components, probe), multiply(blocks.map(Math.abs), components, probe.map(Math.abs)), components)) {
         throw ggnError('the loss couples the examples of the batch: its second derivative in the outputs of one example depends on those of ' +
             'others (a root or a product of means does that). Write the loss as a sum or mean over examples, or give its residuals to leastSquares().');
       }
@@ -186,7 +190,17 @@ function multiply(blocks: Float64Array, k: number, u: ArrayLike<number>): Float6
   });
 }
 
-function isClose(a: Float64Array, b: Float64Array): boolean {
-  const size = a.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  return a.every((x, i) => Math.abs(x - b[i]) <= COUPLED * size);
+/**
+ * Whether a product a is what blocks say, b, up to rounding, example by example: one with a large curvature must not hide what the others do.
+ *
+ * @param terms the size of what b sums up.
+ */
+function isClose(a: Float64Array, b: Float64Array, terms: Float64Array, components: number): boolean {
+  const sizes = new Float64Array(a.length / components);
+  a.forEach((x, i) => {
+    const example = Math.floor(i / components);
+    sizes[example] = Math.max(sizes[example], Math.abs(x), Math.abs(terms[i]));
+  });
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  return a.every((x, i) => Math.abs(x - b[i]) <= Math.max(COUPLED * sizes[Math.floor(i / components)], NOTHING * largest));
 }

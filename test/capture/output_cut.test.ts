@@ -51,6 +51,8 @@ const CUTS: Record<string, [() => tf.Tensor, string[], boolean]> = {
   }), ['Sub 5x2', 'Sub 5x2'], true],
   'Huber: its square is part of it': [() => tf.losses.huberLoss(y, f()), ['Sub 5x2'], true],
   'at the margins': [() => tf.relu(tf.sub(1, f().mul(y))).mean(), ['Sub 5x2'], true],
+  'not where the bend is elsewhere': [() => tf.maximum(-0.5, f().mul(y)).exp().mean(), ['Add 5x2'], false],
+  'not at 1 - p of a probability': [() => tf.sub(1, tf.sigmoid(f())).square().exp().mean(), ['Add 5x2'], false],
   'at relative residuals': [() => f().sub(y).div(y).abs().mean(), ['RealDiv 5x2'], true],
   'a skip connection joins in front of the loss': [() => tf.tidy(() => {
     const h = f();

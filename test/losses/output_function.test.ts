@@ -91,6 +91,29 @@ test.serial('a loss of one output each that is not convex: its negative curvatur
   net.free();
 });
 
+test.serial('an example with a large curvature entry by entry does not hide the coupled outputs of the others', t => {
+  const net = network();
+  const large = tf.tensor2d([1e4, 0, 0, 0, 0], [B, 1]);
+  const others = tf.tensor1d([0, 1, 1, 1, 1]);
+  const loss = (): tf.Tensor => tf.tidy(() => {
+    const p = net.predict().exp();
+    return p.mul(large).sum().add(p.sum(1).log().mul(others).sum());
+  });
+  const {jacobian, rows, n, m} = denseJacobian(net.predict, [net.w, net.v]);
+  const {q, h} = outputDerivatives((b, [f, g]) => b === 0 ? 1e4 * (Math.exp(f) + Math.exp(g)) : Math.log(Math.exp(f) + Math.exp(g)), rows, 2);
+  // As little damping as shows the others beside the first.
+  const {step: expected} = gaussNewtonStep({jacobian, n, m, q, h, weighted: n, damping: 1e-5});
+  const before = flat([net.w, net.v]);
+  const optimizer = ggn({learningRate: 1, damping: 1e-5, momentum: 0, policy: 'fixed'});
+  optimizer.minimize(loss as () => tf.Scalar);
+  const step = flat([net.w, net.v]).map((w, j) => w - before[j]);
+  t.is(optimizer.lastStep!.rows, n);
+  t.true(relativeError(step, expected) < 0.01, String(relativeError(step, expected)));
+  optimizer.dispose();
+  tf.dispose([large, others]);
+  net.free();
+});
+
 test.serial('no curvature at all: a status, and the weights stay', t => {
   const net = network(1);
   const {step, report, left} = stepOf([net.w, net.v], () => net.predict().exp().neg().mean());
