@@ -1,4 +1,4 @@
-import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {conjugateProblem, traceOfPieces} from './cg_problem';
 import type {Clock} from './clock';
@@ -267,7 +267,7 @@ export class LocalModel {
     if (!this.isNormal) {
       const isOfRows = extra.every(t => t === null) && rhos.every(rho => rho === 0);
       return () => {
-        const {solution, status} = dampedStep(damped, {damping: 0, rows, parameters});
+        const {solution, status} = withoutTensors(() => dampedStep(damped, {damping: 0, rows, parameters}));
         return !isOfRows ? NaN : solution === null ? status === 'flat' ? 0 : NaN : ofRows((solution as DampedGramStep).change);
       };
     }
@@ -276,7 +276,7 @@ export class LocalModel {
     }
     const [gradient, rho] = [this.wholeGradient(), this.rhoOfAll()];
     return () => {
-      const solution = (damped as NormalProblem).undamped();
+      const solution = withoutTensors(() => (damped as NormalProblem).undamped());
       return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2);
     };
   }
@@ -312,7 +312,8 @@ export class LocalModel {
     const {matrix, isFloat32, most} = this.normalParts();
     const leastDiagonal = most.map(x => LEAST_CURVATURE * x);
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, leastDiagonal, isFloat32});
+    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, leastDiagonal, isFloat32,
+      ...(isFloat32 ? {factorize: factorizeHere()} : {})});
   }
 
   private conjugateOf(momentum: number): DampedProblem<NormalStep> {
@@ -432,6 +433,13 @@ function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: strin
   if (vectors.some(vector => vector !== null && !vector.every(Number.isFinite))) {
     throw ggnError(`${message}. No step was taken.`);
   }
+}
+
+/** What run() returns, which holds no tensors: a factorization may be one, of a scope that a call from outside a step lacks. */
+function withoutTensors<T>(run: () => T): T {
+  let result!: T;
+  tidy(() => void (result = run()));
+  return result;
 }
 
 function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {

@@ -12,10 +12,11 @@
  *
  * Source: Levenberg 1944; Marquardt 1963; Madsen, Nielsen & Tingleff 2004, section 3.2.
  */
-import {cholesky} from './cholesky';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {float32Floor} from './damping';
 import {effectiveDimension} from './effective_dimension';
+import {doublePrecision} from './mixed_precision';
+import type {Factorize} from './mixed_precision';
 import {addProduct} from './product';
 import {marquardtScale} from './scaling';
 import type {Scaling} from './scaling';
@@ -39,6 +40,8 @@ export interface NormalSystem {
   readonly leastDiagonal?: ArrayLike<number> | null;
   /** Whether the matrix was taken from products in float32. */
   readonly isFloat32?: boolean;
+  /** How the damped matrix is factored; by default in float64. Others are good enough for a matrix of float32 only: their residuals are, and not the step itself. */
+  readonly factorize?: Factorize;
 }
 
 export interface NormalStep extends Solution {
@@ -87,7 +90,7 @@ export function normalProblem(system: NormalSystem): NormalProblem {
   };
 }
 
-function solveNormal({m, matrix, rho}: NormalSystem, right: Float64Array, lambda: number, scale: Float64Array | null): NormalStep | SolveFailure {
+function solveNormal({m, matrix, rho, factorize = doublePrecision}: NormalSystem, right: Float64Array, lambda: number, scale: Float64Array | null): NormalStep | SolveFailure {
   const bad = right.findIndex(x => !Number.isFinite(x));
   if (bad >= 0 || !Number.isFinite(lambda)) {
     return {ok: false, cause: 'nonfinite', pivot: Math.max(0, bad)};
@@ -96,11 +99,11 @@ function solveNormal({m, matrix, rho}: NormalSystem, right: Float64Array, lambda
   for (let j = 0; j < m; j++) {
     damped[j * m + j] += lambda * (scale === null ? 1 : scale[j]) + 2 * rho[j];
   }
-  const factor = cholesky(damped, m);
-  if (!factor.ok) {
-    return {ok: false, cause: matrix.every(Number.isFinite) ? 'singular' : 'nonfinite', pivot: factor.pivot};
+  const factor = factorize(damped, m, 0);
+  const step = factor.ok ? factor.solve(right) : factor;
+  if ('ok' in step) {
+    return {ok: false, cause: matrix.every(Number.isFinite) ? 'singular' : 'nonfinite', pivot: step.pivot};
   }
-  const step = factor.solve(right);
   const product = new Float64Array(m);
   addProduct(1, matrix, step, product);
   const overflow = product.findIndex(x => !Number.isFinite(x));
