@@ -173,7 +173,8 @@ export class GramGaussNewton extends Optimizer {
    * everything is fitted. Where columns of the Jacobian are
    * the same but for rounding, that rounding counts as something to gain. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
    *
-   * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, and in the Gram system with regularizers.
+   * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, after a step by conjugate gradients,
+   * and in the Gram system with regularizers.
    * Until the next step begins the optimizer holds on to the matrix that it takes.
    */
   remainingDecrease(): number {

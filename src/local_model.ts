@@ -1,4 +1,4 @@
-import {mul, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {conjugateProblem, traceOfPieces} from './cg_problem';
 import type {Clock} from './clock';
@@ -71,7 +71,7 @@ export interface ModelStep {
   readonly slope: number;
   /** dᵀJᵀHJd. */
   readonly curvature: number;
-  /** |d|. */
+  /** |d|; not finite only where a trial decides on the step. */
   readonly norm: number;
 }
 
@@ -142,7 +142,8 @@ export class LocalModel {
    * The damped minimiser d, with more damping than asked where less does not work; d is null where none does.
    *
    * @param isTried whether a trial decides on the step. Then it is not compared with its prediction: near a minimum, J d is a small rest of large
-   * terms, and to be right to 2 % of it takes so much damping that training stops, long before the loss stops falling.
+   * terms, and to be right to 2 % of it takes so much damping that training stops, long before the loss stops falling. And a step that overflows float32 is for the
+   * trial to refuse, which costs more damping and no exception.
    */
   solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss, linearization} = this.parts;
@@ -155,7 +156,7 @@ export class LocalModel {
     }
     const d = this.form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
-    if (!Number.isFinite(norm)) {
+    if (!Number.isFinite(norm) && !isTried) {
       throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
           'more damping.');
     }
@@ -235,7 +236,7 @@ export class LocalModel {
       return 0;
     }
     if (this.parts.solver === 'normal') {
-      return this.normalParts().bound;
+      return this.normalParts().most.reduce((sum, x) => sum + x, 0);
     }
     if (this.parts.solver === 'cg') {
       const chunked = new ChunkedJacobian(linearization.pieces);
@@ -266,7 +267,7 @@ export class LocalModel {
     if (!this.isNormal) {
       const isOfRows = extra.every(t => t === null) && rhos.every(rho => rho === 0);
       return () => {
-        const {solution, status} = dampedStep(damped, {damping: 0, rows, parameters});
+        const {solution, status} = withoutTensors(() => dampedStep(damped, {damping: 0, rows, parameters}));
         return !isOfRows ? NaN : solution === null ? status === 'flat' ? 0 : NaN : ofRows((solution as DampedGramStep).change);
       };
     }
@@ -275,7 +276,7 @@ export class LocalModel {
     }
     const [gradient, rho] = [this.wholeGradient(), this.rhoOfAll()];
     return () => {
-      const solution = (damped as NormalProblem).undamped();
+      const solution = withoutTensors(() => (damped as NormalProblem).undamped());
       return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2);
     };
   }
@@ -308,9 +309,11 @@ export class LocalModel {
 
   private normalOf(momentum: number): DampedProblem<NormalStep> {
     const {previous, scaling, variables} = this.parts;
-    const {matrix, isFloat32} = this.normalParts();
+    const {matrix, isFloat32, most} = this.normalParts();
+    const leastDiagonal = most.map(x => LEAST_CURVATURE * x);
     const last = momentum === 0 || previous.every(t => t === null) ? null : flatten(previous, variables);
-    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, isFloat32});
+    return normalProblem({m: this.width, matrix, gradient: this.wholeGradient(), rho: this.rhoOfAll(), previous: last, momentum, scaling, leastDiagonal, isFloat32,
+      ...(isFloat32 ? {factorize: factorizeHere()} : {})});
   }
 
   private conjugateOf(momentum: number): DampedProblem<NormalStep> {
@@ -430,6 +433,13 @@ function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: strin
   if (vectors.some(vector => vector !== null && !vector.every(Number.isFinite))) {
     throw ggnError(`${message}. No step was taken.`);
   }
+}
+
+/** What run() returns, which holds no tensors: a factorization may be one, of a scope that a call from outside a step lacks. */
+function withoutTensors<T>(run: () => T): T {
+  let result!: T;
+  tidy(() => void (result = run()));
+  return result;
 }
 
 function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {

@@ -60,7 +60,8 @@ export interface GgnOptions {
    * - `'cg'`: conjugate gradients on products with the Jacobian and its transpose, to a relative residual of 1e-6. For any n and m; where they do not converge in 200
    *   products, the damping is raised.
    *
-   * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the smaller of the first two, `'cg'` where both are too large.
+   * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the faster of the first two (the normal equations
+   * where m < n/2, and where m < n and both are small), `'cg'` where both are too large.
    */
   solver?: 'auto' | SystemName;
   /**

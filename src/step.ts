@@ -134,7 +134,7 @@ function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy
       }
       const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, settings.learningRate));
       const moved = clock.time('update', () => move(variables, step, settings.learningRate));
-      const actual = policy.judges ? clock.time('trial', () => actualDecrease(trace, rows, variables, moved)) : null;
+      const actual = !policy.judges ? null : !Number.isFinite(step.norm) ? NaN : clock.time('trial', () => actualDecrease(trace, rows, variables, moved));
       // Where the gradient is zero the step is, too, and nothing is wrong with it.
       const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
       const isJudged = gainRatio === null || !policy.rejects || !(predictedDecrease >= 0 && predictedDecrease <= resolvedLoss());

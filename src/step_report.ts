@@ -63,7 +63,7 @@ export interface StepReport {
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken; the gradient is not zero, but the loss has no curvature in any row (it is linear or concave in the outputs), so
    *   that no step follows from it.
-   * - `'breakdown'`: not taken; the Gram matrix could not be factored with any damping tried.
+   * - `'breakdown'`: not taken; the system could not be factored with any damping tried.
    * - `'precision'`: not taken; the step could not be computed accurately in float32, or conjugate gradients did not converge. Use more damping.
    */
   readonly status: SolveStatus | 'rejected';

@@ -166,3 +166,25 @@ test.serial('arguments that are no function and no variables', t => {
   t.throws(() => ggn().minimize(() => (model.apply(noise([3, 2], 1)) as tf.Tensor).square().mean(), false, model.trainableWeights as never),
       {message: /weight => weight\.read\(\)/});
 });
+
+test.serial("a logistic fit that starts saturated on the wrong side, with Marquardt's scaling", t => {
+  const [w, x] = [tf.variable(tf.scalar(200)), tf.tensor1d([0.5, 1, 1.5])];
+  const optimizer = ggn();
+  for (let i = 0; i < 20; i++) {
+    optimizer.minimize(() => tf.losses.sigmoidCrossEntropy(tf.zeros([3]), w.mul(x)) as tf.Scalar);
+  }
+  t.is(optimizer.lastStep!.scaling, 'marquardt');
+  t.true(w.dataSync()[0] < 0, `${w.dataSync()[0]}`);
+  tf.dispose([w, x]);
+});
+
+test.serial('a step that overflows float32 is rejected under Levenberg-Marquardt, and damped until it does not', t => {
+  const w = tf.variable(tf.scalar(0));
+  const optimizer = ggn({policy: 'levenbergMarquardt', solver: 'normal'});
+  for (let i = 0; i < 3; i++) {
+    optimizer.minimize(() => w.mul(1e-25).sub(1e15).square().mean() as tf.Scalar);
+    t.true(Number.isFinite(w.dataSync()[0]));
+  }
+  t.true(w.dataSync()[0] > 1e15, `${w.dataSync()[0]}`);
+  w.dispose();
+});

@@ -13,6 +13,11 @@ test('the smaller system; few parameters even with more rows than a Gram matrix 
   t.is(chooseSystem({rows: 128, parameters: 128, width: 128}, AUTO), 'gram');
   t.is(chooseSystem({rows: 129, parameters: 128, width: 128}, AUTO), 'normal');
   t.is(chooseSystem({rows: 100_000, parameters: 1000, width: 1000}, AUTO), 'normal');
+  t.is(chooseSystem({rows: 6, parameters: 5, width: 5}, AUTO), 'normal', 'a curve through few points keeps the low damping');
+  t.is(chooseSystem({rows: 600, parameters: 529, width: 529}, AUTO), 'gram', 'measured: a third of the time');
+  t.is(chooseSystem({rows: 2000, parameters: 1870, width: 1870}, AUTO), 'gram');
+  t.is(chooseSystem({rows: 2000, parameters: 900, width: 900}, AUTO), 'normal');
+  t.is(chooseSystem({rows: 8193, parameters: 2040, width: 2040}, AUTO), 'normal');
   t.is(chooseSystem({rows: 8000, parameters: 7000, width: 7000}, AUTO), 'gram', 'the normal equations would be too large');
 });
 

@@ -53,6 +53,12 @@ const PROBLEMS: Problem[] = [
   fit('a frozen layer', () => [dense(5, 1, {inputShape: [3], activation: 'tanh', trainable: false}), dense(4, 2, {activation: 'tanh'}), dense(2, 3)],
       () => noise([30, 3], 1), () => noise([30, 2], 2), 60),
   fit('more parameters than rows', () => [dense(20, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2)], () => noise([10, 3], 1), () => noise([10, 1], 2), 10),
+  {name: 'a slice of the whole batch, in parts', rows: 1100, make: () => {
+    const variables = tf.tidy(() => [variable([2, 3], 1), variable([2, 1], 3)] as never) as tf.Variable[];
+    const x = noise([1100, 2], 4);
+    const f = (): tf.Tensor => tf.matMul(tf.slice(tf.tanh(tf.matMul(x as tf.Tensor2D, variables[0] as tf.Tensor2D)), [0, 1], [1100, 2]), variables[1] as tf.Tensor2D);
+    return {variables, dispose: () => tf.dispose([...variables, x]), step: optimizer => void optimizer.minimize(() => leastSquares(f().sub(0.3)))};
+  }},
   {name: 'varList, terms of two sizes', rows: 1140, make: () => {
     const variables = tf.tidy(() => [variable([2, 3], 1), variable([3], 2), variable([3, 1], 3)] as never) as tf.Variable[];
     const [x, fewer] = [noise([1100, 2], 4), noise([40, 2], 5)];

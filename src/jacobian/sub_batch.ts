@@ -45,8 +45,15 @@ export class SubBatches {
     for (const value of this.values) {
       values[value] = cut(this.trace.values[value], analysis.strides[value]!, analysis.batch, from, to, cutShape(this.trace, this.plan, value, count)!);
     }
-    const cutNodes = new Map(this.nodes.map(node => [node, withShapes(node, values, this.trace.values)]));
-    const nodeOf = (node: TraceNode): TraceNode => cutNodes.get(node) ?? node;
+    const isCut = new Set(this.nodes.flatMap(({outputs}) => outputs));
+    const known = new Map<TraceNode, TraceNode>();
+    // By its values: a plan that is remembered holds the nodes of the trace that it was made from.
+    const nodeOf = (node: TraceNode): TraceNode => {
+      if (!known.has(node)) {
+        known.set(node, node.outputs.some(value => isCut.has(value)) ? withShapes(node, values, this.trace.values) : node);
+      }
+      return known.get(node)!;
+    };
     const nodes = this.trace.nodes.map(nodeOf);
     const stepOf = (step: SweepStep): SweepStep => {
       const node = nodeOf(step.node);

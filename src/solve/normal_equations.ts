@@ -5,17 +5,18 @@
  *
  *     (JᵀHJ + λΣ + diag(2ρ)) d = λμ Σ d_prev - e - Jᵀq,      H = S Sᵀ
  *
- * Σ = I (Levenberg) or diag(JᵀHJ) (Marquardt, see `scaling`). The first is the same step as that of `damped_gram` at the same λ. JᵀHJ is summed in float64 from float32 rows, whose products are exact there. So the
+ * Σ = I (Levenberg) or diag(JᵀHJ) (Marquardt, see `scaling`; never below `leastDiagonal`). The first is the same step as that of `damped_gram` at the same λ. JᵀHJ is summed in float64 from float32 rows, whose products are exact there. So the
  * squared condition number costs nothing: float32 rows lose a direction at σmin/σmax = 2⁻²⁴, and the normal equations at 2⁻²⁶. That is why this
  * form takes a damping far below the floor of the dual form, which is solved from a Gram matrix in float32. Where the products inside a chunk of rows are
  * taken in float32 (see `NormalSums`), that is lost: λ then has the floor of float32, too.
  *
  * Source: Levenberg 1944; Marquardt 1963; Madsen, Nielsen & Tingleff 2004, section 3.2.
  */
-import {cholesky} from './cholesky';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {float32Floor} from './damping';
 import {effectiveDimension} from './effective_dimension';
+import {doublePrecision} from './mixed_precision';
+import type {Factorize} from './mixed_precision';
 import {addProduct} from './product';
 import {marquardtScale} from './scaling';
 import type {Scaling} from './scaling';
@@ -35,8 +36,12 @@ export interface NormalSystem {
   readonly momentum: number;
   /** Σ; by default Levenberg's. */
   readonly scaling?: Scaling;
+  /** What counts as the diagonal of JᵀHJ in Marquardt's Σ where it is less (m). */
+  readonly leastDiagonal?: ArrayLike<number> | null;
   /** Whether the matrix was taken from products in float32. */
   readonly isFloat32?: boolean;
+  /** How the damped matrix is factored; by default in float64. Others are good enough for a matrix of float32 only: their residuals are, and not the step itself. */
+  readonly factorize?: Factorize;
 }
 
 export interface NormalStep extends Solution {
@@ -62,10 +67,10 @@ export interface NormalProblem extends DampedProblem<NormalStep> {
 
 /** The system as a problem for `dampedStep`. */
 export function normalProblem(system: NormalSystem): NormalProblem {
-  const {m, matrix, gradient, rho, previous, momentum, scaling = 'levenberg', isFloat32 = false} = system;
+  const {m, matrix, gradient, rho, previous, momentum, scaling = 'levenberg', leastDiagonal = null, isFloat32 = false} = system;
   const diagonal = Float64Array.from({length: m}, (_, j) => matrix[j * m + j]);
   const trace = diagonal.reduce((sum, x) => sum + x, 0);
-  const scale = scaling === 'marquardt' ? marquardtScale(diagonal) : null;
+  const scale = scaling === 'marquardt' ? marquardtScale(leastDiagonal === null ? diagonal : diagonal.map((x, j) => Math.max(x, leastDiagonal[j]))) : null;
   const badRow = matrix.findIndex(x => !Number.isFinite(x));
   return {
     trace,
@@ -80,12 +85,12 @@ export function normalProblem(system: NormalSystem): NormalProblem {
       const right = gradient.map((g, j) => (previous === null ? 0 : lambda * momentum * (scale === null ? 1 : scale[j]) * previous[j]) - g);
       return solveNormal(system, right, lambda, scale);
     },
-    undamped: () => solveNormal(system, gradient.map(g => -g), (isFloat32 ? NORMAL_FLOAT32_FLOOR_RATIO : NORMAL_FLOOR_RATIO) * m, scale ?? marquardtScale(diagonal)),
+    undamped: () => solveNormal(system, gradient.map(g => -g), (isFloat32 ? NORMAL_FLOAT32_FLOOR_RATIO : NORMAL_FLOOR_RATIO) * m, marquardtScale(diagonal)),
     effectiveDimension: lambda => effectiveDimension(matrix, m, lambda, scale),
   };
 }
 
-function solveNormal({m, matrix, rho}: NormalSystem, right: Float64Array, lambda: number, scale: Float64Array | null): NormalStep | SolveFailure {
+function solveNormal({m, matrix, rho, factorize = doublePrecision}: NormalSystem, right: Float64Array, lambda: number, scale: Float64Array | null): NormalStep | SolveFailure {
   const bad = right.findIndex(x => !Number.isFinite(x));
   if (bad >= 0 || !Number.isFinite(lambda)) {
     return {ok: false, cause: 'nonfinite', pivot: Math.max(0, bad)};
@@ -94,11 +99,11 @@ function solveNormal({m, matrix, rho}: NormalSystem, right: Float64Array, lambda
   for (let j = 0; j < m; j++) {
     damped[j * m + j] += lambda * (scale === null ? 1 : scale[j]) + 2 * rho[j];
   }
-  const factor = cholesky(damped, m);
-  if (!factor.ok) {
-    return {ok: false, cause: matrix.every(Number.isFinite) ? 'singular' : 'nonfinite', pivot: factor.pivot};
+  const factor = factorize(damped, m, 0);
+  const step = factor.ok ? factor.solve(right) : factor;
+  if ('ok' in step) {
+    return {ok: false, cause: matrix.every(Number.isFinite) ? 'singular' : 'nonfinite', pivot: step.pivot};
   }
-  const step = factor.solve(right);
   const product = new Float64Array(m);
   addProduct(1, matrix, step, product);
   const overflow = product.findIndex(x => !Number.isFinite(x));

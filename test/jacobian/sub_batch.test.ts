@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {cases, disposeBatch} from '../cases';
 import {linearize} from '../../src/jacobian/linearize';
+import type {Plan} from '../../src/jacobian/plan';
 import {selfCheck} from '../../src/jacobian/self_check';
 import {SubBatches} from '../../src/jacobian/sub_batch';
 import {Probe, relativeError} from '../support/probe';
@@ -55,6 +56,28 @@ for (const backend of ['cpu', 'wasm'] as const) {
     });
   }
 }
+
+test.serial('a plan that was made from another trace of the same model', async t => {
+  await tf.setBackend('cpu');
+  const model = tf.sequential({layers: [tf.layers.conv2d({inputShape: [5, 5, 2], filters: 2, kernelSize: 2, activation: 'tanh'}),
+    tf.layers.cropping2D({cropping: [[1, 0], [0, 1]]}), tf.layers.flatten(), tf.layers.dense({units: 1})]});
+  const [x, y] = [tf.randomNormal([6, 5, 5, 2], 0, 1, 'float32', 1), tf.randomNormal([6, 1], 0, 1, 'float32', 2)];
+  let first: Plan | null = null;
+  let looked = 0;
+  model.compile({loss: 'meanSquaredError', optimizer: new Probe(({trace, checked: {plan, jacobian}, rows}) => {
+    first ??= plan;
+    const m = rows.dependence.variables.reduce((sum, {size}) => sum + size, 0);
+    const part = SubBatches.of(trace, first)!.take(2, 5);
+    const expected = Float64Array.from(jacobian.dense().dataSync().subarray(2 * m, 5 * m));
+    t.true(relativeError(linearize(part.trace, part.plan).dense().dataSync(), expected) < TOLERANCE);
+    looked++;
+  })});
+  await model.trainOnBatch(x, y);
+  await model.trainOnBatch(x, y);
+  t.is(looked, 2);
+  model.dispose();
+  tf.dispose([x, y]);
+});
 
 test.serial('most networks can be taken in parts', t => {
   t.log(`${possible} in parts; whole only: ${[...new Set(refused)].join('; ')}`);

@@ -4,6 +4,8 @@ import {diagonalRoot} from '../../src/solve/curvature_root';
 import {gramProblem} from '../../src/solve/damped_gram';
 import {dampedStep, type SolveFailure} from '../../src/solve/damped_step';
 import type {CurvatureRoot} from '../../src/solve/curvature_root';
+import type {Factorize} from '../../src/solve/mixed_precision';
+import {doublePrecision} from '../../src/solve/mixed_precision';
 import {NORMAL_FLOOR_RATIO, normalProblem as problemOfSums, type NormalStep} from '../../src/solve/normal_equations';
 import {NormalSums, transposeTimes} from '../../src/solve/normal_sums';
 import type {Scaling} from '../../src/solve/scaling';
@@ -23,6 +25,8 @@ interface NormalSystem {
   readonly previous: ArrayLike<number> | null;
   readonly momentum: number;
   readonly scaling?: Scaling;
+  readonly leastDiagonal?: ArrayLike<number>;
+  readonly factorize?: Factorize;
 }
 
 function normalProblem({m, extra, ...system}: NormalSystem): ReturnType<typeof problemOfSums> {
@@ -154,6 +158,29 @@ test('Marquardt: the effective dimension is trace(A(A + λΣ)⁻¹)', t => {
   // A = diag(4, 9), Σ = A: 2 / (1 + λ)
   const problem = normalProblem(plain([[2, 0], [0, 3]], [1, 1], {scaling: 'marquardt'}));
   t.true(Math.abs(problem.effectiveDimension(0.25) - 1.6) < 1e-14);
+});
+
+test('Marquardt: a diagonal that is too small counts as more, also where all of it is zero', t => {
+  // A = 1e-60, least 0.25: (1e-60 + λ/4) d = -3
+  const system = plain([[1e-30]], [3e30], {scaling: 'marquardt', leastDiagonal: [0.25]});
+  t.true(Math.abs(stepOf(system, 0.1).step[0] + 120) < 1e-12);
+  const zero = plain([[0, 0]], [0], {scaling: 'marquardt', leastDiagonal: [0.25, 0.5], extra: [1, 1]});
+  t.true(relativeError(stepOf(zero, 2).step, [-2, -1]) < 1e-15);
+  const large = plain([[2]], [1], {scaling: 'marquardt', leastDiagonal: [0.25]});
+  t.true(Math.abs(stepOf(large, 1).step[0] + 2 / 8) < 1e-15, 'the diagonal itself where it is more');
+});
+
+test('the factorization that is given, and what it says of a failure', t => {
+  const system = plain([[2, 1], [1, 3], [0, 1]], [1, 2, 3]);
+  const sizes: number[] = [];
+  const given = {...system, factorize: ((c, n, shift) => {
+    sizes.push(n, shift);
+    return doublePrecision(c, n, shift);
+  }) as Factorize};
+  t.deepEqual(stepOf(given, 0.5), stepOf(system, 0.5));
+  t.deepEqual(sizes, [2, 0]);
+  const late = {...system, factorize: (() => ({ok: true, solve: () => ({ok: false, pivot: 1})})) as Factorize};
+  t.deepEqual(normalProblem(late).solve(0.5), {ok: false, cause: 'singular', pivot: 1});
 });
 
 test('Jᵀq', t => {
