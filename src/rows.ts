@@ -86,7 +86,7 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
   const data = step === null ? null : dataOf(step);
   const isData = (value: number): boolean => data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
   const names = step === null ? [] : lossNames(step.model.loss);
-  const refused = names.find(name => REFUSED.has(name));
+  const refused = names.find(name => name !== null && REFUSED.has(name));
   if (refused !== undefined) {
     throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and without curvature along them. Normalise the outputs in ` +
         "the model and use 'meanSquaredError', which has the same minimum, or use another optimizer.");
@@ -97,9 +97,9 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
     if (!(error instanceof UnknownTerm)) {
       throw error;
     }
-    const name = names.length === 1 ? `the loss '${names[0]}'` : 'the loss';
+    const name = names.length === 1 && names[0] !== null ? `the loss '${names[0]}'` : 'the loss';
     throw ggnError(`${name} has a term '${error.kernel}' that is no square, no regularizer of a single variable, and no function of ` +
-        'outputs of the network with data and constants only: a trained variable enters behind the outputs, or the term is linear in them. ' +
+        'outputs of the network with data and constants only: a trained variable enters behind the outputs, or all of the loss is linear in them. ' +
         'Losses by name, tf.losses and losses of your own train where all variables are in front of the outputs; residuals of any kind train with ' +
         'leastSquares(). Use one of these, or another optimizer.');
   }
@@ -108,10 +108,10 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
 /** Losses of tfjs-layers without a step. */
 const REFUSED = new Set(['cosineProximity', 'cosine']);
 
-/** The losses that a model was compiled with by name: one, one for each output, or by name of the output. */
-function lossNames(loss: unknown): string[] {
-  const all: unknown[] = typeof loss === 'string' ? [loss] : typeof loss === 'object' && loss !== null ? Object.values(loss) : [];
-  return [...new Set(all.filter((name): name is string => typeof name === 'string'))];
+/** The losses that a model was compiled with: one, one for each output, or by name of the output; null for a function. */
+function lossNames(loss: unknown): Array<string | null> {
+  const all: unknown[] = typeof loss === 'object' && loss !== null ? Object.values(loss) : [loss];
+  return [...new Set(all.map(name => typeof name === 'string' ? name : null))];
 }
 
 /** Where the rows of each block are: row of entry i of block b is `rowOf(b, i)`, in the order (group, example, component). */

@@ -5,6 +5,7 @@ import type {Dependence} from '../jacobian/analysis';
 import {tfjsCotangents} from '../jacobian/cotangents';
 import type {RowBlock} from '../jacobian/plan';
 import type {OutputLoss} from '../losses/output_loss';
+import {isLinear} from './linear_kernels';
 import {readOutputLosses} from './output_losses';
 import {ProbabilityReader} from './log_probability';
 import type {LogProbability} from './log_probability';
@@ -13,7 +14,7 @@ import type {Trace, TraceNode} from './trace';
 /** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
 export type Weight = number | Tensor;
 
-/** The loss as Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + whatever else depends on the weights alone. */
+/** The loss as Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + what is linear in outputs + whatever else depends on the weights alone. */
 export interface LossHead {
   /** Residual rows r and their weights w. */
   readonly squares: readonly WeightedSquare[];
@@ -25,7 +26,7 @@ export interface LossHead {
   readonly extra: ReadonlyMap<number, Tensor>;
   /** The squares of `ridge`, as they stand in the loss: Σ w_i r_i². */
   readonly penalties: ReadonlyArray<WeightedSquare>;
-  /** What else depends on the weights alone, as it stands in the loss: Σ w_i x_i of values x. */
+  /** What else depends on the weights alone, and terms that are linear in outputs beside others that curve: as they stand in the loss, Σ w_i x_i of values x. */
   readonly others: ReadonlyArray<readonly [number, Weight]>;
 }
 
@@ -99,10 +100,11 @@ class HeadReader {
       rows = all;
       [strangers, others] = all.length === 0 ? [others, []] : [[], others];
     }
-    const {losses, taken, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows, (weight, value) => this.asTensor(weight, value));
+    const {losses, taken, linear, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows, (weight, value) => this.asTensor(weight, value));
     if (unknown !== null || rows.length + losses.length === 0) {
-      throw new UnknownTerm(this.kernelOf(unknown ?? this.trace.result));
+      throw new UnknownTerm(this.kernelOf(unknown ?? linear[0]?.value ?? this.trace.result));
     }
+    others.push(...linear);
     const penalties = all.filter(square => !rows.includes(square));
     rows = rows.filter(square => !taken.includes(square));
     const ridge = new Map<number, number>();
@@ -132,7 +134,7 @@ class HeadReader {
       const node = trace.nodes[i];
       if (node.outputs.some(output => needed.has(output) && dependent[output])) {
         const active = node.inputs.filter(([, input]) => dependent[input]);
-        if (node.outputs.some(output => bent.has(output)) || !this.isLinear(node, active.length)) {
+        if (node.outputs.some(output => bent.has(output)) || !isLinear(node, dependent)) {
           active.forEach(([, input]) => bent.add(input));
         }
       }
@@ -174,7 +176,7 @@ class HeadReader {
       {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
     const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
     // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
-    if (log !== null || !this.isLinear(node, active.length) || (this.bent.has(value) && !this.isFunctionOfOneVariable(value))) {
+    if (log !== null || !isLinear(node, this.dependence.dependent) || (this.bent.has(value) && !this.isFunctionOfOneVariable(value))) {
       this.addTerm(value, weight, log);
       return;
     }
@@ -204,17 +206,6 @@ class HeadReader {
     const [left, right] = [this.nodeOf(a), this.nodeOf(b)];
     return left !== null && right !== null && left.kernel === right.kernel && left.kernel === 'Sub' &&
         left.inputs.every(([, value], i) => value === right.inputs[i][1]);
-  }
-
-  private isLinear(node: TraceNode, active: number): boolean {
-    switch (node.kernel) {
-      case 'Multiply':
-        return active === 1;
-      case 'RealDiv':
-        return !this.dependence.dependent[node.inputs.find(([name]) => name === 'b')![1]];
-      default:
-        return LINEAR.has(node.kernel);
-    }
   }
 
   /** The coefficient of an input, from that of the output. */
@@ -321,6 +312,3 @@ class HeadReader {
       this.trace.producer[source] === -1 && !this.dependence.dependent[source] && this.isData(source));
   }
 }
-
-const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'ExpandDims', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice', 'Select',
-  'Tile', 'BroadcastTo']);

@@ -32,7 +32,16 @@ export class CutFinder {
 
   /** The outputs that one term is a function of; null where there are none, as a variable enters behind them. */
   outputsOf(term: number): number[] | null {
-    return this.known !== null ? this.reachedFrom([term], this.known) : this.lastOutputs(term);
+    if (this.known === null) {
+      return this.lastOutputs(term);
+    }
+    // A dense layer ends with a reshape, and what is linear in its output has been followed to in front of that.
+    return this.reachedFrom([term], this.known) ?? (this.known.some(output => this.isReshaped(output, term)) ? [term] : null);
+  }
+
+  private isReshaped(value: number, from: number): boolean {
+    const node = this.nodeOf(value);
+    return value === from || (node?.kernel === 'Reshape' && this.isReshaped(node.inputs[0][1], from));
   }
 
   /** The cut for terms that share outputs. */

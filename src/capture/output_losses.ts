@@ -3,9 +3,11 @@ import {downstream, upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
 import type {RowBlock} from '../jacobian/plan';
 import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../losses/output_loss';
+import {isLinear} from './linear_kernels';
 import {ProbabilityReader} from './log_probability';
 import type {OtherTerm, Weight} from './loss_head';
 import {CutFinder} from './output_cut';
+import type {OutputCut} from './output_cut';
 import type {Trace, TraceNode} from './trace';
 
 /** A square of the loss, see `loss_head.ts`. */
@@ -19,6 +21,8 @@ export interface OutputLosses<S> {
   readonly losses: readonly OutputLoss[];
   /** Squares that became part of them: those of what such a loss makes of its outputs, as in Huber's. */
   readonly taken: readonly S[];
+  /** Terms that are linear in outputs and part of no function of them. */
+  readonly linear: readonly OtherTerm[];
   /** A term (value index) behind whose outputs a variable enters; null where all are known. */
   readonly unknown: number | null;
 }
@@ -30,7 +34,7 @@ export interface OutputLosses<S> {
 export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
     asTensor: (weight: Weight, value: number) => Tensor): OutputLosses<S> {
   if (terms.length === 0) {
-    return {losses: [], taken: [], unknown: null};
+    return {losses: [], taken: [], linear: [], unknown: null};
   }
   const numbers = (weight: Weight, value: number): Float64Array => typeof weight === 'number' ?
     new Float64Array(trace.values[value].size).fill(weight) : Float64Array.from(weight.dataSync());
@@ -41,21 +45,19 @@ export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence:
   for (const term of rest) {
     const outputs = finder.outputsOf(term.value);
     if (outputs === null) {
-      return {losses: [], taken: [], unknown: term.value};
+      return {losses: [], taken: [], linear: [], unknown: term.value};
     }
     const shared = parts.filter(part => part.outputs.some(output => outputs.includes(output)));
     shared.forEach(part => parts.splice(parts.indexOf(part), 1));
     parts.push({outputs: [...new Set([...shared.flatMap(part => part.outputs), ...outputs])].sort((a, b) => a - b),
       terms: [...shared.flatMap(part => part.terms), term]});
   }
-  // Outputs themselves, weighted: with such a term alone a loss has no curvature in what the network computes.
-  const flat = parts.find(({outputs, terms: own}) => own.every(({value}) => outputs.includes(value)));
-  if (flat !== undefined) {
-    return {losses: [], taken: [], unknown: flat.terms[0].value};
-  }
+  // What is linear in outputs has a gradient and no curvature: it goes beside the rows, unless it belongs to a function, as the residual in log cosh r = r + softplus(-2r) - log 2.
+  const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean =>
+    finder.between(outputs, [value]).every(node => isLinear(node, dependence.dependent));
+  const linear: OtherTerm[] = [];
   const taken: S[] = [];
-  const functions = parts.map(({outputs, terms: own}): FunctionLoss => {
-    const cut = finder.refine(outputs, own.map(({value}) => value));
+  const functionOf = (cut: OutputCut, own: readonly OtherTerm[]): FunctionLoss => {
     const all: Array<readonly [number, Tensor]> = own.map(({value, weight}) => [value, asTensor(weight, value)]);
     for (const square of squares) {
       const isCut = square.block.difference === null && cut.outputs.includes(square.block.value);
@@ -65,8 +67,20 @@ export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence:
       }
     }
     return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual};
+  };
+  const functions = parts.flatMap(({outputs, terms: all}): FunctionLoss[] => {
+    const curved = all.filter(term => !isLinearIn(outputs, term));
+    const cutOf = (some: readonly OtherTerm[]): OutputCut => finder.refine(outputs, some.map(({value}) => value));
+    if (curved.length === 0) {
+      linear.push(...all);
+      return [];
+    }
+    // Nor may it hide the residuals of the others.
+    const isBeside = curved.length < all.length && !cutOf(all).isResidual && cutOf(curved).isResidual;
+    linear.push(...all.filter(term => isBeside && !curved.includes(term)));
+    return [functionOf(cutOf(isBeside ? curved : all), isBeside ? curved : all)];
   });
-  return {losses: [...known.losses(), ...functions], taken, unknown: null};
+  return {losses: [...known.losses(), ...functions], taken, linear, unknown: null};
 }
 
 interface Part {

@@ -87,6 +87,18 @@ for (const [name, loss] of Object.entries(SOFTMAX)) {
   });
 }
 
+test.serial('a head that reads the probabilities leaves the cross-entropy what it is', t => {
+  const v = tf.variable(tf.randomNormal([4, 2], 0, 1, 'float32', 5)) as tf.Variable<tf.Rank.R2>;
+  const loss = (): tf.Tensor => tf.tidy(() => {
+    const p = tf.softmax(f()) as tf.Tensor2D;
+    const rate = tf.matMul(p, v).exp();
+    return p.log().mul(y).sum(1).mean().neg().add(rate.sub(rate.log().mul(2)).mean());
+  });
+  t.deepEqual(kindsOf(loss), ['softmax', 'function']);
+  checkGradient(t, loss, [w, v]);
+  v.dispose();
+});
+
 const SIGMOID: Record<string, () => tf.Tensor> = {
   'losses.sigmoidCrossEntropy': () => tf.losses.sigmoidCrossEntropy(y, f()),
   'metrics.binaryCrossentropy': () => tf.metrics.binaryCrossentropy(y, tf.sigmoid(f())).mean(),

@@ -141,3 +141,114 @@ for (const one of byOp) {
     });
   }
 }
+
+/** Squares plus 0.1 times the mean output, of the last layer's two outputs. */
+const PLUS_LINEAR: Record<string, {residual: boolean; fit?: (y: tf.Tensor, p: tf.Tensor) => tf.Tensor; loop(y: tf.Tensor, p: tf.Tensor): tf.Tensor}> = {
+  'squares': {residual: false, fit: (y, p) => p.sub(y).square().mean(-1).add(p.mean(-1).mul(0.1)), loop: (y, p) => tf.losses.meanSquaredError(y, p).add(p.mean().mul(0.1))},
+  'squares, linear in the residual': {residual: false, loop: (y, p) => {
+    const r = p.sub(y);
+    return r.square().mean().add(r.mean().mul(0.1));
+  }},
+  'absolute values': {residual: true, fit: (y, p) => p.sub(y).abs().mean(-1).add(p.mean(-1).mul(0.1)), loop: (y, p) => p.sub(y).abs().mean().add(p.mean().mul(0.1))},
+};
+
+for (const [name, {residual: isAbsolute, fit, loop}] of Object.entries(PLUS_LINEAR)) {
+  const one: LossCase = {name, activation: 'linear', outputs: 2, targets: byName[0].targets, value: () => 0};
+  for (const how of fit === undefined ? ['loop'] as const : ['fit', 'loop'] as const) {
+    test.serial(`${name} and a term that is linear in the outputs, in ${how === 'fit' ? 'fit' : 'a loop'}`, async t => {
+      const y = one.targets(B);
+      const net = network(one);
+      const n = 2 * B;
+      const {jacobian, m, rows: r} = denseJacobian(() => net.predict().sub(y), net.variables);
+      const own = Float64Array.from(r, x => (isAbsolute ? Math.sign(x) : 2 * x) / n);
+      const second = new Float64Array(n * n);
+      own.forEach((_, i) => second[i * (n + 1)] = isAbsolute ? 0 : 2 / n);
+      const h = isAbsolute ? majorized(own, second, r) : second;
+      const extra = new Float64Array(m);
+      extra.forEach((_, j) => own.forEach((_, i) => extra[j] += 0.1 / n * jacobian[i * m + j]));
+      const {step: expected, gradient} = gaussNewtonStep({jacobian, n, m, q: own, h, weighted: n, damping: DAMPING, extra});
+      const before = flat(net.variables);
+      const weights = net.variables.map(v => v.clone());
+      const reset = (): void => net.variables.forEach((v, i) => v.assign(weights[i]));
+      for (const policy of ['fixed', 'levenbergMarquardt'] as const) {
+        const optimizer = ggn({learningRate: 1, damping: DAMPING, momentum: 0, policy});
+        if (how === 'fit') {
+          net.model.compile({optimizer, loss: fit!});
+          await net.model.trainOnBatch(net.x, y);
+        } else {
+          optimizer.minimize(() => loop(y, net.predict()) as tf.Scalar);
+        }
+        const step = flat(net.variables).map((w, j) => w - before[j]);
+        const {gradientNorm, rows, curvature, predictedDecrease, actualDecrease, damping} = optimizer.lastStep!;
+        t.is(rows, n);
+        t.is(curvature, isAbsolute ? 'majorized' : 'exact');
+        t.true(Math.abs(gradientNorm / Math.hypot(...gradient) - 1) < 1e-4, `gradient norm ${gradientNorm}, expected ${Math.hypot(...gradient)}`);
+        if (policy === 'fixed') {
+          t.true(relativeError(step, expected) < TOLERANCE, `step off by ${relativeError(step, expected)}`);
+        } else {
+          const along = step.reduce((sum, d, j) => sum - gradient[j] * d, 0);
+          t.true(predictedDecrease! > 0 && predictedDecrease! < along && actualDecrease! > 0, `${predictedDecrease} of ${along}, ${actualDecrease}, damping ${damping}`);
+          const after = tf.tidy(() => loop(y, net.predict()).dataSync()[0]);
+          reset();
+          const start = tf.tidy(() => loop(y, net.predict()).dataSync()[0]);
+          t.true(Math.abs(actualDecrease! - (start - after)) < 1e-4 * Math.abs(start), `${actualDecrease}, of the loss ${start - after}`);
+        }
+        reset();
+        optimizer.dispose();
+      }
+      net.model.dispose();
+      tf.dispose([y, net.x, weights]);
+    });
+  }
+}
+
+test.serial('one output with squares and one with a linear loss: its gradient is part of the step', async t => {
+  const input = tf.input({shape: [3]});
+  const hidden = tf.layers.dense({units: 4, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}).apply(input) as tf.SymbolicTensor;
+  const heads = [2, 1].map(units => tf.layers.dense({units, kernelInitializer: tf.initializers.glorotNormal({seed: units})}).apply(hidden) as tf.SymbolicTensor);
+  const model = tf.model({inputs: input, outputs: heads});
+  const linear = (y: tf.Tensor, p: tf.Tensor): tf.Tensor => p.mul(y).mean(-1);
+  const x = tf.randomNormal([B, 3], 0, 1, 'float32', 4);
+  const y = [tf.randomNormal([B, 2], 0, 1, 'float32', 5), tf.randomNormal([B, 1], 0, 1, 'float32', 6)];
+  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const expected = tf.tidy(() => Math.hypot(...Object.values(tf.variableGrads(() => {
+    const [p, q] = model.predict(x) as tf.Tensor[];
+    return tf.losses.meanSquaredError(y[0], p).add(linear(y[1], q).mean()) as tf.Scalar;
+  }, variables).grads).flatMap(g => [...g.dataSync()])));
+  const optimizer = ggn({learningRate: 1, damping: DAMPING, momentum: 0, policy: 'fixed'});
+  model.compile({optimizer, loss: ['meanSquaredError', linear] as never});
+  await model.trainOnBatch(x, y);
+  const {status, rows, gradientNorm} = optimizer.lastStep!;
+  t.is(status, 'ok');
+  t.is(rows, 2 * B);
+  t.true(Math.abs(gradientNorm / expected - 1) < 1e-4, `gradient norm ${gradientNorm}, expected ${expected}`);
+  optimizer.dispose();
+  model.dispose();
+  tf.dispose([x, y]);
+});
+
+test.serial('a loss that is linear in the outputs and nothing else is refused, without a name that it does not have', async t => {
+  const net = network(byName[0]);
+  const y = tf.ones([B, 2]);
+  net.model.compile({optimizer: ggn(), loss: (_: tf.Tensor, p: tf.Tensor) => p.mean(-1)});
+  await t.throwsAsync(async () => net.model.trainOnBatch(net.x, y), {message: /the loss has a term.*all of the loss is linear/});
+  net.model.dispose();
+  tf.dispose([y, net.x]);
+});
+
+test.serial('a classifier on mini-batches with fewer rows than parameters is trained by agreement', async t => {
+  const model = tf.sequential({layers: [
+    tf.layers.dense({inputShape: [20], units: 30, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
+    tf.layers.dense({units: 10, activation: 'softmax', kernelInitializer: tf.initializers.glorotNormal({seed: 2})}),
+  ]});
+  const optimizer = ggn();
+  model.compile({optimizer, loss: 'categoricalCrossentropy'});
+  const x = tf.randomNormal([64, 20], 0, 1, 'float32', 3);
+  const y = tf.tidy(() => tf.oneHot(tf.randomUniform([64], 0, 10, 'int32', 4), 10));
+  await model.fit(x, y, {batchSize: 16, verbose: 0});
+  t.is(optimizer.lastStep!.rows, 160);
+  t.is(optimizer.lastStep!.policy, 'agreement');
+  optimizer.dispose();
+  model.dispose();
+  tf.dispose([x, y]);
+});
