@@ -1,5 +1,5 @@
-import {tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Variable} from '@tensorflow/tfjs-core';
+import {concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
 import {cholesky} from './solve/cholesky';
 import {conjugateGradient, TOLERANCE} from './solve/conjugate_gradient';
@@ -11,8 +11,11 @@ import {NORMAL_FLOAT32_FLOOR_RATIO} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
 import {flatten, split} from './variable_vector';
 
+/** Rows of J as an operator. */
+export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
+
 /** Shows the rows in pieces, as operators, each with its first row. */
-export type ForEachPiece = (visit: (part: BatchJacobian, from: number) => void) => void;
+export type ForEachPiece = (visit: (part: RowsOperator, from: number) => void) => void;
 
 /** What the step is solved from: everything of it but λ. */
 export interface ConjugateSystem {
@@ -21,7 +24,7 @@ export interface ConjugateSystem {
   readonly rows: number;
   readonly forEachPiece: ForEachPiece;
   /** Some rows that stand for all in the preconditioner, and the first of them; they outlive the solve. */
-  readonly sample: {readonly jacobian: BatchJacobian; readonly from: number};
+  readonly sample: {readonly jacobian: RowsOperator; readonly from: number};
   /** trace(JᵀHJ). */
   readonly trace: number;
   readonly root: CurvatureRoot;
@@ -35,6 +38,27 @@ export interface ConjugateSystem {
   readonly momentum: number;
   /** Where to start: the last step, whatever μ. */
   readonly start: Float64Array | null;
+}
+
+/** Rows of the preconditioner's sample at most: its factor is of float64, in JavaScript. */
+const SAMPLE_ROWS = 1024;
+
+/** |b - Mx| / (|b| + |M||x|) of a step that is accepted: ten times the tolerance, which is itself what float32 products leave over. */
+const BACKWARD_ERROR = 10 * TOLERANCE;
+
+/**
+ * The first rows of a piece, 1024 or as many as one example has: a batch that cannot be cut is one piece of up to 8192.
+ *
+ * @param components rows of an example.
+ */
+export function sampleOf(piece: RowsOperator, components: number): RowsOperator {
+  const rows = Math.min(piece.rows, Math.max(1, Math.floor(SAMPLE_ROWS / components)) * components);
+  return rows === piece.rows ? piece : {
+    rows,
+    gram: groupOf => tidy(() => piece.gram(groupOf).map(gram => slice(gram, [0, 0], [rows, rows]))),
+    apply: d => tidy(() => slice(piece.apply(d), [0], [rows])),
+    applyTranspose: (u: Tensor, wanted) => piece.applyTranspose(concat([u, zeros([piece.rows - rows])]), wanted),
+  };
 }
 
 /**
@@ -64,8 +88,8 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
   const {jacobian} = sample;
   const sampleRoot = root.part(sample.from, sample.from + jacobian.rows);
   const [groups, grams] = gramsOf(jacobian, rhos, sampleRoot);
-  // |JᵀHJ|, as the sample has it.
-  const norm = rows / jacobian.rows * float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm;
+  // |JᵀHJ|, as the sample has it. It may hold less of the curvature than its share; a mean of the eigenvalues is never more than the largest.
+  const norm = Math.max(rows / jacobian.rows * float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm, trace / rows);
   return {
     trace,
     scaling: 'levenberg',
@@ -89,7 +113,14 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       if (!converged) {
         return {ok: false, cause: x.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
       }
-      return {ok: true, lambda, step: x, curvature: Math.max(0, dot(x, curvature(x)))};
+      // The recurrence of conjugate gradients drifts away from what it stands for.
+      const curved = curvature(x);
+      const rest = right.map((b, j) => b - curved[j] - diagonal[j] * x[j]);
+      const scale = norm + diagonal.reduce((a, b) => Math.max(a, b), 0);
+      if (!(length(rest) <= BACKWARD_ERROR * (length(right) + scale * length(x)))) {
+        return {ok: false, cause: rest.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
+      }
+      return {ok: true, lambda, step: x, curvature: Math.max(0, dot(x, curved))};
     },
     effectiveDimension: () => NaN,
   };
@@ -102,7 +133,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
 const PRECONDITIONER_FLOOR_RATIO = 2 ** -14;
 
 /** SᵀG_gS of the sample for each distinct ρ, and those ρ. */
-function gramsOf(jacobian: BatchJacobian, rhos: readonly number[], root: CurvatureRoot): [number[], Float64Array[]] {
+function gramsOf(jacobian: RowsOperator, rhos: readonly number[], root: CurvatureRoot): [number[], Float64Array[]] {
   const distinct = [...new Set(rhos)];
   const grams: Float64Array[] = [];
   tidy(() => {
@@ -130,7 +161,7 @@ export function traceOfPieces(forEachPiece: ForEachPiece, root: CurvatureRoot, g
 
 /** P⁻¹; null where it cannot be factored. */
 function preconditioner(rhos: readonly number[], grams: readonly Float64Array[], lambda: number, diagonal: Float64Array, root: CurvatureRoot,
-    jacobian: BatchJacobian, variables: readonly Variable[]): Product | null {
+    jacobian: RowsOperator, variables: readonly Variable[]): Product | null {
   const n = jacobian.rows;
   const matrix = new Float64Array(n * n);
   grams.forEach((gram, g) => {
@@ -155,9 +186,9 @@ function preconditioner(rhos: readonly number[], grams: readonly Float64Array[],
 
 const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));
 
-const changeOf = (part: BatchJacobian, d: Parameters<BatchJacobian['apply']>[0]): Float64Array => Float64Array.from(part.apply(d).dataSync());
+const changeOf = (part: RowsOperator, d: Parameters<RowsOperator['apply']>[0]): Float64Array => Float64Array.from(part.apply(d).dataSync());
 
-const pulled = (part: BatchJacobian, u: Float64Array, variables: readonly Variable[]): Float64Array =>
+const pulled = (part: RowsOperator, u: Float64Array, variables: readonly Variable[]): Float64Array =>
   flatten(part.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);
 
 function flatRhos(variables: readonly Variable[], rhos: readonly number[]): Float64Array {
@@ -177,3 +208,5 @@ function addInto(a: Float64Array, b: Float64Array): Float64Array {
 function dot(a: Float64Array, b: Float64Array): number {
   return a.reduce((sum, x, i) => sum + x * b[i], 0);
 }
+
+const length = (a: Float64Array): number => Math.sqrt(dot(a, a));

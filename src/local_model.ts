@@ -1,6 +1,6 @@
 import {mul, sum, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {conjugateProblem, traceOfPieces} from './cg_problem';
+import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import {factorizeHere} from './factorize';
@@ -322,7 +322,10 @@ export class LocalModel {
     const forEachPiece = chunked.forEach.bind(chunked);
     const {previous} = this.ofParameters();
     // The first piece stands for all: where examples are in no order, it is a sample like any.
-    const sample = this.clock.time('linearize', () => ({jacobian: pieces[0].linearize().jacobian, from: 0}));
+    const sample = this.clock.time('linearize', () => {
+      const {jacobian, plan} = pieces[0].linearize();
+      return {jacobian: sampleOf(jacobian, plan.components), from: 0};
+    });
     const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root, this.groupOf));
     return conjugateProblem({variables, rows: this.rows, forEachPiece, sample, trace, root, gradient: this.wholeGradient(), rhos,
       previous: momentum === 0 ? null : previous, momentum, start: previous});
