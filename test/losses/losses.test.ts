@@ -236,6 +236,17 @@ test.serial('a loss that is linear in the outputs and nothing else is refused, w
   tf.dispose([y, net.x]);
 });
 
+test.serial('of several losses, the name of one is no name of the loss that is refused', async t => {
+  const input = tf.input({shape: [3]});
+  const heads = [0, 1].map(() => tf.layers.dense({units: 1}).apply(input) as tf.SymbolicTensor);
+  const model = tf.model({inputs: input, outputs: heads});
+  model.compile({optimizer: ggn(), loss: ['meanSquaredError', (_: tf.Tensor, p: tf.Tensor) => p.mul(model.trainableWeights[0].read().sum()).exp().mean(-1)] as never});
+  const [x, y] = [tf.ones([B, 3]), [tf.ones([B, 1]), tf.ones([B, 1])]];
+  await t.throwsAsync(async () => model.trainOnBatch(x, y), {message: /^tfjs-ggn: the loss has a term/});
+  model.dispose();
+  tf.dispose([x, y]);
+});
+
 test.serial('a classifier on mini-batches with fewer rows than parameters is trained by agreement', async t => {
   const model = tf.sequential({layers: [
     tf.layers.dense({inputShape: [20], units: 30, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
