@@ -38,3 +38,12 @@ export function sumOfSquares(tensors: readonly Tensor[]): number {
   }
   return total;
 }
+
+/** aᵀb. */
+export function dot(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) {
+    total += a[i] * b[i];
+  }
+  return total;
+}

@@ -1,23 +1,14 @@
 /** stepMetrics: what the optimizer did, in the logs of fit. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn, stepMetrics, type GgnOptions, type GramGaussNewton} from '../src/index';
+import {ggn, stepMetrics, type GramGaussNewton} from '../src/index';
+import {compiled, smallData} from './support/small_model';
 
 await tf.setBackend('cpu');
 
 const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'learningRate'];
 
-const x = tf.tensor2d(Array.from({length: 24}, (_, i) => Math.sin(1 + i)), [8, 3]);
-const y = tf.tensor2d(Array.from({length: 8}, (_, i) => Math.cos(2 * i)), [8, 1]);
-
-function compiled(options: GgnOptions = {}): {model: tf.Sequential; optimizer: GramGaussNewton} {
-  const dense = (units: number, seed: number, more: object): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
-  const model = tf.sequential({layers: [dense(4, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2, {})]});
-  const optimizer = ggn(options);
-  model.compile({optimizer, loss: 'meanSquaredError'});
-  return {model, optimizer};
-}
+const {x, y} = smallData();
 
 test.serial('alone: history gets the values of the last step of every epoch', async t => {
   const {model, optimizer} = compiled({damping: 0.2});

@@ -1,21 +1,12 @@
 /** logEpochs: one line for every epoch. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn, logEpochs, stepMetrics, type GgnOptions, type GramGaussNewton} from '../src/index';
+import {ggn, logEpochs, stepMetrics, type GramGaussNewton} from '../src/index';
+import {compiled, smallData} from './support/small_model';
 
 await tf.setBackend('cpu');
 
-const x = tf.tensor2d(Array.from({length: 24}, (_, i) => Math.sin(1 + i)), [8, 3]);
-const y = tf.tensor2d(Array.from({length: 8}, (_, i) => Math.cos(2 * i)), [8, 1]);
-
-function compiled(options: GgnOptions = {}): {model: tf.Sequential; optimizer: GramGaussNewton} {
-  const dense = (units: number, seed: number, more: object): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
-  const model = tf.sequential({layers: [dense(4, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2, {})]});
-  const optimizer = ggn(options);
-  model.compile({optimizer, loss: 'meanSquaredError'});
-  return {model, optimizer};
-}
+const {x, y} = smallData();
 
 const linesOf = (optimizer: GramGaussNewton): {lines: string[]; callback: tf.CustomCallback} => {
   const lines: string[] = [];

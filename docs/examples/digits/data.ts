@@ -1,12 +1,11 @@
 /** The digits: read, each turned by an angle of its own, and split. */
 import * as tf from '@tensorflow/tfjs';
-import {readFileSync} from 'node:fs';
-import {gunzipSync} from 'node:zlib';
+import {drawDigits, SIDE as GIVEN} from '../shared/digits';
+import type {Digit} from '../shared/digits';
 import type {Examples} from '../shared/fit';
 import {seededRandom} from '../shared/random';
 
-/** Pixels along a side: of the images as they are, of the turned ones, and of a digit in these, so that no corner is cut off. */
-const GIVEN = 8;
+/** Pixels along a side of the turned images, and of a digit in these, so that no corner is cut off. */
 export const SIZE = 16;
 const DIGIT = 12;
 
@@ -15,8 +14,6 @@ export const MAX_ANGLE = 60;
 
 /** Standard deviation of such angles: the target is the angle divided by it. */
 export const ANGLE_DEVIATION = MAX_ANGLE / Math.sqrt(3);
-
-const HELD_OUT = 360;
 
 /** Images [n, 16, 16, 1] with values 0 to 1, and standardised angles [n, 1]. */
 export interface Data {
@@ -28,18 +25,15 @@ export interface Data {
 /** The same seed draws the same digits to hold out and the same angles. */
 export function loadData(seed: number): Data {
   const random = seededRandom(seed);
-  const digits = readDigits(new URL('data/digits.csv.gz', import.meta.url));
-  for (let i = digits.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [digits[i], digits[j]] = [digits[j], digits[i]];
-  }
-  const part = (images: number[][]): Examples => {
+  const {heldOut, training} = drawDigits(random);
+  const part = (digits: Digit[]): Examples => {
+    const images = digits.map(({image}) => image);
     const angles = images.map(() => (2 * random() - 1) * MAX_ANGLE);
     const pixels = new Float32Array(images.length * SIZE * SIZE);
     images.forEach((image, i) => pixels.set(rotate(image, angles[i]), i * SIZE * SIZE));
     return {x: tf.tensor4d(pixels, [images.length, SIZE, SIZE, 1]), y: tf.tensor2d(angles.map(angle => [angle / ANGLE_DEVIATION]))};
   };
-  return {heldOut: part(digits.slice(0, HELD_OUT)), training: part(digits.slice(HELD_OUT))};
+  return {heldOut: part(heldOut), training: part(training)};
 }
 
 /** The image turned about its middle, counterclockwise for angles above 0 (in degrees), and enlarged; bilinear between pixels. */
@@ -61,15 +55,4 @@ export function rotate(image: readonly number[], angle: number): Float32Array {
     }
   }
   return turned;
-}
-
-/** Images of 64 values, 0 to 1. */
-function readDigits(file: URL): number[][] {
-  return gunzipSync(readFileSync(file)).toString().trim().split(/\r?\n/).map((line, l) => {
-    const row = line.split(',').map(Number);
-    if (row.length !== GIVEN * GIVEN + 1 || !row.every(Number.isFinite)) {
-      throw new Error(`${file.pathname}, line ${l + 1}: expected ${GIVEN * GIVEN + 1} numbers, received '${line}'.`);
-    }
-    return row.slice(0, -1).map(grey => grey / 16);
-  });
 }

@@ -1,0 +1,163 @@
+import {tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
+import type {ForEachPiece} from './cg_problem';
+import type {Clock} from './clock';
+import {factorizeHere} from './factorize';
+import {ChunkedJacobian} from './jacobian/chunked_jacobian';
+import {formNormalParts} from './normal_parts';
+import type {NormalParts} from './normal_parts';
+import {diagonalRoot} from './solve/curvature_root';
+import type {DampedProblem, Solution} from './solve/damped_step';
+import {normalProblem} from './solve/normal_equations';
+import type {NormalProblem, NormalStep} from './solve/normal_equations';
+import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, LEAST_CURVATURE} from './step_system';
+import type {LocalModelParts, StepSystem} from './step_system';
+import {dot, flatten, split} from './variable_vector';
+
+/** What systems in the space of the parameters share: (JᵀHJ + D) d = λμ Σ d_prev - g, m x m. */
+abstract class ParameterSystem implements StepSystem {
+  readonly verify = null;
+  protected readonly rows: number;
+  /** m over all variables. */
+  protected readonly width: number;
+  /** e and d_prev (m); null where they are zero. */
+  protected readonly extra: Float64Array | null;
+  protected readonly previous: Float64Array | null;
+
+  constructor(protected readonly parts: LocalModelParts, protected readonly clock: Clock) {
+    const {variables, linearization} = parts;
+    this.rows = linearization.jacobian.rows;
+    this.width = variables.reduce((m, variable) => m + variable.size, 0);
+    const vector = (x: ReadonlyArray<Tensor | null>, message: string): Float64Array | null => {
+      const flat = x.every(t => t === null) ? null : flatten(x, variables);
+      checkFinite([flat], message);
+      return flat;
+    };
+    this.previous = vector(parts.previous, BAD_PREVIOUS);
+    this.extra = vector(parts.extra, BAD_EXTRA);
+  }
+
+  abstract problem(momentum: number): DampedProblem<NormalStep>;
+  abstract previousChange(): Float64Array | null;
+  abstract traceOfBounds(bounds: Float64Array): number;
+  abstract undampedDecrease(damped: DampedProblem<Solution>): () => number;
+
+  /** Jᵀq (m). */
+  protected abstract gradientOfRows(): Float64Array;
+
+  gradientNorm(): number {
+    const gradient = this.gradient();
+    return Math.sqrt(dot(gradient, gradient));
+  }
+
+  form(solution: Solution): Tensor[] {
+    return split((solution as NormalStep).step, this.parts.variables);
+  }
+
+  alongRows(solution: Solution): {slope: number; curvature: number} {
+    const {step, curvature} = solution as NormalStep;
+    return {slope: dot(this.gradientOfRows(), step), curvature};
+  }
+
+  /** g (m). */
+  protected gradient(): Float64Array {
+    const {extra} = this;
+    return extra === null ? this.gradientOfRows() : this.gradientOfRows().map((x, j) => x + extra[j]);
+  }
+}
+
+/** The normal equations, summed over chunks of rows in one pass. */
+export class NormalSystem extends ParameterSystem {
+  private formed: NormalParts | null = null;
+
+  problem(momentum: number): DampedProblem<NormalStep> {
+    const {matrix, isFloat32, most} = this.normalParts();
+    return normalProblem({m: this.width, matrix, gradient: this.gradient(), rho: this.rhoOfAll(), previous: momentum === 0 ? null : this.previous, momentum,
+      scaling: this.parts.scaling, leastDiagonal: most.map(x => LEAST_CURVATURE * x), isFloat32, ...(isFloat32 ? {factorize: factorizeHere()} : {})});
+  }
+
+  previousChange(): Float64Array | null {
+    return this.normalParts().previousChange;
+  }
+
+  /** Of the bounds of the loss, which are summed on the way. */
+  traceOfBounds(): number {
+    return this.normalParts().most.reduce((sum, x) => sum + x, 0);
+  }
+
+  undampedDecrease(damped: DampedProblem<Solution>): () => number {
+    const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
+    return () => {
+      // A factorization may be a tensor, of a scope that a call from outside a step lacks.
+      const solved: Array<ReturnType<NormalProblem['undamped']>> = [];
+      tidy(() => void solved.push((damped as NormalProblem).undamped()));
+      const [solution] = solved;
+      return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2);
+    };
+  }
+
+  protected gradientOfRows(): Float64Array {
+    return this.normalParts().gradient;
+  }
+
+  private normalParts(): NormalParts {
+    const {linearization, loss: {q, root, most}} = this.parts;
+    return this.formed ??= this.clock.time('gram', () =>
+      formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, this.previous, most ?? null));
+  }
+
+  /** ρ by parameter. */
+  private rhoOfAll(): Float64Array {
+    const rho = new Float64Array(this.width);
+    let from = 0;
+    this.parts.variables.forEach(({size}, v) => {
+      rho.fill(this.parts.rhos[v], from, from += size);
+    });
+    return rho;
+  }
+}
+
+/** Conjugate gradients on products with J and Jᵀ, piece by piece. */
+export class ConjugateGradientSystem extends ParameterSystem {
+  private ofRows: Float64Array | null = null;
+
+  problem(momentum: number): DampedProblem<NormalStep> {
+    const {linearization: {pieces}, loss: {root}, rhos, variables} = this.parts;
+    // The first piece stands for all: where examples are in no order, it is a sample like any.
+    const sample = this.clock.time('linearize', () => {
+      const {jacobian, plan} = pieces[0].linearize();
+      return {jacobian: sampleOf(jacobian, plan.components), from: 0};
+    });
+    const trace = this.clock.time('gram', () => traceOfPieces(this.forEachPiece(), root, this.oneGroup()));
+    return conjugateProblem({variables, rows: this.rows, forEachPiece: this.forEachPiece(), sample, trace, root, gradient: this.gradient(), rhos,
+      previous: momentum === 0 ? null : this.previous, momentum, start: this.previous});
+  }
+
+  previousChange(): Float64Array | null {
+    const {linearization: {jacobian}, previous} = this.parts;
+    return this.previous === null ? null : this.clock.time('gram', () => Float64Array.from(jacobian.apply(previous).dataSync()));
+  }
+
+  traceOfBounds(bounds: Float64Array): number {
+    return this.clock.time('gram', () => traceOfPieces(this.forEachPiece(), diagonalRoot(bounds.map(Math.sqrt)), this.oneGroup()));
+  }
+
+  undampedDecrease(): () => number {
+    return () => NaN;
+  }
+
+  protected gradientOfRows(): Float64Array {
+    const {variables, linearization: {jacobian}, loss: {q}} = this.parts;
+    return this.ofRows ??= this.clock.time('gram', () => flatten(jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables));
+  }
+
+  private oneGroup(): number[] {
+    return this.parts.variables.map(() => 0);
+  }
+
+  private forEachPiece(): ForEachPiece {
+    const chunked = new ChunkedJacobian(this.parts.linearization.pieces);
+    return chunked.forEach.bind(chunked);
+  }
+}
