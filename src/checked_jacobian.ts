@@ -71,11 +71,15 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     return grams;
   });
   const rowsOf = (pieces: readonly Piece[]): ForEachRows => visit => new ChunkedJacobian(pieces).forEach((part, from) => {
-    const entries = part.dense().dataSync() as Float32Array;
-    if (!isFinite(entries)) {
-      throw notFinite();
-    }
-    visit(entries, from, part.rows);
+    let known: Tensor | undefined;
+    const dense = (): Tensor => known ??= part.dense();
+    visit({tensor: dense, read: () => {
+      const entries = dense().dataSync() as Float32Array;
+      if (!isFinite(entries)) {
+        throw notFinite();
+      }
+      return entries;
+    }}, from, part.rows);
   });
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}${rows.dependence.variables.map(v => v.id).join()}`;
   const signatures = rows.groups.map(({blocks}, g) => `${signature} ${g} ${blocks.map(b => rows.blocks[b].value).join()}`);

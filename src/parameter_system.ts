@@ -104,7 +104,7 @@ export class NormalSystem extends ParameterSystem {
   private normalParts(): NormalParts {
     const {linearization, loss: {q, root, most}} = this.parts;
     return this.formed ??= this.clock.time('gram', () =>
-      formNormalParts(linearization.forEachRows, this.rows, this.width, root, q, this.previous, most ?? null));
+      formNormalParts(linearization.forEachRows, this.width, {root, q, bounds: most ?? null}, this.previous));
   }
 
   /** ρ by parameter. */

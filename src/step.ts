@@ -1,4 +1,4 @@
-import {sum, tidy} from '@tensorflow/tfjs-core';
+import {sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
@@ -230,8 +230,10 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
     throw ggnError("the solver 'cg' takes the Jacobian as it is, and this model has statistics of the batch (batch normalisation), which change it. Use solver 'auto' " +
         'and a smaller batchSize.');
   }
-  return {pieces: [], jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((dense, from, count) =>
-    visit(jacobian.dense(dense, from), from, count))};
+  return {pieces: [], jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((rows, from, count) => {
+    const read = (): Float64Array => jacobian.dense(rows.read(), from);
+    visit({read, tensor: () => tensor(Float32Array.from(read()), [count, sizes.reduce((m, size) => m + size, 0)])}, from, count);
+  })};
 }
 
 /** u with uᵀq = 1: S⁻ᵀz / |z|², or q / |q|² where there is no z; null where the rows pull at nothing. */

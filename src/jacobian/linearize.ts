@@ -1,20 +1,21 @@
 import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Trace} from '../capture/trace';
+import type {Trace, TraceNode} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {beforeActivation, cotangents, sumTo} from './cotangents';
+import type {Values} from './cotangents';
 import {add} from './kernels';
 import type {Plan, Site, SweepStep} from './plan';
 import {checkMemory} from './memory';
-import {filterRows, filterUse, isByComponent} from './uses/convolution';
+import {filterDelta, filterRows, filterUse, isByComponent} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
 import {gatherUse} from './uses/gather';
-import {matrixUse} from './uses/matmul';
+import {matrixDelta, matrixUse} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
 import {elementwiseRows, VectorUse} from './uses/vector';
 
-type Deltas = ReadonlyArray<Tensor | null>;
+export type Deltas = ReadonlyArray<Tensor | null>;
 
 /** What the sweep of one component leaves at a site: the cotangents of its node's outputs, or the rows made of them at once. */
 type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: null; readonly rows: Tensor};
@@ -41,7 +42,7 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
-        sweep(trace, steps, block.value, seed, (site, deltas) => {
+        sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
           const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas, byRow);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
@@ -78,7 +79,7 @@ function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas, byRow:
   }
   // Returned in a list: nothing else of the use may outlive this.
   const [found] = tidy(() => {
-    const kept = filterUse(trace.values, node, convolution, [deltas[0]!], batch, parts => byRow.join(parts)).keptRows();
+    const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, deltas[0]!), 1, batch).keptRows();
     return kept === null ? [] : [kept];
   });
   return found ?? null;
@@ -97,10 +98,26 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-/** @param found says whether a site holds on to the cotangents. */
-function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Tensor, found: (site: number, deltas: Deltas) => boolean): void {
-  const known = new Map([[root, seed]]);
-  const held = new Set<Tensor | null>([seed]);
+/** Vector-Jacobian products of the nodes of a sweep. */
+export interface SweepRules {
+  /** Tensors that are not the sweep's to dispose of. */
+  readonly values: Values;
+  /** δ in front of the fused activation of a node. */
+  beforeActivation(node: TraceNode, delta: Tensor): Tensor;
+  cotangents(node: TraceNode, deltas: Deltas, names: readonly string[]): Tensor[];
+}
+
+const plainRules = (values: Values): SweepRules => ({values, beforeActivation: (node, delta) => beforeActivation(values, node, delta),
+  cotangents: (node, deltas, names) => cotangents(values, node, deltas, names)});
+
+/**
+ * @param seeds cotangents of the rows, by value index.
+ * @param found says whether a site holds on to the cotangents.
+ */
+export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
+    found: (site: number, deltas: Deltas) => boolean): void {
+  const known = new Map(seeds);
+  const held = new Set<Tensor | null>(seeds.values());
   for (const {node, plain, names, values, sites} of steps) {
     const arriving: Deltas = node.outputs.map(output => known.get(output) ?? null);
     if (arriving.every(delta => delta === null)) {
@@ -111,13 +128,13 @@ function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Te
     node.outputs.forEach(output => known.delete(output));
     // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.
     const drop = (delta: Tensor | null): void => {
-      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !trace.values.includes(delta)) {
+      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !rules.values.includes(delta)) {
         delta.dispose();
       }
     };
     let deltas: Deltas = arriving;
     if (plain !== node) {
-      deltas = scope(() => [beforeActivation(trace.values, node, arriving[0]!)]);
+      deltas = scope(() => [rules.beforeActivation(node, arriving[0]!)]);
       arriving.filter(delta => delta !== deltas[0]).forEach(drop);
     }
     for (const site of sites) {
@@ -126,7 +143,7 @@ function sweep(trace: Trace, steps: readonly SweepStep[], root: number, seed: Te
       }
     }
     if (names.length > 0) {
-      scope(() => cotangents(trace.values, plain, deltas, names)).forEach((cotangent, i) => {
+      scope(() => rules.cotangents(plain, deltas, names)).forEach((cotangent, i) => {
         const before = known.get(values[i]);
         known.set(values[i], before === undefined ? cotangent : add(before, cotangent));
       });
@@ -153,13 +170,14 @@ function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Foun
   }
   if (convolution !== null) {
     return isByComponent(convolution) || found[0]?.rows != null ? new RowsUse(byRow.join(found.map(rowsOf)), batch, plan.components) :
-        filterUse(trace.values, node, convolution, deltas.map(d => d?.[0] ?? zerosLike(trace.values[output])), batch, parts => byRow.join(parts));
+        filterUse(trace.values, node, convolution, byRow.join(deltas.map(d => filterDelta(convolution, d?.[0] ?? zerosLike(trace.values[output])))),
+            plan.components, batch);
   }
   const first = deltas.map(d => d?.[0] ?? zerosLike(trace.values[output]));
   if (site.kind === 'matrix') {
     const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
-    return matrixUse(trace.values, node, site.matrix!, strides[data]!, strides[output]!, batch, first,
-        parts => byRow.join(parts));
+    return matrixUse(trace.values, node, site.matrix!, strides[data]!, batch, byRow.join(first.map(d => matrixDelta(d, site.matrix!, strides[output]!, batch))),
+        plan.components);
   }
   if (site.kind === 'gather') {
     return gatherUse(trace.values, node, strides, batch, first);

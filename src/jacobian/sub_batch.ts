@@ -21,7 +21,7 @@ export interface SubBatch {
  */
 export class SubBatches {
   private constructor(private readonly trace: Trace, private readonly plan: Plan, private readonly nodes: readonly TraceNode[],
-      private readonly values: readonly number[]) {}
+      private readonly values: ReadonlySet<number>) {}
 
   /** null where it is not known how: see `mayBeCut`. */
   static of(trace: Trace, plan: Plan): SubBatches | null {
@@ -34,7 +34,17 @@ export class SubBatches {
     const values = [...new Set([...nodes.flatMap(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs]), ...blocks.map(({value}) => value)])]
         .filter(value => strides[value] != null);
     const isPossible = nodes.every(node => mayBeCut(trace, plan, node)) && values.every(value => cutShape(trace, plan, value, 1) !== null);
-    return isPossible ? new SubBatches(trace, plan, nodes, values) : null;
+    return isPossible ? new SubBatches(trace, plan, nodes, new Set(values)) : null;
+  }
+
+  /** The shape of a value, were there as many examples; of those that `has`. */
+  shapeOf(value: number, examples: number): number[] {
+    return cutShape(this.trace, this.plan, value, examples)!;
+  }
+
+  /** Whether a value has an entry for each example, and is sliced. */
+  has(value: number): boolean {
+    return this.values.has(value);
   }
 
   /** The examples from..to-1. The sliced tensors belong to the caller's scope. */
@@ -124,7 +134,7 @@ function cut(t: Tensor, stride: number, batch: number, from: number, to: number,
 }
 
 /** The node with the attributes that name a shape of its values as they are now. */
-function withShapes(node: TraceNode, values: readonly Tensor[], before: readonly Tensor[]): TraceNode {
+export function withShapes(node: TraceNode, values: readonly Tensor[], before: readonly Tensor[]): TraceNode {
   const {attrs} = node;
   const [x, y] = [node.inputs[0][1], node.outputs[0]];
   const {shape} = values[y];

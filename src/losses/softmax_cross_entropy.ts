@@ -3,9 +3,12 @@ import type {LossDerivatives} from './output_loss';
 /**
  * Cross-entropy behind a softmax, in its logits f: for the K classes of each example, with p = softmax(f) and s = Σ y,
  *
- *     L = s·logsumexp(f) - y·f      q = s p - y      H = s (diag p - p pᵀ)      S = √s (diag √p - p √pᵀ)
+ *     L = s·logsumexp(f) - y·f      q = s p - y      H = s (diag p - p pᵀ)      S = √s diag √p · Q
  *
  * where y holds the weights of the loss: means, class and example weights, label smoothing. y need not sum to 1.
+ *
+ * H has the rank K - 1: (diag √p)(I - √p √pᵀ)(diag √p). Q spans what is orthogonal to √p, with a first column of zeros and, as others, those of the reflection
+ * that takes √p to the first axis. So what is made of the rows has one in K fewer than with S = √s (diag √p - p √pᵀ).
  *
  * H = S Sᵀ without a division by p, so that classes of probability 0 are nothing special. tfjs clips probabilities at 1e-7, and its gradient
  * vanishes there (at logits [-40, 0] with class 0 it is [0, 0], where p - y is [-1, 1]): this is the gradient without clipping.
@@ -29,8 +32,10 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
     most.fill(Math.max(0, s) / 4, first, first + classes);
     const scale = Math.sqrt(Math.max(0, s));
     for (let k = 0; scale > 0 && k < classes; k++) {
-      for (let j = 0; j < classes; j++) {
-        blocks[(first + k) * classes + j] = scale * Math.sqrt(p[j]) * ((j === k ? 1 : 0) - p[k]);
+      const root = Math.sqrt(p[k]);
+      const share = k === 0 ? 1 : root / (1 + Math.sqrt(p[0]));
+      for (let j = 1; j < classes; j++) {
+        blocks[(first + k) * classes + j] = scale * root * ((j === k ? 1 : 0) - share * Math.sqrt(p[j]));
       }
     }
   }

@@ -7,6 +7,8 @@ export interface CurvatureRoot {
   readonly n: number;
   /** s where S = s I. */
   readonly uniform?: number;
+  /** S as blocks of one size k side by side, [n/k, k, k], row-major; null where it is not of this form. A new array, or one that is not to be written to. */
+  tiles(): {readonly k: number; readonly entries: Float64Array} | null;
   /** S u, a new array (n). */
   apply(u: Float64Array): Float64Array;
   /** Sᵀ u, a new array (n). */
@@ -27,6 +29,7 @@ export function diagonalRoot(s: Float64Array): CurvatureRoot {
   return {
     n,
     ...(isUniform ? {uniform: s[0]} : {}),
+    tiles: () => ({k: 1, entries: s}),
     apply: scale,
     applyTranspose: scale,
     addCongruence(gram, weight, out) {

@@ -1,14 +1,17 @@
 import type {CurvatureRoot} from './curvature_root';
 
-/** Some rows of J, n' x m, row-major, with what the loss says of them. */
-export interface NormalChunk {
-  readonly n: number;
-  readonly rows: Float32Array | Float64Array;
-  /** S of these rows. */
+/** What the loss says of the rows of J. */
+export interface RowWeights {
   readonly root: CurvatureRoot;
-  /** q = dL/dr of these rows (n'). */
+  /** q = dL/dr (n). */
   readonly q: Float64Array;
+  /** Bounds of the curvature in each row (n); null where the loss keeps to none. */
+  readonly bounds: Float64Array | null;
 }
+
+/** The same of the rows from..to-1. */
+export const weightsOf = ({root, q, bounds}: RowWeights, from: number, to: number): RowWeights => ({
+  root: from === 0 && to === root.n ? root : root.part(from, to), q: q.subarray(from, to), bounds: bounds?.subarray(from, to) ?? null});
 
 /**
  * AᵀA of rows A [n, m], row-major.
@@ -18,36 +21,65 @@ export interface NormalChunk {
 export type Products = (rows: Float32Array | Float64Array, n: number, m: number) => ArrayLike<number>;
 
 /**
- * JᵀHJ and Jᵀq, summed over chunks of rows in float64:
+ * Sums over chunks of rows, in float64:
  *
- *     JᵀHJ = Σ_c (S_cᵀJ_c)ᵀ(S_cᵀJ_c)
+ *     JᵀHJ = Σ_c (S_cᵀJ_c)ᵀ(S_cᵀJ_c),      Jᵀq
  *
  * Nothing of a chunk is held. By default the products inside a chunk are taken in float64 too, where those of float32 rows are exact.
  */
 export class NormalSums {
-  /** JᵀHJ, m x m. */
-  readonly matrix: Float64Array;
   /** Jᵀq (m). */
   readonly gradient: Float64Array;
+  /** Σ_i bound_i J_ij² by parameter (m): what the diagonal of the matrix can reach; zeros without bounds. */
+  readonly most: Float64Array;
+  private readonly lower: Float64Array;
 
-  constructor(readonly m: number, private readonly products: Products = productsInFloat64) {
-    this.matrix = new Float64Array(m * m);
+  /** @param previous d_prev (m), to be multiplied by the rows. */
+  constructor(readonly m: number, private readonly products: Products = productsInFloat64, private readonly previous: Float64Array | null = null) {
+    this.lower = new Float64Array(m * m);
     this.gradient = new Float64Array(m);
+    this.most = new Float64Array(m);
   }
 
-  add(chunk: NormalChunk): void {
-    const {m, matrix, gradient, products} = this;
-    const {n, rows, root} = chunk;
-    const isExact = products === productsInFloat64;
-    const more = products(root.applyToRows(isExact ? Float64Array.from(rows) : rows, m), n, m);
-    for (let i = 0; i < m; i++) {
-      for (let j = 0; j <= i; j++) {
-        matrix[i * m + j] += more[i * m + j];
-        matrix[j * m + i] = matrix[i * m + j];
-      }
-    }
-    transposeTimes(chunk, m).forEach((x, j) => gradient[j] += x);
+  /** JᵀHJ, m x m. */
+  get matrix(): Float64Array {
+    return mirrored(this.lower, this.m);
   }
+
+  /**
+   * @param rows of J, n' x m, row-major.
+   * @returns J d_prev of these rows (n'); null where there is no d_prev.
+   */
+  add(rows: Float32Array | Float64Array, {root, q, bounds}: RowWeights): Float64Array | null {
+    const {m, products, lower, gradient, most, previous} = this;
+    const {n} = root;
+    const isExact = products === productsInFloat64;
+    addLowerTriangle(lower, products(root.applyToRows(isExact ? Float64Array.from(rows) : rows, m), n, m), m);
+    addTransposed(rows, q, gradient);
+    if (bounds !== null) {
+      addSquares(rows, bounds, most);
+    }
+    return previous === null ? null : times(rows, n, previous);
+  }
+}
+
+/** lower += more, the lower triangle of both. */
+function addLowerTriangle(lower: Float64Array, more: ArrayLike<number>, m: number): void {
+  for (let i = 0; i < m; i++) {
+    for (let p = i * m, end = p + i; p <= end; p++) {
+      lower[p] += more[p];
+    }
+  }
+}
+
+/** The lower triangle of an m x m matrix written to its upper one, too. */
+export function mirrored(matrix: Float64Array, m: number): Float64Array {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < i; j++) {
+      matrix[j * m + i] = matrix[i * m + j];
+    }
+  }
+  return matrix;
 }
 
 /** Products of the columns, three by three, so that nine sums share six loads. */
@@ -90,14 +122,37 @@ function nineProducts(columns: Float64Array, n: number, p: number, q: number, su
   sums[6] = s20; sums[7] = s21; sums[8] = s22;
 }
 
-/** Jᵀq. */
-export function transposeTimes({n, rows, q}: Pick<NormalChunk, 'n' | 'rows' | 'q'>, m: number): Float64Array {
-  const product = new Float64Array(m);
-  for (let i = 0, p = 0; i < n; i++) {
+/** out += Jᵀq. */
+function addTransposed(rows: Float32Array | Float64Array, q: Float64Array, out: Float64Array): void {
+  const m = out.length;
+  for (let i = 0, p = 0; i < q.length; i++) {
     const qi = q[i];
     for (let j = 0; j < m; j++, p++) {
-      product[j] += qi * rows[p];
+      out[j] += qi * rows[p];
     }
+  }
+}
+
+/** out += Σ_i bound_i J_ij². */
+function addSquares(rows: Float32Array | Float64Array, bounds: Float64Array, out: Float64Array): void {
+  const m = out.length;
+  for (let i = 0, p = 0; i < bounds.length; i++) {
+    const bound = bounds[i];
+    for (let j = 0; j < m; j++, p++) {
+      out[j] += bound * rows[p] * rows[p];
+    }
+  }
+}
+
+/** J x. */
+function times(rows: Float32Array | Float64Array, n: number, x: Float64Array): Float64Array {
+  const product = new Float64Array(n);
+  for (let i = 0, p = 0; i < n; i++) {
+    let sum = 0;
+    for (let j = 0; j < x.length; j++, p++) {
+      sum += rows[p] * x[j];
+    }
+    product[i] = sum;
   }
   return product;
 }

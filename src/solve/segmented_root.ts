@@ -43,6 +43,18 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
   };
   return {
     n,
+    tiles() {
+      if (blocks.length === 0) {
+        return {k: 1, entries: s};
+      }
+      const [{k}] = blocks;
+      if (blocks.length * k !== n || !blocks.every((block, i) => block.k === k && block.first === i * k)) {
+        return null;
+      }
+      const entries = new Float64Array(n * k);
+      blocks.forEach((block, i) => entries.set(block.entries, i * k * k));
+      return {k, entries};
+    },
     apply: u => apply(u, false),
     applyTranspose: u => apply(u, true),
     addCongruence(gram, weight, out) {

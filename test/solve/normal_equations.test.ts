@@ -7,7 +7,7 @@ import type {CurvatureRoot} from '../../src/solve/curvature_root';
 import type {Factorize} from '../../src/solve/mixed_precision';
 import {doublePrecision} from '../../src/solve/mixed_precision';
 import {NORMAL_FLOOR_RATIO, normalProblem as problemOfSums, type NormalStep} from '../../src/solve/normal_equations';
-import {NormalSums, transposeTimes} from '../../src/solve/normal_sums';
+import {NormalSums} from '../../src/solve/normal_sums';
 import type {Scaling} from '../../src/solve/scaling';
 import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose,
         type Matrix} from './dense';
@@ -29,11 +29,16 @@ interface NormalSystem {
   readonly factorize?: Factorize;
 }
 
-function normalProblem({m, extra, ...system}: NormalSystem): ReturnType<typeof problemOfSums> {
+function sumsOf({m, rows, root, q}: NormalSystem): NormalSums {
   const sums = new NormalSums(m);
-  sums.add(system);
-  const {matrix, gradient} = sums;
-  return problemOfSums({...system, m, matrix, gradient: gradient.map((x, j) => x + (extra === null ? 0 : extra[j]))});
+  sums.add(rows, {root, q, bounds: null});
+  return sums;
+}
+
+function normalProblem({extra, ...system}: NormalSystem): ReturnType<typeof problemOfSums> {
+  const {m} = system;
+  const {matrix, gradient} = sumsOf({extra, ...system});
+  return problemOfSums({...system, matrix, gradient: gradient.map((x, j) => x + (extra === null ? 0 : extra[j]))});
 }
 
 /** J d. */
@@ -129,7 +134,7 @@ test('Marquardt: λ diag(JᵀHJ), whatever the units of the parameters', t => {
     const rows = multiply(transpose(s), jacobian);
     const matrix = multiply(transpose(rows), rows);
     const diagonal = matrix.map((row, j) => row[j]);
-    const gradient = transposeTimes(system, system.m);
+    const {gradient} = sumsOf(system);
     const expected = solveDense(matrix.map((row, p) => row.map((value, o) => value + (o === p ? lambda * diagonal[p] + 2 * rho[p] : 0))),
         [...gradient].map((g, p) => lambda * diagonal[p] * problem.momentum * previous[p] - g - extra[p]));
     // Parameter p in another unit, from 2⁻²⁰ to 2²⁰: d, e and d_prev change with it, the rows do not.
@@ -183,10 +188,6 @@ test('the factorization that is given, and what it says of a failure', t => {
   t.deepEqual(normalProblem(late).solve(0.5), {ok: false, cause: 'singular', pivot: 1});
 });
 
-test('Jᵀq', t => {
-  t.deepEqual(transposeTimes({n: 2, rows: Float64Array.of(1, 2, 3, 4, 5, 6), q: Float64Array.of(10, -1)}, 3), Float64Array.of(6, 15, 24));
-});
-
 test('λ = 0 is the least-squares solution where the columns are independent, whatever their number', t => {
   for (let m = 1; m <= 9; m++) {  // the product goes by threes
     const random = randomNumbers(m);
@@ -215,7 +216,7 @@ test('λ → 0 is the least-squares solution of least norm where they are not', 
 test('λ → ∞ is the gradient step -g/λ', t => {
   const problem = makeProblem({seed: 3, examples: 4, k: 3, variables: [{size: 4, rho: 0}, {size: 3, rho: 2}]});
   const system = {...systemOf(problem), momentum: 0};
-  const gradient = transposeTimes(system, system.m).map((value, j) => value + problem.extra[j]);
+  const gradient = sumsOf(system).gradient.map((value, j) => value + problem.extra[j]);
   t.true(relativeError(stepOf(system, 1e30).step.map(value => -1e30 * value), gradient) < 1e-14);
 });
 

@@ -1,6 +1,7 @@
 import test from 'ava';
+import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO, normalProblem} from '../../src/solve/normal_equations';
-import {NormalSums, type Products} from '../../src/solve/normal_sums';
+import {NormalSums, weightsOf, type Products} from '../../src/solve/normal_sums';
 import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose} from './dense';
 import {blockRoot} from './problem';
 
@@ -15,7 +16,7 @@ function sums(cuts: readonly number[], products?: Products): NormalSums {
   const result = new NormalSums(M, products);
   cuts.slice(1).forEach((to, i) => {
     const from = cuts[i];
-    result.add({n: to - from, rows: flat(jacobian.slice(from, to)), root: root.part(from, to), q: q.subarray(from, to)});
+    result.add(flat(jacobian.slice(from, to)), weightsOf({root, q, bounds: null}, from, to));
   });
   return result;
 }
@@ -29,6 +30,22 @@ test('JᵀHJ and Jᵀq, whatever the chunks', t => {
     t.true(relativeError(gradient, multiplyVector(transpose(jacobian), [...q])) < 1e-14);
     t.true(matrix.every((x, p) => x === matrix[p % M * M + Math.floor(p / M)]), 'symmetric to the last bit');
   }
+});
+
+test('Jᵀq', t => {
+  const two = new NormalSums(3);
+  two.add(Float64Array.of(1, 2, 3, 4, 5, 6), {root: diagonalRoot(Float64Array.of(1, 1)), q: Float64Array.of(10, -1), bounds: null});
+  t.deepEqual(two.gradient, Float64Array.of(6, 15, 24));
+});
+
+test('J d_prev and what the bounds of the curvature allow, chunk by chunk', t => {
+  const [previous, bounds] = [Float64Array.from(randomVector(M, random)), Float64Array.from({length: N}, (_, i) => i + 1)];
+  const result = new NormalSums(M, undefined, previous);
+  const change = [[0, 8], [8, N]].flatMap(([from, to]) => [...result.add(flat(jacobian.slice(from, to)), weightsOf({root, q, bounds}, from, to))!]);
+  t.true(relativeError(change, multiplyVector(jacobian, [...previous])) < 1e-14);
+  const most = Array.from({length: M}, (_, j) => jacobian.reduce((sum, row, i) => sum + bounds[i] * row[j] ** 2, 0));
+  t.true(relativeError(result.most, most) < 1e-14);
+  t.true(sums([0, N]).most.every(x => x === 0));
 });
 
 /** Products rounded to float32, as a backend gives them. */

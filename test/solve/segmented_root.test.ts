@@ -60,3 +60,11 @@ test('a part is the root of its rows; a cut through a block is refused', t => {
   t.deepEqual([...part.apply(u.slice(3, 7))], [...segmentedRoot(s, blocks).apply(whole).slice(3, 7)]);
   t.throws(() => segmentedRoot(s, blocks).part(2, 7), {instanceOf: RangeError});
 });
+
+test('tiles: blocks of one size side by side, or the diagonal', t => {
+  const pair = [blocks[0].entries, Float64Array.of(5, 6, 7, 8)].map((entries, i) => ({first: 2 * i, k: 2, entries}));
+  t.deepEqual(segmentedRoot(new Float64Array(4), pair).tiles(), {k: 2, entries: Float64Array.of(1, 2, 0, -1, 5, 6, 7, 8)});
+  t.deepEqual(segmentedRoot(s, []).tiles(), {k: 1, entries: s});
+  t.is(segmentedRoot(s, blocks).tiles(), null);
+  t.is(segmentedRoot(new Float64Array(5), pair).tiles(), null, 'a row without a block');
+});

@@ -33,11 +33,17 @@ export function filterRows(values: Values, node: TraceNode, c: Convolution, delt
   return exampleProducts(new PatchPositions(c, x, batch), reshape(y, [batch, 1, c.images / batch * positionsOf(c), c.outChannels]), false, 0, batch);
 }
 
-/** The use of a filter by a convolution of data, with δ of every component. */
-export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: readonly Tensor[], batch: number,
-    byRow: (parts: readonly Tensor[]) => Tensor): SharedUse {
+/** The cotangent of the node's output as rows of positions, [B·s, out]. */
+export const filterDelta = (c: Convolution, delta: Tensor): Tensor =>
+  reshape(channelsLast(c, delta), [delta.size / c.outChannels, c.outChannels]);
+
+/**
+ * The use of a filter by a convolution of data.
+ *
+ * @param deltas δ of every component in the order of rows, [B·C·s, out].
+ */
+export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number, batch: number): SharedUse {
   const x = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.x)![1]]);
   const positions = c.images / batch * positionsOf(c);
-  const parts = deltas.map(delta => reshape(channelsLast(c, delta), [batch * positions, c.outChannels]));
-  return new SharedUse(new PatchPositions(c, x, batch), reshape(byRow(parts), [batch, deltas.length, positions, c.outChannels]), false);
+  return new SharedUse(new PatchPositions(c, x, batch), reshape(deltas, [batch, components, positions, c.outChannels]), false);
 }

@@ -142,23 +142,22 @@ export function matrixSite(node: TraceNode, name: string, shape: readonly number
       {data: 'b', flipData: !transposeB, flipDelta: true, transposed: !transposeA};
 }
 
+/** The cotangent of the node's output as rows of positions, [B·s, out]. */
+export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, batch: number): Tensor => toPositions(delta, stride, batch, site.flipDelta);
+
 /**
- * The matrix use of a node, from the cotangents of its output.
+ * The matrix use of a node.
  *
- * @param deltas one per component.
- * @param byRow brings one tensor per component, [B·s, out] each, into the order of rows, [B·C·s, out].
+ * @param deltas δ of every component in the order of rows, [B·C·s, out].
  */
-export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, outStride: number,
-    batch: number, deltas: readonly Tensor[], byRow: (parts: readonly Tensor[]) => Tensor): MatrixUse | SharedUse {
-  const data = values[node.inputs.find(([n]) => n === site.data)![1]];
-  const a = toPositions(data, stride, batch, site.flipData);
-  const parts = deltas.map(delta => toPositions(delta, outStride, batch, site.flipDelta));
-  const components = deltas.length;
-  const outer = parts[0].shape[1]!;
+export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number, deltas: Tensor,
+    components: number): MatrixUse | SharedUse {
+  const a = toPositions(values[node.inputs.find(([n]) => n === site.data)![1]], stride, batch, site.flipData);
+  const outer = deltas.shape[1]!;
   if (a.shape[0] !== batch) {
-    return new SharedUse(new PlainPositions(a, batch), reshape(byRow(parts), [batch, components, a.shape[0] / batch, outer]), site.transposed);
+    return new SharedUse(new PlainPositions(a, batch), reshape(deltas, [batch, components, a.shape[0] / batch, outer]), site.transposed);
   }
-  return new MatrixUse(a, byRow(parts), {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
+  return new MatrixUse(a, deltas, {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
 }
 
 /** [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s, features]. */

@@ -1,4 +1,4 @@
-import {reshape, slice} from '@tensorflow/tfjs-core';
+import {eye, getBackend, reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {convolve, shapeOf} from '../convolution';
 import type {Convolution} from '../convolution';
@@ -77,7 +77,8 @@ export class PatchPositions implements PositionData {
 
   part(from: number, to: number): Tensor {
     const count = (to - from) * this.images;
-    return reshape(patchTensor(ofImages(this.c, count), slice(this.x, [from * this.images], [count])), [to - from, this.positions, this.inner]);
+    const x = count === this.c.images ? this.x : slice(this.x, [from * this.images], [count]);
+    return reshape(patches(ofImages(this.c, count), x), [to - from, this.positions, this.inner]);
   }
 
   times(p: Tensor): Tensor {
@@ -89,4 +90,17 @@ export class PatchPositions implements PositionData {
     const filter = convolve({...this.c, channelsFirst: false}, 'filter', {x: this.x, y: reshape(w, shapeOf(this.c, 'y'))});
     return reshape(filter, [this.inner, this.c.outChannels]);
   }
+}
+
+/** Columns up to which patches are best taken by a convolution with unit filters. */
+const MAX_UNIT_FILTERS = 128;
+
+/** Patches of images, [images · S, columns]. TensorFlow convolves in a tenth of the time of as many strided slices. */
+function patches(c: Convolution, x: Tensor): Tensor {
+  const columns = columnsOf(c);
+  if (getBackend() !== 'tensorflow' || c.spatial === 3 || c.depthwise || columns > MAX_UNIT_FILTERS) {
+    return patchTensor(c, x);
+  }
+  const unit = reshape(eye(columns), [c.filter[1], c.filter[2], c.inChannels, columns]);
+  return convolve({...c, channelsFirst: false, outChannels: columns}, 'y', {x, filter: unit});
 }
