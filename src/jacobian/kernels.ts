@@ -113,3 +113,7 @@ export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
 /** aᵀ b for matrices a [k, r] and b [k, c]. */
 export const transposeMultiply = (a: Tensor, b: Tensor): Tensor =>
   ownLoops() ? multiplied(transpose(matrixOf(a)), matrixOf(b)) : matMul(transposed(a), b);
+
+/** The entries from..to-1 along the first axis; free where these are all. */
+export const sliceRows = (x: Tensor, from: number, to: number): Tensor => from === 0 && to === x.shape[0] ? x :
+  run('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: x.shape.map((size, i) => i === 0 ? to - from : size)});

@@ -130,6 +130,9 @@ function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: numbe
 
 function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
   const before = t.size / (batch * stride);
+  if (before === 1 && t.shape[0] === batch) {
+    return slice(t, [from], [to - from]);
+  }
   return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
 }
 

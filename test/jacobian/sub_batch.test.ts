@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {cases, disposeBatch} from '../cases';
+import {isJoint, jointLinearize} from '../../src/jacobian/joint_linearize';
 import {linearize} from '../../src/jacobian/linearize';
 import type {Plan} from '../../src/jacobian/plan';
 import {selfCheck} from '../../src/jacobian/self_check';
@@ -40,13 +41,14 @@ for (const backend of ['cpu', 'wasm'] as const) {
         const middle = Math.ceil(analysis.batch / 2);
         for (const [from, to] of [[0, middle], [middle, analysis.batch], [0, 1]]) {
           const part = cut.take(from, to);
-          const own = linearize(part.trace, part.plan);
-          t.is(own.rows, (to - from) * components);
-          const expected = Float64Array.from(whole.subarray(from * components * m, to * components * m));
-          const error = relativeError(own.dense().dataSync(), expected);
-          t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
-          const [gram] = own.gram(plan.analysis.variables.map(() => 0));
-          t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+          for (const own of [linearize(part.trace, part.plan), ...(isJoint(plan) ? [jointLinearize(cut, part)] : [])]) {
+            t.is(own.rows, (to - from) * components);
+            const expected = Float64Array.from(whole.subarray(from * components * m, to * components * m));
+            const error = relativeError(own.dense().dataSync(), expected);
+            t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
+            const [gram] = own.gram(plan.analysis.variables.map(() => 0));
+            t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+          }
         }
       })});
       await model.trainOnBatch(batch.x, batch.y);

@@ -1,7 +1,7 @@
-import {getBackend, reshape, slice, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
+import {getBackend, reshape, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {matrixProduct, rowMajor} from '../../solve/matrix_product';
-import {matMul} from '../kernels';
+import {matMul, sliceRows} from '../kernels';
 import {isHost, matMulBatch} from '../patches';
 import type {PositionData} from './positions';
 
@@ -24,7 +24,7 @@ export function exampleProducts(data: PositionData, delta: Tensor, transposed: b
     return tensor(rows, [count * components, data.inner * outer]);
   }
   return tidy(() => {
-    const part = slice(delta, [from, 0, 0, 0], [count, -1, -1, -1]);
+    const part = sliceRows(delta, from, to);
     const joined = components === 1 ? reshape(part, [count, positions, outer]) :
         reshape(transpose(part, [0, 2, 1, 3]), [count, positions, components * outer]);
     const products = reshape(matMulBatch(data.part(from, to), joined), [count, data.inner, components, outer]);

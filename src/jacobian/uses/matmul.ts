@@ -1,9 +1,9 @@
-import {reshape, slice, transpose} from '@tensorflow/tfjs-core';
+import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {matMul, mul, multiplyTransposed, shaped, sliceRows, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
@@ -83,8 +83,8 @@ export class MatrixUse implements DeltaUse {
   rows(from: number, to: number): Tensor {
     const {components, inner, outer, transposed} = this.sizes;
     const count = to - from;
-    const a = slice(this.a, [from, 0], [count, inner]);
-    const delta = slice(this.deltas, [from * components, 0], [count * components, outer]);
+    const a = sliceRows(this.a, from, to);
+    const delta = sliceRows(this.deltas, from * components, to * components);
     const products = transposed ? mul(shaped(a, [count, 1, 1, inner]), shaped(delta, [count, components, outer, 1])) :
         mul(shaped(a, [count, 1, inner, 1]), shaped(delta, [count, components, 1, outer]));
     return shaped(products, [count * components, this.size]);

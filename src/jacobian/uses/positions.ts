@@ -1,8 +1,8 @@
-import {eye, getBackend, reshape, slice} from '@tensorflow/tfjs-core';
+import {eye, getBackend, reshape} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {convolve, shapeOf} from '../convolution';
 import type {Convolution} from '../convolution';
-import {matMul, transposeMultiply} from '../kernels';
+import {matMul, sliceRows, transposeMultiply} from '../kernels';
 import {columnsOf, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../patches';
 
 /** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */
@@ -44,7 +44,7 @@ export class PlainPositions implements PositionData {
 
   part(from: number, to: number): Tensor {
     const {positions, inner} = this;
-    return slice(reshape(this.a, [this.examples, positions, inner]), [from, 0, 0], [to - from, positions, inner]);
+    return sliceRows(reshape(this.a, [this.examples, positions, inner]), from, to);
   }
 
   times(p: Tensor): Tensor {
@@ -77,8 +77,7 @@ export class PatchPositions implements PositionData {
 
   part(from: number, to: number): Tensor {
     const count = (to - from) * this.images;
-    const x = count === this.c.images ? this.x : slice(this.x, [from * this.images], [count]);
-    return reshape(patches(ofImages(this.c, count), x), [to - from, this.positions, this.inner]);
+    return reshape(patches(ofImages(this.c, count), sliceRows(this.x, from * this.images, to * this.images)), [to - from, this.positions, this.inner]);
   }
 
   times(p: Tensor): Tensor {

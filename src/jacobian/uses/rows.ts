@@ -1,6 +1,6 @@
 import {addN, getBackend, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, matMul, shaped, transposed} from '../kernels';
+import {add, matMul, shaped, sliceRows, transposed} from '../kernels';
 import {blockFloats} from '../memory';
 import {LONGEST_SUM} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
@@ -31,7 +31,7 @@ export class RowsUse implements ParameterUse {
   }
 
   rows(from: number, to: number): Tensor {
-    return slice(this.all, [from * this.components, 0], [(to - from) * this.components, this.size]);
+    return sliceRows(this.all, from * this.components, to * this.components);
   }
 
   gram(products: OuterProducts): GramTerm {

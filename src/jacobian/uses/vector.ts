@@ -1,9 +1,9 @@
-import {addN, broadcastTo, div, neg, reshape, slice, sub, sum, transpose} from '@tensorflow/tfjs-core';
+import {addN, broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {inverseDeviation, sumTo, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped} from '../kernels';
+import {matMul, mul, shaped, sliceRows} from '../kernels';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
@@ -42,7 +42,7 @@ export class VectorUse implements DeltaUse {
   }
 
   rows(from: number, to: number): Tensor {
-    return slice(this.all, [from * this.components, 0], [(to - from) * this.components, this.size]);
+    return sliceRows(this.all, from * this.components, to * this.components);
   }
 
   gram(products: OuterProducts): GramTerm {
