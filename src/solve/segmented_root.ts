@@ -100,10 +100,7 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
         result.fill(0, first * m, (first + k) * m);
         for (let r = 0; r < k; r++) {
           for (let c = 0; c < k; c++) {
-            const entry = entries[r * k + c];
-            for (let j = 0, from = (first + r) * m, to = (first + c) * m; j < m; j++) {
-              result[to++] += entry * rows[from++];
-            }
+            addRow(result, (first + c) * m, entries[r * k + c], rows, (first + r) * m, m);
           }
         }
       }
@@ -117,6 +114,15 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
       return segmentedRoot(s.subarray(from, to), inside.map(({first, k, entries}) => ({first: first - from, k, entries})));
     },
   };
+}
+
+/** out[to..to+m) += factor · rows[from..from+m). */
+function addRow(out: Float32Array | Float64Array, to: number, factor: number, rows: Float32Array | Float64Array, from: number, m: number): void {
+  if (factor !== 0) {
+    for (let j = 0; j < m; j++) {
+      out[to + j] += factor * rows[from + j];
+    }
+  }
 }
 
 /** out[q..q+n) += row · S. */
