@@ -5,7 +5,7 @@ import type {BatchJacobian} from './batch_jacobian';
 import type {JacobianOperator} from './frozen_statistics';
 import {add} from './kernels';
 import {linearize} from './linearize';
-import {blockFloats} from './memory';
+import {blockFloats, inScope, mayKeep} from './memory';
 import type {Plan} from './plan';
 import {SubBatches} from './sub_batch';
 
@@ -44,17 +44,39 @@ export function piecesOf(trace: Trace, plan: Plan, width: number): Piece[] | nul
   });
 }
 
-/** J as an operator that holds one piece at a time. Every product linearizes all of them anew. */
+/**
+ * The pieces with their linearizations held for the rest of the step, as many as may be kept: a product with those is the products of their uses alone. The others are
+ * linearized anew for each product. The first is held in any case.
+ *
+ * What is held are activations and cotangents, B in + B C out floats for each dense layer; it belongs to the caller's scope.
+ */
+export function heldPieces(pieces: readonly Piece[]): Piece[] {
+  let perRow: number | null = null;
+  return pieces.map((piece): Piece => {
+    if (perRow !== null && !mayKeep(perRow * piece.rows)) {
+      return piece;
+    }
+    const held = inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors);
+    const floats = [...new Map(held.jacobian.tensors.map(t => [t.dataId, t.size])).values()].reduce((sum, size) => sum + size, 0);
+    if (perRow === null) {
+      mayKeep(floats);
+    }
+    perRow = floats / piece.rows;
+    return {rows: piece.rows, linearize: () => held};
+  });
+}
+
+/** J as an operator that holds one piece at a time, beside those that are held anyway. Every product linearizes the others anew. */
 export class ChunkedJacobian implements JacobianOperator {
   readonly rows: number;
 
-  constructor(private readonly pieces: readonly Piece[]) {
+  constructor(readonly pieces: readonly Piece[]) {
     this.rows = pieces.reduce((rows, piece) => rows + piece.rows, 0);
   }
 
   /** J d, shape [n]; d by variable, null for no change. */
   apply(d: ReadonlyArray<Tensor | null>): Tensor {
-    return tidy(() => concat(this.pieces.map(piece => tidy(() => piece.linearize().jacobian.apply(d)))));
+    return tidy(() => concat(this.pieces.map(piece => inScope(() => piece.linearize().jacobian.apply(d), change => [change]))));
   }
 
   /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted or not used. */
@@ -68,7 +90,7 @@ export class ChunkedJacobian implements JacobianOperator {
       sums = inScope(() => piece.linearize().jacobian.applyTranspose(own, wanted).map((part, v) => {
         const sum = before[v] ?? null;
         return part === null || sum === null ? part ?? sum : add(sum, part);
-      }));
+      }), result => result.filter(t => t !== null));
       own.dispose();
       before.forEach((sum, v) => sum !== sums[v] && sum?.dispose());
     }
@@ -79,18 +101,8 @@ export class ChunkedJacobian implements JacobianOperator {
   forEach(visit: (part: BatchJacobian, from: number) => void): void {
     let from = 0;
     for (const piece of this.pieces) {
-      tidy(() => visit(piece.linearize().jacobian, from));
+      inScope(() => visit(piece.linearize().jacobian, from));
       from += piece.rows;
     }
   }
-}
-
-/** The tensors that run() returns, without what it made on the way. */
-function inScope(run: () => Array<Tensor | null>): Array<Tensor | null> {
-  let result: Array<Tensor | null> = [];
-  tidy(() => {
-    result = run();
-    return result.filter(t => t !== null);
-  });
-  return result;
 }

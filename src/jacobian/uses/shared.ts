@@ -6,7 +6,7 @@ import {exampleProducts} from './example_products';
 import {PlainPositions} from './positions';
 import type {PositionData} from './positions';
 import {gramOfColumns, RowsUse} from './rows';
-import {denseGram} from './use';
+import {denseExampleGrams, denseGram} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /**
@@ -93,6 +93,14 @@ export class SharedUse implements ParameterUse {
       return rows;
     })};
   }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    return [...this.data.tensors, this.cotangents];
+  }
 }
 
 /** Several uses of one parameter whose rows are not kept: everything adds up, cross terms included. */
@@ -119,6 +127,14 @@ export class SummedUse implements ParameterUse {
 
   gram(): GramTerm {
     return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    return this.parts.flatMap(part => part.tensors);
   }
 
   private total(f: (part: ParameterUse) => Tensor): Tensor {
