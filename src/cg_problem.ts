@@ -1,6 +1,7 @@
 import {concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
+import {preconditionHere} from './factorize';
 import {cholesky} from './solve/cholesky';
 import {conjugateGradient, TOLERANCE} from './solve/conjugate_gradient';
 import type {Product} from './solve/conjugate_gradient';
@@ -179,17 +180,30 @@ function preconditioner(rhos: readonly number[], grams: readonly Float64Array[],
   for (let i = 0; i < n; i++) {
     matrix[i * n + i] += 1;
   }
-  const factor = cholesky(matrix, n);
-  return !factor.ok ? null : x => {
+  const solve = inverse(matrix, n);
+  return solve === null ? null : x => {
     const scaled = x.map((value, j) => value / diagonal[j]);
     let result = scaled;
     tidy(() => {
-      const u = factor.solve(root.applyTranspose(changeOf(jacobian, split(scaled, variables))));
+      const u = solve(root.applyTranspose(changeOf(jacobian, split(scaled, variables))));
       const back = pulled(jacobian, root.apply(u), variables);
       result = scaled.map((value, j) => value - back[j] / diagonal[j]);
     });
     return result;
   };
+}
+
+/** Size from which a factor of float32 takes less time. */
+const LARGE = 384;
+
+/** A preconditioner need not be exact: in float32 where that is fast and works. */
+function inverse(matrix: Float64Array, n: number): Product | null {
+  const approximate = n < LARGE ? null : preconditionHere()?.(matrix, n, 0) ?? null;
+  if (approximate !== null) {
+    return approximate;
+  }
+  const factor = cholesky(matrix, n);
+  return factor.ok ? factor.solve : null;
 }
 
 const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));

@@ -14,6 +14,8 @@ export interface Piece {
   readonly rows: number;
   /** Linearizes them; what it makes belongs to the caller's scope. */
   linearize(): Linearized;
+  /** This piece and one that follows it as one, where they are of one batch; else null. */
+  joined(next: Piece): Piece | null;
 }
 
 export interface Linearized {
@@ -32,38 +34,76 @@ const CHUNK_ROWS = 1024;
  */
 export function piecesOf(trace: Trace, plan: Plan, width: number): Piece[] | null {
   const {analysis: {batch}, components} = plan;
-  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(blockFloats() / Math.max(1, width))));
+  // The Gram matrix of a chunk is a block, too.
+  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width)))));
   const count = Math.min(batch, Math.ceil(batch * components / rows));
   const cut = count > 1 ? SubBatches.of(trace, plan) : null;
-  return cut === null ? null : Array.from({length: count}, (_, i): Piece => {
+  return cut === null ? null : Array.from({length: count}, (_, i) => {
     const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
-    return {rows: (to - from) * components, linearize: () => {
-      const part = cut.take(from, to);
-      return {...part, jacobian: linearize(part.trace, part.plan)};
-    }};
+    return new Chunk(cut, components, from, to);
   });
 }
 
+/** The examples from..to-1 of a batch. */
+class Chunk implements Piece {
+  readonly rows: number;
+
+  constructor(private readonly cut: SubBatches, private readonly components: number, private readonly from: number, private readonly to: number) {
+    this.rows = (to - from) * components;
+  }
+
+  linearize(): Linearized {
+    const part = this.cut.take(this.from, this.to);
+    return {...part, jacobian: linearize(part.trace, part.plan)};
+  }
+
+  joined(next: Piece): Piece | null {
+    return next instanceof Chunk && next.cut === this.cut && next.from === this.to ? new Chunk(this.cut, this.components, this.from, next.to) : null;
+  }
+}
+
+/** What is linearized already. */
+export const linearizedPiece = (linearized: Linearized): Piece => ({rows: linearized.jacobian.rows, linearize: () => linearized, joined: () => null});
+
+/** Rows of a piece that is held: products take fewer kernels then, which on devices and tfjs-node cost more than their arithmetic. */
+const HELD_ROWS = 8192;
+
 /**
- * The pieces with their linearizations held for the rest of the step, as many as may be kept: a product with those is the products of their uses alone. The others are
- * linearized anew for each product. The first is held in any case.
+ * The rows with their linearizations held for the rest of the step, as many as may be kept: a product with those is the products of their uses alone. The others are
+ * linearized anew for each product. The first piece is held in any case, and as it is.
  *
  * What is held are activations and cotangents, B in + B C out floats for each dense layer; it belongs to the caller's scope.
  */
 export function heldPieces(pieces: readonly Piece[]): Piece[] {
-  let perRow: number | null = null;
-  return pieces.map((piece): Piece => {
-    if (perRow !== null && !mayKeep(perRow * piece.rows)) {
+  const first = held(pieces[0]);
+  let perRow = floatsOf(first) / first.rows;
+  mayKeep(floatsOf(first));
+  return [first, ...joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() / perRow)).map(piece => {
+    if (!mayKeep(perRow * piece.rows)) {
       return piece;
     }
-    const held = inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors);
-    const floats = [...new Map(held.jacobian.tensors.map(t => [t.dataId, t.size])).values()].reduce((sum, size) => sum + size, 0);
-    if (perRow === null) {
-      mayKeep(floats);
-    }
-    perRow = floats / piece.rows;
-    return {rows: piece.rows, linearize: () => held};
-  });
+    const kept = held(piece);
+    perRow = floatsOf(kept) / kept.rows;
+    return kept;
+  })];
+}
+
+const held = (piece: Piece): Piece => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
+
+function floatsOf(piece: Piece): number {
+  const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}
+
+/** Neighbours as one, up to this many rows. */
+function joinedPieces(pieces: readonly Piece[], rows: number): Piece[] {
+  const joined: Piece[] = [];
+  for (const piece of pieces) {
+    const last = joined.pop();
+    const both = last === undefined || last.rows + piece.rows > rows ? null : last.joined(piece);
+    joined.push(...both !== null ? [both] : last === undefined ? [piece] : [last, piece]);
+  }
+  return joined;
 }
 
 /** J as an operator that holds one piece at a time, beside those that are held anyway. Every product linearizes the others anew. */
