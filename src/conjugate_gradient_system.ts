@@ -1,6 +1,7 @@
 import {tensor} from '@tensorflow/tfjs-core';
 import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
 import {ChunkedJacobian, heldPieces} from './jacobian/chunked_jacobian';
+import type {PieceOperator} from './jacobian/chunked_jacobian';
 import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from './solve/curvature_root';
 import type {DampedProblem} from './solve/damped_step';
@@ -9,7 +10,7 @@ import {flatten} from './variable_vector';
 
 /** Conjugate gradients on products with J and Jᵀ, piece by piece, of which those that fit into memory are linearized once. */
 export class ConjugateGradientSystem extends ParameterSystem {
-  private held: ChunkedJacobian | null = null;
+  private held: ChunkedJacobian<PieceOperator> | null = null;
   private ofRows: Float64Array | null = null;
 
   problem(momentum: number): DampedProblem<NormalStep> {
@@ -42,7 +43,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
     return this.ofRows ??= this.clock.time('gram', () => flatten(this.jacobian().applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables));
   }
 
-  private jacobian(): ChunkedJacobian {
+  private jacobian(): ChunkedJacobian<PieceOperator> {
     return this.held ??= this.clock.time('linearize', () => new ChunkedJacobian(heldPieces(this.parts.linearization.pieces)));
   }
 }

@@ -9,19 +9,22 @@ import {blockFloats, inScope, mayKeep} from './memory';
 import type {Plan} from './plan';
 import {SubBatches} from './sub_batch';
 
+/** What is asked of the rows of a piece for conjugate gradients. */
+export type PieceOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'tensors'>;
+
 /** Some rows of J, one behind the other. */
-export interface Piece {
+export interface Piece<J extends PieceOperator = BatchJacobian> {
   readonly rows: number;
   /** Linearizes them; what it makes belongs to the caller's scope. */
-  linearize(): Linearized;
+  linearize(): Linearized<J>;
   /** This piece and one that follows it as one, where they are of one batch; else null. */
-  joined(next: Piece): Piece | null;
+  joined(next: Piece<J>): Piece<J> | null;
 }
 
-export interface Linearized {
+export interface Linearized<J extends PieceOperator = BatchJacobian> {
   readonly trace: Trace;
   readonly plan: Plan;
-  readonly jacobian: BatchJacobian;
+  readonly jacobian: J;
 }
 
 /** Rows in a chunk. Products with a thousand run at full speed already, and what is made of them stays at some ten megabytes. */
@@ -63,7 +66,7 @@ class Chunk implements Piece {
 }
 
 /** What is linearized already. */
-export const linearizedPiece = (linearized: Linearized): Piece => ({rows: linearized.jacobian.rows, linearize: () => linearized, joined: () => null});
+export const linearizedPiece = <J extends PieceOperator>(linearized: Linearized<J>): Piece<J> => ({rows: linearized.jacobian.rows, linearize: () => linearized, joined: () => null});
 
 /** Rows of a piece that is held: products take fewer kernels then, which on devices and tfjs-node cost more than their arithmetic. */
 const HELD_ROWS = 8192;
@@ -74,7 +77,7 @@ const HELD_ROWS = 8192;
  *
  * What is held are activations and cotangents, B in + B C out floats for each dense layer; it belongs to the caller's scope.
  */
-export function heldPieces(pieces: readonly Piece[]): Piece[] {
+export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
   const first = held(pieces[0]);
   let perRow = floatsOf(first) / first.rows;
   mayKeep(floatsOf(first));
@@ -88,16 +91,16 @@ export function heldPieces(pieces: readonly Piece[]): Piece[] {
   })];
 }
 
-const held = (piece: Piece): Piece => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
+const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
 
-function floatsOf(piece: Piece): number {
+function floatsOf<J extends PieceOperator>(piece: Piece<J>): number {
   const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /** Neighbours as one, up to this many rows. */
-function joinedPieces(pieces: readonly Piece[], rows: number): Piece[] {
-  const joined: Piece[] = [];
+function joinedPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, rows: number): Array<Piece<J>> {
+  const joined: Array<Piece<J>> = [];
   for (const piece of pieces) {
     const last = joined.pop();
     const both = last === undefined || last.rows + piece.rows > rows ? null : last.joined(piece);
@@ -107,10 +110,10 @@ function joinedPieces(pieces: readonly Piece[], rows: number): Piece[] {
 }
 
 /** J as an operator that holds one piece at a time, beside those that are held anyway. Every product linearizes the others anew. */
-export class ChunkedJacobian implements JacobianOperator {
+export class ChunkedJacobian<J extends PieceOperator = BatchJacobian> implements JacobianOperator {
   readonly rows: number;
 
-  constructor(readonly pieces: readonly Piece[]) {
+  constructor(readonly pieces: ReadonlyArray<Piece<J>>) {
     this.rows = pieces.reduce((rows, piece) => rows + piece.rows, 0);
   }
 
@@ -138,7 +141,7 @@ export class ChunkedJacobian implements JacobianOperator {
   }
 
   /** Shows the pieces one after the other, each with its first row. */
-  forEach(visit: (part: BatchJacobian, from: number) => void): void {
+  forEach(visit: (part: J, from: number) => void): void {
     let from = 0;
     for (const piece of this.pieces) {
       inScope(() => visit(piece.linearize().jacobian, from));
