@@ -35,9 +35,9 @@ export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL
 const SMALL_COST = 2 ** 24;
 
 /**
- * Rows up to which the Gram system is taken by itself. Beyond, its step takes longer than one by conjugate gradients that are slow to converge, and its matrices more memory: about 16 n² bytes of
- * tensors, at 8000 rows more than the default of memoryLimit. WASM, 1,738 parameters or 4,810, τ = 0.1: 4000 rows take 3 s, by conjugate gradients 0.3 to 0.5 s, at τ = 0.001 2 s
- * (12,000 rows). They stay the second choice below, since they may need more damping, and tell less: no effective dimension, no remaining decrease.
+ * Rows up to which the Gram system is taken by itself. Beyond, its step takes longer than one by conjugate gradients that are slow to converge, and its matrices more memory: 20 n² bytes of
+ * tensors or more, at 8000 rows more than the default of memoryLimit. Measured on WASM at τ = 0.1: 4000 rows x 1,738 parameters take 3.2 s, and 0.5 s by conjugate gradients; these take 0.9 s
+ * for 12,000 x 4,810, at τ = 0.001 2.1 s. They stay the second choice below, since they may need more damping, and tell less: no effective dimension, no remaining decrease.
  */
 const AUTO_GRAM_ROWS = 4096;
 
