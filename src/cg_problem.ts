@@ -1,6 +1,7 @@
 import {concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
+import {preconditionHere} from './factorize';
 import {cholesky} from './solve/cholesky';
 import {conjugateGradient, TOLERANCE} from './solve/conjugate_gradient';
 import type {Product} from './solve/conjugate_gradient';
@@ -15,7 +16,7 @@ import {flatten, split} from './variable_vector';
 export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
 
 /** Shows the rows in pieces, as operators, each with its first row. */
-export type ForEachPiece = (visit: (part: RowsOperator, from: number) => void) => void;
+export type ForEachPiece<T = RowsOperator> = (visit: (part: T, from: number) => void) => void;
 
 /** What the step is solved from: everything of it but λ. */
 export interface ConjugateSystem {
@@ -146,15 +147,23 @@ function gramsOf(jacobian: RowsOperator, rhos: readonly number[], root: Curvatur
   return [distinct, grams];
 }
 
-/** trace(SᵀGS) of all rows, from the diagonal blocks of their pieces. */
-export function traceOfPieces(forEachPiece: ForEachPiece, root: CurvatureRoot, groupOf: readonly number[]): number {
+/** trace(SᵀGS) of all rows: S is block diagonal, so that the blocks of G on its diagonal are enough. */
+export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'exampleGrams'>>, root: CurvatureRoot): number {
   let trace = 0;
-  const groups = groupOf.map(() => 0);
   forEachPiece((part, from) => {
-    const [gram] = part.gram(groups);
-    const curved = new Float64Array(part.rows ** 2);
-    root.part(from, from + part.rows).addCongruence(Float64Array.from(gram.dataSync()), 1, curved);
-    trace += traceOf(curved, part.rows);
+    const grams = part.exampleGrams();
+    const [examples, components] = grams.shape as [number, number, number];
+    const blocks = Float64Array.from(grams.dataSync());
+    const own = root.part(from, from + part.rows);
+    if (components === 1) {
+      trace += own.apply(own.applyTranspose(blocks)).reduce((sum, x) => sum + x, 0);  // S is diagonal
+      return;
+    }
+    const curved = new Float64Array(components ** 2);
+    for (let b = 0, size = components ** 2; b < examples; b++) {
+      own.part(b * components, (b + 1) * components).addCongruence(blocks.subarray(b * size, (b + 1) * size), 1, curved);
+    }
+    trace += traceOf(curved, components);
   });
   return trace;
 }
@@ -171,17 +180,30 @@ function preconditioner(rhos: readonly number[], grams: readonly Float64Array[],
   for (let i = 0; i < n; i++) {
     matrix[i * n + i] += 1;
   }
-  const factor = cholesky(matrix, n);
-  return !factor.ok ? null : x => {
+  const solve = inverse(matrix, n);
+  return solve === null ? null : x => {
     const scaled = x.map((value, j) => value / diagonal[j]);
     let result = scaled;
     tidy(() => {
-      const u = factor.solve(root.applyTranspose(changeOf(jacobian, split(scaled, variables))));
+      const u = solve(root.applyTranspose(changeOf(jacobian, split(scaled, variables))));
       const back = pulled(jacobian, root.apply(u), variables);
       result = scaled.map((value, j) => value - back[j] / diagonal[j]);
     });
     return result;
   };
+}
+
+/** Size from which a factor of float32 takes less time. */
+const LARGE = 384;
+
+/** A preconditioner need not be exact: in float32 where that is fast and works. */
+function inverse(matrix: Float64Array, n: number): Product | null {
+  const approximate = n < LARGE ? null : preconditionHere()?.(matrix, n, 0) ?? null;
+  if (approximate !== null) {
+    return approximate;
+  }
+  const factor = cholesky(matrix, n);
+  return factor.ok ? factor.solve : null;
 }
 
 const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));

@@ -1,4 +1,3 @@
-import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {explainLostAxis} from './attempts';
 import type {Trace} from './capture/trace';
@@ -10,10 +9,11 @@ import {adjointCheck} from './jacobian/adjoint_check';
 import {BatchAxisLost} from './jacobian/batch_axis';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
 import {findFault} from './jacobian/fault_search';
-import {ChunkedJacobian, piecesOf} from './jacobian/chunked_jacobian';
-import type {Linearized, Piece} from './jacobian/chunked_jacobian';
+import {ChunkedJacobian, linearizedPiece, piecesOf} from './jacobian/chunked_jacobian';
+import type {BatchPiece, Linearized, Piece} from './jacobian/chunked_jacobian';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {linearize} from './jacobian/linearize';
+import {inScope} from './jacobian/memory';
 import {RESIDUAL} from './jacobian/plan';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
@@ -45,7 +45,7 @@ interface CheckedBatch {
   readonly plan: Plan;
   /** Of the whole batch; null where it is taken in pieces. */
   readonly jacobian: BatchJacobian | null;
-  readonly pieces: readonly Piece[];
+  readonly pieces: readonly BatchPiece[];
   readonly grams: () => readonly Float64Array[];
   /** Whether the self-check ran in this step. */
   readonly isFresh: boolean;
@@ -122,18 +122,16 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
     }
     const jacobian = clock.time('linearize', () => linearize(trace, plan));
     let grams: Float64Array[] | null = null;
-    return {plan, jacobian, pieces: [{rows: count, linearize: () => ({trace, plan, jacobian})}], grams: () => grams ??= readGrams(jacobian)};
+    return {plan, jacobian, pieces: [linearizedPiece({trace, plan, jacobian})], grams: () => grams ??= readGrams(jacobian)};
   };
   const inspect = <T>({jacobian, pieces, grams}: Omit<CheckedBatch, 'isFresh'>, look: (linearized: Linearized, grams: readonly Float64Array[]) => T): T => {
     if (jacobian !== null) {
       return look({trace, plan: pieces[0].linearize().plan, jacobian}, grams());
     }
-    let result: T;
-    tidy(() => {
-      const linearized = clock.time('linearize', () => pieces[0].linearize());
-      result = look(linearized, readGrams(linearized.jacobian));
+    return inScope(() => {
+      const linearized = clock.time('linearize', () => pieces[0].head(CHECKED_ROWS).linearize());
+      return look(linearized, readGrams(linearized.jacobian));
     });
-    return result!;
   };
   const check = (formed: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): (() => Error) | null => inspect(formed, (linearized, grams) => {
     const {trace, plan, jacobian} = linearized;
@@ -186,6 +184,9 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
   }
   throw failure?.() ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count);
 }
+
+/** Rows of the first piece that the checks look at: what they form is as large as many times these, and their Gram matrix. */
+const CHECKED_ROWS = 512;
 
 /** Number of variables that the rows use. */
 const seeable = (plan: Plan): number => plan.bySite.filter(({sites}) => sites.length > 0).length;

@@ -6,12 +6,12 @@ import {doublePrecision, mixedPrecision} from './solve/mixed_precision';
 import type {Factorize, Precondition} from './solve/mixed_precision';
 
 /** With the products of WASM, which has ten times the speed of JavaScript and shares its memory. */
-const blocked = mixedPrecision(blockedCholesky((a, b, m, k, n) => {
+const blocked = blockedCholesky((a, b, m, k, n) => {
   const product = tidy(() => matMul(tensor(a, [m, k]), tensor(b, [k, n])));
   const entries = product.dataSync() as Float32Array;
   product.dispose();
   return entries;
-}));
+});
 
 /** With TensorFlow's own factorization. The factor is a tensor of the caller's scope. */
 const native: Precondition = (curvature, n, shift) => {
@@ -48,13 +48,12 @@ const native: Precondition = (curvature, n, shift) => {
   };
 };
 
-const onNode = mixedPrecision(native);
+const PRECONDITIONS: Readonly<Record<string, Precondition>> = {wasm: blocked, tensorflow: native};
+
+const FACTORIZATIONS: Readonly<Record<string, Factorize>> = {wasm: mixedPrecision(blocked), tensorflow: mixedPrecision(native)};
 
 /** How damped systems are solved on the current backend. */
-export function factorizeHere(): Factorize {
-  switch (engine().backendName) {
-    case 'wasm': return blocked;
-    case 'tensorflow': return onNode;
-    default: return doublePrecision;
-  }
-}
+export const factorizeHere = (): Factorize => FACTORIZATIONS[engine().backendName] ?? doublePrecision;
+
+/** The approximate factorization that this takes, in float32; null where there is none. */
+export const preconditionHere = (): Precondition | null => PRECONDITIONS[engine().backendName] ?? null;

@@ -1,9 +1,10 @@
 import {mul, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
+import {ConjugateGradientSystem} from './conjugate_gradient_system';
 import {ggnError} from './errors';
 import {GramSystem} from './gram_system';
-import {ConjugateGradientSystem, NormalSystem} from './parameter_system';
+import {NormalSystem} from './parameter_system';
 import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
 import type {SystemName} from './solve/system';

@@ -58,10 +58,10 @@ export interface GgnOptions {
    * - `'normal'`: m x m, from the normal equations, summed over chunks of rows, so that n is not limited. At most 2048 parameters.
    *
    * - `'cg'`: conjugate gradients on products with the Jacobian and its transpose, to a relative residual of 1e-6. For any n and m; where they do not converge in 200
-   *   products, the damping is raised.
+   *   products, the damping is raised. What the products are taken of is held over all of them as far as memoryLimit allows.
    *
    * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the faster of the first two (the normal equations
-   * where m < n/2, and where m < n and both are small), `'cg'` where both are too large.
+   * where m < n/2, and where m < n and both are small), `'cg'` with more than 4096 rows and more than 2048 parameters.
    */
   solver?: 'auto' | SystemName;
   /**

@@ -1,13 +1,9 @@
-import {tensor, tidy} from '@tensorflow/tfjs-core';
+import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
-import type {ForEachPiece} from './cg_problem';
 import type {Clock} from './clock';
 import {factorizeHere} from './factorize';
-import {ChunkedJacobian} from './jacobian/chunked_jacobian';
 import {formNormalParts} from './normal_parts';
 import type {NormalParts} from './normal_parts';
-import {diagonalRoot} from './solve/curvature_root';
 import type {DampedProblem, Solution} from './solve/damped_step';
 import {normalProblem} from './solve/normal_equations';
 import type {NormalProblem, NormalStep} from './solve/normal_equations';
@@ -16,7 +12,7 @@ import type {LocalModelParts, StepSystem} from './step_system';
 import {dot, flatten, split} from './variable_vector';
 
 /** What systems in the space of the parameters share: (JᵀHJ + D) d = λμ Σ d_prev - g, m x m. */
-abstract class ParameterSystem implements StepSystem {
+export abstract class ParameterSystem implements StepSystem {
   readonly verify = null;
   protected readonly rows: number;
   /** m over all variables. */
@@ -115,49 +111,5 @@ export class NormalSystem extends ParameterSystem {
       rho.fill(this.parts.rhos[v], from, from += size);
     });
     return rho;
-  }
-}
-
-/** Conjugate gradients on products with J and Jᵀ, piece by piece. */
-export class ConjugateGradientSystem extends ParameterSystem {
-  private ofRows: Float64Array | null = null;
-
-  problem(momentum: number): DampedProblem<NormalStep> {
-    const {linearization: {pieces}, loss: {root}, rhos, variables} = this.parts;
-    // The first piece stands for all: where examples are in no order, it is a sample like any.
-    const sample = this.clock.time('linearize', () => {
-      const {jacobian, plan} = pieces[0].linearize();
-      return {jacobian: sampleOf(jacobian, plan.components), from: 0};
-    });
-    const trace = this.clock.time('gram', () => traceOfPieces(this.forEachPiece(), root, this.oneGroup()));
-    return conjugateProblem({variables, rows: this.rows, forEachPiece: this.forEachPiece(), sample, trace, root, gradient: this.gradient(), rhos,
-      previous: momentum === 0 ? null : this.previous, momentum, start: this.previous});
-  }
-
-  previousChange(): Float64Array | null {
-    const {linearization: {jacobian}, previous} = this.parts;
-    return this.previous === null ? null : this.clock.time('gram', () => Float64Array.from(jacobian.apply(previous).dataSync()));
-  }
-
-  traceOfBounds(bounds: Float64Array): number {
-    return this.clock.time('gram', () => traceOfPieces(this.forEachPiece(), diagonalRoot(bounds.map(Math.sqrt)), this.oneGroup()));
-  }
-
-  undampedDecrease(): () => number {
-    return () => NaN;
-  }
-
-  protected gradientOfRows(): Float64Array {
-    const {variables, linearization: {jacobian}, loss: {q}} = this.parts;
-    return this.ofRows ??= this.clock.time('gram', () => flatten(jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables));
-  }
-
-  private oneGroup(): number[] {
-    return this.parts.variables.map(() => 0);
-  }
-
-  private forEachPiece(): ForEachPiece {
-    const chunked = new ChunkedJacobian(this.parts.linearization.pieces);
-    return chunked.forEach.bind(chunked);
   }
 }

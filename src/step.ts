@@ -7,7 +7,7 @@ import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import {upstream} from './jacobian/analysis';
-import {gradientThroughStatistics, StatisticsJacobian} from './jacobian/frozen_statistics';
+import {gradientThroughStatistics, StatisticsJacobian, statisticsPieces} from './jacobian/frozen_statistics';
 import {addScaled} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {Plan} from './jacobian/plan';
@@ -23,7 +23,6 @@ import type {Resolution} from './resolution';
 import {findRows, seedsOfRows} from './rows';
 import type {Rows} from './rows';
 import type {CurvatureRoot} from './solve/curvature_root';
-import type {SystemName} from './solve/system';
 import {chooseScaling, chooseSystem} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
@@ -79,7 +78,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
 
   const loss = clock.time('gram', () => readDerivatives(trace, rows, plans));
   const linearization = clock.time('linearize', () =>
-    withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size), solver));
+    withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
   const scaling = chooseScaling(solver, settings, policy.name, variables);
@@ -216,7 +215,7 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
 function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, {q, z, root}: StepDerivatives, groupOf: readonly number[],
-    sizes: readonly number[], solver: SystemName): Linearization {
+    sizes: readonly number[]): Linearization {
   const u = directionOf(q, z, root);
   if (f === null || u === null) {
     return checked;
@@ -226,14 +225,11 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   }
   const jacobian = new StatisticsJacobian(checked.jacobian, u, f, sizes);
   let known: readonly Float64Array[] | null = null;
-  if (solver === 'cg') {
-    throw ggnError("the solver 'cg' takes the Jacobian as it is, and this model has statistics of the batch (batch normalisation), which change it. Use solver 'auto' " +
-        'and a smaller batchSize.');
-  }
-  return {pieces: [], jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf), forEachRows: visit => checked.forEachRows((rows, from, count) => {
-    const read = (): Float64Array => jacobian.dense(rows.read(), from);
-    visit({read, tensor: () => tensor(Float32Array.from(read()), [count, sizes.reduce((m, size) => m + size, 0)])}, from, count);
-  })};
+  return {pieces: statisticsPieces(checked.pieces, u, f, sizes), jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf),
+    forEachRows: visit => checked.forEachRows((rows, from, count) => {
+      const read = (): Float64Array => jacobian.dense(rows.read(), from);
+      visit({read, tensor: () => tensor(Float32Array.from(read()), [count, sizes.reduce((m, size) => m + size, 0)])}, from, count);
+    })};
 }
 
 /** u with uᵀq = 1: S⁻ᵀz / |z|², or q / |q|² where there is no z; null where the rows pull at nothing. */

@@ -1,6 +1,6 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from './errors';
-import type {Piece} from './jacobian/chunked_jacobian';
+import type {Piece, PieceOperator} from './jacobian/chunked_jacobian';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import type {OutputDerivatives} from './losses/squared_error';
 import type {ForEachRows} from './normal_parts';
@@ -19,7 +19,7 @@ export interface Linearization {
   /** The rows of J [n, m], m over all variables, in chunks; formed when asked for. */
   readonly forEachRows: ForEachRows;
   /** The rows as operators, for conjugate gradients. */
-  readonly pieces: readonly Piece[];
+  readonly pieces: ReadonlyArray<Piece<PieceOperator>>;
 }
 
 /** What a local model is made of. */

@@ -1,9 +1,10 @@
 /** Conjugate gradients on pieces of dense rows: the sample, the floor of λ, and what counts as converged. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {conjugateProblem, sampleOf, type ConjugateSystem, type RowsOperator} from '../src/cg_problem';
+import {conjugateProblem, sampleOf, traceOfPieces, type ConjugateSystem, type RowsOperator} from '../src/cg_problem';
 import {diagonalRoot} from '../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../src/solve/normal_equations';
+import {segmentedRoot} from '../src/solve/segmented_root';
 import {flat, multiply, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose, type Matrix} from './solve/dense';
 
 await tf.setBackend('cpu');
@@ -52,6 +53,32 @@ test('the dense solve, with a sample of some rows', t => {
   const solution = conjugateProblem(systemOf(rows, gradient)).solve(10);
   const matrix = multiply(transpose(rows), rows).map((row, p) => row.map((x, o) => x + (o === p ? 10 : 0)));
   t.true(solution.ok && relativeError(solution.step, solveDense(matrix, [...gradient].map(g => -g))) < 1e-5);
+});
+
+test('the trace, from the blocks of the Gram matrix on its diagonal', t => {
+  const components = 3;
+  const random = randomNumbers(5);
+  const parts = [4, 2].map(examples => randomMatrix(examples * components, M, random));
+  const all = parts.flat();
+  const gram = flat(multiply(all, transpose(all)));
+  const n = all.length;
+  const s = Float64Array.from(randomVector(n, random)).map(Math.abs);
+  for (const k of [1, components]) {
+    const root = k === 1 ? diagonalRoot(s) : segmentedRoot(s, [0, 9].map(first => ({first, k, entries: Float64Array.from(randomVector(k * k, random))})));
+    const curved = new Float64Array(n * n);
+    root.addCongruence(Float64Array.from(gram), 1, curved);
+    let from = 0;
+    const trace = traceOfPieces(visit => parts.forEach(rows => {
+      const blocks = Array.from({length: rows.length / k}, (_, b) => {
+        const own = rows.slice(b * k, (b + 1) * k);
+        return multiply(own, transpose(own));
+      });
+      visit({rows: rows.length, exampleGrams: () => tf.tensor(blocks as never, [blocks.length, k, k])}, from);
+      from += rows.length;
+    }), root);
+    const expected = Array.from({length: n}, (_, i) => curved[i * n + i]).reduce((sum, x) => sum + x, 0);
+    t.true(Math.abs(trace / expected - 1) < 1e-6, `${trace} ${expected}`);
+  }
 });
 
 test('λ has a floor also where the sample holds none of the curvature', t => {

@@ -18,7 +18,10 @@ test('the smaller system; few parameters even with more rows than a Gram matrix 
   t.is(chooseSystem({rows: 2000, parameters: 1870, width: 1870}, AUTO), 'gram');
   t.is(chooseSystem({rows: 2000, parameters: 900, width: 900}, AUTO), 'normal');
   t.is(chooseSystem({rows: 8193, parameters: 2040, width: 2040}, AUTO), 'normal');
-  t.is(chooseSystem({rows: 8000, parameters: 7000, width: 7000}, AUTO), 'gram', 'the normal equations would be too large');
+  t.is(chooseSystem({rows: 4096, parameters: 3000, width: 3000}, AUTO), 'gram', 'the normal equations would be too large');
+  t.is(chooseSystem({rows: 4097, parameters: 3000, width: 3000}, AUTO), 'cg', 'both would');
+  t.is(chooseSystem({rows: 4097, parameters: 2048, width: 2048}, AUTO), 'normal');
+  t.is(chooseSystem({rows: 8000, parameters: 7000, width: 7000}, {solver: 'gram', scaling: 'auto'}), 'gram', 'by name');
 });
 
 test('what is asked for, where it is possible', t => {

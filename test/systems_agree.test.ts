@@ -24,7 +24,7 @@ const seeded = (more: object, seed: number): object => ({kernelInitializer: tf.i
 const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.dense(seeded({units, ...more}, seed) as never);
 const conv = (filters: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.conv2d(seeded({filters, kernelSize: 3, ...more}, seed) as never);
 
-function fit(name: string, layers: () => tf.layers.Layer[], x: () => tf.Tensor, y: () => tf.Tensor, rows: number): Problem {
+function fit(name: string, layers: () => tf.layers.Layer[], x: () => tf.Tensor, y: () => tf.Tensor, rows: number, loss = 'meanSquaredError'): Problem {
   return {name, rows, make: () => {
     const model = tf.sequential({layers: layers()});
     const [input, target] = [x(), y()];
@@ -34,7 +34,7 @@ function fit(name: string, layers: () => tf.layers.Layer[], x: () => tf.Tensor, 
       tf.dispose([input, target]);
     }, step: optimizer => {
       if (!compiled) {
-        model.compile({optimizer, loss: 'meanSquaredError'});
+        model.compile({optimizer, loss});
         compiled = true;
       }
       return model.trainOnBatch(input, target);
@@ -50,6 +50,10 @@ const PROBLEMS: Problem[] = [
       () => noise([360, 3], 1), () => noise([360, 3], 2), 1080),
   fit('a convolution, in parts', () => [conv(3, 1, {inputShape: [6, 6, 2], activation: 'relu'}), tf.layers.maxPooling2d({poolSize: 2}), tf.layers.flatten(), dense(4, 2)],
       () => noise([260, 6, 6, 2], 1), () => noise([260, 4], 2), 1040),
+  fit('batch normalisation', () => [dense(5, 1, {inputShape: [3]}), tf.layers.batchNormalization(), tf.layers.activation({activation: 'tanh'}),
+    dense(2, 3, {kernelRegularizer: tf.regularizers.l2({l2: 0.01})})], () => noise([30, 3], 1), () => noise([30, 2], 2), 60),
+  fit('a classifier with batch normalisation', () => [dense(5, 1, {inputShape: [3]}), tf.layers.batchNormalization(), tf.layers.activation({activation: 'tanh'}), dense(3, 3, {activation: 'softmax'})],
+      () => noise([30, 3], 1), () => tf.tidy(() => tf.oneHot(tf.argMax(noise([30, 3], 2), 1), 3)), 90, 'categoricalCrossentropy'),
   fit('a frozen layer', () => [dense(5, 1, {inputShape: [3], activation: 'tanh', trainable: false}), dense(4, 2, {activation: 'tanh'}), dense(2, 3)],
       () => noise([30, 3], 1), () => noise([30, 2], 2), 60),
   fit('more parameters than rows', () => [dense(20, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2)], () => noise([10, 3], 1), () => noise([10, 1], 2), 10),

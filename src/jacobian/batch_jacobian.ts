@@ -8,7 +8,7 @@ import {GatherUse} from './uses/gather';
 import {MatrixUse, stackUses} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import {SharedUse, SummedUse} from './uses/shared';
-import {blocksOf, ByMatrix, denseGram, OuterProducts, sharesDelta} from './uses/use';
+import {blocksOf, ByMatrix, denseExampleGrams, denseGram, OuterProducts, sharesDelta} from './uses/use';
 import type {GramTerm, ParameterUse} from './uses/use';
 import {VectorUse} from './uses/vector';
 
@@ -55,6 +55,18 @@ export class BatchJacobian {
       return terms.map(group => this.total([...group.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
           [this.rows, this.rows]));
     });
+  }
+
+  /** The blocks of the Gram matrix over all variables on its diagonal, one for each example: [B, C, C]. Of one output they are the squares |J_i|². */
+  exampleGrams(): Tensor {
+    const {analysis: {batch, variables}, components} = this.plan;
+    return tidy(() => this.total(this.plan.bySite.flatMap(({groups}, v) => groups !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
+      [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]), [batch, components, components]));
+  }
+
+  /** What the uses hold: without them there are no products, and with them all. */
+  get tensors(): Tensor[] {
+    return [...new Set(this.joined.flatMap(uses => uses.flatMap(([use]) => use.tensors)))];
   }
 
   /** J d, shape [n]; d by variable, null for no change. */

@@ -3,7 +3,8 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {downstream, upstream} from './analysis';
 import type {Dependence} from './analysis';
-import {add, mul} from './kernels';
+import type {Piece, PieceOperator} from './chunked_jacobian';
+import {add, mul, shaped} from './kernels';
 import {collect, pullByRules, sweepBack} from './parameter';
 import type {Plan} from './plan';
 import type {Jacobian} from './stacked_jacobian';
@@ -63,13 +64,13 @@ function frozenCotangents(trace: Trace, {dependent}: Dependence, {analysis: {fro
  */
 export class StatisticsJacobian implements JacobianOperator {
   readonly rows: number;
-  private readonly direction: Tensor;
+  protected readonly direction: Tensor;
 
   /**
    * @param u (n) and f, by variable. Their tensors, and those made here, belong to the caller's scope.
    * @param sizes of the variables.
    */
-  constructor(private readonly frozen: JacobianOperator, private readonly u: Float64Array, private readonly f: ReadonlyArray<Tensor | null>,
+  constructor(private readonly frozen: JacobianOperator, private readonly u: Float64Array, protected readonly f: ReadonlyArray<Tensor | null>,
       private readonly sizes: readonly number[]) {
     this.rows = frozen.rows;
     this.direction = tensor(Float32Array.from(u), [u.length]);
@@ -127,6 +128,53 @@ export class StatisticsJacobian implements JacobianOperator {
       return corrected;
     });
   }
+}
+
+/** Some rows of J̃, for conjugate gradients. */
+class StatisticsRows extends StatisticsJacobian implements PieceOperator {
+  constructor(private readonly piece: PieceOperator, u: Float64Array, f: ReadonlyArray<Tensor | null>, sizes: readonly number[]) {
+    super(piece, u, f, sizes);
+  }
+
+  gram(groupOf: readonly number[]): Tensor[] {
+    const {rows} = this;
+    return tidy(() => this.piece.gram(groupOf).map((gram, g) => add(gram, shaped(this.change(1, v => groupOf[v] === g), [rows, rows]))));
+  }
+
+  exampleGrams(): Tensor {
+    return tidy(() => {
+      const grams = this.piece.exampleGrams();
+      return add(grams, this.change(grams.shape[0], () => true));
+    });
+  }
+
+  get tensors(): Tensor[] {
+    return [...this.piece.tensors, this.direction, ...this.f.filter(t => t !== null)];
+  }
+
+  /** u(Jf)ᵀ + (Jf)uᵀ + |f|²uuᵀ in as many blocks on the diagonal, for the f of some variables. */
+  private change(blocks: number, counts: (v: number) => boolean): Tensor {
+    const {piece, direction, rows} = this;
+    const part = this.f.map((t, v) => counts(v) ? t : null);
+    const half = add(piece.apply(part), mul(direction, mul(dot(part, part), scalar(0.5))));
+    const column = (x: Tensor): Tensor => shaped(x, [blocks, rows / blocks, 1]);
+    const row = (x: Tensor): Tensor => shaped(x, [blocks, 1, rows / blocks]);
+    return add(mul(column(direction), row(half)), mul(column(half), row(direction)));
+  }
+}
+
+/** Pieces of J as pieces of J̃. @param u and f as of `StatisticsJacobian`. */
+export function statisticsPieces(pieces: readonly Piece[], u: Float64Array, f: ReadonlyArray<Tensor | null>, sizes: readonly number[]): Array<Piece<PieceOperator>> {
+  let next = 0;
+  return pieces.map(piece => {
+    const {rows} = piece;
+    const from = next;
+    next += rows;
+    return {rows, joined: () => null, linearize: () => {
+      const {jacobian, ...linearized} = piece.linearize();
+      return {...linearized, jacobian: new StatisticsRows(jacobian, u.subarray(from, from + rows), f, sizes)};
+    }};
+  });
 }
 
 /** Σ_v a_v · b_v over the variables that both have. */

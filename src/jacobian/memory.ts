@@ -1,4 +1,5 @@
 import {memory, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {ByteMeter} from './byte_meter';
 
@@ -105,6 +106,21 @@ export function mayKeep(floats: number): boolean {
   }
   current.kept += floats;
   return true;
+}
+
+/** Runs f in a scope of its own; what uses may keep counts as long as that lasts, as their tensors do. @returns what f returned, and of its tensors those that it lists. */
+export function inScope<T>(f: () => T, listed: (result: T) => readonly Tensor[] = () => []): T {
+  const {kept} = current;
+  let result: T;
+  try {
+    tidy(() => {
+      result = f();
+      return listed(result) as Tensor[];
+    });
+    return result!;
+  } finally {
+    current.kept = kept;
+  }
 }
 
 /** @throws when the tensors of the step have taken more than the limit. */

@@ -35,7 +35,14 @@ export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL
 const SMALL_COST = 2 ** 24;
 
 /**
- * The system that takes less time, of the first two where they are possible, else conjugate gradients.
+ * Rows up to which the Gram system is taken by itself. Beyond, its step takes longer than one by conjugate gradients that are slow to converge, and its matrices more memory: 20 n² bytes of
+ * tensors or more, at 8000 rows more than the default of memoryLimit. Measured on WASM at τ = 0.1: 4000 rows x 1,738 parameters take 3.2 s, and 0.5 s by conjugate gradients; these take 0.9 s
+ * for 12,000 x 4,810, at τ = 0.001 2.1 s. They stay the second choice below, since they may need more damping, and tell less: no effective dimension, no remaining decrease.
+ */
+const AUTO_GRAM_ROWS = 4096;
+
+/**
+ * The system that takes less time, of the first two where they are possible and not too large, else conjugate gradients.
  *
  * The normal equations take n m²/2 + m³/3 operations, up to 2²⁸ = n m² in float64 in loops of our own. The Gram system takes n³/3, and its matrix comes for less than n² m from
  * the factors of the rows, all at the speed of the backend, about ten times that of JavaScript. So m is below n/2, not only below n, where they are taken, unless they are small.
@@ -44,5 +51,6 @@ const SMALL_COST = 2 ** 24;
 export function smallestSystem(size: SystemSize): SystemName {
   const {rows: n, parameters: m} = size;
   const isNormalFaster = m < n / 2 || (m < n && n * m ** 2 / 2 + m ** 3 / 3 <= SMALL_COST);
-  return mayBeNormal(size) && (isNormalFaster || !mayBeGram(size)) ? 'normal' : mayBeGram(size) ? 'gram' : 'cg';
+  const isGramFast = n <= AUTO_GRAM_ROWS;
+  return mayBeNormal(size) && (isNormalFaster || !isGramFast) ? 'normal' : isGramFast ? 'gram' : 'cg';
 }

@@ -7,7 +7,7 @@ import {tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
 import {matMul} from '../kernels';
 import {mayKeep} from '../memory';
-import {blocksOf, denseGram} from './use';
+import {blocksOf, denseExampleGrams, denseGram} from './use';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
@@ -52,6 +52,15 @@ export class FallbackUse implements ParameterUse {
 
   gram(): GramTerm {
     return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    const {kept, deltas, node, values} = this;
+    return [...kept === null ? [] : [kept], ...deltas.flat().filter(delta => delta !== null), ...[...node.inputs.map(([, value]) => value), ...node.outputs].map(value => values[value])];
   }
 
   private form(from: number, to: number): Tensor {

@@ -147,6 +147,24 @@ export class GatherUse implements ParameterUse {
     return {left: null, right: tensor(Float32Array.from(gram), [n, n])};
   }
 
+  exampleGrams(): Tensor {
+    const {start, sums} = this.slots();
+    const {examples, components: C, width} = this;
+    const blocks = new Float64Array(examples * C * C);
+    for (let b = 0; b < examples; b++) {
+      for (let t = start[b]; t < start[b + 1]; t++) {
+        const products = outerProduct(sums.subarray(t * C * width, (t + 1) * C * width), C, width);
+        products.forEach((x, i) => blocks[b * C * C + i] += x);
+      }
+    }
+    return tensor(Float32Array.from(blocks), [examples, C, C]);
+  }
+
+  /** The data are read when the use is made. */
+  get tensors(): Tensor[] {
+    return [];
+  }
+
   /** Adds weight times the sums of a slot, for one component, to a table that begins at `offset`. */
   private addSlot(slot: number, component: number, weight: number, table: Float32Array, offset: number): void {
     const {entry, sums} = this.slots();

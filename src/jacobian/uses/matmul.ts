@@ -6,6 +6,7 @@ import type {Values} from '../cotangents';
 import {matMul, mul, multiplyTransposed, shaped, sliceRows, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
+import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
 
 /** Sizes of a matrix use: B examples, C components; the matrix is [in, out]. */
@@ -92,6 +93,16 @@ export class MatrixUse implements DeltaUse {
 
   gram(products: OuterProducts): GramTerm {
     return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
+  }
+
+  /** |a_b|² δ_b δ_bᵀ. */
+  exampleGrams(): Tensor {
+    const {examples, components, a, deltas} = this;
+    return mul(blockProducts(a, examples, 1), blockProducts(deltas, examples, components));
+  }
+
+  get tensors(): Tensor[] {
+    return [this.a, this.aT, this.deltas];
   }
 
   /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null where it is not of this form. */

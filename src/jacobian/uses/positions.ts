@@ -18,6 +18,8 @@ export interface PositionData {
   times(p: Tensor): Tensor;
   /** aᵀ w, [in, out], for w [B·s, out]. */
   transposeTimes(w: Tensor): Tensor;
+  /** All that these are taken of. */
+  readonly tensors: readonly Tensor[];
 }
 
 /** Data that exist as a tensor [B·s, in]: inputs of a dense layer on sequences, the time steps of an RNN. */
@@ -54,6 +56,10 @@ export class PlainPositions implements PositionData {
   transposeTimes(w: Tensor): Tensor {
     return transposeMultiply(this.a, w);
   }
+
+  get tensors(): Tensor[] {
+    return [this.a];
+  }
 }
 
 /** The patches of a convolution's input; an example may have several images, one after the other. */
@@ -88,6 +94,10 @@ export class PatchPositions implements PositionData {
   transposeTimes(w: Tensor): Tensor {
     const filter = convolve({...this.c, channelsFirst: false}, 'filter', {x: this.x, y: reshape(w, shapeOf(this.c, 'y'))});
     return reshape(filter, [this.inner, this.c.outChannels]);
+  }
+
+  get tensors(): Tensor[] {
+    return [this.x];
   }
 }
 

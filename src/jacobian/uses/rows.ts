@@ -2,7 +2,7 @@ import {addN, getBackend, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, matMul, shaped, sliceRows, transposed} from '../kernels';
 import {blockFloats} from '../memory';
-import {LONGEST_SUM} from './use';
+import {denseExampleGrams, LONGEST_SUM} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /** Floats of the block of columns that a Gram matrix is taken of at once: 2 MiB, transposed as many again. */
@@ -41,6 +41,14 @@ export class RowsUse implements ParameterUse {
       return {left: null, right: products.of(this.all)};
     }
     return {left: null, right: gramOfColumns(this.size, width, (from, to) => slice(this.all, [0, from], [n, to - from]))};
+  }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    return [this.all];
   }
 }
 

@@ -1,4 +1,4 @@
-import {concat, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, shaped, transposed as transposedMatrix} from '../kernels';
 import {blockFloats, mayKeep} from '../memory';
@@ -6,7 +6,7 @@ import {exampleProducts} from './example_products';
 import {PlainPositions} from './positions';
 import type {PositionData} from './positions';
 import {gramOfColumns, RowsUse} from './rows';
-import {denseGram} from './use';
+import {denseExampleGrams, denseGram} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /**
@@ -60,14 +60,26 @@ export class SharedUse implements ParameterUse {
   apply(p: Tensor): Tensor {
     const {data, outer, examples} = this;
     const matrix = this.transposed ? transposedMatrix(shaped(p, [outer, data.inner])) : shaped(p, [data.inner, outer]);
+    if (getBackend() === 'cpu') {  // where a product is 5 to 50 times as fast as elementwise kernels that broadcast
+      return multiplyBlocks(reshape(this.cotangents, [examples, this.components, -1]), reshape(data.times(matrix), [examples, -1, 1]));
+    }
     return sum(mul(reshape(data.times(matrix), [examples, 1, data.positions, outer]), this.cotangents), [2, 3]);
   }
 
   applyTranspose(u: Tensor): Tensor {
     const {data, outer, examples, components} = this;
-    const weighted = mul(this.cotangents, reshape(u, [examples, components, 1, 1]));
-    const pulled = data.transposeTimes(reshape(components === 1 ? weighted : sum(weighted, 1), [examples * data.positions, outer]));
+    const pulled = data.transposeTimes(reshape(this.weightedBy(reshape(u, [examples, components])), [examples * data.positions, outer]));
     return this.transposed ? transposedMatrix(pulled) : pulled;
+  }
+
+  /** Σ_c u_bc δ_bcs. */
+  private weightedBy(u: Tensor): Tensor {
+    const {examples, components, cotangents} = this;
+    if (getBackend() === 'cpu') {
+      return multiplyBlocks(reshape(u, [examples, 1, components]), reshape(cotangents, [examples, components, -1]));
+    }
+    const weighted = mul(cotangents, reshape(u, [examples, components, 1, 1]));
+    return components === 1 ? weighted : sum(weighted, 1);
   }
 
   rows(from: number, to: number): Tensor {
@@ -93,7 +105,17 @@ export class SharedUse implements ParameterUse {
       return rows;
     })};
   }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    return [...this.data.tensors, this.cotangents];
+  }
 }
+
+const multiplyBlocks = (a: Tensor, b: Tensor): Tensor => batchMatMul(a as never, b as never);
 
 /** Several uses of one parameter whose rows are not kept: everything adds up, cross terms included. */
 export class SummedUse implements ParameterUse {
@@ -119,6 +141,14 @@ export class SummedUse implements ParameterUse {
 
   gram(): GramTerm {
     return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+  }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): Tensor[] {
+    return this.parts.flatMap(part => part.tensors);
   }
 
   private total(f: (part: ParameterUse) => Tensor): Tensor {

@@ -1,7 +1,7 @@
-import {concat, getBackend, slice, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../solve/outer_product';
-import {add, matMul, mul, shaped, transposed} from '../kernels';
+import {add, matMul, mul, shaped, sumRows, transposed} from '../kernels';
 import {blockFloats} from '../memory';
 
 /**
@@ -21,6 +21,10 @@ export interface ParameterUse {
   rows(from: number, to: number): Tensor;
   /** J_use J_useᵀ as `left ∘ right`; a null left is a matrix of ones. */
   gram(outer: OuterProducts): GramTerm;
+  /** The blocks of J_use J_useᵀ on its diagonal, one for each example: [B, C, C]. */
+  exampleGrams(): Tensor;
+  /** All that the products are taken of. */
+  readonly tensors: readonly Tensor[];
 }
 
 /**
@@ -110,6 +114,20 @@ function longProducts(a: Tensor, b: Tensor): Tensor {
 export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
   const step = Math.max(1, Math.min(examples, Math.floor(blockFloats() / perExample)));
   return Array.from({length: Math.ceil(examples / step)}, (_, i) => [i * step, Math.min((i + 1) * step, examples)] as const);
+}
+
+/** x_b x_bᵀ [B, C, C] for x [B·C, columns]. */
+export function blockProducts(x: Tensor, examples: number, components: number): Tensor {
+  if (components === 1) {
+    return shaped(sumRows(mul(x, x)), [examples, 1, 1]);
+  }
+  const blocks: Tensor3D = reshape(x, [examples, components, -1]);
+  return batchMatMul(blocks, blocks, false, true);
+}
+
+/** The same from dense rows, block by block. @param rows as in `denseGram`. */
+export function denseExampleGrams(examples: number, components: number, size: number, rows: (from: number, to: number) => Tensor): Tensor {
+  return tidy(() => concat(blocksOf(examples, size * components).map(([from, to]) => tidy(() => blockProducts(rows(from, to), to - from, components))), 0));
 }
 
 /**

@@ -4,6 +4,7 @@ import type {TraceNode} from '../../capture/trace';
 import {inverseDeviation, sumTo, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
 import {matMul, mul, shaped, sliceRows} from '../kernels';
+import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
@@ -47,6 +48,14 @@ export class VectorUse implements DeltaUse {
 
   gram(products: OuterProducts): GramTerm {
     return {left: null, right: products.of(this.all)};
+  }
+
+  exampleGrams(): Tensor {
+    return blockProducts(this.all, this.examples, this.components);
+  }
+
+  get tensors(): Tensor[] {
+    return [this.all];
   }
 }
 

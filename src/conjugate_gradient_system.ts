@@ -1,0 +1,49 @@
+import {tensor} from '@tensorflow/tfjs-core';
+import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
+import {ChunkedJacobian, heldPieces} from './jacobian/chunked_jacobian';
+import type {PieceOperator} from './jacobian/chunked_jacobian';
+import {ParameterSystem} from './parameter_system';
+import {diagonalRoot} from './solve/curvature_root';
+import type {DampedProblem} from './solve/damped_step';
+import type {NormalStep} from './solve/normal_equations';
+import {flatten} from './variable_vector';
+
+/** Conjugate gradients on products with J and Jᵀ, piece by piece, of which those that fit into memory are linearized once. */
+export class ConjugateGradientSystem extends ParameterSystem {
+  private held: ChunkedJacobian<PieceOperator> | null = null;
+  private ofRows: Float64Array | null = null;
+
+  problem(momentum: number): DampedProblem<NormalStep> {
+    const {loss: {root}, rhos, variables} = this.parts;
+    const jacobian = this.jacobian();
+    // The first piece stands for all: where examples are in no order, it is a sample like any.
+    const {jacobian: first, plan: {components}} = jacobian.pieces[0].linearize();
+    const forEachPiece = jacobian.forEach.bind(jacobian);
+    const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root));
+    return conjugateProblem({variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
+      gradient: this.gradient(), rhos, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous});
+  }
+
+  previousChange(): Float64Array | null {
+    const {previous} = this.parts;
+    return this.previous === null ? null : this.clock.time('gram', () => Float64Array.from(this.jacobian().apply(previous).dataSync()));
+  }
+
+  traceOfBounds(bounds: Float64Array): number {
+    const jacobian = this.jacobian();
+    return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), diagonalRoot(bounds.map(Math.sqrt))));
+  }
+
+  undampedDecrease(): () => number {
+    return () => NaN;
+  }
+
+  protected gradientOfRows(): Float64Array {
+    const {variables, loss: {q}} = this.parts;
+    return this.ofRows ??= this.clock.time('gram', () => flatten(this.jacobian().applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables));
+  }
+
+  private jacobian(): ChunkedJacobian<PieceOperator> {
+    return this.held ??= this.clock.time('linearize', () => new ChunkedJacobian(heldPieces(this.parts.linearization.pieces)));
+  }
+}
