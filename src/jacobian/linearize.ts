@@ -3,13 +3,14 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {beforeActivation, cotangents, sumTo} from './cotangents';
-import {add} from './kernels';
+import {add, shaped} from './kernels';
 import type {Plan, Site, SweepStep} from './plan';
 import {checkMemory} from './memory';
+import {isStackable, stackedSweep} from './stacked_sweep';
 import {filterRows, filterUse, isByComponent} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
 import {gatherUse} from './uses/gather';
-import {matrixUse} from './uses/matmul';
+import {matrixUse, matrixUseOfRows} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
 import {elementwiseRows, VectorUse} from './uses/vector';
@@ -20,12 +21,33 @@ type Deltas = ReadonlyArray<Tensor | null>;
 type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: null; readonly rows: Tensor};
 
 /**
- * Linearizes the rows of a trace: one reverse sweep per output component, through activations only, stopping
+ * Linearizes the rows of a trace: one reverse sweep per output component, or one of all where that is possible, through activations only, stopping
  * where a parameter joins the data. What the sweeps leave at those sites is the batch Jacobian.
  *
  * All tensors belong to the caller's scope.
  */
 export function linearize(trace: Trace, plan: Plan): BatchJacobian {
+  const uses = isStackable(trace, plan) ? usesOfRows(trace, plan, stackedSweep(trace, plan)) : usesByComponent(trace, plan);
+  checkMemory();
+  return new BatchJacobian(trace.values, plan, uses);
+}
+
+/** @param found by site the cotangents of all components, [B·C, elements of an example]. */
+function usesOfRows(trace: Trace, plan: Plan, found: ReadonlyArray<Tensor | null>): ParameterUse[] {
+  const {analysis: {batch, strides}, components} = plan;
+  return plan.sites.map(({node, kind, matrix}, i) => {
+    const stride = strides[node.outputs[0]]!;
+    const deltas = found[i] ?? zeros([batch * components, stride]);
+    if (kind === 'vector') {
+      return new VectorUse(deltas, batch, components);
+    }
+    const data = node.inputs.find(([name]) => name === matrix!.data)![1];
+    const outer = trace.values[node.outputs[0]].shape.at(-1)!;
+    return matrixUseOfRows(trace.values, node, matrix!, strides[data]!, batch, components, shaped(deltas, [deltas.size / outer, outer]));
+  });
+}
+
+function usesByComponent(trace: Trace, plan: Plan): ParameterUse[] {
   const {batch} = plan.analysis;
   const byRow = new RowOrder(batch);
   /** By site, then component. */
@@ -50,9 +72,7 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
       checkMemory();
     }
   });
-  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow));
-  checkMemory();
-  return new BatchJacobian(trace.values, plan, uses);
+  return plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow));
 }
 
 /** Where rows are small against the cotangents they are made of, they are formed during the sweep; null where they are not. */

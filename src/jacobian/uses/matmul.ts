@@ -150,15 +150,20 @@ export function matrixSite(node: TraceNode, name: string, shape: readonly number
  */
 export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, outStride: number,
     batch: number, deltas: readonly Tensor[], byRow: (parts: readonly Tensor[]) => Tensor): MatrixUse | SharedUse {
+  const parts = deltas.map(delta => toPositions(delta, outStride, batch, site.flipDelta));
+  return matrixUseOfRows(values, node, site, stride, batch, deltas.length, byRow(parts));
+}
+
+/** The same from cotangents in the order of rows, [B·C·s, out]. */
+export function matrixUseOfRows(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number, components: number,
+    deltas: Tensor): MatrixUse | SharedUse {
   const data = values[node.inputs.find(([n]) => n === site.data)![1]];
   const a = toPositions(data, stride, batch, site.flipData);
-  const parts = deltas.map(delta => toPositions(delta, outStride, batch, site.flipDelta));
-  const components = deltas.length;
-  const outer = parts[0].shape[1]!;
+  const outer = deltas.shape[1]!;
   if (a.shape[0] !== batch) {
-    return new SharedUse(new PlainPositions(a, batch), reshape(byRow(parts), [batch, components, a.shape[0] / batch, outer]), site.transposed);
+    return new SharedUse(new PlainPositions(a, batch), reshape(deltas, [batch, components, a.shape[0] / batch, outer]), site.transposed);
   }
-  return new MatrixUse(a, byRow(parts), {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
+  return new MatrixUse(a, deltas, {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
 }
 
 /** [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s, features]. */
