@@ -4,6 +4,7 @@ import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
+import {noteTensor} from './factorize';
 import {failedCheck} from './failed_check';
 import {adjointCheck} from './jacobian/adjoint_check';
 import {BatchAxisLost} from './jacobian/batch_axis';
@@ -32,7 +33,10 @@ export interface CheckedJacobian {
   /** By group of rows. */
   readonly plans: readonly Plan[];
   readonly jacobian: JacobianOperator;
-  /** Σ J_v J_vᵀ by group of variables, n x n in float64, symmetric; formed on the first call. For the system `gram`. */
+  /**
+   * Σ J_v J_vᵀ by group of variables, n x n in float64; formed on the first call. For the system `gram`. Their lower triangles are what counts: a backend
+   * may add up an entry above the diagonal in another order than its mirror image.
+   */
   grams(): readonly Float64Array[];
   /** The rows of J [n, m], m over all variables, in chunks. */
   readonly forEachRows: ForEachRows;
@@ -64,7 +68,11 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const notFinite = (): Error =>
     explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
   const readGrams = (jacobian: Jacobian): Float64Array[] => clock.time('gram', () => {
-    const grams = jacobian.gram(groupOf).map(readSymmetric);
+    const grams = jacobian.gram(groupOf).map(gram => {
+      const entries = new Float64Array(gram.dataSync());
+      noteTensor(entries, gram);
+      return entries;
+    });
     if (!grams.every(gram => Number.isFinite(traceOf(gram, jacobian.rows)))) {
       throw notFinite();
     }
@@ -201,25 +209,6 @@ function isFinite(entries: Float32Array): boolean {
     sum += 0 * entries[i];
   }
   return sum === 0;
-}
-
-const SQUARE = 64;
-
-function readSymmetric(gram: Tensor): Float64Array {
-  const n = gram.shape[0];
-  const read = gram.dataSync();
-  const symmetric = new Float64Array(n * n);
-  // By squares that the caches hold: each entry of a column is a line of its own.
-  for (let iBlock = 0; iBlock < n; iBlock += SQUARE) {
-    for (let jBlock = 0; jBlock <= iBlock; jBlock += SQUARE) {
-      for (let i = iBlock; i < Math.min(n, iBlock + SQUARE); i++) {
-        for (let j = jBlock; j < Math.min(i + 1, jBlock + SQUARE); j++) {
-          symmetric[i * n + j] = symmetric[j * n + i] = (read[i * n + j] + read[j * n + i]) / 2;
-        }
-      }
-    }
-  }
-  return symmetric;
 }
 
 /** Sum of the Gram matrices of all groups. */

@@ -160,8 +160,12 @@ export class BatchJacobian {
       return constant === 1 ? right : mul(right, scalar(constant));
     }
     const left = matrices.reduce((total, matrix) => add(total, matrix));
-    const product = components === 1 ? mul(left, right) :
-      shaped(mul(shaped(left, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])), [this.rows, this.rows]);
+    if (components > 1) {
+      // The ones are added to the smaller factor.
+      const all = constant === 0 ? left : add(left, scalar(constant));
+      return shaped(mul(shaped(all, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])), [this.rows, this.rows]);
+    }
+    const product = mul(left, right);
     return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
   }
 

@@ -1,12 +1,14 @@
 import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Trace, TraceNode} from '../capture/trace';
+import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {beforeActivation, cotangents, sumTo} from './cotangents';
-import type {Values} from './cotangents';
-import {add} from './kernels';
-import type {Plan, Site, SweepStep} from './plan';
+import {sumTo} from './cotangents';
+import {jointLinearize} from './joint_linearize';
 import {checkMemory} from './memory';
+import type {Plan, Site} from './plan';
+import {SubBatches} from './sub_batch';
+import {LARGE, plainRules, sweep} from './sweep';
+import type {Deltas} from './sweep';
 import {filterDelta, filterRows, filterUse, isByComponent} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
 import {gatherUse} from './uses/gather';
@@ -15,18 +17,22 @@ import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
 import {elementwiseRows, VectorUse} from './uses/vector';
 
-export type Deltas = ReadonlyArray<Tensor | null>;
-
 /** What the sweep of one component leaves at a site: the cotangents of its node's outputs, or the rows made of them at once. */
 type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: null; readonly rows: Tensor};
 
 /**
- * Linearizes the rows of a trace: one reverse sweep per output component, through activations only, stopping
+ * Linearizes the rows of a trace: one reverse sweep per output component, or one of all where layers are dense, through activations only, stopping
  * where a parameter joins the data. What the sweeps leave at those sites is the batch Jacobian.
  *
  * All tensors belong to the caller's scope.
  */
 export function linearize(trace: Trace, plan: Plan): BatchJacobian {
+  const cut = plan.components > 1 && plan.sites.every(({kind}) => kind === 'matrix' || kind === 'vector') ? SubBatches.of(trace, plan) : null;
+  return cut === null ? linearizeByComponent(trace, plan) : jointLinearize(cut, {trace, plan});
+}
+
+/** The same, one reverse sweep for each component, which never holds more than the cotangents that it leaves. */
+export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
   const {batch} = plan.analysis;
   const byRow = new RowOrder(batch);
   /** By site, then component. */
@@ -98,62 +104,6 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-/** Vector-Jacobian products of the nodes of a sweep. */
-export interface SweepRules {
-  /** Tensors that are not the sweep's to dispose of. */
-  readonly values: Values;
-  /** δ in front of the fused activation of a node. */
-  beforeActivation(node: TraceNode, delta: Tensor): Tensor;
-  cotangents(node: TraceNode, deltas: Deltas, names: readonly string[]): Tensor[];
-}
-
-const plainRules = (values: Values): SweepRules => ({values, beforeActivation: (node, delta) => beforeActivation(values, node, delta),
-  cotangents: (node, deltas, names) => cotangents(values, node, deltas, names)});
-
-/**
- * @param seeds cotangents of the rows, by value index.
- * @param found says whether a site holds on to the cotangents.
- */
-export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
-    found: (site: number, deltas: Deltas) => boolean): void {
-  const known = new Map(seeds);
-  const held = new Set<Tensor | null>(seeds.values());
-  for (const {node, plain, names, values, sites} of steps) {
-    const arriving: Deltas = node.outputs.map(output => known.get(output) ?? null);
-    if (arriving.every(delta => delta === null)) {
-      continue;
-    }
-    const isLarge = arriving.some(delta => delta !== null && delta.size >= LARGE);
-    const scope = isLarge ? tidy : (f: () => Tensor[]): Tensor[] => f();
-    node.outputs.forEach(output => known.delete(output));
-    // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.
-    const drop = (delta: Tensor | null): void => {
-      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !rules.values.includes(delta)) {
-        delta.dispose();
-      }
-    };
-    let deltas: Deltas = arriving;
-    if (plain !== node) {
-      deltas = scope(() => [rules.beforeActivation(node, arriving[0]!)]);
-      arriving.filter(delta => delta !== deltas[0]).forEach(drop);
-    }
-    for (const site of sites) {
-      if (found(site, deltas)) {
-        deltas.forEach(delta => held.add(delta));
-      }
-    }
-    if (names.length > 0) {
-      scope(() => rules.cotangents(plain, deltas, names)).forEach((cotangent, i) => {
-        const before = known.get(values[i]);
-        known.set(values[i], before === undefined ? cotangent : add(before, cotangent));
-      });
-    }
-    deltas.forEach(drop);
-  }
-}
-
-/** Entries from which on a cotangent is worth giving back early. */
-const LARGE = 2 ** 14;
 
 function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder): ParameterUse {
   const {batch, strides} = plan.analysis;

@@ -25,7 +25,7 @@ import {addProduct} from './product';
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
 export interface GramGroup {
   readonly rho: number;
-  /** Σ J_v J_vᵀ, n x n, symmetric. */
+  /** Σ J_v J_vᵀ, n x n, symmetric: its lower triangle counts, what stands above the diagonal may differ by rounding. */
   readonly gram: Float64Array;
   /** Σ J_v d_prev,v (n); null where d_prev is zero. */
   readonly previous: Float64Array | null;
@@ -70,7 +70,7 @@ export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
       return gram;
     }
     const part = new Float64Array(system.n * system.n);
-    system.root.addCongruence(gram, 1, part);
+    system.root.addCongruence(mirrored(gram, system.n), 1, part);
     return part;
   });
 }
@@ -221,6 +221,26 @@ export function solveDampedGram(
   });
   const overflow = firstNonFinite(change);  // tells of the coefficients too: 0 · Infinity is NaN
   return overflow < 0 ? {ok: true, lambda, groups: steps, change} : {ok: false, cause: 'nonfinite', pivot: overflow};
+}
+
+const SQUARE = 64;
+
+/** The symmetric matrix with the lower triangle of `matrix`: products with S mix both triangles. */
+function mirrored(matrix: Float64Array, n: number): Float64Array {
+  const full = matrix.slice();
+  // By squares that the caches hold: each entry of a column is a line of its own.
+  for (let iBlock = 0; iBlock < n; iBlock += SQUARE) {
+    const iEnd = Math.min(n, iBlock + SQUARE);
+    for (let jBlock = 0; jBlock <= iBlock; jBlock += SQUARE) {
+      for (let i = iBlock; i < iEnd; i++) {
+        const jEnd = Math.min(i, jBlock + SQUARE);
+        for (let j = jBlock, p = i * n + jBlock, q = jBlock * n + i; j < jEnd; j++, p++, q += n) {
+          full[q] = full[p];
+        }
+      }
+    }
+  }
+  return full;
 }
 
 /** Σ_g weights[g] · parts[g], arrays of `length`. */

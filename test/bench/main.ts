@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: a ggn step against an adam step and a forward pass, ratios taken in one run, interleaved, medians; peak memory;
  * 5,000 steps at constant memory. Writes test/bench/RESULTS.md. About ten minutes on two cores; `npm run bench -- lstm` for the groups
- * whose name has `lstm` in it, `-- --quick` for a first impression (neither is written).
+ * whose name has `lstm` in it, `-- outputs --backend tensorflow` for a row of its table, `-- --quick` for a first impression (none is written).
  */
 import {execFileSync} from 'node:child_process';
 import {existsSync, writeFileSync} from 'node:fs';
@@ -11,7 +11,8 @@ import {parseArgs} from 'node:util';
 import {LAYER_CASES} from './layers';
 import {BATCH, NETWORKS} from './networks';
 
-const {values: {quick}, positionals: [filter]} = parseArgs({allowPositionals: true, options: {quick: {type: 'boolean', default: false}}});
+const {values: {quick, backend: only}, positionals: [filter]} = parseArgs({allowPositionals: true, options:
+  {quick: {type: 'boolean', default: false}, backend: {type: 'string'}}});
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Where test/native/build.sh puts the addon of tfjs-node. */
@@ -72,7 +73,7 @@ function layers(name: string): void {
   say();
   say('| backend | ggn ms | adam ms | forward ms | ratio | allowed | capture | linearize | gram | solve | update |');
   say('|---|---|---|---|---|---|---|---|---|---|---|');
-  for (const {backend, over, atMost, rounds} of TIMES.filter(row => row.name === name)) {
+  for (const {backend, over, atMost, rounds} of TIMES.filter(row => row.name === name && (only === undefined || row.backend === only))) {
     if (backend === 'tensorflow' && !existsSync(TFJS_NODE)) {
       say(`| tfjs-node | NOT MEASURED: tfjs-node is not built here (test/native/build.sh) | | | | ${atMost} | | | | | |`);
       continue;
@@ -126,6 +127,6 @@ for (const [name, run] of Object.entries(GROUPS)) {
     run();
   }
 }
-if (!quick && filter === undefined) {
+if (!quick && filter === undefined && only === undefined) {
   writeFileSync(here('RESULTS.md'), lines.join('\n') + '\n');
 }

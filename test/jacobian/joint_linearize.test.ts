@@ -4,11 +4,12 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {cases, disposeBatch} from '../cases';
+import {cases, disposeBatch, residualRows, variablesOf} from '../cases';
 import {isJoint, jointLinearize} from '../../src/jacobian/joint_linearize';
-import {linearize} from '../../src/jacobian/linearize';
+import {linearizeByComponent} from '../../src/jacobian/linearize';
 import {selfCheck} from '../../src/jacobian/self_check';
 import {SubBatches} from '../../src/jacobian/sub_batch';
+import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {availableBackends, useBackend} from '../support/backends';
 import {Probe, relativeError} from '../support/probe';
 import {refusalOf, runsOn} from '../support/whole_step';
@@ -42,7 +43,7 @@ for (const backend of availableBackends().slice(-1)) {
         for (const [from, to] of [[0, analysis.batch], [1, analysis.batch], [0, 1]]) {
           const part = cut.take(from, to);
           const own = jointLinearize(cut, part);
-          const expected = Float64Array.from(linearize(part.trace, part.plan).dense().dataSync());
+          const expected = Float64Array.from(linearizeByComponent(part.trace, part.plan).dense().dataSync());
           const error = relativeError(own.dense().dataSync(), expected);
           t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
           const [gram] = own.gram(analysis.variables.map(() => 0));
@@ -62,3 +63,76 @@ test.serial.after('what people train goes through', t => {
     t.true([...joint].some(name => name.includes(part)), part);
   }
 });
+
+// ------------------------------------------------------------------------------------------------------------------- dense layers, whole batches
+
+const L = tf.layers;
+type Activation = 'linear' | 'relu' | 'elu' | 'selu' | 'tanh' | 'sigmoid' | 'softplus' | 'softmax' | 'swish';
+
+const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+
+const dense = (units: number, activation: Activation, seed: number, useBias = true): tf.layers.Layer => L.dense({units, activation, useBias,
+  kernelInitializer: tf.initializers.randomNormal({stddev: 0.7, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
+
+function network(inputShape: number[], ...layers: tf.layers.Layer[]): tf.LayersModel {
+  const input = tf.input({shape: inputShape});
+  return tf.model({inputs: input, outputs: layers.reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, input)});
+}
+
+function functional(f: (x: tf.SymbolicTensor) => tf.SymbolicTensor | tf.SymbolicTensor[]): tf.LayersModel {
+  const input = tf.input({shape: [5]});
+  return tf.model({inputs: input, outputs: f(input)});
+}
+
+const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTensor => layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
+
+const NETWORKS: Record<string, () => tf.LayersModel> = {
+  'one layer': () => network([5], dense(3, 'linear', 1)),
+  ...Object.fromEntries((['relu', 'elu', 'selu', 'tanh', 'sigmoid', 'softplus', 'swish'] as const).map(activation =>
+    [activation, () => network([5], dense(6, activation, 1), dense(4, activation, 2), dense(3, 'linear', 3))])),
+  'without biases': () => network([5], dense(6, 'tanh', 1, false), dense(3, 'linear', 3, false)),
+  'activations of their own, reshapes': () =>
+    network([5], dense(6, 'linear', 1), L.reshape({targetShape: [2, 3]}), L.leakyReLU({alpha: 0.3}), L.flatten(), L.activation({activation: 'tanh'}), dense(3, 'tanh', 3)),
+  'a branch around a layer, and a product of two': () => functional(input => {
+    const x = apply(dense(4, 'tanh', 1), input);
+    const around = apply(L.add(), x, apply(dense(4, 'relu', 2), x));
+    return apply(dense(3, 'linear', 5), apply(L.multiply(), around, apply(dense(4, 'sigmoid', 3), around)));
+  }),
+  'a layer used twice': () => functional(input => {
+    const shared = dense(4, 'tanh', 2);
+    return apply(dense(2, 'linear', 3), apply(shared, apply(shared, apply(dense(4, 'tanh', 1), input))));
+  }),
+  softmax: () => network([5], dense(4, 'softmax', 1), dense(3, 'linear', 2)),
+  'two outputs': () => functional(x => [apply(dense(2, 'linear', 1), x), apply(dense(3, 'linear', 2), x)]),
+  'a bias at several positions': () => network([3, 4], dense(2, 'tanh', 1), L.flatten(), dense(3, 'linear', 2)),
+  'a matrix at several positions': () => network([3, 4], dense(2, 'tanh', 1, false), L.flatten(), dense(3, 'linear', 2)),
+};
+
+for (const backend of availableBackends()) {
+  for (const [name, build] of Object.entries(NETWORKS)) {
+    test.serial(`${backend}, the reference: ${name}`, async t => {
+      await useBackend(backend);
+      const model = build();
+      const ys = model.outputs.map((output, i) => noise([4, output.shape[1]!], 8 + i));
+      const batch = {x: noise([4, ...model.inputs[0].shape.slice(1) as number[]], 7), y: ys.length === 1 ? ys[0] : ys};
+      const names = variablesOf(model);
+      const {jacobian: expected, n, m} = denseJacobian(() => residualRows(model, batch), names);
+      let looked = false;
+      model.compile({loss: 'meanSquaredError', optimizer: new Probe(({trace, checked: {plan, jacobian, grams}, variables}) => {
+        looked = true;
+        t.not(SubBatches.of(trace, plan), null);
+        const columns = variables.flatMap(v => {
+          const start = names.slice(0, names.indexOf(v)).reduce((sum, w) => sum + w.size, 0);
+          return Array.from({length: v.size}, (_, i) => start + i);
+        });
+        const rows = Float64Array.from({length: n * m}, (_, i) => expected[Math.floor(i / m) * m + columns[i % m]]);
+        t.true(relativeError(jacobian.dense().dataSync(), rows) < 2e-5, 'rows');
+        t.true(relativeError(grams[0], denseGram(rows, n, m)) < 2e-5, 'Gram matrix');
+      })});
+      await model.trainOnBatch(batch.x, batch.y);
+      t.true(looked);
+      model.dispose();
+      tf.dispose([batch.x, ...ys]);
+    });
+  }
+}

@@ -36,6 +36,16 @@ test('change is J d', t => {
   }), {numRuns: 200}));
 });
 
+test('what stands above the diagonal of a Gram matrix does not count', t => {
+  for (const k of [1, 3]) {
+    const problem = makeProblem({seed: 9, examples: 24, k, variables: [{size: 5, rho: 0}, {size: 3, rho: 0.3}]});
+    for (const system of [problem.system, problem.systemInQ, {...problem.system, root: diagonalRoot(new Float64Array(24 * k).fill(2))}]) {
+      const groups = system.groups.map(group => ({...group, gram: group.gram.map((x, p) => p % system.n > Math.floor(p / system.n) ? x + 0.1 : x)}));
+      t.deepEqual(solved({...system, groups}, 0.1), solved(system, 0.1));
+    }
+  }
+});
+
 test('null stands for a zero d_prev and a zero e', t => {
   const problem = makeProblem({seed: 5, examples: 3, k: 2, variables: [{size: 4, rho: 0}, {size: 3, rho: 0.3}]});
   const zero = new Float64Array(6);

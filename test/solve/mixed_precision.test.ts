@@ -111,6 +111,25 @@ test('the scale of the matrix and of its rows does not matter, where float32 wou
   t.true(relativeError(x.map((value, i) => value * s[i]), b) < 1e-6);
 });
 
+test('two steps of refinement with some damping; conjugate gradients where refinement is slow or diverges', t => {
+  const n = 400;
+  const a = withSpectrum(n, falling(1e3), 23);
+  const b = right(n);
+  const exact = solved(doublePrecision(a, n, 0.01), b);
+  for (const [scale, atMost] of [[1, 2], [0.5, 6], [3, 6], [-1, 6]]) {
+    let steps = 0;
+    const factored = mixedPrecision((...args) => {
+      const precondition = blockedCholesky(product)(...args)!;
+      return r => {
+        steps++;
+        return precondition(r).map(x => scale * x);
+      };
+    })(a, n, 0.01);
+    t.true(relativeError(solved(factored, b), exact) < 1e-8);
+    t.true(steps > 0 && steps <= atMost, `${scale}: ${steps}`);
+  }
+});
+
 test('a product that is wrong costs time only', t => {
   const n = 400;
   const b = right(n);
