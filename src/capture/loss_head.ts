@@ -191,7 +191,7 @@ class HeadReader {
       case 'Square':
         return {block: {value: first, difference: null}, of: [first]};
       case 'Multiply':
-        return first === second || this.isSameComputation(first, second) ? {block: {value: first, difference: null}, of: [first]} : null;
+        return first === second ? {block: {value: first, difference: null}, of: [first]} : null;
       case 'Pow':
         return this.constant(second) === 2 ? {block: {value: first, difference: null}, of: [first]} : null;
       case 'SquaredDifference':
@@ -199,13 +199,6 @@ class HeadReader {
       default:
         return null;
     }
-  }
-
-  /** `p.sub(y).mul(p.sub(y))`: the same kernel twice, on the same values. */
-  private isSameComputation(a: number, b: number): boolean {
-    const [left, right] = [this.nodeOf(a), this.nodeOf(b)];
-    return left !== null && right !== null && left.kernel === right.kernel && left.kernel === 'Sub' &&
-        left.inputs.every(([, value], i) => value === right.inputs[i][1]);
   }
 
   /** The coefficient of an input, from that of the output. */
