@@ -1,4 +1,5 @@
 import type {Dependence} from '../jacobian/analysis';
+import {numberIn} from './number_in';
 import type {Trace, TraceNode} from './trace';
 
 /** Logits of a softmax or of a sigmoid, by value index. */
@@ -185,13 +186,8 @@ export class ProbabilityReader {
   }
 
   private isEpsilon(value: number): boolean {
-    const c = this.numberIn(value);
+    const c = numberIn(this.trace, this.dependence, value);
     return c !== null && c >= 0 && c <= MOST_EPSILON;
-  }
-
-  private numberIn(value: number): number | null {
-    const t = this.trace.values[value];
-    return t.size === 1 && !this.dependence.dependent[value] ? t.dataSync()[0] : null;
   }
 
   /** The value before it was reshaped or cast. */
