@@ -22,7 +22,7 @@ const CLAIMS: readonly Curvature[] = ['majorized', 'projected', 'exact'];
 /**
  * The derivatives of the loss in the rows: of squares by their residuals, of other functions of outputs as `losses/` says.
  *
- * @throws for squares with a negative weight, and what `outputFunction` refuses.
+ * @throws for squares with a negative weight, targets of a cross-entropy that are not finite, and what `outputFunction` refuses.
  */
 export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]): StepDerivatives {
   const {head, dependence} = rows;
@@ -50,6 +50,10 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
           'of one number each, or give its residuals to leastSquares().');
     }
     const found = derivativesOf(trace, dependence.dependent, loss, examples);
+    if (!found.q.every(Number.isFinite)) {
+      throw ggnError('the gradient of a cross-entropy in its logits is not finite: its targets or weights are not. Give those that a mask leaves out a value too, as in ' +
+          'tf.where(mask, targets, 0).');
+    }
     place.forEach((row, i) => {
       q[row] = found.q[i];
       most[row] = found.most?.[i] ?? 0;

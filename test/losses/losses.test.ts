@@ -138,6 +138,30 @@ test.serial('the cross-entropy of some of the examples, picked by gather', t => 
   y.dispose();
 });
 
+test.serial('targets that are no numbers: ignored by squares of weight 0, an error elsewhere, and the weights stay', t => {
+  const mask = tf.tensor2d([[1], [1], [0], [1], [0], [1]]).tile([1, 3]).cast('bool');
+  const known = tf.randomNormal([B, 3], 0, 1, 'float32', 5);
+  const y = tf.where(mask, known, tf.fill([B, 3], NaN));
+  const masked = (losses: tf.Tensor): tf.Scalar => tf.where(mask, losses, tf.zerosLike(losses)).mean();
+  const net = network({activation: 'linear', outputs: 3});
+  const before = flat(net.variables);
+  const optimizer = ggn({policy: 'fixed'});
+  for (const [loss, message] of [
+    [(f: tf.Tensor) => masked(tf.logSoftmax(f).mul(y).neg()), /^tfjs-ggn: the gradient of a cross-entropy in its logits is not finite.*tf\.where\(mask/],
+    [(f: tf.Tensor) => masked(f.exp().sub(f.mul(y))), /^tfjs-ggn: the derivative of the loss .*which a mask leaves out are numbers/],
+  ] as const) {
+    const tensors = tf.memory().numTensors;
+    t.throws(() => optimizer.minimize(() => loss(net.logits())), {message});
+    t.is(tf.memory().numTensors, tensors);
+    t.deepEqual(flat(net.variables), before);
+  }
+  optimizer.minimize(() => masked(net.logits().sub(y).square()));
+  t.is(optimizer.lastStep!.status, 'ok');
+  optimizer.dispose();
+  net.model.dispose();
+  tf.dispose([mask, known, y, net.x]);
+});
+
 test.serial('one output with squares and one with a linear loss: its gradient is part of the step', async t => {
   const input = tf.input({shape: [3]});
   const hidden = tf.layers.dense({units: 4, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}).apply(input) as tf.SymbolicTensor;
