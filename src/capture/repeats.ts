@@ -16,21 +16,22 @@ export function mergeRepeats(trace: Trace): void {
   const isNumber = (value: number): boolean => trace.producer[value] === -1 && trace.values[value].rank === 0 && !trace.variables.has(value);
   const isSameValue = (a: number, b: number): boolean =>
     a === b || (isNumber(a) && isNumber(b) && trace.values[a].dataSync()[0] === trace.values[b].dataSync()[0]);
-  const isSame = (a: TraceNode, b: TraceNode): boolean =>
-    a.inputs.every(([, value], k) => isSameValue(value, b.inputs[k][1])) && JSON.stringify(a.attrs) === JSON.stringify(b.attrs);
+  const isSame = (a: TraceNode, b: TraceNode): boolean => a.inputs.every(([, value], k) => isSameValue(value, b.inputs[k][1]));
   const known = new Map<string, TraceNode[]>();
   trace.nodes.forEach((original, i) => {
     const node = !original.inputs.some(([, value]) => first.has(value)) ? original :
       {...original, inputs: original.inputs.map(([name, value]): NamedValue => [name, first.get(value) ?? value])};
     trace.nodes[i] = node;
     // Numbers are read only where all else is the same.
-    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`)].join();
-    const alike = NEVER_THE_SAME.has(node.kernel) ? [] : known.get(key) ?? [];
-    const same = alike.find(other => isSame(other, node));
-    if (same === undefined) {
-      known.set(key, [...alike, node]);
-    } else {
+    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`), JSON.stringify(node.attrs)].join();
+    const alike = NEVER_THE_SAME.has(node.kernel) ? undefined : known.get(key);
+    const same = alike?.find(other => isSame(other, node));
+    if (same !== undefined) {
       node.outputs.forEach((output, k) => first.set(output, same.outputs[k]));
+    } else if (alike !== undefined) {
+      alike.push(node);
+    } else {
+      known.set(key, [node]);
     }
   });
   if (first.size > 0) {
