@@ -1,4 +1,5 @@
 import type {Trace} from './capture/trace';
+import {countDistinct} from './distinct_rows';
 import {ggnError} from './errors';
 import type {Plan} from './jacobian/plan';
 import {outputFunction} from './losses/output_function';
@@ -21,7 +22,7 @@ const CLAIMS: readonly Curvature[] = ['majorized', 'projected', 'exact'];
 /**
  * The derivatives of the loss in the rows: of squares by their residuals, of other functions of outputs as `losses/` says.
  *
- * @throws for squares with a negative weight, and what `outputFunction` refuses.
+ * @throws for squares with a negative weight, targets of a cross-entropy that are not finite, and what `outputFunction` refuses.
  */
 export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]): StepDerivatives {
   const {head, dependence} = rows;
@@ -29,11 +30,11 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
   if (weight.some(w => w < 0)) {
     throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
   }
-  const squares = squaredError(residual, weight);
+  const {rowOf} = placeRows(rows, plans);
+  const squares = {...squaredError(residual, weight), weighted: countDistinct(trace, rows, (block, i) => weight[rowOf(block, i)] > 0)};
   if (head.losses.length === 0) {
     return {...squares, curvature: 'exact'};
   }
-  const {rowOf} = placeRows(rows, plans);
   const {q} = squares;
   const diagonal = weight.map(w => Math.sqrt(2 * w));
   const most = new Float64Array(q.length);
@@ -49,6 +50,10 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
           'of one number each, or give its residuals to leastSquares().');
     }
     const found = derivativesOf(trace, dependence.dependent, loss, examples);
+    if (!found.q.every(Number.isFinite)) {
+      throw ggnError('the gradient of a cross-entropy in its logits is not finite: its targets or weights are not. Give those that a mask leaves out a value too, as in ' +
+          'tf.where(mask, targets, 0).');
+    }
     place.forEach((row, i) => {
       q[row] = found.q[i];
       most[row] = found.most?.[i] ?? 0;
@@ -69,7 +74,9 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
     curvature = CLAIMS[Math.min(CLAIMS.indexOf(curvature), CLAIMS.indexOf(found.curvature))];
   }
   blocks.sort((a, b) => a.first - b.first);
-  return {q, root: segmentedRoot(diagonal, blocks), z: null, weighted: countWeighted(q, diagonal, blocks), most, curvature};
+  const isWeighted = weightedRows(q, diagonal, blocks);
+  const weighted = countDistinct(trace, rows, (block, i) => isWeighted[rowOf(block, i)] !== 0);
+  return {q, root: segmentedRoot(diagonal, blocks), z: null, weighted, most, curvature};
 }
 
 /** L - L̃ of one part of the loss, from its outputs at the weights and at others, in float64; null for what has no closed form. */
@@ -112,12 +119,12 @@ function placesOf(trace: Trace, {blocks}: OutputLoss, first: number, rowOf: (blo
 }
 
 /** Rows that the loss pulls at or resists to move: those of weight 0 do neither. */
-function countWeighted(q: Float64Array, diagonal: Float64Array, blocks: readonly RootBlock[]): number {
+function weightedRows(q: Float64Array, diagonal: Float64Array, blocks: readonly RootBlock[]): Uint8Array {
   const isWeighted = Uint8Array.from(q, (x, i) => x !== 0 || diagonal[i] !== 0 ? 1 : 0);
   for (const {first, k, entries} of blocks) {
     for (let r = 0; r < k; r++) {
       isWeighted[first + r] ||= entries.subarray(r * k, (r + 1) * k).some(x => x !== 0) ? 1 : 0;
     }
   }
-  return isWeighted.reduce((count, x) => count + x, 0);
+  return isWeighted;
 }

@@ -1,7 +1,7 @@
 import type {TraceNode} from './trace';
 
 const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'ExpandDims', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice', 'Select',
-  'Tile', 'BroadcastTo']);
+  'Tile', 'BroadcastTo', 'GatherV2']);
 
 /** Whether a node is an affine function of those of its inputs that depend on the variables. */
 export function isLinear(node: TraceNode, dependent: readonly boolean[]): boolean {

@@ -1,4 +1,5 @@
 import type {Dependence} from '../jacobian/analysis';
+import {numberIn} from './number_in';
 import type {Trace, TraceNode} from './trace';
 
 /** Logits of a softmax or of a sigmoid, by value index. */
@@ -15,12 +16,18 @@ export interface LogProbability {
   readonly isComplement: boolean;
 }
 
-/** What tfjs clips probabilities at, or adds to them, so that a logarithm stays finite: at most this counts as nothing. */
+/** What tfjs adds to probabilities so that a logarithm stays finite, 1e-7: at most this counts as nothing. */
 const MOST_EPSILON = 1e-6;
 
 /**
+ * What tfjs-layers clips them at: 1e-7, but 1e-4 where its first loss or layer ran on WebGL, whatever the backend is by then; a number of float32 in `1 - 1e-4`. At most this counts as
+ * nothing.
+ */
+const MOST_CLIPPED = 1.001e-4;
+
+/**
  * Finds the logits behind probabilities and their logarithms as tfjs and its users write them: by the kernels of the trace, never by the name of a
- * loss. Clipping at up to 1e-6, adding as little, and dividing a softmax by its sum count as nothing.
+ * loss. Clipping at up to 1e-4, adding up to 1e-6, and dividing a softmax by its sum count as nothing.
  */
 export class ProbabilityReader {
   constructor(private readonly trace: Trace, private readonly dependence: Dependence) {}
@@ -125,7 +132,7 @@ export class ProbabilityReader {
       case 'Cast':
         return node.inputs[0][1];
       case 'ClipByValue':
-        return (node.attrs['clipValueMin'] as number) <= MOST_EPSILON && (node.attrs['clipValueMax'] as number) >= 1 - MOST_EPSILON ? input(node, 'x') : null;
+        return (node.attrs['clipValueMin'] as number) <= MOST_CLIPPED && (node.attrs['clipValueMax'] as number) >= 1 - MOST_CLIPPED ? input(node, 'x') : null;
       case 'Add':
       case 'Maximum':
         return this.isEpsilon(input(node, 'b')) ? input(node, 'a') : this.isEpsilon(input(node, 'a')) ? input(node, 'b') : null;
@@ -179,13 +186,8 @@ export class ProbabilityReader {
   }
 
   private isEpsilon(value: number): boolean {
-    const c = this.numberIn(value);
+    const c = numberIn(this.trace, this.dependence, value);
     return c !== null && c >= 0 && c <= MOST_EPSILON;
-  }
-
-  private numberIn(value: number): number | null {
-    const t = this.trace.values[value];
-    return t.size === 1 && !this.dependence.dependent[value] ? t.dataSync()[0] : null;
   }
 
   /** The value before it was reshaped or cast. */

@@ -9,6 +9,8 @@ import {isLinear} from './linear_kernels';
 import {readOutputLosses} from './output_losses';
 import {ProbabilityReader} from './log_probability';
 import type {LogProbability} from './log_probability';
+import {numberIn} from './number_in';
+import {Regularizers} from './regularizers';
 import type {Trace, TraceNode} from './trace';
 
 /** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
@@ -80,11 +82,11 @@ class HeadReader {
   private readonly terms = new Map<number, OtherTerm>();
   private readonly probabilities: ProbabilityReader;
   private readonly bent: ReadonlySet<number>;
-  private besideData: boolean | null = null;
+  private readonly regularizers: Regularizers;
 
-  constructor(private readonly trace: Trace, private readonly dependence: Dependence,
-      private readonly isData: (value: number) => boolean) {
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence, isData: (value: number) => boolean) {
     this.probabilities = new ProbabilityReader(trace, dependence);
+    this.regularizers = new Regularizers(trace, dependence, isData, () => [...this.squares.values()].flatMap(({of}) => of));
     this.bent = this.findBent();
   }
 
@@ -92,9 +94,9 @@ class HeadReader {
     this.walk(this.trace.result, 1);
     const all = [...this.squares.values()];
     const terms = [...this.terms.values()];
-    let others = terms.filter(({value}) => this.isFunctionOfOneVariable(value));
+    let others = terms.filter(({value}) => this.regularizers.isFunctionOfOneVariable(value));
     let strangers = terms.filter(term => !others.includes(term));
-    let rows = all.filter(square => this.ridgeVariable(square) === null);
+    let rows = all.filter(square => this.regularizers.ridgeVariable(square) === null);
     if (rows.length === 0 && strangers.length === 0) {
       // Nothing but functions of variables in the loss: then they are what is to be fitted, the squares before all.
       rows = all;
@@ -113,7 +115,7 @@ class HeadReader {
       extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
     };
     for (const square of penalties) {
-      const variable = this.ridgeVariable(square)!;
+      const variable = this.regularizers.ridgeVariable(square)!;
       ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
       addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
         mul(this.trace.values[square.block.value], 2 * (square.weight as number)));
@@ -176,7 +178,7 @@ class HeadReader {
       {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
     const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
     // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
-    if (log !== null || !isLinear(node, this.dependence.dependent) || (this.bent.has(value) && !this.isFunctionOfOneVariable(value))) {
+    if (log !== null || !isLinear(node, this.dependence.dependent) || (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
       this.addTerm(value, weight, log);
       return;
     }
@@ -191,21 +193,14 @@ class HeadReader {
       case 'Square':
         return {block: {value: first, difference: null}, of: [first]};
       case 'Multiply':
-        return first === second || this.isSameComputation(first, second) ? {block: {value: first, difference: null}, of: [first]} : null;
+        return first === second ? {block: {value: first, difference: null}, of: [first]} : null;
       case 'Pow':
-        return this.constant(second) === 2 ? {block: {value: first, difference: null}, of: [first]} : null;
+        return numberIn(this.trace, this.dependence, second) === 2 ? {block: {value: first, difference: null}, of: [first]} : null;
       case 'SquaredDifference':
         return {block: {value, difference: this.trace.producer[value]}, of: [first, second]};
       default:
         return null;
     }
-  }
-
-  /** `p.sub(y).mul(p.sub(y))`: the same kernel twice, on the same values. */
-  private isSameComputation(a: number, b: number): boolean {
-    const [left, right] = [this.nodeOf(a), this.nodeOf(b)];
-    return left !== null && right !== null && left.kernel === right.kernel && left.kernel === 'Sub' &&
-        left.inputs.every(([, value], i) => value === right.inputs[i][1]);
   }
 
   /** The coefficient of an input, from that of the output. */
@@ -229,7 +224,7 @@ class HeadReader {
           return weight;
         case 'Multiply':
         case 'RealDiv': {
-          const other = this.constant(node.inputs.find(([key]) => key !== name)![1]);
+          const other = numberIn(this.trace, this.dependence, node.inputs.find(([key]) => key !== name)![1]);
           if (other !== null) {
             return node.kernel === 'Multiply' ? weight * other : weight / other;
           }
@@ -243,72 +238,11 @@ class HeadReader {
     return typeof weight === 'number' ? fill(this.trace.values[value].shape, weight) : weight;
   }
 
-  /** The number in a value of one element that does not depend on the weights. */
-  private constant(value: number): number | null {
-    const t = this.trace.values[value];
-    return t.size === 1 && !this.dependence.dependent[value] ? t.dataSync()[0] : null;
-  }
-
   private nodeOf(value: number): TraceNode | null {
     return this.trace.nodes[this.trace.producer[value]] ?? null;
   }
 
   private kernelOf(value: number): string {
     return this.nodeOf(value)?.kernel ?? 'a variable itself';
-  }
-
-  /** Index of the variable whose squares, uniformly weighted, a square is: its curvature is 2ρ on that variable. */
-  private ridgeVariable({block, of, weight}: Square): number | null {
-    if (typeof weight !== 'number' || weight < 0) {
-      return null;
-    }
-    return block.difference === null ? this.shiftedVariable(block.value) : this.shiftedBy(of[0], of[1], block.value);
-  }
-
-  /** Index of the variable w where a value is w, a reshape of it, or ±w ± c with a number c. */
-  private shiftedVariable(value: number): number | null {
-    const node = this.nodeOf(value);
-    if (node === null) {
-      return this.dependence.variableOf.get(value) ?? null;
-    }
-    const [first, second] = node.inputs.map(([, input]) => input);
-    switch (node.kernel) {
-      case 'Reshape':
-      case 'ExpandDims':
-        return this.shiftedVariable(first);
-      case 'Sub':
-      case 'Add':
-        return this.shiftedBy(first, second, value);
-      default:
-        return null;
-    }
-  }
-
-  /** The variable where one operand is it and the other a number, not spread over more entries. */
-  private shiftedBy(a: number, b: number, value: number): number | null {
-    const size = this.trace.values[value].size;
-    for (const [variable, number] of [[a, b], [b, a]]) {
-      if (this.trace.values[variable].size === size && this.constant(number) !== null) {
-        const found = this.shiftedVariable(variable);
-        return found !== null && this.isBesideData() ? found : null;
-      }
-    }
-    return null;
-  }
-
-  /** (w - c)² is a prior beside data, and what is to be fitted where there are none. */
-  private isBesideData(): boolean {
-    return this.besideData ??= [...this.squares.values()].some(square => square.of.some(value => this.hasData(value)));
-  }
-
-  private isFunctionOfOneVariable(value: number): boolean {
-    const sources = [...upstream(this.trace, [value])].filter(source => this.trace.producer[source] === -1);
-    const variables = new Set(sources.map(source => this.dependence.variableOf.get(source)).filter(v => v !== undefined));
-    return variables.size === 1 && !this.hasData(value);
-  }
-
-  private hasData(value: number): boolean {
-    return [...upstream(this.trace, [value])].some(source =>
-      this.trace.producer[source] === -1 && !this.dependence.dependent[source] && this.isData(source));
   }
 }

@@ -120,10 +120,21 @@ export class CutFinder {
     return isConstant && !this.dependence.dependent[constant] && this.probabilities.probability(p) !== null;
   }
 
+  /** By the leading size of the term, else by that of what it was made of: it may have been flattened, transposed or gathered. */
   private lastOutputs(term: number): number[] | null {
+    for (const examples of this.leadingSizes(term)) {
+      const found = this.lastOutputsOf(term, examples);
+      if (found !== null) {
+        return found;
+      }
+    }
+    return this.variablesThemselves(term);
+  }
+
+  private lastOutputsOf(term: number, examples: number): number[] | null {
     const {trace, dependence: {dependent}} = this;
     const needed = upstream(trace, [term]);
-    const mixed = this.mixed(needed, this.examplesOf(term));
+    const mixed = this.mixed(needed, examples);
     const nodes = trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
     // Values behind which a variable still enters: what a joining kernel takes, and all before.
     const early = new Set<number>();
@@ -136,7 +147,21 @@ export class CutFinder {
     // The first values that are not among them, on every path back from the term.
     const first = nodes.filter(node => this.isJoin(node, mixed) || node.inputs.some(([, value]) => early.has(value) && mixed[value]))
         .flatMap(node => node.outputs).filter(value => !early.has(value) && mixed[value]);
-    return first.length === 0 ? this.variablesThemselves(term) : this.reachedFrom([term], first);
+    const outputs = first.length === 0 ? null : this.reachedFrom([term], first);
+    return outputs === null ? null : [...new Set(outputs.map(output => this.withExamplesInFront(output, nodes, examples)))].sort((a, b) => a - b);
+  }
+
+  /** An output as it is after the reshapes that follow it alone, where one of them has the examples along its leading axis: a dense layer of tfjs computes [1, B, K]. */
+  private withExamplesInFront(output: number, nodes: readonly TraceNode[], examples: number): number {
+    if (this.trace.values[output].shape[0] === examples) {
+      return output;
+    }
+    const users = nodes.filter(node => node.inputs.some(([, value]) => value === output));
+    if (users.length !== 1 || users[0].kernel !== 'Reshape') {
+      return output;
+    }
+    const found = this.withExamplesInFront(users[0].outputs[0], nodes, examples);
+    return this.trace.values[found].shape[0] === examples ? found : output;
   }
 
   /** Curves without a network: y = f(a, b) of scalars. Then the variables are what a residual may be found behind. */
@@ -172,17 +197,18 @@ export class CutFinder {
     return mixed;
   }
 
-  /** The leading size of a term, or of what it was reduced from: as many examples as the loss has. */
-  private examplesOf(term: number): number {
+  /** Leading sizes of a term and of what it was made of, back to the variables: as many examples as the loss may have. 1 where there is none. */
+  private leadingSizes(term: number): number[] {
     const {trace, dependence: {dependent}} = this;
+    const sizes = new Set<number>();
     for (let value: number | undefined = term; value !== undefined;) {
       const {shape, size} = trace.values[value];
       if (size > 1 && shape[0] > 1) {
-        return shape[0];
+        sizes.add(shape[0]);
       }
       value = this.nodeOf(value)?.inputs.map(([, input]) => input).find(input => dependent[input]);
     }
-    return 1;
+    return sizes.size === 0 ? [1] : [...sizes];
   }
 
   private nodeOf(value: number): TraceNode | null {

@@ -53,8 +53,7 @@ export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence:
       terms: [...shared.flatMap(part => part.terms), term]});
   }
   // What is linear in outputs has a gradient and no curvature: it goes beside the rows, unless it belongs to a function, as the residual in log cosh r = r + softplus(-2r) - log 2.
-  const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean =>
-    finder.between(outputs, [value]).every(node => isLinear(node, dependence.dependent));
+  const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean => isLinearBetween(finder, dependence.dependent, outputs, value);
   const linear: OtherTerm[] = [];
   const taken: S[] = [];
   const functionOf = (cut: OutputCut, own: readonly OtherTerm[]): FunctionLoss => {
@@ -88,6 +87,10 @@ interface Part {
   readonly terms: readonly OtherTerm[];
 }
 
+/** Whether a value is made of outputs and data alone, and is linear in these outputs. */
+const isLinearBetween = (finder: CutFinder, dependent: readonly boolean[], outputs: readonly number[], value: number): boolean =>
+  finder.reachedFrom([value], outputs) !== null && finder.between(outputs, [value]).every(node => isLinear(node, dependent));
+
 const blockOf = (value: number): RowBlock => ({value, difference: null});
 
 /** A term of a cross-entropy: weight (softplus · softplus(f) - target · f), or -target · log softmax(f). */
@@ -103,7 +106,7 @@ class CrossEntropies {
   private readonly softmax = new Map<number, EntropyTerm[]>();
   private readonly sigmoid = new Map<number, EntropyTerm[]>();
 
-  constructor(private readonly trace: Trace, dependence: Dependence, private readonly finder: CutFinder,
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly finder: CutFinder,
       private readonly numbers: (weight: Weight, value: number) => Float64Array) {
     this.reader = new ProbabilityReader(trace, dependence);
   }
@@ -124,10 +127,8 @@ class CrossEntropies {
     // Where another term is made of the same logits or probabilities, all of them are one function of outputs. Not so where a layer is in between: then the outputs are others.
     for (let isStable = false; !isStable;) {
       isStable = true;
-      const values = rest.map(({value}) => value);
-      const others = upstream(this.trace, values, new Set(values.flatMap(value => this.finder.outputsOf(value) ?? [])));
       for (const found of [this.softmax, this.sigmoid]) {
-        for (const [logits, entropy] of [...found].filter(([value, own]) => this.isShared(value, own, others))) {
+        for (const [logits, entropy] of [...found].filter(([value, own]) => this.isShared(value, own, rest))) {
           rest.push(...entropy.map(({term}) => term));
           found.delete(logits);
           isStable = false;
@@ -146,8 +147,10 @@ class CrossEntropies {
     ];
   }
 
-  /** Whether others read the logits of a cross-entropy, or what its terms make of them. */
-  private isShared(logits: number, terms: readonly EntropyTerm[], others: ReadonlySet<number>): boolean {
+  /** Whether others read the logits of a cross-entropy, or what its terms make of them, and are no linear function of the logits. */
+  private isShared(logits: number, terms: readonly EntropyTerm[], rest: readonly OtherTerm[]): boolean {
+    const values = rest.map(({value}) => value).filter(value => !isLinearBetween(this.finder, this.dependence.dependent, [logits], value));
+    const others = upstream(this.trace, values, new Set(values.flatMap(value => this.finder.outputsOf(value) ?? [])));
     const made = downstream(this.trace, [logits]);
     const needed = upstream(this.trace, terms.map(({term}) => term.value), new Set([logits]));
     return [...made].some(value => needed.has(value) && others.has(value));

@@ -2,6 +2,7 @@ import {dispose, tidy} from '@tensorflow/tfjs-core';
 import type {Scalar, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {Recorder} from './recorder';
+import {mergeRepeats} from './repeats';
 import {isVariable, openEngine, shadow} from './tfjs_internals';
 import type {KernelAttrs} from './tfjs_internals';
 
@@ -85,6 +86,13 @@ export class Trace {
     this.parts.push(`${isVariable(original) ? `v${original.id}` : handle.dtype} ${index}[${handle.shape.join()}]`);
   }
 
+  /** Takes values for others that are the same: see `mergeRepeats`. */
+  merge(first: ReadonlyMap<number, number>): void {
+    this.result = first.get(this.result) ?? this.result;
+    this.outputs.forEach((value, i) => this.outputs[i] = first.get(value) ?? value);
+    this.parts.push(`same ${[...first].join(' ')}`);
+  }
+
   noteOverwritten(variable: Variable, before: () => Tensor): void {
     if (!this.overwritten.has(variable.id)) {
       this.overwritten.set(variable.id, {variable, before: before()});
@@ -147,6 +155,7 @@ export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost
     recorder.trace.result = recorder.resultIndex(value);
     return value;
   }), targets);
+  mergeRepeats(trace);
   return {cost: result, trace};
 }
 

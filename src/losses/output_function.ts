@@ -69,7 +69,7 @@ class Differentiated {
       const finite = (x: Float64Array, what: string): Float64Array => {
         if (!x.every(Number.isFinite)) {
           throw ggnError(`the ${what} of the loss in the outputs of the network is not finite. Check the loss at these outputs ` +
-              '(log and sqrt have no derivative at 0).');
+              '(log and sqrt have no derivative at 0), and that targets which a mask leaves out are numbers, too.');
         }
         return x;
       };

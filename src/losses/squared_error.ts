@@ -9,7 +9,7 @@ export interface OutputDerivatives {
   readonly root: CurvatureRoot;
   /** z with q = S z; null where S has no tame inverse, as behind a softmax. */
   readonly z: Float64Array | null;
-  /** Rows of weight above zero. */
+  /** Rows of weight above zero that differ, see `countDistinct`. */
   readonly weighted: number;
   /** By row, what the curvature can reach where it goes to zero far from a minimum (cross-entropies, a quarter of the weight); null where it does not. */
   readonly most?: Float64Array | null;
@@ -23,16 +23,14 @@ export interface OutputDerivatives {
  * For a mean over n residuals w = 1/n, S = sqrt(2/n) I: the paper's (JJᵀ + αI)⁻¹(f - y) has α = λ n/2
  * (Cai et al., arXiv 1905.11675, which sums ½ r²).
  */
-export function squaredError(residual: Float64Array, weight: Float64Array): OutputDerivatives & {readonly z: Float64Array} {
+export function squaredError(residual: Float64Array, weight: Float64Array): Omit<OutputDerivatives, 'weighted'> & {readonly z: Float64Array} {
   const q = new Float64Array(residual.length);
   const z = new Float64Array(residual.length);
   const s = new Float64Array(residual.length);
-  let weighted = 0;
   for (let i = 0; i < residual.length; i++) {
     s[i] = Math.sqrt(2 * weight[i]);
     z[i] = s[i] * residual[i];
     q[i] = s[i] * z[i];
-    weighted += weight[i] > 0 ? 1 : 0;
   }
-  return {q, root: diagonalRoot(s), z, weighted};
+  return {q, root: diagonalRoot(s), z};
 }

@@ -9,11 +9,11 @@ export interface LevenbergMarquardtOptions {
   initialDamping?: number;
   /** Least τ, above 0. Default 1e-12. */
   minDamping?: number;
-  /** Largest τ. Default 1e12. */
+  /** Largest τ; a given damping above it is not raised. Default 1e12. */
   maxDamping?: number;
   /** The most that one accepted step may lower τ: its factor, above 0 and at most 1. Default 1/3. */
   decrease?: number;
-  /** Factor of τ after a rejected step, above 1; doubled with every further rejection. Default 2. */
+  /** Factor of τ after a rejected step, above 1; doubled with every further rejection. Also of a given damping, which the next step begins with again. Default 2. */
   increase?: number;
   /** Solves of one step at most, 1 or more: after the last rejection the step is not taken. Default 10. */
   attempts?: number;

@@ -41,14 +41,16 @@ export const isPinned = (given: Given): boolean => Object.values(given).every(va
 
 /** The policy of one step: it follows its attempts, and knows the state that they lead to. */
 export class StepPolicy {
+  private readonly policy: Policy<unknown>;
   private state: unknown;
   /** A given damping, after rejections and raises. */
   private givenDamping: number | 'auto';
   private rejections = 0;
   private isExhausted = false;
 
-  private constructor(readonly name: PolicyName, private readonly policy: Policy<unknown>, private readonly all: PolicyState,
+  private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>, private readonly all: PolicyState,
       private readonly given: Given, private readonly isAuto: boolean, private readonly share: number) {
+    this.policy = policyOf(name, options);
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
   }
@@ -74,7 +76,7 @@ export class StepPolicy {
   static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, share = 1): StepPolicy {
     const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && state.detour === 0;
     const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : isJudgedByItself ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, policyOf(name, options), {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto',
+    return new StepPolicy(name, options, {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto',
         name === 'levenbergMarquardt' ? share : 1);
   }
 
@@ -117,10 +119,12 @@ export class StepPolicy {
     if (gainRatio > 0) {
       return;
     }
-    this.rejections++;
     if (this.givenDamping !== 'auto') {
-      this.givenDamping *= 2 ** this.rejections;
+      const {increase, maxDamping} = this.options;
+      const raised = this.givenDamping * increase * 2 ** this.rejections;
+      this.givenDamping = Math.max(this.givenDamping, Math.min(maxDamping, raised));
     }
+    this.rejections++;
   }
 
   /** The step was taken, and promised too little to be judged. */

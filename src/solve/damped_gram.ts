@@ -155,8 +155,11 @@ export function solveDampedGram(
   if (shift <= 0) {
     return {ok: false, cause: 'singular', pivot: 0};
   }
-  if (!(shift < Infinity && 1 / shift < Infinity && Number.isFinite(momentum))) {
+  if (!(shift < Infinity && Number.isFinite(momentum))) {
     return {ok: false, cause: 'nonfinite', pivot: 0};
+  }
+  if (1 / shift === Infinity) {
+    return {ok: false, cause: 'overflow', pivot: 0};
   }
   const weights = diagonals.map(diagonal => shift / diagonal);
   const previousScales = diagonals.map(diagonal => momentum * (lambda / diagonal));
@@ -176,7 +179,7 @@ export function solveDampedGram(
                                    addInto(residual.q.slice(), 1, root.apply(rootedFree));  // q̃
   const badRow = firstNonFinite(target);
   if (badRow >= 0) {
-    return {ok: false, cause: 'nonfinite', pivot: badRow};
+    return {ok: false, cause: hasNumbers(system, parts) ? 'overflow' : 'nonfinite', pivot: badRow};
   }
 
   const weighted = parts.length === 1 && weights[0] === 1 ? parts[0] : weightedSum(parts, weights, n * n);
@@ -209,8 +212,7 @@ export function solveDampedGram(
     common = addInto(v, 1, respond(defect)).map(value => value / shift);
   }
   if (pivot >= 0) {
-    const hasNumbers = parts.every(part => part.every(Number.isFinite));
-    return {ok: false, cause: hasNumbers ? 'singular' : 'nonfinite', pivot};
+    return {ok: false, cause: hasNumbers(system, parts) ? 'singular' : 'nonfinite', pivot};
   }
 
   const change = free;  // J c, from which J_v J_vᵀ coefficients are taken below
@@ -220,7 +222,14 @@ export function solveDampedGram(
     return {previousScale: previousScales[g], extraScale: extraScales[g], coefficients};
   });
   const overflow = firstNonFinite(change);  // tells of the coefficients too: 0 · Infinity is NaN
-  return overflow < 0 ? {ok: true, lambda, groups: steps, change} : {ok: false, cause: 'nonfinite', pivot: overflow};
+  return overflow < 0 ? {ok: true, lambda, groups: steps, change} : {ok: false, cause: hasNumbers(system, parts) ? 'overflow' : 'nonfinite', pivot: overflow};
+}
+
+/** Whether all that a step is solved from is finite. */
+function hasNumbers({n, root, residual, groups}: DampedGramSystem, parts: readonly Float64Array[]): boolean {
+  const vectors = groups.flatMap(({previous, extra}) => [previous, extra]).filter(vector => vector !== null);
+  const all = ['z' in residual ? residual.z : residual.q, root.apply(new Float64Array(n).fill(1)), ...vectors, ...parts];
+  return all.every(vector => vector.every(Number.isFinite));
 }
 
 const SQUARE = 64;

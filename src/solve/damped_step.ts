@@ -15,8 +15,11 @@ export interface Solution {
 /** No step. */
 export interface SolveFailure {
   readonly ok: false;
-  /** `singular`, `unconverged` (of an iteration): more damping may help. `nonfinite`: the input holds NaN or an infinity (or overflowed), so it will not. */
-  readonly cause: 'singular' | 'unconverged' | 'nonfinite';
+  /**
+   * `singular`, `unconverged` (of an iteration), `overflow` (of a step from finite numbers): more damping may help. `nonfinite`: the input holds NaN or an infinity, so it
+   * will not.
+   */
+  readonly cause: 'singular' | 'unconverged' | 'overflow' | 'nonfinite';
   /** Row of the system at which it showed; 0 where λ, ρ or μ is at fault. */
   readonly pivot: number;
 }

@@ -107,6 +107,6 @@ function solveNormal({m, matrix, rho, factorize = doublePrecision}: NormalSystem
   const product = new Float64Array(m);
   addProduct(1, matrix, step, product);
   const overflow = product.findIndex(x => !Number.isFinite(x));
-  return overflow >= 0 ? {ok: false, cause: 'nonfinite', pivot: overflow} :
+  return overflow >= 0 ? {ok: false, cause: 'overflow', pivot: overflow} :
     {ok: true, lambda, step, curvature: Math.max(0, step.reduce((sum, x, j) => sum + x * product[j], 0))};
 }

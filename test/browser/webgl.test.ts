@@ -1,6 +1,7 @@
-/** Whole steps on the WebGL backend, of every layer kind and option, in headless Chromium, against the same reference as on the other backends. */
+/** Whole steps on the WebGL backend, of every layer kind and option and of each kind of loss, in headless Chromium, against the same reference as on the other backends. */
 import test from 'ava';
 import {cases} from '../cases';
+import {lossSteps, lossStepsOfSolvers} from '../losses/loss_steps';
 import {runsOn} from '../support/whole_step';
 import {hasChromium, openPage, type OpenPage} from './chromium';
 import type {CasesPage} from './page';
@@ -39,5 +40,14 @@ for (const {name} of process.env['WEBGL_CASES'] === 'all' ? onWebgl : coveringSu
   browser(`webgl: ${name}`, async t => {
     const {outcome, message} = await open.page.evaluate(name => casesPage.run(name), name);
     t.not(outcome, 'wrong', message);
+  });
+}
+
+/** One loss of each kind of curvature: entry by entry, in blocks, projected, majorized. (Poisson's has an epsilon of its own here: tfjs-layers takes 1e-4 on WebGL.) */
+const KINDS = ['logcosh in fit', 'categoricalCrossentropy of outputs that are no softmax in fit', 'meanAbsoluteError in fit', 'categoricalHinge in fit'];
+
+for (const {name} of [...lossStepsOfSolvers, ...lossSteps.filter(({name}) => KINDS.includes(name))]) {
+  browser(`webgl: ${name}`, async t => {
+    t.deepEqual(await open.page.evaluate(name => casesPage.loss(name), name), []);
   });
 }

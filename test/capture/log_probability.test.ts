@@ -49,6 +49,7 @@ const targets = tf.softmax(tf.randomNormal([5, 5], 0, 1, 'float32', 3));
 const SOFTMAX: Record<string, () => tf.Tensor> = {
   'p.log()': () => tf.softmax(f()).log().mul(y).sum().neg(),
   'clipped': () => tf.softmax(f()).clipByValue(1e-7, 1).log().mul(y).sum(1).mean().neg(),
+  'clipped as tfjs-layers does once WebGL was its backend': () => tf.softmax(f()).clipByValue(1e-4, 1 - 1e-4).log().mul(y).sum(1).mean().neg(),
   'plus epsilon': () => tf.softmax(f()).add(1e-7).log().mul(y).sum(1).mean().neg(),
   'divided by the sum': () => tf.tidy(() => {
     const p = tf.softmax(f());
@@ -127,6 +128,7 @@ for (const [name, loss] of Object.entries(SIGMOID)) {
 const COUPLED = 'a sum over the wrong axis';
 
 const OTHERS: Record<string, () => tf.Tensor> = {
+  'clipping that is no rounding': () => tf.softmax(f()).clipByValue(1e-3, 1).log().mul(y).sum(1).mean().neg(),
   'an epsilon that is no rounding': () => tf.softmax(f()).add(1e-3).log().mul(y).sum(1).mean().neg(),
   'an entropy bonus with the same probabilities': () => tf.tidy(() => {
     const p = tf.softmax(f());

@@ -19,6 +19,8 @@ interface Truth {
   rows: () => tf.Tensor;
   /** Weight of each. */
   weights: number[];
+  /** How many of the rows differ, where some are one output minus several targets. */
+  distinct?: number;
   /** Σ ρ |v|² and everything else that is not a row. */
   rest?: () => tf.Scalar;
   /** ρ of each variable, where it is an L2 regularizer. */
@@ -32,7 +34,7 @@ const flat = (variables: tf.Variable[]): Float64Array => Float64Array.from(varia
 
 /** @param train takes one step with the optimizer and returns the loss. */
 async function check(t: ExecutionContext, truth: Truth, train: (optimizer: tf.Optimizer) => number | Promise<number>): Promise<void> {
-  const {variables, rows, weights, rest, ridge} = truth;
+  const {variables, rows, weights, distinct, rest, ridge} = truth;
   let sum = NaN;
   let count = 0;
   const loss = await train(new Probe(({residual, weight}) => {
@@ -52,7 +54,7 @@ async function check(t: ExecutionContext, truth: Truth, train: (optimizer: tf.Op
       const {grads} = tf.variableGrads(rest, variables);
       return Float64Array.from(variables.flatMap(v => grads[v.name] == null ? new Array<number>(v.size).fill(0) : [...grads[v.name].dataSync()]));
     });
-    const expected = referenceStep({jacobian, n, m, residual, weights: Float64Array.from(weights), damping: 0.1, momentum: 0.9, previous,
+    const expected = referenceStep({jacobian, n, m, residual, weights: Float64Array.from(weights), distinct, damping: 0.1, momentum: 0.9, previous,
       ridge: ridge === undefined ? null : Float64Array.from(variables.flatMap((v, k) => new Array<number>(v.size).fill(ridge[k]))), extraGradient});
     const before = flat(variables);
     await train(optimizer);
@@ -88,8 +90,8 @@ const flatWeights = (scale: number): number[] => [...perRow.dataSync()].map(weig
 const sumOf = (weights: tf.Tensor): number => [...weights.dataSync()].reduce((a, b) => a + b, 0);
 const {Reduction} = tf as unknown as {Reduction: {NONE: 0; MEAN: 1; SUM: 2; SUM_BY_NONZERO_WEIGHTS: 3}};
 
-/** Loss, then weights. Rows are pred - y unless said otherwise. */
-const losses: Record<string, [(net: Network) => tf.Tensor, number[], ((net: Network) => tf.Tensor)?]> = {
+/** Loss, then weights. Rows are pred - y unless said otherwise, and all of them differ unless a number says how many do. */
+const losses: Record<string, [(net: Network) => tf.Tensor, number[], ((net: Network) => tf.Tensor)?, number?]> = {
   'pred.sub(y).square().mean()': [({predict, y}) => predict().sub(y).square().mean(), all(0.1)],
   'y.sub(pred).square().mean()': [({predict, y}) => y.sub(predict()).square().mean(), all(0.1)],
   '.sum()': [({residual}) => residual().square().sum(), all(1)],
@@ -163,17 +165,17 @@ const losses: Record<string, [(net: Network) => tf.Tensor, number[], ((net: Netw
     return tf.stack([a.square().sum(), b.square().mean()]).sum();
   }, [...all(1, B), ...all(0.2, B)], ({residual}) => tf.concat(tf.split(residual(), 2, 1), 0)],
   'two terms, weighted': [({predict, y, residual}) => residual().square().mean().mul(0.5).add(predict().square().sum().mul(0.25)).add(y.sum().mul(0)),
-    [...all(0.05), ...all(0.25)], ({predict, residual}) => tf.concat([residual(), predict()], 0)],
-  'addN of three terms': [({predict, residual}) => tf.addN([residual().square().mean(), predict().square().mean(), residual().square().sum()]),
-    [...all(0.1), ...all(0.1), ...all(1)], ({predict, residual}) => tf.concat([residual(), predict(), residual()], 0)],
+    [...all(0.05), ...all(0.25)], ({predict, residual}) => tf.concat([residual(), predict()], 0), 2 * B],
+  'addN of three terms, the network evaluated for each': [({predict, residual}) => tf.addN([residual().square().mean(), predict().square().mean(), residual().square().sum()]),
+    [...all(1.1), ...all(0.1)], ({predict, residual}) => tf.concat([residual(), predict()], 0), 2 * B],
   'logarithms': [({predict, y}) => tf.squaredDifference(predict().square().add(1).log(), y.square().add(1).log()).mean(), all(0.1),
     ({predict, y}) => predict().square().add(1).log().sub(y.square().add(1).log())],
 };
 
-for (const [name, [loss, weights, rows]] of Object.entries(losses)) {
+for (const [name, [loss, weights, rows, distinct]] of Object.entries(losses)) {
   test.serial(`loop: ${name}`, async t => {
     const net = network();
-    await check(t, {variables: [net.w, net.v], rows: () => rows === undefined ? net.residual() : rows(net), weights},
+    await check(t, {variables: [net.w, net.v], rows: () => rows === undefined ? net.residual() : rows(net), weights, distinct},
         optimizer => tf.tidy(() => optimizer.minimize(() => loss(net) as tf.Scalar, true)!.dataSync()[0]));
     tf.dispose([net.w, net.v, net.x, net.y]);
   });

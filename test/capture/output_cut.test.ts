@@ -34,6 +34,9 @@ const b = tf.variable(tf.tensor1d([0.1, 0.2]));
 const x = tf.randomNormal([5, 3], 0, 1, 'float32', 2) as tf.Tensor2D;
 const y = tf.randomNormal([5, 2], 0, 1, 'float32', 3) as tf.Tensor2D;
 const f = (): tf.Tensor => tf.matMul(x, w).add(b);
+/** A layer of tfjs: its kernel computes [1, 5, 2], which is reshaped. */
+const dense = tf.layers.dense({units: 2, inputShape: [3]});
+const g = (): tf.Tensor => dense.apply(x) as tf.Tensor;
 
 const CUTS: Record<string, [() => tf.Tensor, string[], boolean]> = {
   'behind the bias': [() => tf.tidy(() => {
@@ -62,6 +65,20 @@ const CUTS: Record<string, [() => tf.Tensor, string[], boolean]> = {
     const h = f();
     return tf.mul(h.exp(), tf.matMul(h.tanh() as tf.Tensor2D, w.slice([0, 0], [2, 2])).exp()).mean();
   }), ['Exp 5x2', 'BatchMatMul 5x2'], false],
+  'behind the reshape of a dense layer': [() => tf.tidy(() => {
+    const logits = g();
+    return logits.exp().sub(logits.mul(y)).mean();
+  }), ['Reshape 5x2'], false],
+  'at the residuals of a dense layer': [() => g().sub(y).abs().mean(), ['Sub 5x2'], true],
+  'at the residuals, each with several targets': [() => g().sub(tf.randomNormal([5, 1, 2])).abs().mean(), ['Sub 5x5x2'], true],
+  'in front of a flattening': [() => tf.tidy(() => {
+    const logits = g().flatten();
+    return logits.exp().sub(logits.mul(y.flatten())).mean();
+  }), ['Reshape 5x2'], false],
+  'in front of a transposition': [() => tf.tidy(() => {
+    const logits = f().transpose();
+    return logits.exp().sub(logits.mul(y.transpose())).mean();
+  }), ['Add 5x2'], false],
   'a regularizer is no row': [() => f().sub(y).abs().mean().add(w.square().sum()).add(b.abs().sum()), ['Sub 5x2'], true],
   'a curve of two scalars': [() => {
     const t = tf.tensor1d([0, 1, 2, 3]);

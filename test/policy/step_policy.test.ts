@@ -121,6 +121,19 @@ test('a given damping is tried 1, 2, 8, 64 times as large; the next step begins 
   t.is(policyOf('levenbergMarquardt', {damping: 0.5}, never, policy.next).settings.damping, 0.5);
 });
 
+test('the options of Levenberg-Marquardt say how a given damping is raised, and how far', t => {
+  const options = {...LEVENBERG_MARQUARDT, increase: 10, maxDamping: 1000};
+  const policy = StepPolicy.after('levenbergMarquardt', {...AUTO, damping: 0.5}, options, START);
+  const damping = [1, 2, 3, 4].map(() => {
+    policy.judge(-1);
+    return policy.settings.damping;
+  });
+  t.deepEqual(damping, [5, 100, 1000, 1000]);
+  const above = StepPolicy.after('levenbergMarquardt', {...AUTO, damping: 5000}, options, START);
+  above.judge(-1);
+  t.is(above.settings.damping, 5000, 'what was given is not lowered');
+});
+
 test('a rejection goes on from the damping that was used, where float32 took more than was given', t => {
   for (const given of [0, 1e-9]) {
     const policy = policyOf('levenbergMarquardt', {damping: given});

@@ -103,6 +103,8 @@ export interface ReferenceStepInput {
   residual: Float64Array;
   /** w_i, n: the loss of the rows is Σ w_i r_i². */
   weights: Float64Array;
+  /** Rows of weight above 0, of those that are the same output minus several targets one: by default all. */
+  distinct?: number;
   /** τ: λ is this times the mean eigenvalue of Sᵀ J Jᵀ S. */
   damping: number;
   /** μ. */
@@ -132,7 +134,7 @@ export interface ReferenceStep {
  * so that (Jᵀ S Sᵀ J + 2 diag(ρ) + λ I) d = λ μ d_prev - g.
  */
 export function referenceStep(input: ReferenceStepInput): ReferenceStep {
-  const {jacobian, n, m, residual, weights, damping, momentum, previous, ridge, extraGradient} = input;
+  const {jacobian, n, m, residual, weights, distinct, damping, momentum, previous, ridge, extraGradient} = input;
 
   let trace = 0;
   let weightedRows = 0;
@@ -144,7 +146,7 @@ export function referenceStep(input: ReferenceStepInput): ReferenceStep {
       trace += 2 * weights[r] * jacobian[r * m + j] ** 2;
     }
   }
-  const lambda = damping * trace / Math.min(weightedRows, m);
+  const lambda = damping * trace / Math.min(distinct ?? weightedRows, m);
 
   const gradient = new Float64Array(m);
   for (let j = 0; j < m; j++) {

@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {curvature, gramProblem, groupCurvatures, solveDampedGram, type DampedGramSystem} from '../../src/solve/damped_gram';
+import {dampedStep} from '../../src/solve/damped_step';
 import {float32Floor} from '../../src/solve/damping';
 import {effectiveDimension} from '../../src/solve/effective_dimension';
 import {doublePrecision, type Factorize} from '../../src/solve/mixed_precision';
@@ -162,6 +163,19 @@ test('what is not finite is a failure, never a step', t => {
   t.deepEqual(solveDampedGram(system, NaN), {ok: false, cause: 'nonfinite', pivot: 0});
   t.deepEqual(solveDampedGram(system, Infinity), {ok: false, cause: 'nonfinite', pivot: 0});
   t.deepEqual(solveDampedGram({...system, momentum: NaN}, 0.1), {ok: false, cause: 'nonfinite', pivot: 0});
+});
+
+test('a step that overflows is a failure that more damping cures', t => {
+  const group = {rho: 0, gram: Float64Array.of(1, 0, 0, 1e-300), previous: null, extra: Float64Array.of(1e10, 1e10)};
+  const system = {n: 2, groups: [group], root: diagonalRoot(Float64Array.of(1, 1)), residual: {z: Float64Array.of(1, 2)}, momentum: 0};
+  for (const lambda of [1e-309, 1e-300, 1e-298]) {  // 1/λ, J e/λ, and the change of the rows
+    t.deepEqual(solveDampedGram(system, lambda), {ok: false, cause: 'overflow', pivot: 0});
+  }
+  t.true(solveDampedGram(system, 1e-3).ok);
+  const unlimited = {...gramProblem(system), limits: () => ({floor: 0, trusted: 0})};
+  const {status, attempts} = dampedStep(unlimited, {damping: 1e-152, rows: 2, parameters: 1});
+  t.is(status, 'raised');
+  t.true(attempts > 1 && attempts < 8, `${attempts} attempts`);
 });
 
 test('M is factored as it is told, and may break down as late as in a solve', t => {

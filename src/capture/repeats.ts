@@ -1,0 +1,40 @@
+import {CUSTOM_GRAD} from './custom_grad';
+import type {NamedValue, Trace, TraceNode} from './trace';
+
+/** Kernels that may give something else the next time, or whose attributes do not say what they compute. */
+const NEVER_THE_SAME = new Set(['Multinomial', CUSTOM_GRAD]);
+
+/**
+ * Makes one value of what f() computed twice: the outputs of the same kernel on the same values, with the same attributes. A network that f() evaluates once for each of two terms
+ * of the loss then has one set of outputs and one Jacobian, as if it had been evaluated once for both. With dropout, which draws anew, there are still two.
+ *
+ * Later users of a repeated value are given the first one; the kernel call that repeated it stays in the trace, where it leads nowhere. Numbers that f() only reads are compared by
+ * what they are, since tfjs makes a new tensor of the same constant each time.
+ */
+export function mergeRepeats(trace: Trace): void {
+  const first = new Map<number, number>();
+  const isNumber = (value: number): boolean => trace.producer[value] === -1 && trace.values[value].rank === 0 && !trace.variables.has(value);
+  const isSameValue = (a: number, b: number): boolean =>
+    a === b || (isNumber(a) && isNumber(b) && trace.values[a].dataSync()[0] === trace.values[b].dataSync()[0]);
+  const isSame = (a: TraceNode, b: TraceNode): boolean => a.inputs.every(([, value], k) => isSameValue(value, b.inputs[k][1]));
+  const known = new Map<string, TraceNode[]>();
+  trace.nodes.forEach((original, i) => {
+    const node = !original.inputs.some(([, value]) => first.has(value)) ? original :
+      {...original, inputs: original.inputs.map(([name, value]): NamedValue => [name, first.get(value) ?? value])};
+    trace.nodes[i] = node;
+    // Numbers are read only where all else is the same.
+    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`), JSON.stringify(node.attrs)].join();
+    const alike = NEVER_THE_SAME.has(node.kernel) ? undefined : known.get(key);
+    const same = alike?.find(other => isSame(other, node));
+    if (same !== undefined) {
+      node.outputs.forEach((output, k) => first.set(output, same.outputs[k]));
+    } else if (alike !== undefined) {
+      alike.push(node);
+    } else {
+      known.set(key, [node]);
+    }
+  });
+  if (first.size > 0) {
+    trace.merge(first);
+  }
+}
