@@ -37,7 +37,19 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch): BatchJ
     return true;
   });
   checkMemory();
-  const uses = plan.sites.map((site, i) => makeUse(repeated, site, deltas[i] ?? zerosLike(repeated.of(site.node.outputs[0]))));
+  const flat = new Map<Tensor, Tensor>();
+  const uses = plan.sites.map((site, i) => {
+    const delta = deltas[i] ?? zerosLike(repeated.of(site.node.outputs[0]));
+    if (delta.size !== repeated.batch * delta.shape[delta.rank - 1]) {
+      return makeUse(repeated, site, delta);
+    }
+    // One tensor for a layer's kernel and bias, also where a reshape is between them, so that products of it are shared.
+    const origin = repeated.originOf(delta);
+    if (!flat.has(origin)) {
+      flat.set(origin, shaped(delta, [repeated.batch, delta.size / repeated.batch]));
+    }
+    return makeUse(repeated, site, flat.get(origin)!);
+  });
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
 }
@@ -55,6 +67,8 @@ class Repeated implements SweepRules {
   /** By value index: the shapes of repeated values, with nothing in them; what all examples share as it is. */
   private readonly shapes: readonly Tensor[];
   private readonly made = new Map<number, Tensor>();
+  /** By cotangents that are others reshaped. */
+  private readonly origins = new Map<Tensor, Tensor>();
 
   constructor(private readonly cut: SubBatches, readonly part: SubBatch) {
     const {trace, plan} = part;
@@ -100,7 +114,15 @@ class Repeated implements SweepRules {
     return seeds;
   }
 
+  /** The cotangent of the same elements that came first. */
+  originOf(delta: Tensor): Tensor {
+    return this.origins.get(delta) ?? delta;
+  }
+
   beforeActivation(node: TraceNode, delta: Tensor): Tensor {
+    if ((node.attrs['activation'] ?? 'linear') === 'linear') {
+      return delta;
+    }
     const y = this.values[node.outputs[0]];
     return this.scaled(delta, beforeActivation(this.values, node, ones(y.shape)), node.outputs[0]);
   }
@@ -116,7 +138,11 @@ class Repeated implements SweepRules {
     const here = withShapes(node, shapes, values);
     const isSum = (node.kernel === 'Add' || node.kernel === 'Sub') && operands.every(([, value]) => shapes[value].shape.join() === deltas[0]!.shape.join());
     if (isSum || (LINEAR.has(node.kernel) && operands.length === 1)) {
-      return cotangents(shapes, here, deltas, names);
+      const passed = cotangents(shapes, here, deltas, names);
+      if (node.kernel === 'Reshape') {
+        this.origins.set(passed[0], this.originOf(deltas[0]!));
+      }
+      return passed;
     }
     const own = [...shapes];
     for (const value of [...node.inputs.map(([, value]) => value), ...node.outputs]) {
