@@ -158,6 +158,35 @@ test.serial('no side effects: moving averages, metrics, random numbers, tensors'
   tf.dispose([x, y]);
 });
 
+test.serial('what no later kernel reads is given back on the way', async t => {
+  await tf.setBackend('cpu');
+  const [x, y] = batch();
+  const model = everything();
+  let looked = false;
+  model.compile({loss: 'meanSquaredError', optimizer: new Onlooker(trace => {
+    looked = true;
+    const others = substitutes(trace, value => value.mul(1.1));
+    const {numTensors} = tf.memory();
+    let most = 0;
+    const open = openEngine();
+    const {runKernel} = open;
+    const undo = shadow(open, 'runKernel', (kernel, inputs, attrs) => {
+      const result = runKernel.call(open, kernel, inputs, attrs);
+      most = Math.max(most, tf.memory().numTensors - numTensors);
+      return result;
+    });
+    const again = replay(trace, others);
+    undo();
+    t.is(tf.memory().numTensors, numTensors + 1, 'the loss alone is left');
+    t.true(most < trace.nodes.length / 4, `${most} tensors at once in ${trace.nodes.length} kernels`);
+    t.false(again.isDisposed);
+    t.true([...others.values(), ...trace.values].every(value => !value.isDisposed));
+  })});
+  await model.trainOnBatch(x, y);
+  t.true(looked);
+  tf.dispose([x, y]);
+});
+
 test.serial('only what depends on a substitute runs again; any value can be asked for', async t => {
   await tf.setBackend('cpu');
   const w = tf.variable(tf.tensor2d([[1, 2, 3, 4]]));
