@@ -199,7 +199,8 @@ const LARGE = 384;
 /** A preconditioner need not be exact: in float32 where that is fast and works. */
 function inverse(matrix: Float64Array, n: number): Product | null {
   const approximate = n < LARGE ? null : preconditionHere()?.(matrix, n, 0) ?? null;
-  if (approximate !== null) {
+  // A factorization of TensorFlow may end in NaN without a word.
+  if (approximate !== null && approximate(new Float64Array(n).fill(1)).every(Number.isFinite)) {
     return approximate;
   }
   const factor = cholesky(matrix, n);

@@ -40,7 +40,7 @@ export interface GgnOptions {
    * What sets those of the three that are `'auto'`, from step to step. Default `'auto'`.
    *
    * - `'auto'`: `'levenbergMarquardt'` where training goes on with the same data in every step (in `fit` one batch an epoch, elsewhere the same examples in
-   *   any order, no dropout or noise), and on batches of 16 examples and more for each parameter; `'agreement'` on other mini-batches; `'fixed'` where all three are given.
+   *   any order, no dropout or noise), and on batches of three examples and more for each parameter, with shorter steps below 16; `'agreement'` on other mini-batches; `'fixed'` where all three are given.
    * - `'agreement'`: a learning rate between 0.1 and 1 that grows while new batches agree with the last steps and falls where they do not; damping
    *   that falls from 1 to 0.03; momentum 0.9 to 0.96, more for small batches.
    * - `'levenbergMarquardt'`: learning rate 1, no momentum, damping by Nielsen's rule from the gain ratio; a step that does not decrease the loss is

@@ -55,7 +55,7 @@ for (const backend of ['cpu', 'wasm']) {
 
   test.serial(`${backend}: custom loops: the same data, in any order, are a full batch`, async t => {
     await tf.setBackend(backend);
-    const [w, b] = [tf.variable(noise([3, 1], 1)), tf.variable(tf.zeros([1]))];
+    const [w, b] = [tf.variable(noise([3, 2], 1)), tf.variable(tf.zeros([2]))];  // too many for 16 examples to determine them
     const step = (optimizer: GramGaussNewton, xs: tf.Tensor, ys: tf.Tensor): string => {
       optimizer.minimize(() => tf.tanh(tf.matMul(xs as tf.Tensor2D, w as tf.Tensor2D).add(b)).sub(ys).square().mean() as tf.Scalar);
       return optimizer.lastStep!.policy;
@@ -87,7 +87,7 @@ test.serial('a custom loop over scalars and vectors is judged from the first ste
   };
   const whole: Array<[tf.Tensor, tf.Tensor]> = [[xs, ys], [xs, ys]];
   const parts = [0, 8, 0].map((from): [tf.Tensor, tf.Tensor] => [xs.slice(from, 8), ys.slice(from, 8)]);
-  const [scalar, vector, matrix] = [tf.variable(tf.scalar(1)), tf.variable(tf.ones([2])), tf.variable(tf.ones([2, 2]))];
+  const [scalar, vector, matrix] = [tf.variable(tf.scalar(1)), tf.variable(tf.ones([2])), tf.variable(tf.ones([2, 3]))];
   t.is(seen([scalar, vector], whole), 'FF');
   t.is(seen([scalar, vector], parts), 'Fmm');
   t.is(seen([scalar, matrix], whole), 'mF');
@@ -102,7 +102,7 @@ test.serial('dropout and noise make a full batch a mini-batch', async t => {
     t.is(await policies(optimizer, callbacks => model.fit(xs, ys, {batchSize: 16, epochs: 3, callbacks, verbose: 0})), 'mmm', layer.getClassName());
   }
   const optimizer = ggn();
-  const w = tf.variable(tf.zeros([3, 1]));
+  const w = tf.variable(tf.zeros([3, 2]));
   const seen = [0, 1, 2].map(() => {
     optimizer.minimize(() => tf.matMul(xs.add(tf.randomNormal([16, 3])) as tf.Tensor2D, w as tf.Tensor2D).sub(ys).square().mean() as tf.Scalar);
     return optimizer.lastStep!.policy;

@@ -86,7 +86,7 @@ class HeadReader {
 
   constructor(private readonly trace: Trace, private readonly dependence: Dependence, isData: (value: number) => boolean) {
     this.probabilities = new ProbabilityReader(trace, dependence);
-    this.regularizers = new Regularizers(trace, dependence, isData, () => [...this.squares.values()].flatMap(({of}) => of));
+    this.regularizers = new Regularizers(trace, dependence, isData, () => [...[...this.squares.values()].flatMap(({of}) => of), ...this.terms.keys()]);
     this.bent = this.findBent();
   }
 

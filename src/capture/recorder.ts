@@ -45,7 +45,7 @@ export class Recorder {
         this.aliases.set((result as Tensor).id, source.id);
       }
     } else if (outermost) {
-      this.record(kernel, named, Array.isArray(inputs), attrs ?? {}, Array.isArray(result) ? result : [result]);
+      this.record(kernel, named, inputs, attrs ?? {}, Array.isArray(result) ? result : [result]);
     }
     return result;
   };
@@ -73,7 +73,7 @@ export class Recorder {
       return inner < known ? this.run.call(this.open, 'Identity', {x: value}) : value;
     }}) as Tensor;
     const result = this.trace.values.length;
-    this.record(CUSTOM_GRAD, named, false, {inner, saved: saved.map(value => value === inner && inner >= known ? result : value)}, [output]);
+    this.record(CUSTOM_GRAD, named, {}, {inner, saved: saved.map(value => value === inner && inner >= known ? result : value)}, [output]);
     setBackward(this.trace.values[result], params.backwardsFunc);
     return output;
   };
@@ -104,7 +104,7 @@ export class Recorder {
     return named;
   }
 
-  private record(kernel: string, named: readonly NamedValue[], arrayInputs: boolean, attrs: KernelAttrs, results: Tensor[]): void {
+  private record(kernel: string, named: readonly NamedValue[], inputs: KernelInputs, attrs: KernelAttrs, results: Tensor[]): void {
     const trace = this.trace;
     const producer = trace.nodes.length;
     const outputs = results.map(output => {
@@ -112,7 +112,8 @@ export class Recorder {
       trace.originals[index] = output;
       return index;
     });
-    trace.addNode({kernel, attrs, inputs: named, arrayInputs, outputs});
+    const hasOthers = Object.values(inputs).some(input => input != null && !isTensor(input));
+    trace.addNode({kernel, attrs, inputs: named, arrayInputs: Array.isArray(inputs), outputs, ...(hasOthers ? {hasOthers} : {})});
   }
 
   private addValue(t: Tensor, producer: number): number {

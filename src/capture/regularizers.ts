@@ -19,10 +19,10 @@ export class Regularizers {
 
   /**
    * @param isData whether a value that f() only read holds data.
-   * @param squared the values that all squares of the loss are taken of; asked for once they are known.
+   * @param fitted the values that the squares of the loss are taken of, and those of its other terms; asked for once they are known.
    */
   constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly isData: (value: number) => boolean,
-      private readonly squared: () => readonly number[]) {}
+      private readonly fitted: () => readonly number[]) {}
 
   /** Index of the variable whose squares, uniformly weighted, a square is: its curvature is 2ρ on that variable. */
   ridgeVariable({block, of, weight}: Square): number | null {
@@ -71,7 +71,7 @@ export class Regularizers {
 
   /** (w - c)² is a prior beside data, and what is to be fitted where there are none. */
   private isBesideData(): boolean {
-    return this.besideData ??= this.squared().some(value => this.hasData(value));
+    return this.besideData ??= this.fitted().some(value => this.hasData(value));
   }
 
   private hasData(value: number): boolean {

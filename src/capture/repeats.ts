@@ -23,14 +23,15 @@ export function mergeRepeats(trace: Trace): void {
       {...original, inputs: original.inputs.map(([name, value]): NamedValue => [name, first.get(value) ?? value])};
     trace.nodes[i] = node;
     // Numbers are read only where all else is the same.
-    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`), JSON.stringify(node.attrs)].join();
-    const alike = NEVER_THE_SAME.has(node.kernel) ? undefined : known.get(key);
+    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`), attributesOf(node)].join();
+    const isUnique = NEVER_THE_SAME.has(node.kernel) || node.hasOthers === true;
+    const alike = isUnique ? undefined : known.get(key);
     const same = alike?.find(other => isSame(other, node));
     if (same !== undefined) {
       node.outputs.forEach((output, k) => first.set(output, same.outputs[k]));
     } else if (alike !== undefined) {
       alike.push(node);
-    } else {
+    } else if (!isUnique) {
       known.set(key, [node]);
     }
   });
@@ -38,3 +39,7 @@ export function mergeRepeats(trace: Trace): void {
     trace.merge(first);
   }
 }
+
+/** JSON knows no infinity, no NaN and no negative zero. */
+const attributesOf = ({attrs}: TraceNode): string =>
+  JSON.stringify(attrs, (_, value: unknown) => typeof value !== 'number' ? value : Object.is(value, -0) ? '-0' : String(value));

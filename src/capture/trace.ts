@@ -15,6 +15,8 @@ export interface TraceNode {
   readonly attrs: KernelAttrs;
   readonly inputs: readonly NamedValue[];
   readonly arrayInputs: boolean;
+  /** Whether it was given something else than tensors, too, which is not recorded: an image of the page, lists of tensors. */
+  readonly hasOthers?: boolean;
   readonly outputs: readonly number[];
 }
 
@@ -155,7 +157,13 @@ export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost
     recorder.trace.result = recorder.resultIndex(value);
     return value;
   }), targets);
-  mergeRepeats(trace);
+  try {
+    mergeRepeats(trace);
+  } catch (error) {
+    discard(trace, targets);
+    result.dispose();
+    throw error;
+  }
   return {cost: result, trace};
 }
 

@@ -4,12 +4,12 @@ import type {TraceNode} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from './convolution';
 import {beforeActivation, cotangents, withoutActivation} from './cotangents';
-import {mul, shaped} from './kernels';
+import {add, mul, shaped} from './kernels';
 import {checkMemory} from './memory';
 import type {Plan, Site} from './plan';
 import {withShapes} from './sub_batch';
 import type {SubBatch, SubBatches} from './sub_batch';
-import {sweep} from './sweep';
+import {LARGE, sweep} from './sweep';
 import type {Deltas, SweepRules} from './sweep';
 import {filterDelta, filterRows, filterUse, isByComponent} from './uses/convolution';
 import {matrixDelta, matrixUse} from './uses/matmul';
@@ -27,20 +27,22 @@ export const isJoint = ({components, sites}: Plan): boolean =>
  * where each costs 50 microseconds, and small convolutions little more, chunks of a small CNN with ten outputs take a fifth of the time.
  *
  * All tensors belong to the caller's scope.
+ *
+ * @param large see `sweep`.
  */
-export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch): BatchJacobian {
+export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large = LARGE): BatchJacobian {
   const repeated = new Repeated(cut, {trace, plan});
   const deltas: Array<Tensor | null> = plan.sites.map(() => null);
   const steps = [...plan.starts.flatMap(({step}) => step ?? []), ...plan.steps];
   sweep(steps, repeated.seeds(), repeated, (site, [delta]) => {
     deltas[site] = delta;
     return true;
-  });
+  }, large);
   checkMemory();
   const flat = new Map<Tensor, Tensor>();
   const uses = plan.sites.map((site, i) => {
     const delta = deltas[i] ?? zerosLike(repeated.of(site.node.outputs[0]));
-    if (delta.size !== repeated.batch * delta.shape[delta.rank - 1]) {
+    if (delta.size !== repeated.batch * delta.shape[delta.rank - 1] || !(site.kind === 'matrix' || isAdded(site))) {
       return makeUse(repeated, site, delta);
     }
     // One tensor for a layer's kernel and bias, also where a reshape is between them, so that products of it are shared.
@@ -87,7 +89,8 @@ class Repeated implements SweepRules {
       return t;
     }
     let known = this.made.get(value);
-    if (known === undefined) {
+    // What is made in the scope of a step of the sweep goes with it.
+    if (known === undefined || known.isDisposed) {
       const stride = strides[value]!;
       known = reshape(tile(reshape(t, [t.size / (batch * stride), batch, 1, stride]), [1, 1, components, 1]), this.shapes[value].shape);
       this.made.set(value, known);
@@ -109,7 +112,9 @@ class Repeated implements SweepRules {
         }
       }
       first += width;
-      seeds.set(value, tensor(data, this.shapes[value].shape));
+      const seed = tensor(data, this.shapes[value].shape);
+      const known = seeds.get(value);  // of another term of the same residual
+      seeds.set(value, known === undefined ? seed : add(known, seed));
     });
     return seeds;
   }
@@ -164,6 +169,9 @@ class Repeated implements SweepRules {
 const emptyOf = (shape: number[], {dtype}: Tensor): Tensor =>
   ({shape, dtype, rank: shape.length, size: shape.reduce((a, b) => a * b, 1)}) as Tensor;
 
+/** Whether a parameter is added to the data, whose values do not matter then. */
+const isAdded = ({name, node}: Site): boolean => name === 'bias' || node.kernel === 'Add';
+
 /** @param delta of all components, in front of a fused activation. */
 function makeUse(repeated: Repeated, site: Site, delta: Tensor): ParameterUse {
   const {part: {trace: {values}, plan}, batch: all} = repeated;
@@ -182,7 +190,7 @@ function makeUse(repeated: Repeated, site: Site, delta: Tensor): ParameterUse {
     return matrixUse(values, node, site.matrix!, strides[data]!, batch, matrixDelta(delta, site.matrix!, strides[output]!, all), components);
   }
   if (convolution === null) {
-    return new VectorUse(elementwiseRows(name === 'bias' || node.kernel === 'Add' ? values : valuesHere(), withoutActivation(node), name, site.shape, delta,
+    return new VectorUse(elementwiseRows(isAdded(site) ? values : valuesHere(), withoutActivation(node), name, site.shape, delta,
         strides[output]!, all), batch, components);
   }
   if (isByComponent(convolution)) {

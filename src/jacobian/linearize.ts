@@ -104,7 +104,6 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-
 function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder): ParameterUse {
   const {batch, strides} = plan.analysis;
   const {node, name, convolution} = site;

@@ -27,9 +27,10 @@ export const plainRules = (values: Values): SweepRules => ({values, beforeActiva
 /**
  * @param seeds cotangents of the rows, by value index.
  * @param found says whether a site holds on to the cotangents.
+ * @param large entries from which on cotangents are given back early.
  */
 export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
-    found: (site: number, deltas: Deltas) => boolean): void {
+    found: (site: number, deltas: Deltas) => boolean, large = LARGE): void {
   const known = new Map(seeds);
   const held = new Set<Tensor | null>(seeds.values());
   for (const {node, plain, names, values, sites} of steps) {
@@ -37,7 +38,7 @@ export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Te
     if (arriving.every(delta => delta === null)) {
       continue;
     }
-    const isLarge = arriving.some(delta => delta !== null && delta.size >= LARGE);
+    const isLarge = arriving.some(delta => delta !== null && delta.size >= large);
     const scope = isLarge ? tidy : (f: () => Tensor[]): Tensor[] => f();
     node.outputs.forEach(output => known.delete(output));
     // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.

@@ -1,6 +1,7 @@
 import {agreement} from './agreement';
 import type {AgreementState} from './agreement';
 import {determine, UNDETERMINED, worth} from './determined_batch';
+import type {BatchSize} from './determined_batch';
 import type {Determination} from './determined_batch';
 import {custom, FIXED, fixed} from './fixed';
 import {NO_HISTORY, recognise} from './full_batch';
@@ -64,12 +65,12 @@ export class StepPolicy {
    * @param sign asked for where the policy depends on the data being the same as before.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
-      size: {readonly examples: number; readonly parameters: number}, sign: () => BatchSign): StepPolicy {
+      size: BatchSize, sign: () => BatchSign): StepPolicy {
     if (wanted !== 'auto' || isPinned(given)) {
       return StepPolicy.after(wanted, given, options, state);
     }
     const known = {...state, history: recognise(state.history, sign()), determination: determine(state.determination, size)};
-    return StepPolicy.after(wanted, given, options, known, known.history.isFull ? 1 : worth(known.determination, size.examples));
+    return StepPolicy.after(wanted, given, options, known, known.history.isFull ? 1 : worth(known.determination, size));
   }
 
   /** The policy of the last step, or of the coming one as far as its data are not known. */

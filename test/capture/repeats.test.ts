@@ -47,6 +47,25 @@ test.serial('equal constants are the same, others are not', t => {
   t.deepEqual(kernels(() => w.mul(3).add(w.mul(2)).sum()), ['Multiply', 'Multiply', 'Add', 'Sum']);
 });
 
+test.serial('attributes that JSON does not know: infinities, NaN, negative zero', t => {
+  for (const [a, b] of [[Infinity, -Infinity], [Infinity, NaN], [0, -0]]) {
+    t.deepEqual(kernels(() => w.add(tf.fill([2, 2], a)).sum().add(w.add(tf.fill([2, 2], b)).sum())).filter(kernel => kernel === 'Fill').length, 2, `${a} and ${b}`);
+    t.deepEqual(kernels(() => w.add(tf.fill([2, 2], a)).sum().add(w.add(tf.fill([2, 2], a)).sum())).filter(kernel => kernel === 'Fill').length, 1);
+  }
+});
+
+test.serial('what a kernel is given beside tensors is not known, so it is never the same: images of the page', t => {
+  tf.registerKernel({kernelName: 'FromPixels', backendName: 'cpu', kernelFunc: (({inputs}: {inputs: {pixels: tf.PixelData}}) =>
+    tf.tensor3d(Int32Array.from(inputs.pixels.data).filter((_, i) => i % 4 < 3), [1, 2, 3], 'int32')) as never});
+  try {
+    const [a, b] = [3, 11].map((seed): tf.PixelData => ({data: Uint8Array.from({length: 8}, (_, i) => i * seed), width: 2, height: 1}));
+    const read = (pixels: tf.PixelData): tf.Tensor => tf.browser.fromPixels(pixels, 3).toFloat().mul(w.sum()).sum();
+    t.is(kernels(() => read(a).add(read(b).square())).filter(kernel => kernel === 'FromPixels').length, 2);
+  } finally {
+    tf.unregisterKernel('FromPixels', 'cpu');
+  }
+});
+
 test.serial('the order of the inputs counts', t => {
   t.deepEqual(kernels(() => w.sub(x).add(x.sub(w)).sum()), ['Sub', 'Sub', 'Add', 'Sum']);
 });

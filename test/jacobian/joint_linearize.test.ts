@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
+import {ggn} from '../../src/index';
 import {cases, disposeBatch, residualRows, variablesOf} from '../cases';
 import {isJoint, jointLinearize} from '../../src/jacobian/joint_linearize';
 import {linearizeByComponent} from '../../src/jacobian/linearize';
@@ -42,12 +43,14 @@ for (const backend of availableBackends().slice(-1)) {
         const {analysis} = plan;
         for (const [from, to] of [[0, analysis.batch], [1, analysis.batch], [0, 1]]) {
           const part = cut.take(from, to);
-          const own = jointLinearize(cut, part);
           const expected = Float64Array.from(linearizeByComponent(part.trace, part.plan).dense().dataSync());
-          const error = relativeError(own.dense().dataSync(), expected);
-          t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
-          const [gram] = own.gram(analysis.variables.map(() => 0));
-          t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+          for (const large of [undefined, 1]) {
+            const own = jointLinearize(cut, part, large);
+            const error = relativeError(own.dense().dataSync(), expected);
+            t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
+            const [gram] = own.gram(analysis.variables.map(() => 0));
+            t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+          }
         }
       })});
       await model.trainOnBatch(batch.x, batch.y);
@@ -102,6 +105,7 @@ const NETWORKS: Record<string, () => tf.LayersModel> = {
     const shared = dense(4, 'tanh', 2);
     return apply(dense(2, 'linear', 3), apply(shared, apply(shared, apply(dense(4, 'tanh', 1), input))));
   }),
+  'a slope for each element, several axes': () => network([5], dense(4, 'linear', 1), L.reshape({targetShape: [1, 4]}), L.prelu({}), L.flatten(), dense(2, 'linear', 2)),
   softmax: () => network([5], dense(4, 'softmax', 1), dense(3, 'linear', 2)),
   'two outputs': () => functional(x => [apply(dense(2, 'linear', 1), x), apply(dense(3, 'linear', 2), x)]),
   'a bias at several positions': () => network([3, 4], dense(2, 'tanh', 1), L.flatten(), dense(3, 'linear', 2)),
@@ -136,3 +140,23 @@ for (const backend of availableBackends()) {
     });
   }
 }
+
+test.serial('two terms of one residual have rows of their own', async t => {
+  await useBackend('cpu');
+  const [x, y] = [noise([400, 5], 1), noise([400, 3], 2)];
+  const initial = noise([5, 3], 3);
+  const step = (add: (r: tf.Tensor) => tf.Tensor): Float32Array => {
+    const w = tf.variable(initial);
+    const optimizer = ggn({policy: 'fixed', learningRate: 1, damping: 0.1, momentum: 0, solver: 'normal'});
+    optimizer.minimize(() => {
+      const r = tf.tanh(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D)).sub(y);
+      return tf.add(tf.mean(tf.log(tf.cosh(r))), tf.mean(tf.square(add(r)))) as tf.Scalar;
+    });
+    t.is(optimizer.lastStep!.jacobian, 'batch');
+    const data = w.dataSync() as Float32Array;
+    w.dispose();
+    return data;
+  };
+  t.true(relativeError(step(r => r), Float64Array.from(step(r => r.add(tf.zeros([3]))))) < 1e-6);
+  tf.dispose([x, y, initial]);
+});

@@ -30,8 +30,9 @@ test("'auto': Levenberg-Marquardt also on mini-batches that determine the parame
     state = policy.next;
     return [policy.name, policy.settings.learningRate];
   };
-  t.deepEqual([1000, 1000, 250, 1000].map(step), [['levenbergMarquardt', 1], ['levenbergMarquardt', 1], ['levenbergMarquardt', 0.25], ['levenbergMarquardt', 1]]);
+  t.deepEqual([1000, 1000, 150, 1000].map(step), [['levenbergMarquardt', 1], ['levenbergMarquardt', 1], ['levenbergMarquardt', 0.15], ['levenbergMarquardt', 1]]);
   t.deepEqual([32, 32].map(step), [['levenbergMarquardt', 0.032], ['agreement', 0.3]]);
+  t.deepEqual(step(488), ['levenbergMarquardt', 2 / 3], 'half of what full steps take');
   t.is(policyOf('agreement', {}, never, START, {examples: 1000, parameters: 61}).name, 'agreement');
 });
 
