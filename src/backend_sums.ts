@@ -1,4 +1,4 @@
-import {matMul as batchMatMul, slice, square, tensor, tidy} from '@tensorflow/tfjs-core';
+import {matMul as batchMatMul, slice, square, tensor, tensor3d, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
 import type {DenseRows} from './dense_rows';
 import {matMul, mul, shaped} from './jacobian/kernels';
@@ -94,7 +94,7 @@ function weighted(rows: DenseRows, j: Tensor, root: CurvatureRoot): Tensor {
       s[to++] = entries[row * k + column];
     }
   }
-  const products = batchMatMul(tensor(s, [n / k, k, columns.length]) as Tensor3D, shaped(j, [n / k, k, m]) as Tensor3D, true, false);
+  const products = batchMatMul(tensor3d(s, [n / k, k, columns.length]), shaped(j, [n / k, k, m]) as Tensor3D, true, false);
   return shaped(products, [n / k * columns.length, m]);
 }
 

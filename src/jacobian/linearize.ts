@@ -49,7 +49,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
         sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
-          const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas, byRow);
+          const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
         });
@@ -63,7 +63,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
 }
 
 /** Where rows are small against the cotangents they are made of, they are formed during the sweep; null where they are not. */
-function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas, byRow: RowOrder): Tensor | null {
+function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas): Tensor | null {
   const {node, name, kind, convolution} = site;
   const {batch, strides} = plan.analysis;
   if (kind === 'vector') {

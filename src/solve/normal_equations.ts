@@ -56,7 +56,8 @@ export const NORMAL_FLOOR_RATIO = 2 ** -48;
 
 /**
  * The same for products in float32, of the bound of |JᵀHJ| that `float32Floor` takes (of m with Marquardt's scaling). Sums of a chunk are good to about 2⁻²⁴ of that norm,
- * which changes d by 2⁻²⁴ |JᵀHJ|/λ of itself, a sixteenth at the floor. Since the gradient is exact, d is a descent direction all the same.
+ * which changes d by 2⁻²⁴ |JᵀHJ|/λ of itself, a sixteenth at the floor. Since the gradient is not of that matrix (on backends
+ * whose tensors are better left there its sums inside a chunk are of float32, too, as those of tfjs are), d is a descent direction all the same.
  */
 export const NORMAL_FLOAT32_FLOOR_RATIO = 2 ** -20;
 

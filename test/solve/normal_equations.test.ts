@@ -36,7 +36,6 @@ function sumsOf({m, rows, root, q}: NormalSystem): NormalSums {
 }
 
 function normalProblem({extra, ...system}: NormalSystem): ReturnType<typeof problemOfSums> {
-  const {m} = system;
   const {matrix, gradient} = sumsOf({extra, ...system});
   return problemOfSums({...system, matrix, gradient: gradient.map((x, j) => x + (extra === null ? 0 : extra[j]))});
 }
