@@ -96,7 +96,7 @@ const exponential = (x: number): string => x.toExponential(1);
 
 function sincTable(results: Results<SincRun>): string[] {
   return ['## sinc', '',
-    'y = sinc(10x), 20,000 points, batches of 1,000, 1-20-1 with tanh, 61 parameters, mean squared error over all points. Medians and ranges over the seeds of the',
+    'y = sinc(10x), 20,000 points, batches of 1,000, 1-20-1 with tanh, 61 parameters, mean squared error over all points. Medians over the seeds of the',
     `initial weights. ${results.machine}, ${results.date}.`, '',
     '| | ms a step | loss after 10 epochs | 50 | 100 | of each seed after 100 |', '|---|---|---|---|---|---|',
     ...bySide(results).map(group => {
