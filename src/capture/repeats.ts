@@ -16,14 +16,17 @@ export function mergeRepeats(trace: Trace): void {
   const isNumber = (value: number): boolean => trace.producer[value] === -1 && trace.values[value].rank === 0 && !trace.variables.has(value);
   const isSameValue = (a: number, b: number): boolean =>
     a === b || (isNumber(a) && isNumber(b) && trace.values[a].dataSync()[0] === trace.values[b].dataSync()[0]);
-  const isSame = (a: TraceNode, b: TraceNode): boolean => a.inputs.every(([, value], k) => isSameValue(value, b.inputs[k][1]));
+  const isSame = (a: TraceNode, b: TraceNode): boolean => attributesOf(a) === attributesOf(b) && a.inputs.every(([, value], k) => isSameValue(value, b.inputs[k][1]));
   const known = new Map<string, TraceNode[]>();
   trace.nodes.forEach((original, i) => {
     const node = !original.inputs.some(([, value]) => first.has(value)) ? original :
       {...original, inputs: original.inputs.map(([name, value]): NamedValue => [name, first.get(value) ?? value])};
     trace.nodes[i] = node;
-    // Numbers are read only where all else is the same.
-    const key = [node.kernel, ...node.inputs.map(([name, value]) => `${name}=${isNumber(value) ? trace.values[value].dtype : value}`), attributesOf(node)].join();
+    // Attributes are written out, and numbers read, only where all else is the same: this runs in every step.
+    let key = node.kernel;
+    for (const [name, value] of node.inputs) {
+      key += ` ${name}=${isNumber(value) ? trace.values[value].dtype : value}`;
+    }
     const isUnique = NEVER_THE_SAME.has(node.kernel) || node.hasOthers === true;
     const alike = isUnique ? undefined : known.get(key);
     const same = alike?.find(other => isSame(other, node));
