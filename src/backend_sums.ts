@@ -5,6 +5,7 @@ import {matMul, mul, shaped} from './jacobian/kernels';
 import type {CurvatureRoot} from './solve/curvature_root';
 import {mirrored} from './solve/normal_sums';
 import type {NormalSums, RowWeights} from './solve/normal_sums';
+import {addInto} from './solve/vectors';
 
 /** Columns of J by which its products with itself are cut, so that nearly half of them need not be taken: they are symmetric. */
 const BLOCKS = 4;
@@ -39,9 +40,9 @@ export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'mo
       if (pulled.some(x => !Number.isFinite(x))) {
         rows.read();
       }
-      addTo(gradient, pulled);
+      addInto(gradient, 1, pulled);
       if (bounds !== null) {
-        addTo(most, matMul(tensor(Float32Array.from(bounds), [1, root.n]), square(j)).dataSync());
+        addInto(most, 1, matMul(tensor(Float32Array.from(bounds), [1, root.n]), square(j)).dataSync());
       }
       if (previous !== null) {
         change = Float64Array.from(matMul(j, tensor(Float32Array.from(previous), [m, 1])).dataSync());
@@ -108,10 +109,4 @@ function usedColumns({k, entries}: {readonly k: number; readonly entries: Float6
   }
   const used = [...isUsed.keys()].filter(column => isUsed[column] === 1);
   return used.length === 0 ? [0] : used;
-}
-
-function addTo(sum: Float64Array, more: ArrayLike<number>): void {
-  for (let j = 0; j < sum.length; j++) {
-    sum[j] += more[j];
-  }
 }

@@ -10,7 +10,8 @@ import type {DampedProblem, SolveFailure} from './solve/damped_step';
 import {float32Floor, traceOf} from './solve/damping';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from './solve/normal_equations';
 import type {NormalStep} from './solve/normal_equations';
-import {flatten, split} from './variable_vector';
+import {addInto, dot, norm as lengthOf} from './solve/vectors';
+import {flatten, split, spread} from './variable_vector';
 
 /** Rows of J as an operator. */
 export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
@@ -77,12 +78,12 @@ export function sampleOf(piece: RowsOperator, components: number): RowsOperator 
  */
 export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalStep> {
   const {variables, rows, root, trace, gradient, rhos, previous, momentum, start, sample, forEachPiece} = system;
-  const rhoOf = flatRhos(variables, rhos);
+  const rhoOf = spread(rhos, variables);
   const curvature: Product = x => {
     const sum = new Float64Array(x.length);
     tidy(() => {
       const d = split(x, variables);
-      forEachPiece((part, from) => addInto(sum, pulled(part, hessianTimes(root.part(from, from + part.rows), changeOf(part, d)), variables)));
+      forEachPiece((part, from) => addInto(sum, 1, pulled(part, hessianTimes(root.part(from, from + part.rows), changeOf(part, d)), variables)));
     });
     return sum;
   };
@@ -109,7 +110,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       if (precondition === null) {
         return {ok: false, cause: 'singular', pivot: 0};
       }
-      const product: Product = x => addInto(x.map((value, j) => diagonal[j] * value), curvature(x));
+      const product: Product = x => addInto(x.map((value, j) => diagonal[j] * value), 1, curvature(x));
       const {x, converged} = conjugateGradient({product, right, precondition, start, tolerance: TOLERANCE});
       if (!converged) {
         return {ok: false, cause: x.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
@@ -118,7 +119,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       const curved = curvature(x);
       const rest = right.map((b, j) => b - curved[j] - diagonal[j] * x[j]);
       const scale = norm + diagonal.reduce((a, b) => Math.max(a, b), 0);
-      if (!(length(rest) <= BACKWARD_ERROR * (length(right) + scale * length(x)))) {
+      if (!(lengthOf(rest) <= BACKWARD_ERROR * (lengthOf(right) + scale * lengthOf(x)))) {
         return {ok: false, cause: rest.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
       }
       return {ok: true, lambda, step: x, curvature: Math.max(0, dot(x, curved))};
@@ -213,23 +214,3 @@ const changeOf = (part: RowsOperator, d: Parameters<RowsOperator['apply']>[0]): 
 
 const pulled = (part: RowsOperator, u: Float64Array, variables: readonly Variable[]): Float64Array =>
   flatten(part.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);
-
-function flatRhos(variables: readonly Variable[], rhos: readonly number[]): Float64Array {
-  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
-  let from = 0;
-  variables.forEach(({size}, v) => flat.fill(rhos[v], from, from += size));
-  return flat;
-}
-
-function addInto(a: Float64Array, b: Float64Array): Float64Array {
-  for (let i = 0; i < a.length; i++) {
-    a[i] += b[i];
-  }
-  return a;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  return a.reduce((sum, x, i) => sum + x * b[i], 0);
-}
-
-const length = (a: Float64Array): number => Math.sqrt(dot(a, a));

@@ -1,4 +1,4 @@
-import {keep, Optimizer, scalar, tidy} from '@tensorflow/tfjs-core';
+import {Optimizer, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
 import {notingOutputs} from './capture/model_outputs';
@@ -80,8 +80,6 @@ export class GramGaussNewton extends Optimizer {
   private readonly state = new OptimizerState();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
-  private savedIterations: NamedTensor | null = null;
-  private savedCount = 0;
   private warned = false;
 
   constructor(options: GgnOptions = {}) {
@@ -311,13 +309,7 @@ export class GramGaussNewton extends Optimizer {
    * The tensors stay the optimizer's and are valid until its next step.
    */
   override async getWeights(): Promise<NamedTensor[]> {
-    // One tensor per count, made without a pause: saving twice, or two saves at the same time, leak nothing.
-    if (this.savedIterations === null || this.savedIterations.tensor.isDisposed || this.savedCount !== this.iterations) {
-      this.savedIterations?.tensor.dispose();
-      this.savedCount = this.iterations;
-      this.savedIterations = {name: 'iter', tensor: keep(scalar(this.savedCount, 'int32'))};
-    }
-    return [this.savedIterations, ...this.state.save()];
+    return this.state.save(this.iterations);
   }
 
   /**
@@ -327,19 +319,13 @@ export class GramGaussNewton extends Optimizer {
    * @throws Error for state of another optimizer or of another version of the format.
    */
   override async setWeights(weightValues: NamedTensor[]): Promise<void> {
-    if (weightValues.length === 0 || weightValues[0].name !== 'iter') {
-      throw ggnError(`the saved state must begin with 'iter'; received ${weightValues.length === 0 ? 'nothing' :
-        `'${weightValues[0].name}'`}. Load the state that a GramGaussNewton optimizer saved.`);
-    }
-    this.state.load(weightValues.slice(1));
+    this.state.load(weightValues);
     await this.extractIterations(weightValues);
   }
 
   /** Frees the state. The optimizer can be used again and starts without momentum. */
   override dispose(): void {
     this.state.dispose();
-    this.savedIterations?.tensor.dispose();
-    this.savedIterations = null;
   }
 }
 

@@ -11,7 +11,8 @@ import {traceOf} from './solve/damping';
 import {addProduct} from './solve/product';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
 import type {LocalModelParts, StepSystem} from './step_system';
-import {dot, sumOfSquares} from './variable_vector';
+import {dot} from './solve/vectors';
+import {sumOfSquares} from './variable_vector';
 
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;

@@ -10,7 +10,8 @@ import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_ste
 import type {SystemName} from './solve/system';
 import {LEAST_CURVATURE} from './step_system';
 import type {LocalModelParts, StepSystem} from './step_system';
-import {dot, sumOfSquares} from './variable_vector';
+import {dot} from './solve/vectors';
+import {sumOfSquares} from './variable_vector';
 
 const SYSTEMS: Readonly<Record<SystemName, new (parts: LocalModelParts, clock: Clock) => StepSystem>> = {gram: GramSystem, normal: NormalSystem, cg: ConjugateGradientSystem};
 

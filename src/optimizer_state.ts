@@ -1,4 +1,4 @@
-import {dispose, keep} from '@tensorflow/tfjs-core';
+import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
 import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from './errors';
 
@@ -7,6 +7,9 @@ import {ggnError} from './errors';
  * @public
  */
 export type NamedTensor = Awaited<ReturnType<Optimizer['getWeights']>>[number];
+
+/** Name of the iteration count, as tfjs's own optimizers save it. */
+const COUNT = 'iter';
 
 /** Version of the format in which the state is saved; it is part of the names. */
 const FORMAT = 1;
@@ -22,6 +25,7 @@ export class OptimizerState {
   private readonly steps = new Map<number, Tensor>();
   private order: readonly Variable[] = [];
   private loaded: Tensor[] | null = null;
+  private count: {readonly of: number; readonly tensor: Tensor} | null = null;
 
   /**
    * d_prev of each variable of a step, null where there is none.
@@ -55,13 +59,27 @@ export class OptimizerState {
     this.order = variables;
   }
 
-  save(): NamedTensor[] {
+  /** The iteration count and d_prev; the tensors stay owned here. */
+  save(iterations: number): NamedTensor[] {
+    // One tensor per count, made without a pause: saving twice, or two saves at the same time, leak nothing.
+    if (this.count === null || this.count.tensor.isDisposed || this.count.of !== iterations) {
+      this.count?.tensor.dispose();
+      this.count = {of: iterations, tensor: keep(scalar(iterations, 'int32'))};
+    }
     const tensors = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!);
-    return tensors.map((tensor, i) => ({name: `${PREFIX}${i}`, tensor: tensor}));
+    return [{name: COUNT, tensor: this.count.tensor}, ...tensors.map((tensor, i) => ({name: `${PREFIX}${i}`, tensor}))];
   }
 
-  /** Copies: the loader disposes of what it gives. */
-  load(weights: readonly NamedTensor[]): void {
+  /**
+   * Copies d_prev, since the loader disposes of what it gives; the count before it is the caller's to read.
+   *
+   * @throws for state of another optimizer or of another version of the format.
+   */
+  load([count, ...weights]: readonly NamedTensor[]): void {
+    if ((count as NamedTensor | undefined)?.name !== COUNT) {
+      throw ggnError(`the saved state must begin with '${COUNT}'; received ${(count as NamedTensor | undefined) === undefined ? 'nothing' :
+        `'${count.name}'`}. Load the state that a GramGaussNewton optimizer saved.`);
+    }
     for (const {name} of weights) {
       if (!name.startsWith(PREFIX)) {
         const version = /^ggn\/(\d+)\//.exec(name)?.[1];
@@ -78,11 +96,17 @@ export class OptimizerState {
       dispose(copies);
       throw error;
     }
-    this.dispose();
+    this.disposeSteps();
     this.loaded = copies.length === 0 ? null : copies;
   }
 
   dispose(): void {
+    this.disposeSteps();
+    this.count?.tensor.dispose();
+    this.count = null;
+  }
+
+  private disposeSteps(): void {
     dispose([...this.steps.values(), ...(this.loaded ?? [])]);
     this.steps.clear();
     this.order = [];

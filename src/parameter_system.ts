@@ -9,7 +9,8 @@ import {normalProblem} from './solve/normal_equations';
 import type {NormalProblem, NormalStep} from './solve/normal_equations';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, LEAST_CURVATURE} from './step_system';
 import type {LocalModelParts, StepSystem} from './step_system';
-import {dot, flatten, split} from './variable_vector';
+import {dot, norm} from './solve/vectors';
+import {flatten, split, spread} from './variable_vector';
 
 /** What systems in the space of the parameters share: (JᵀHJ + D) d = λμ Σ d_prev - g, m x m. */
 export abstract class ParameterSystem implements StepSystem {
@@ -43,8 +44,7 @@ export abstract class ParameterSystem implements StepSystem {
   protected abstract gradientOfRows(): Float64Array;
 
   gradientNorm(): number {
-    const gradient = this.gradient();
-    return Math.sqrt(dot(gradient, gradient));
+    return norm(this.gradient());
   }
 
   form(solution: Solution): Tensor[] {
@@ -105,11 +105,6 @@ export class NormalSystem extends ParameterSystem {
 
   /** ρ by parameter. */
   private rhoOfAll(): Float64Array {
-    const rho = new Float64Array(this.width);
-    let from = 0;
-    this.parts.variables.forEach(({size}, v) => {
-      rho.fill(this.parts.rhos[v], from, from += size);
-    });
-    return rho;
+    return spread(this.parts.rhos, this.parts.variables);
   }
 }

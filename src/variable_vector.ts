@@ -24,6 +24,14 @@ export function split(flat: Float64Array, variables: readonly Variable[]): Tenso
   return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
 }
 
+/** One number for each variable, for each of its entries. */
+export function spread(numbers: readonly number[], variables: readonly Variable[]): Float64Array {
+  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  let from = 0;
+  variables.forEach(({size}, v) => flat.fill(numbers[v], from, from += size));
+  return flat;
+}
+
 /** Σ x². Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
 export function sumOfSquares(tensors: readonly Tensor[]): number {
   if (!READS_ARE_CHEAP.has(getBackend())) {
@@ -35,15 +43,6 @@ export function sumOfSquares(tensors: readonly Tensor[]): number {
     for (let i = 0; i < entries.length; i++) {
       total += entries[i] * entries[i];
     }
-  }
-  return total;
-}
-
-/** aᵀb. */
-export function dot(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < a.length; i++) {
-    total += a[i] * b[i];
   }
   return total;
 }

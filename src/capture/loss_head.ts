@@ -68,7 +68,8 @@ export function readLossHead(trace: Trace, dependence: Dependence, isData: (valu
   return new HeadReader(trace, dependence, isData).read();
 }
 
-interface Square {
+/** Squares of the loss, uniformly or entry by entry weighted. */
+export interface Square {
   /** Value that holds the squares. */
   readonly value: number;
   readonly block: RowBlock;

@@ -5,17 +5,10 @@ import type {RowBlock} from '../jacobian/plan';
 import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../losses/output_loss';
 import {isLinear} from './linear_kernels';
 import {ProbabilityReader} from './log_probability';
-import type {OtherTerm, Weight} from './loss_head';
+import type {OtherTerm, Square, Weight} from './loss_head';
 import {CutFinder} from './output_cut';
 import type {OutputCut} from './output_cut';
 import type {Trace, TraceNode} from './trace';
-
-/** A square of the loss, see `loss_head.ts`. */
-interface SquareTerm {
-  readonly value: number;
-  readonly block: RowBlock;
-  readonly weight: Weight;
-}
 
 export interface OutputLosses<S> {
   readonly losses: readonly OutputLoss[];
@@ -31,7 +24,7 @@ export interface OutputLosses<S> {
  * Makes functions of outputs of the terms of a loss that are no squares: cross-entropies at their logits, in closed form, where the trace shows one;
  * what is left are general functions, one for all terms that share outputs.
  */
-export function readOutputLosses<S extends SquareTerm>(trace: Trace, dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
+export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'weight'>>(trace: Trace, dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
     asTensor: (weight: Weight, value: number) => Tensor): OutputLosses<S> {
   if (terms.length === 0) {
     return {losses: [], taken: [], linear: [], unknown: null};

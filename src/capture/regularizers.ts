@@ -1,17 +1,8 @@
 import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
-import type {RowBlock} from '../jacobian/plan';
-import type {Weight} from './loss_head';
+import type {Square} from './loss_head';
 import {numberIn} from './number_in';
 import type {Trace, TraceNode} from './trace';
-
-/** A square of the loss, see `loss_head.ts`. */
-interface Square {
-  readonly block: RowBlock;
-  /** Values whose squares (or the square of whose difference) it is. */
-  readonly of: readonly number[];
-  readonly weight: Weight;
-}
 
 /** Tells terms of a loss that depend on a single variable and no data from those that are to be fitted. */
 export class Regularizers {

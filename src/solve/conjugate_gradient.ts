@@ -1,3 +1,5 @@
+import {addInto, dot} from './vectors';
+
 /** A product with a symmetric positive definite matrix. */
 export type Product = (x: Float64Array) => Float64Array;
 
@@ -55,8 +57,8 @@ export function conjugateGradient({product, right, precondition, start = null, t
     iterations++;
     const factor = dot(start, right) / dot(start, image);
     if (Number.isFinite(factor)) {
-      addScaled(x, factor, start);
-      addScaled(r, -factor, image);
+      addInto(x, factor, start);
+      addInto(r, -factor, image);
     }
   }
   let z = precondition(r);
@@ -69,9 +71,9 @@ export function conjugateGradient({product, right, precondition, start = null, t
     if (!(step > 0 && step < Infinity)) {
       break;
     }
-    addScaled(x, step, p);
+    addInto(x, step, p);
     const before = r.slice();
-    addScaled(r, -step, image);
+    addInto(r, -step, image);
     z = precondition(r);
     const next = dot(r, z);
     const beta = Math.max(0, (next - dot(before, z)) / rz);
@@ -81,18 +83,4 @@ export function conjugateGradient({product, right, precondition, start = null, t
     }
   }
   return ended();
-}
-
-function addScaled(a: Float64Array, factor: number, b: Float64Array): void {
-  for (let i = 0; i < a.length; i++) {
-    a[i] += factor * b[i];
-  }
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    sum += a[i] * b[i];
-  }
-  return sum;
 }

@@ -21,6 +21,7 @@ import {effectiveDimension} from './effective_dimension';
 import {doublePrecision} from './mixed_precision';
 import type {Factorize} from './mixed_precision';
 import {addProduct} from './product';
+import {addInto} from './vectors';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
 export interface GramGroup {
@@ -262,12 +263,4 @@ function weightedSum(parts: readonly Float64Array[], weights: readonly number[],
 /** Index of the first NaN or infinity, or -1. */
 function firstNonFinite(a: Float64Array): number {
   return a.findIndex(value => !Number.isFinite(value));
-}
-
-/** out += scale · a; returns out. */
-function addInto(out: Float64Array, scale: number, a: Float64Array): Float64Array {
-  for (let i = 0; i < out.length; i++) {
-    out[i] += scale * a[i];
-  }
-  return out;
 }

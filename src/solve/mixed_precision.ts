@@ -1,6 +1,7 @@
 import {cholesky} from './cholesky';
 import type {CholeskyBreakdown} from './cholesky';
 import {addProduct} from './product';
+import {addInto, dot} from './vectors';
 
 /** A symmetric positive definite matrix that can be solved with. */
 export interface Factored {
@@ -128,20 +129,4 @@ function conjugateGradients(curvature: Float64Array, shift: number, precondition
     before = slope;
   }
   return null;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < a.length; i++) {
-    total += a[i] * b[i];
-  }
-  return total;
-}
-
-/** out += scale · a; returns out. */
-function addInto(out: Float64Array, scale: number, a: Float64Array): Float64Array {
-  for (let i = 0; i < out.length; i++) {
-    out[i] += scale * a[i];
-  }
-  return out;
 }

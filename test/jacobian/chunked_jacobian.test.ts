@@ -1,13 +1,11 @@
 /** Linearizations that are held: the same products as those of the whole batch, from nothing but the tensors that a Jacobian lists; over all cases. */
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {cases, disposeBatch} from '../cases';
 import type {BatchJacobian} from '../../src/jacobian/batch_jacobian';
 import {ChunkedJacobian, heldPieces, piecesOf, type Piece} from '../../src/jacobian/chunked_jacobian';
 import {inScope, withMemoryLimit} from '../../src/jacobian/memory';
-import {Probe, relativeError} from '../support/probe';
-import {refusalOf, runsOn} from '../support/whole_step';
+import {lookAtCases} from '../support/case_looks';
+import {relativeError} from '../support/probe';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
@@ -18,48 +16,37 @@ const widthFor = (components: number): number => Math.floor(2 ** 24 / (2 * compo
 let possible = 0;
 
 for (const backend of ['cpu', 'wasm'] as const) {
-  for (const c of cases.filter(c => runsOn(c, backend) && refusalOf(c, backend) === undefined)) {
-    test.serial(`${backend}: ${c.name}`, async t => {
-      await tf.setBackend(backend);
-      const model = c.model();
-      const batch = c.batch();
-      model.compile({loss: c.loss, optimizer: new Probe(({trace, checked: {plan, jacobian}}) => {
-        const {components, analysis: {batch: examples, variables}} = plan;
-        const pieces = piecesOf(trace, plan, widthFor(components));
-        if (pieces === null) {
-          t.pass();
-          return;
-        }
-        possible++;
-        const held = new ChunkedJacobian(heldPieces(pieces));
-        t.true(held.pieces.length <= 2, 'the first, and the others as one');
-        const n = held.rows;
-        const d = variables.map((v, i) => tf.sin(tf.range(i, i + v.size)).reshape(v.shape));
-        const u = tf.cos(tf.range(1, n + 1));
-        const {numTensors} = tf.memory();
-        const [change, expected] = [held.apply(d), jacobian.apply(d)];
-        t.true(relativeError(change.dataSync(), expected.dataSync()) < TOLERANCE, 'J d');
-        tf.dispose([change, expected]);
-        const pulled = held.applyTranspose(u);
-        t.is(tf.memory().numTensors, numTensors + pulled.filter(part => part !== null).length, 'nothing is left over');
-        const flat = (parts: ReadonlyArray<tf.Tensor | null>): number[] => parts.flatMap(part => [...part?.dataSync() ?? []]);
-        t.true(relativeError(flat(pulled), flat(jacobian.applyTranspose(u))) < TOLERANCE, 'Jᵀu');
-        const [gram] = jacobian.gram(variables.map(() => 0));
-        const blocks: number[] = [];
-        held.forEach(part => void blocks.push(...part.exampleGrams().dataSync()));
-        const entries = gram.dataSync();
-        const diagonal = Array.from({length: examples * components ** 2}, (_, i) => {
-          const [b, r, s] = [Math.floor(i / components ** 2), Math.floor(i / components) % components, i % components];
-          return entries[(b * components + r) * n + b * components + s];
-        });
-        const error = relativeError(blocks, diagonal);
-        t.true(error < TOLERANCE, `blocks of the Gram matrix: ${error}`);
-      })});
-      await model.trainOnBatch(batch.x, batch.y);
-      model.dispose();
-      disposeBatch(batch);
+  lookAtCases(backend, (t, {trace, checked: {plan, jacobian}}) => {
+    const {components, analysis: {batch: examples, variables}} = plan;
+    const pieces = piecesOf(trace, plan, widthFor(components));
+    if (pieces === null) {
+      return;
+    }
+    possible++;
+    const held = new ChunkedJacobian(heldPieces(pieces));
+    t.true(held.pieces.length <= 2, 'the first, and the others as one');
+    const n = held.rows;
+    const d = variables.map((v, i) => tf.sin(tf.range(i, i + v.size)).reshape(v.shape));
+    const u = tf.cos(tf.range(1, n + 1));
+    const {numTensors} = tf.memory();
+    const [change, expected] = [held.apply(d), jacobian.apply(d)];
+    t.true(relativeError(change.dataSync(), expected.dataSync()) < TOLERANCE, 'J d');
+    tf.dispose([change, expected]);
+    const pulled = held.applyTranspose(u);
+    t.is(tf.memory().numTensors, numTensors + pulled.filter(part => part !== null).length, 'nothing is left over');
+    const flat = (parts: ReadonlyArray<tf.Tensor | null>): number[] => parts.flatMap(part => [...part?.dataSync() ?? []]);
+    t.true(relativeError(flat(pulled), flat(jacobian.applyTranspose(u))) < TOLERANCE, 'Jᵀu');
+    const [gram] = jacobian.gram(variables.map(() => 0));
+    const blocks: number[] = [];
+    held.forEach(part => void blocks.push(...part.exampleGrams().dataSync()));
+    const entries = gram.dataSync();
+    const diagonal = Array.from({length: examples * components ** 2}, (_, i) => {
+      const [b, r, s] = [Math.floor(i / components ** 2), Math.floor(i / components) % components, i % components];
+      return entries[(b * components + r) * n + b * components + s];
     });
-  }
+    const error = relativeError(blocks, diagonal);
+    t.true(error < TOLERANCE, `blocks of the Gram matrix: ${error}`);
+  });
 }
 
 test.serial('most networks can be held', t => {

@@ -5,15 +5,15 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';
-import {cases, disposeBatch, residualRows, variablesOf} from '../cases';
+import {residualRows, variablesOf} from '../cases';
 import {isJoint, jointLinearize} from '../../src/jacobian/joint_linearize';
 import {linearizeByComponent} from '../../src/jacobian/linearize';
 import {selfCheck} from '../../src/jacobian/self_check';
 import {SubBatches} from '../../src/jacobian/sub_batch';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {availableBackends, useBackend} from '../support/backends';
+import {lookAtCases} from '../support/case_looks';
 import {Probe, relativeError} from '../support/probe';
-import {refusalOf, runsOn} from '../support/whole_step';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
@@ -23,42 +23,28 @@ const EXPECTED = ['dense', 'conv', 'pool', 'batch'];
 
 const joint = new Set<string>();
 
+const hasComponents = (model: tf.LayersModel): boolean => model.outputs.length > 1 || model.outputs[0].shape.slice(1).some(size => size !== 1);
+
 for (const backend of availableBackends().slice(-1)) {
-  for (const c of cases.filter(c => runsOn(c, backend) && refusalOf(c, backend) === undefined)) {
-    test.serial(`${backend}: ${c.name}`, async t => {
-      await useBackend(backend);
-      const model = c.model();
-      if (model.outputs.length === 1 && model.outputs[0].shape.slice(1).every(size => size === 1)) {
-        model.dispose();
-        t.pass('one component');
-        return;
+  lookAtCases(backend, (t, {trace, checked: {plan}}, c) => {
+    const cut = SubBatches.of(trace, plan);
+    if (cut === null || !isJoint(plan)) {
+      return;
+    }
+    joint.add(c.name);
+    const {analysis} = plan;
+    for (const [from, to] of [[0, analysis.batch], [1, analysis.batch], [0, 1]]) {
+      const part = cut.take(from, to);
+      const expected = Float64Array.from(linearizeByComponent(part.trace, part.plan).dense().dataSync());
+      for (const large of [undefined, 1]) {
+        const own = jointLinearize(cut, part, large);
+        const error = relativeError(own.dense().dataSync(), expected);
+        t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
+        const [gram] = own.gram(analysis.variables.map(() => 0));
+        t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
       }
-      const batch = c.batch();
-      model.compile({loss: c.loss, optimizer: new Probe(({trace, checked: {plan}}) => {
-        const cut = SubBatches.of(trace, plan);
-        if (cut === null || !isJoint(plan)) {
-          return;
-        }
-        joint.add(c.name);
-        const {analysis} = plan;
-        for (const [from, to] of [[0, analysis.batch], [1, analysis.batch], [0, 1]]) {
-          const part = cut.take(from, to);
-          const expected = Float64Array.from(linearizeByComponent(part.trace, part.plan).dense().dataSync());
-          for (const large of [undefined, 1]) {
-            const own = jointLinearize(cut, part, large);
-            const error = relativeError(own.dense().dataSync(), expected);
-            t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
-            const [gram] = own.gram(analysis.variables.map(() => 0));
-            t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
-          }
-        }
-      })});
-      await model.trainOnBatch(batch.x, batch.y);
-      t.pass();
-      model.dispose();
-      disposeBatch(batch);
-    });
-  }
+    }
+  }, hasComponents);
 }
 
 test.serial.after('what people train goes through', t => {

@@ -1,15 +1,14 @@
 /** The rows of some examples, linearized by themselves, against those rows of the whole batch; over all cases. */
 import * as tf from '@tensorflow/tfjs';
-import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {cases, disposeBatch} from '../cases';
 import {isJoint, jointLinearize} from '../../src/jacobian/joint_linearize';
 import {linearize} from '../../src/jacobian/linearize';
 import type {Plan} from '../../src/jacobian/plan';
 import {selfCheck} from '../../src/jacobian/self_check';
 import {SubBatches} from '../../src/jacobian/sub_batch';
+import {cases} from '../cases';
+import {lookAtCases} from '../support/case_looks';
 import {Probe, relativeError} from '../support/probe';
-import {refusalOf, runsOn} from '../support/whole_step';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
@@ -21,42 +20,29 @@ let possible = 0;
 const refused: string[] = [];
 
 for (const backend of ['cpu', 'wasm'] as const) {
-  for (const c of cases.filter(c => runsOn(c, backend) && refusalOf(c, backend) === undefined)) {
-    test.serial(`${backend}: ${c.name}`, async t => {
-      await tf.setBackend(backend);
-      const model = c.model();
-      const batch = c.batch();
-      let looked = 0;
-      model.compile({loss: c.loss, optimizer: new Probe(({trace, checked: {plan, jacobian}, rows}) => {
-        looked++;
-        const cut = SubBatches.of(trace, plan);
-        if (cut === null) {
-          refused.push(c.name);
-          return;
-        }
-        possible++;
-        const m = rows.dependence.variables.reduce((sum, {size}) => sum + size, 0);
-        const whole = jacobian.dense().dataSync();
-        const {components, analysis} = plan;
-        const middle = Math.ceil(analysis.batch / 2);
-        for (const [from, to] of [[0, middle], [middle, analysis.batch], [0, 1]]) {
-          const part = cut.take(from, to);
-          for (const own of [linearize(part.trace, part.plan), ...(isJoint(plan) ? [jointLinearize(cut, part)] : [])]) {
-            t.is(own.rows, (to - from) * components);
-            const expected = Float64Array.from(whole.subarray(from * components * m, to * components * m));
-            const error = relativeError(own.dense().dataSync(), expected);
-            t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
-            const [gram] = own.gram(plan.analysis.variables.map(() => 0));
-            t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
-          }
-        }
-      })});
-      await model.trainOnBatch(batch.x, batch.y);
-      t.is(looked, 1);
-      model.dispose();
-      disposeBatch(batch);
-    });
-  }
+  lookAtCases(backend, (t, {trace, checked: {plan, jacobian}, rows}, c) => {
+    const cut = SubBatches.of(trace, plan);
+    if (cut === null) {
+      refused.push(c.name);
+      return;
+    }
+    possible++;
+    const m = rows.dependence.variables.reduce((sum, {size}) => sum + size, 0);
+    const whole = jacobian.dense().dataSync();
+    const {components, analysis} = plan;
+    const middle = Math.ceil(analysis.batch / 2);
+    for (const [from, to] of [[0, middle], [middle, analysis.batch], [0, 1]]) {
+      const part = cut.take(from, to);
+      for (const own of [linearize(part.trace, part.plan), ...(isJoint(plan) ? [jointLinearize(cut, part)] : [])]) {
+        t.is(own.rows, (to - from) * components);
+        const expected = Float64Array.from(whole.subarray(from * components * m, to * components * m));
+        const error = relativeError(own.dense().dataSync(), expected);
+        t.true(error < TOLERANCE, `rows ${from}..${to - 1}: ${error}`);
+        const [gram] = own.gram(plan.analysis.variables.map(() => 0));
+        t.is(selfCheck(part.trace, part.plan, own, Float64Array.from(gram.dataSync())), null);
+      }
+    }
+  });
 }
 
 test.serial('a plan that was made from another trace of the same model', async t => {

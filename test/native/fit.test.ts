@@ -3,11 +3,11 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import test from 'ava';
 import {ggn, GramGaussNewton} from '../../src/index';
-import {availableBackends, useBackend} from '../support/backends';
+import {useBackend} from '../support/backends';
+import {testOn} from '../support/test_on';
 
-const native = availableBackends().includes('tensorflow') ? test.serial : test.serial.skip;
+const native = testOn('tensorflow');
 
 /** 8 x 8 images of a wave: its direction and length are the inputs' truth, its direction the target. */
 function waves(examples: number): {x: tf.Tensor; y: tf.Tensor} {

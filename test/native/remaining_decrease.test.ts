@@ -1,10 +1,10 @@
 /** remainingDecrease() on tfjs-node, whose factorization makes a tensor. */
 import * as tf from '@tensorflow/tfjs';
-import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
-import {availableBackends, useBackend} from '../support/backends';
+import {useBackend} from '../support/backends';
+import {testOn} from '../support/test_on';
 
-const native = availableBackends().includes('tensorflow') ? test.serial : test.serial.skip;
+const native = testOn('tensorflow');
 
 for (const [solver, inputs] of [['gram', 450], ['normal', 400]] as const) {
   native(`remainingDecrease() leaves no tensors: ${solver}`, async t => {

@@ -12,7 +12,6 @@ import {PlanCache} from '../../src/jacobian/plan_cache';
 import {findRows, readResiduals} from '../../src/rows';
 import type {Rows} from '../../src/rows';
 
-
 export interface Look {
   trace: Trace;
   rows: Rows;

@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {brokenLayers, type Case, cases} from '../cases';
-import {availableBackends, type NodeBackend, useBackend} from './backends';
+import {type NodeBackend, useBackend} from './backends';
+import {testOn} from './test_on';
 import type {Outcome} from './outcome';
 import {BACKENDS, type Outcomes, supportTable} from './support_table';
 import {tfjsTrains} from './tfjs_gradient';
@@ -50,7 +51,7 @@ function told(backend: NodeBackend): Case[] {
 }
 
 for (const backend of ['cpu', 'wasm', 'tensorflow'] as const) {
-  (availableBackends().includes(backend) ? test.serial : test.serial.skip)(`${backend}: the column of tfjs's own optimizers, a case of each kind`, async t => {
+  testOn(backend)(`${backend}: the column of tfjs's own optimizers, a case of each kind`, async t => {
     for (const c of told(backend)) {
       t.is(await tfjsTrains(c, backend, name => useBackend(name as NodeBackend)), recorded[c.name][backend]!.tfjs, c.name);
     }
