@@ -3,7 +3,7 @@
 import terser from '@rollup/plugin-terser';
 import typescript from '@rollup/plugin-typescript';
 
-const tf = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];   // a script-tag page has both in its one `tf`
+const tf = ['@tensorflow/tfjs-core'];   // a script-tag page has it in its `tf`
 const output = (file, format, more) => ({file: `dist/${file}`, format, sourcemap: true, exports: 'named', ...more});
 const umd = {name: 'tfggn', globals: Object.fromEntries(tf.map(name => [name, 'tf']))};
 

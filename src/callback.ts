@@ -1,22 +1,23 @@
-import {CustomCallback} from '@tensorflow/tfjs-layers';
-import type {Logs} from '@tensorflow/tfjs-layers';
 import {ggnError} from './errors';
 import {GramGaussNewton} from './gram_gauss_newton';
+import type {StepReport} from './step_report';
+import {trainingCallback} from './training_callback';
+import type {CallbackLogs, TrainingCallback} from './training_callback';
 
 /**
- * A tfjs callback that puts what the optimizer did into the logs of `fit` and `fitDataset`: at the end of every
- * batch and, with the values of the last batch, of every epoch, so that `history.history`, progress bars,
- * TensorBoard and tfjs-vis show them like metrics.
+ * A callback that puts what the optimizer did into the logs of `fit` and `fitDataset`: at the end of every
+ * batch and, with the values of the last batch, of every epoch, so that `history.history`, and in a list of callbacks those behind it (TensorBoard, tfjs-vis,
+ * early stopping), get them like metrics. The progress bar of tfjs-node comes before all callbacks and does not show them.
  *
  * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm`, `learningRate`, `stepMilliseconds` (the whole step)
- * and, where the policy judges its steps, `gainRatio`.
+ * and `gainRatio`, which is NaN where the policy did not judge the step.
  * The loss is in the logs already; the status and the parts of the time are in {@link GramGaussNewton.lastStep}.
  *
- * Put it first in a list of callbacks, so that the others see the values. It is a `tf.Callback`, so the others
- * must be too: wrap plain objects, as `new tf.CustomCallback(tfvis.show.fitCallbacks(...))`.
+ * Put it first in a list of callbacks, so that the others see the values. They may be plain objects (`tfvis.show.fitCallbacks(...)`) and `tf.Callback`s
+ * (`tf.callbacks.earlyStopping(...)`), also mixed.
  *
  * @param optimizer - the optimizer that the model was compiled with.
- * @throws Error for another optimizer.
+ * @throws Error for another optimizer; `fit` throws where the model was compiled with another one.
  * @example
  * ```ts
  * const optimizer = ggn();
@@ -26,21 +27,28 @@ import {GramGaussNewton} from './gram_gauss_newton';
  * ```
  * @public
  */
-export function stepMetrics(optimizer: GramGaussNewton): CustomCallback {
+export function stepMetrics(optimizer: GramGaussNewton): TrainingCallback {
   if (!(optimizer instanceof GramGaussNewton)) {
     throw ggnError('stepMetrics() takes the optimizer that ggn() returned; other optimizers report no steps.');
   }
-  const add = (_: number, logs?: Logs): void => {
-    const step = optimizer.lastStep;
-    if (logs === undefined || step === null) {
-      return;
+  const add = (logs: CallbackLogs): void => {
+    if (optimizer.lastStep !== null) {
+      Object.assign(logs, metricsOf(optimizer.lastStep));
     }
-    const {capture, linearize, gram, solve, trial, update} = step.milliseconds;
-    Object.assign(logs, {
-      iteration: step.iteration, rows: step.rows, parameters: step.parameters, damping: step.damping, lambda: step.lambda, gradientNorm: step.gradientNorm, stepNorm: step.stepNorm,
-      stepMilliseconds: capture + linearize + gram + solve + trial + update,
-      learningRate: step.learningRate, ...(step.gainRatio === null ? {} : {gainRatio: step.gainRatio}),
-    });
   };
-  return new CustomCallback({onBatchEnd: add, onEpochEnd: add}, 'auto');
+  return trainingCallback('stepMetrics', optimizer, {onBatchEnd: add, onEpochEnd: (_, logs) => add(logs)});
 }
+
+/** Every step has every key, as plots and tables put the values of an epoch in its place by counting. */
+function metricsOf(step: StepReport): Record<string, number> {
+  const {iteration, rows, parameters, damping, lambda, gradientNorm, stepNorm, learningRate} = step;
+  const {capture, linearize, gram, solve, trial, update} = step.milliseconds;
+  return {
+    iteration, rows, parameters, damping, lambda, gradientNorm, stepNorm, learningRate, gainRatio: step.gainRatio ?? NaN,
+    stepMilliseconds: capture + linearize + gram + solve + trial + update,
+  };
+}
+
+/** The keys that {@link stepMetrics} adds to logs. */
+export const STEP_METRICS: ReadonlySet<string> = new Set(['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'learningRate', 'gainRatio',
+  'stepMilliseconds']);

@@ -7,6 +7,7 @@ import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
 import {ggnError} from './errors';
+import {CLASS_NAME, hookOwnLayers} from './hook_layers';
 import {Thrift, withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
@@ -52,7 +53,7 @@ import {assignAll, trainedVariables} from './trained_variables';
 export class GramGaussNewton extends Optimizer {
   /** Name in saved models. */
   static get className(): string {
-    return 'GramGaussNewton';
+    return CLASS_NAME;
   }
 
   /** By class name: tfjs's own test takes every optimizer for an instance of every optimizer class. */
@@ -84,6 +85,7 @@ export class GramGaussNewton extends Optimizer {
 
   constructor(options: GgnOptions = {}) {
     super();
+    hookOwnLayers();
     const {given, policy, policyFunction, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay} = checkOptions(options);
     this.given = {...given};
     this.wanted = {policy, policyFunction};

@@ -1,7 +1,7 @@
 /**
  * Gram-Gauss-Newton for TensorFlow.js: a second-order optimizer for `model.fit`, `trainOnBatch` and custom loops.
  *
- * Importing this package registers the optimizer with the copy of TensorFlow.js that it imports; see {@link register} for others.
+ * Importing this package registers the optimizer with the copy of TensorFlow.js that it imports, of which tfjs-core is enough for custom loops; see {@link register} for others.
  *
  * @packageDocumentation
  */
@@ -25,8 +25,9 @@ export type {SolveStatus} from './solve/damped_step';
 export type {Scaling} from './solve/scaling';
 export type {SystemName} from './solve/system';
 export type {StepReport} from './step_report';
-export {StopWhen, stopWhen} from './stop_when';
-export type {StopCriteria} from './stop_when';
+export {stopWhen} from './stop_when';
+export type {StopCriteria, StopWhen} from './stop_when';
+export type {TrainingCallback} from './training_callback';
 
 registerOwnCopy();
 

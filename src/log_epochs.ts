@@ -1,11 +1,12 @@
 import {util} from '@tensorflow/tfjs-core';
-import {CustomCallback} from '@tensorflow/tfjs-layers';
-import type {Logs} from '@tensorflow/tfjs-layers';
+import {STEP_METRICS} from './callback';
 import {ggnError} from './errors';
 import {GramGaussNewton} from './gram_gauss_newton';
+import {trainingCallback} from './training_callback';
+import type {CallbackLogs, TrainingCallback} from './training_callback';
 
 /**
- * A tfjs callback that prints one line for every epoch of `fit` and `fitDataset`, where tfjs prints nothing (plain Node):
+ * A callback that prints one line for every epoch of `fit` and `fitDataset`, where tfjs prints nothing (plain Node):
  *
  *     epoch 3/20  loss 0.0434  val_loss 0.0489  damping 9.0e-1  gain ratio -  4.1 ms/step  2.4 s left
  *
@@ -14,52 +15,49 @@ import {GramGaussNewton} from './gram_gauss_newton';
  *
  * @param optimizer - the optimizer that the model was compiled with.
  * @param say - gets the lines; `console.log` by default.
- * @throws Error for another optimizer.
+ * @throws Error for another optimizer; `fit` throws where the model was compiled with another one.
  * @example
  * ```ts
  * await model.fit(x, y, {epochs: 20, batchSize: 128, verbose: 0, callbacks: logEpochs(optimizer)});
  * ```
  * @public
  */
-export function logEpochs(optimizer: GramGaussNewton, say: (line: string) => void = console.log): CustomCallback {
+export function logEpochs(optimizer: GramGaussNewton, say: (line: string) => void = console.log): TrainingCallback {
   if (!(optimizer instanceof GramGaussNewton)) {
     throw ggnError('logEpochs() takes the optimizer that ggn() returned; other optimizers report no steps.');
   }
-  return new EpochLines(optimizer, say);
-}
-
-class EpochLines extends CustomCallback {
-  constructor(optimizer: GramGaussNewton, say: (line: string) => void) {
-    let trainBegin = 0;
-    let epochBegin = 0;
-    let steps = 0;
-    let done = 0;
-    super({
-      onTrainBegin: async () => {
-        trainBegin = util.now();
-        done = 0;
-      },
-      onEpochBegin: async () => {
-        epochBegin = util.now();
-        steps = 0;
-      },
-      onBatchEnd: async () => void steps++,
-      onEpochEnd: async (epoch, logs) => {
-        done++;
-        const epochs = (this.params as {epochs?: number} | undefined)?.epochs ?? null;
-        const now = util.now();
-        const left = epochs === null ? null : (now - trainBegin) / done * (epochs - epoch - 1);
-        say([`epoch ${epoch + 1}${epochs === null ? '' : `/${epochs}`}`, ...shownLogs(logs), ...shownStep(optimizer),
-          `${((now - epochBegin) / Math.max(1, steps)).toFixed(1)} ms/step`, ...(left === null ? [] : [`${duration(left)} left`])].join('  '));
-      },
-    }, 'auto');
-  }
+  let epochs: number | null = null;
+  let trainBegin = 0;
+  let epochBegin = 0;
+  let steps = 0;
+  let done = 0;
+  return trainingCallback('logEpochs', optimizer, {
+    onTrainBegin: () => {
+      trainBegin = util.now();
+      done = 0;
+    },
+    onEpochBegin: () => {
+      epochBegin = util.now();
+      steps = 0;
+    },
+    onBatchEnd: () => void steps++,
+    onEpochEnd: async (epoch, logs) => {
+      done++;
+      const now = util.now();
+      const left = epochs === null ? null : (now - trainBegin) / done * (epochs - epoch - 1);
+      const shown = await shownLogs(logs);
+      say([`epoch ${epoch + 1}${epochs === null ? '' : `/${epochs}`}`, ...shown, ...shownStep(optimizer),
+        `${((now - epochBegin) / Math.max(1, steps)).toFixed(1)} ms/step`, ...(left === null ? [] : [`${duration(left)} left`])].join('  '));
+    },
+  }, params => {
+    epochs = (params as {epochs?: number} | undefined)?.epochs ?? null;
+  });
 }
 
 /** Losses and metrics; what `stepMetrics` adds is said by the step itself. */
-function shownLogs(logs: Logs | undefined): string[] {
-  const own = new Set(['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'gainRatio', 'learningRate']);
-  return Object.entries(logs ?? {}).filter(([name]) => !own.has(name)).map(([name, value]) => `${name} ${Number(value).toPrecision(3)}`);
+async function shownLogs(logs: CallbackLogs): Promise<string[]> {
+  const own = Object.entries(logs).filter(([name]) => !STEP_METRICS.has(name));
+  return Promise.all(own.map(async ([name, value]) => `${name} ${(typeof value === 'number' ? value : (await value.data())[0]).toPrecision(3)}`));
 }
 
 function shownStep({lastStep}: GramGaussNewton): string[] {

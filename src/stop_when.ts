@@ -1,8 +1,8 @@
-import {CustomCallback} from '@tensorflow/tfjs-layers';
-import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {ggnError} from './errors';
 import {GramGaussNewton} from './gram_gauss_newton';
 import type {StepReport} from './step_report';
+import {trainingCallback} from './training_callback';
+import type {TrainedModel, TrainingCallback} from './training_callback';
 
 /**
  * Criteria of {@link stopWhen}; each is looked at if it is given.
@@ -26,43 +26,12 @@ export interface StopCriteria {
 }
 
 /**
- * A tfjs callback that ends `fit` or `fitDataset` at the end of an epoch, as MATLAB's `trainlm` and Ceres end, and says which criterion was met.
+ * A callback that ends `fit` or `fitDataset` at the end of an epoch, as MATLAB's `trainlm` and Ceres end, and says which criterion was met.
  * @public
  */
-export class StopWhen extends CustomCallback {
+export interface StopWhen extends TrainingCallback {
   /** What ended the training, in words; null while nothing has. */
-  reason: string | null = null;
-
-  private trained: Pick<LayersModel, 'stopTraining'> | null = null;
-  private steps: StepReport[] = [];
-
-  /** Use {@link stopWhen}. */
-  constructor(optimizer: GramGaussNewton, criteria: StopCriteria, say: (line: string) => void) {
-    super({
-      onTrainBegin: async () => {
-        this.reason = null;
-        this.steps = [];
-      },
-      onBatchEnd: async () => {
-        if (optimizer.lastStep !== null) {
-          this.steps.push(optimizer.lastStep);
-        }
-      },
-      onEpochEnd: async epoch => {
-        const met = criterionMet(criteria, this.steps, criteria.remaining === undefined ? NaN : optimizer.remainingDecrease());
-        this.steps = [];
-        if (met !== null && this.trained !== null) {
-          this.reason = met;
-          this.trained.stopTraining = true;
-          say(`tfjs-ggn: training ends after epoch ${epoch + 1}: ${met}.`);
-        }
-      },
-    }, 'auto');
-  }
-
-  override setModel(model: unknown): void {
-    this.trained = model as LayersModel;
-  }
+  readonly reason: string | null;
 }
 
 /**
@@ -72,8 +41,8 @@ export class StopWhen extends CustomCallback {
  * @param optimizer - the optimizer that the model was compiled with.
  * @param criteria - at least one of `gradientNorm`, `decrease`, `remaining`, `damping`; numbers above 0.
  * @param say - gets the line that says why training ended; `console.log` by default.
- * @returns a callback, to be given first in a list; its `reason` says which criterion was met.
- * @throws Error for another optimizer, and for criteria that are none.
+ * @returns a callback; its `reason` says which criterion was met.
+ * @throws Error for another optimizer, and for criteria that are none; `fit` throws where the model was compiled with another optimizer.
  * @example
  * ```ts
  * await model.fit(x, y, {batchSize: x.shape[0], epochs: 500, callbacks: stopWhen(optimizer, {gradientNorm: 1e-6, decrease: 1e-6})});
@@ -90,7 +59,37 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
     throw ggnError(`stopWhen() takes at least one of ${names.join(', ')}, each a number above 0; received ` +
         `{${given.map(([name, value]) => `${name}: ${String(value)}`).join(', ')}}.`);
   }
-  return new StopWhen(optimizer, criteria, say);
+  let reason: string | null = null;
+  let trained: TrainedModel | null = null;
+  let steps: StepReport[] = [];
+  const callback = trainingCallback('stopWhen', optimizer, {
+    setModel: model => {
+      trained = model;
+    },
+    onTrainBegin: () => {
+      if (trained === null) {
+        throw ggnError('stopWhen() was told of no model that it could stop. With a copy of TensorFlow.js other than that which this package imports, call register(tf) first; ' +
+            'in a loop of your own, its setModel(model).');
+      }
+      reason = null;
+      steps = [];
+    },
+    onBatchEnd: () => {
+      if (optimizer.lastStep !== null) {
+        steps.push(optimizer.lastStep);
+      }
+    },
+    onEpochEnd: epoch => {
+      const met = criterionMet(criteria, steps, criteria.remaining === undefined ? NaN : optimizer.remainingDecrease());
+      steps = [];
+      if (met !== null && trained !== null) {
+        reason = met;
+        trained.stopTraining = true;
+        say(`tfjs-ggn: training ends after epoch ${epoch + 1}: ${met}.`);
+      }
+    },
+  });
+  return Object.defineProperty(callback, 'reason', {get: () => reason, enumerable: true}) as StopWhen;
 }
 
 /** Which criterion the steps of an epoch meet, in words; null if none. */

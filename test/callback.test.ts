@@ -6,7 +6,9 @@ import {compiled, smallData} from './support/small_model';
 
 await tf.setBackend('cpu');
 
-const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'learningRate'];
+const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'learningRate', 'gainRatio'];
+/** What is a number in every step; the gain ratio is NaN where it was not judged. */
+const FINITE = KEYS.filter(key => key !== 'gainRatio');
 
 const {x, y} = smallData();
 
@@ -16,7 +18,7 @@ test.serial('alone: history gets the values of the last step of every epoch', as
   t.deepEqual(Object.keys(history).sort(), ['loss', ...KEYS].sort());
   for (const key of KEYS) {
     t.is(history[key].length, 3, key);
-    t.true(history[key].every(value => typeof value === 'number' && value >= 0), key);
+    t.true(history[key].every(value => typeof value === 'number' && (value >= 0 || key === 'gainRatio')), key);
   }
   t.deepEqual(history.damping, [0.2, 0.2, 0.2]);
   const {lambda, gradientNorm, stepNorm, milliseconds, iteration} = optimizer.lastStep!;
@@ -42,7 +44,7 @@ test.serial('in a list, first: callbacks behind it see the values of each batch 
   t.is(batches.length, 4);
   t.is(epochs.length, 2);
   for (const logs of [...batches, ...epochs]) {
-    t.true(KEYS.every(key => Number.isFinite(logs[key])));
+    t.true(FINITE.every(key => Number.isFinite(logs[key])));
   }
   t.deepEqual(batches.map(logs => logs['stepNorm']), steps);
   t.is(new Set(steps).size, 4, 'every batch has its own');
@@ -75,13 +77,40 @@ test.serial('validation, its own callbacks and metrics stay as they are', async 
   const {model, optimizer} = compiled();
   model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
   const {history} = await model.fit(x, y, {epochs: 2, verbose: 0, validationData: [x, y], callbacks: stepMetrics(optimizer)});
-  t.deepEqual(Object.keys(history).sort(), ['gainRatio', 'loss', 'mae', 'val_loss', 'val_mae', ...KEYS].sort());
+  t.deepEqual(Object.keys(history).sort(), ['loss', 'mae', 'val_loss', 'val_mae', ...KEYS].sort());
 });
 
-test.serial('an optimizer that has taken no step adds nothing', async t => {
+test.serial('an optimizer that the model is not trained by is an error: before training, with nothing left behind', async t => {
   const {model} = compiled();
-  const {history} = await model.fit(x, y, {epochs: 1, verbose: 0, callbacks: stepMetrics(ggn())});
-  t.deepEqual(Object.keys(history), ['loss']);
+  const adam = compiled();
+  adam.model.compile({optimizer: 'adam', loss: 'meanSquaredError'});
+  const {numTensors} = tf.memory();
+  const other = ggn();
+  for (const trained of [model, adam.model]) {
+    for (const callbacks of [stepMetrics(other), [tf.callbacks.earlyStopping({monitor: 'loss'}), stepMetrics(other)], [{onEpochEnd: () => {}}, stepMetrics(other)]]) {
+      await t.throwsAsync(trained.fit(x, y, {epochs: 1, verbose: 0, callbacks: callbacks as tf.CustomCallbackArgs[]}),
+          {message: /^tfjs-ggn: stepMetrics\(\) was given an optimizer that this model is not trained by: the model was compiled with another/});
+    }
+  }
+  t.is(tf.memory().numTensors, numTensors);
+  t.is(other.lastStep, null);
+});
+
+test.serial('an epoch whose last step was not judged has NaN for its gain ratio, so that every epoch has an entry', async t => {
+  const {model, optimizer} = compiled();
+  const judged: boolean[] = [];
+  const callbacks = [stepMetrics(optimizer), {
+    onEpochEnd: (epoch: number) => {
+      judged.push(optimizer.lastStep!.gainRatio !== null);
+      optimizer.policy = epoch % 2 === 0 ? 'fixed' : 'levenbergMarquardt';
+    },
+  }];
+  const {history} = await model.fit(x, y, {epochs: 8, batchSize: 8, verbose: 0, callbacks});
+  t.deepEqual(judged, [true, false, true, false, true, false, true, false]);
+  t.deepEqual(history.gainRatio.map(value => !Number.isNaN(value)), judged);
+  for (const key of KEYS) {
+    t.is(history[key].length, 8, key);
+  }
 });
 
 test.serial('it changes neither the trajectory nor the number of tensors', async t => {
