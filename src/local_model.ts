@@ -47,6 +47,11 @@ export class LocalModel {
     this.system = new SYSTEMS[parts.solver](parts, clock);
   }
 
+  /** Whether squares of the Jacobian are formed in float32. */
+  get isFloat32(): boolean {
+    return this.parts.solver !== 'normal';
+  }
+
   /** The part of the loss that the rows make: ½|z|² for squares, else all of it. */
   get lossOfRows(): number {
     const {loss: {z}, value} = this.parts;

@@ -1,19 +1,19 @@
-import {sum, tensor, tidy} from '@tensorflow/tfjs-core';
+import {sum, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
+import {solveAttempts} from './step_attempts';
+import type {Move} from './step_attempts';
 import {checkedJacobian} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
 import {ggnError} from './errors';
 import {upstream} from './jacobian/analysis';
 import {gradientThroughStatistics, StatisticsJacobian, statisticsPieces} from './jacobian/frozen_statistics';
-import {addScaled} from './jacobian/kernels';
 import {collect, sweepBack} from './jacobian/parameter';
 import type {Plan} from './jacobian/plan';
 import type {PlanCache} from './jacobian/plan_cache';
 import {LocalModel} from './local_model';
-import type {ModelStep} from './local_model';
 import type {Linearization} from './step_system';
 import {readDerivatives} from './output_derivatives';
 import type {StepDerivatives} from './output_derivatives';
@@ -26,7 +26,6 @@ import type {CurvatureRoot} from './solve/curvature_root';
 import {chooseScaling, chooseSystem} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
-import {actualDecrease} from './trial';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
 export interface SolvedStep {
@@ -39,13 +38,6 @@ export interface SolvedStep {
   readonly effectiveDimension: () => number;
   /** See `LocalModel.undampedDecrease`; 0 where the rounding of the residuals amounts to more. */
   readonly undampedDecrease: () => number;
-}
-
-interface Move {
-  /** d by variable, before the learning rate. */
-  readonly d: readonly Tensor[];
-  /** The weights to go to, by variable. */
-  readonly moved: readonly Tensor[];
 }
 
 export interface StepSettings extends SystemOptions {
@@ -90,7 +82,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   policy.observe({agreement, headroom, examples});
   let known: Resolution | null = null;
   const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
-  const {taken, ...attempted} = attempt(trace, rows, model, policy, settings, resolved, clock);
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, resolved, clock});
   const undamped = model.undampedDecrease();
   const {rows: rounding} = policy.judges ? resolved() : {rows: 0};
   const undampedDecrease = (): number => {
@@ -100,86 +92,6 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   return {policy, variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
   }};
-}
-
-/** Share of the loss below which a decrease is lost in rounding, also where the residuals themselves are exact: four units of float32. */
-const RESOLUTION = 2 ** -22;
-
-type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
-    'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
-
-/**
- * Solves with the settings of the policy, until it accepts the step or has no attempts left.
- *
- * A step that promises less than the loss can resolve cannot be judged by it. It is taken unless the loss rises by more than that: its direction comes from the gradient, which is
- * known better, since the rounding of the loss is of first order in that of the residuals and the error of their minimiser of second.
- */
-function attempt(trace: Trace, rows: Rows, model: LocalModel, policy: StepPolicy, {weightDecay}: StepSettings, resolved: () => Resolution, clock: Clock): Attempted {
-  const {variables} = rows.dependence;
-  let known: number | null = null;
-  const resolvedLoss = (): number => known ??= Math.max(RESOLUTION * model.lossOfRows, resolved().loss);
-  for (let attempts = 1;; attempts++) {
-    const settings = policy.settings;
-    const {isJudged, ...attempted} = scoped(() => {
-      const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
-      const used = {...settings, damping, lambda, attempts};
-      if (step === null) {
-        if (status !== 'flat' && status !== 'noCurvature') {
-          policy.raise(damping);
-        }
-        return {...used, isJudged: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
-      }
-      if (status === 'raised') {
-        policy.raise(damping);
-      }
-      const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, settings.learningRate));
-      const moved = clock.time('update', () => move(variables, step, settings.learningRate));
-      const actual = !policy.judges ? null : !Number.isFinite(step.norm) ? NaN : clock.time('trial', () => actualDecrease(trace, rows, variables, moved));
-      // Where the gradient is zero the step is, too, and nothing is wrong with it.
-      const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
-      const isJudged = gainRatio === null || !policy.rejects || !(predictedDecrease >= 0 && predictedDecrease <= resolvedLoss());
-      const isBetter = gainRatio === null || (actual! > 0 && predictedDecrease > 0);
-      const isAccepted = isBetter || (policy.rejects ? !isJudged && actual! >= -resolvedLoss() : Number.isFinite(actual));
-      return {...used, isJudged: isJudged || !isAccepted, status: isAccepted ? status : 'rejected', stepNorm: isAccepted ? settings.learningRate * step.norm : 0, predictedDecrease,
-        actualDecrease: actual, gainRatio, taken: isAccepted ? {d: step.d, moved: decay(variables, moved, settings.learningRate * weightDecay)} : null};
-    });
-    const {gainRatio, status, damping} = attempted;
-    if (!isJudged && gainRatio !== null) {
-      policy.unresolved();
-    } else if (gainRatio !== null) {
-      policy.judge(status === 'rejected' ? Math.min(0, gainRatio) : gainRatio);
-    }
-    if (status !== 'rejected') {
-      return attempted;
-    }
-    const {damping: next, momentum} = policy.settings;
-    if (attempts >= policy.attempts || (next === damping && momentum === attempted.momentum)) {
-      policy.exhausted();
-      return attempted;
-    }
-  }
-}
-
-/** Keeps the tensors of an accepted attempt alone: those of ten rejected ones would be as many copies of the weights. */
-function scoped<T extends Attempted>(run: () => T): T {
-  let result!: T;
-  tidy(() => {
-    result = run();
-    return [...result.taken?.d ?? [], ...result.taken?.moved ?? []];
-  });
-  return result;
-}
-
-/** w + learningRate · d. */
-function move(variables: readonly Variable[], {d}: ModelStep, learningRate: number): Tensor[] {
-  const addStep = addScaled(learningRate);
-  return variables.map((variable, v) => addStep(variable, d[v]));
-}
-
-/** w - share · w beside the step, on matrices and what has more axes: not judged with it, since it does not lower the loss. */
-function decay(variables: readonly Variable[], moved: readonly Tensor[], share: number): readonly Tensor[] {
-  const shrink = share === 0 ? null : addScaled(-share);
-  return shrink === null ? moved : moved.map((t, v) => variables[v].rank < 2 ? t : shrink(t, variables[v]));
 }
 
 /** Trained parameters that the rows are computed from. */

@@ -19,22 +19,20 @@ import {decreaseInClosedForm} from './output_derivatives';
  * does not hide a step. What is no square (L1, norms, other functions of outputs) enters as the difference of its values, entry by entry.
  *
  * @param moved the moved weights of each variable.
- * @returns the decrease; NaN where the loss at the moved weights is not finite.
+ * @returns the decrease; NaN where the loss at the moved weights is not finite, in float32, as f() computes it.
  */
 export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly Variable[], moved: readonly Tensor[]): number {
   return tidy(() => {
-    const substitutes = new Map<number, Tensor>();
-    for (const [value, variable] of trace.variables) {
-      const v = variables.indexOf(variable);
-      if (v >= 0) {
-        substitutes.set(value, moved[v]);
-      }
-    }
+    const substitutes = substitutesFor(trace, variables, moved);
     const squares = [...head.squares, ...head.penalties];
-    const wanted = [...new Set([...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value),
+    const wanted = [...new Set([trace.result, ...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value),
       ...head.losses.flatMap(loss => loss.kind === 'function' ? loss.terms.map(([value]) => value) : [loss.blocks[0].value])])];
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
+    // What is summed in float64 may be finite where the loss is not: the next step would begin with that.
+    if (!Number.isFinite(after(trace.result).dataSync()[0])) {
+      return NaN;
+    }
     let decrease = 0;
     for (const square of squares) {
       decrease += decreaseOfSquares(square, rowTensor(trace, square.block, before), rowTensor(trace, square.block, after));
@@ -55,6 +53,18 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
     }
     return decrease;
   });
+}
+
+/** The moved weights by the values that they take the place of. */
+export function substitutesFor(trace: Trace, variables: readonly Variable[], moved: readonly Tensor[]): Map<number, Tensor> {
+  const substitutes = new Map<number, Tensor>();
+  for (const [value, variable] of trace.variables) {
+    const v = variables.indexOf(variable);
+    if (v >= 0) {
+      substitutes.set(value, moved[v]);
+    }
+  }
+  return substitutes;
 }
 
 const reader = (weight: number | Tensor): ((i: number) => number) => {

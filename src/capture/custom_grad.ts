@@ -17,6 +17,12 @@ const backwards = new WeakMap<Tensor, Backward>();
 
 export const setBackward = (output: Tensor, backward: Backward): void => void backwards.set(output, backward);
 
+/** At other weights an output is another tensor, with the same gradient. */
+export const keepBackward = (from: Tensor, to: Tensor): void => setBackward(to, backwards.get(from)!);
+
+/** Indices of the values that a node handed to its gradient beside its inputs and outputs. */
+export const savedBy = ({kernel, attrs}: TraceNode): readonly number[] => kernel === CUSTOM_GRAD ? attrs['saved'] as number[] : [];
+
 /** Input cotangents of a customGrad node by the user's gradient, by input name. */
 export function customCotangents(values: readonly Tensor[], node: TraceNode, dy: Tensor): Record<string, () => Tensor> {
   const saved = (node.attrs['saved'] as number[]).map(value => values[value]);

@@ -1,0 +1,67 @@
+import {add, mul, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {allFinite} from './all_finite';
+import {CUSTOM_GRAD, keepBackward, savedBy} from './capture/custom_grad';
+import {replayAll} from './capture/replay';
+import type {Trace, TraceNode} from './capture/trace';
+import {upstream} from './jacobian/analysis';
+import {pseudoRandom} from './jacobian/compare';
+import {collect, pullByRules, sweepBack} from './jacobian/parameter';
+import type {Rows} from './rows';
+import {substitutesFor} from './trial';
+
+/**
+ * Kernels that neither have an infinite derivative at a number, nor come from usual numbers to an infinite value, which others hide: 1 / (1 + e^x) is 0 where e^x overflows, and has no
+ * derivative there. Networks are made of these alone.
+ */
+const HARMLESS = new Set(['Identity', 'Cast', 'Reshape', 'ExpandDims', 'Transpose', 'Slice', 'StridedSlice', 'Concat', 'Pack', 'Unpack', 'SplitV', 'Tile', 'GatherV2', 'PadV2',
+  'MirrorPad', 'Reverse', 'Add', 'AddN', 'Sub', 'Neg', 'Multiply', 'BatchMatMul', '_FusedMatMul', 'Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D',
+  'Conv2DBackpropInput', 'Conv3D', 'Conv3DBackpropInputV2', 'MaxPool', 'AvgPool', 'MaxPool3D', 'AvgPool3D', 'Mean', 'Sum', 'Max', 'Min', 'Square', 'SquaredDifference', 'Tanh',
+  'Sigmoid', 'Relu', 'Relu6', 'LeakyRelu', 'Prelu', 'Elu', 'Selu', 'Softplus', 'Softmax', 'Abs', 'Sin', 'Cos', 'Atan', 'Erf', 'Maximum', 'Minimum', 'ClipByValue', 'Select',
+  'FusedBatchNorm', 'ResizeBilinear', 'ResizeNearestNeighbor', 'SpaceToBatchND', 'BatchToSpaceND', 'Cumsum', 'Dilation2D', 'LRN']);
+
+/**
+ * Whether the rows and the rest of the loss have a derivative at other weights, as the next step will need it: false at a pole, or where x^c is 0 with x near 0 although the loss is finite
+ * there. One reverse sweep of the trace at those weights, from random numbers in the place of the rows, so that no derivative is hidden behind a residual of 0.
+ *
+ * Nothing is computed where every kernel of the trace is harmless.
+ *
+ * @param moved the other weights of each variable.
+ * @param isSquared whether squares of the derivatives must be finite, too, as in a Gram matrix of float32.
+ */
+export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tensor[], isSquared: boolean): boolean {
+  const {dependence: {dependent, variables, variableOf}} = rows;
+  const needed = upstream(trace, seedsOf(trace, rows).map(([value]) => value));
+  const nodes = trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
+  if (nodes.every(node => isHarmless(node, dependent))) {
+    return true;
+  }
+  let isFinite = false;
+  tidy(() => {
+    const wanted = [...new Set(nodes.flatMap(node => [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)]))];
+    const values = [...trace.values];
+    replayAll(trace, substitutesFor(trace, variables, moved), wanted).forEach((t, i) => values[wanted[i]] = t);
+    nodes.forEach(node => node.kernel === CUSTOM_GRAD && keepBackward(trace.values[node.outputs[0]], values[node.outputs[0]]));
+    const seeds = new Map<number, Tensor>();
+    for (const [value, seed] of seedsOf(trace, rows)) {
+      seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, seed()) : seed());
+    }
+    const gradient = [...collect(sweepBack(values, nodes, seeds, value => dependent[value], pullByRules), variableOf.keys(), variableOf).values()];
+    isFinite = allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient);
+  });
+  return isFinite;
+}
+
+function isHarmless({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {
+  return HARMLESS.has(kernel) || (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
+}
+
+/** Cotangents of what the rows are read from, of the terms of losses that are functions of outputs, and of what is no row. */
+function seedsOf(trace: Trace, {blocks, head, dependence: {dependent}}: Rows): Array<readonly [number, () => Tensor]> {
+  const sources = blocks.flatMap(({value, difference}) => difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
+  const terms = head.losses.flatMap(loss => loss.kind === 'function' ? loss.terms : []);
+  return [
+    ...sources.filter(value => dependent[value]).map(value => [value, () => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape)] as const),
+    ...[...terms, ...head.extra].map(([value, seed]) => [value, () => seed] as const),
+  ];
+}
