@@ -1,5 +1,3 @@
-import {isTrainingCallback} from './training_callback';
-
 /** What this needs of a LayersModel, in any copy of tfjs-layers. */
 interface FittedModel {
   readonly history?: {readonly params?: unknown};
@@ -23,8 +21,18 @@ interface WholeCallback {
   onBatchEnd(batch: number, logs?: unknown): unknown;
 }
 
-/** A symbol of the registry, so that two copies of this package see the same mark. */
+/** Symbols of the registry, so that two copies of this package see the same marks. */
+const OURS = Symbol.for('tfjs-ggn.callback');
 const HOOKED = Symbol.for('tfjs-ggn.callbackHook');
+
+/** Marks a callback as one of this package. */
+export function markCallback<T extends object>(callback: T): T {
+  return Object.defineProperty(callback, OURS, {value: true});
+}
+
+function isOurs(callback: unknown): boolean {
+  return typeof callback === 'object' && callback !== null && OURS in callback;
+}
 
 /**
  * Lets `fit` and `fitDataset` take callbacks of ours in a list with any others. tfjs looks at the first of a list only: behind a `tf.Callback` a plain object
@@ -47,7 +55,7 @@ export function hookCallbacks(layersModel: {prototype: unknown}): void {
 
 function withPlainCallbacks(model: FittedModel, args: FitArguments): FitArguments {
   const list: unknown[] = Array.isArray(args?.callbacks) ? args.callbacks : [args?.callbacks];
-  if (!list.some(isTrainingCallback)) {
+  if (!list.some(isOurs)) {
     return args;
   }
   const plain = list.map(callback => isWhole(callback) ? asPlain(model, callback) : callback);

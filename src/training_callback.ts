@@ -1,3 +1,4 @@
+import {markCallback} from './callback_list';
 import {ggnError} from './errors';
 import type {GramGaussNewton} from './gram_gauss_newton';
 import {hookOwnLayers} from './hook_layers';
@@ -47,14 +48,6 @@ export interface CallbackParts {
   onBatchEnd?(logs: CallbackLogs): void;
 }
 
-/** A symbol of the registry, so that two copies of this package see the same mark. */
-const OURS = Symbol.for('tfjs-ggn.callback');
-
-/** Whether a callback comes from this package. */
-export function isTrainingCallback(callback: unknown): boolean {
-  return typeof callback === 'object' && callback !== null && OURS in callback;
-}
-
 /**
  * Makes a callback of functions that need no `this`: tfjs takes them off the object where the first of a list is a plain one.
  *
@@ -79,5 +72,5 @@ export function trainingCallback(name: string, optimizer: GramGaussNewton, parts
     onBatchBegin: async () => {},
     onBatchEnd: async (_, logs) => parts.onBatchEnd?.((logs ?? {}) as CallbackLogs),
   };
-  return Object.defineProperty(callback, OURS, {value: true});
+  return markCallback(callback);
 }
