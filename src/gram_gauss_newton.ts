@@ -2,6 +2,7 @@ import {Optimizer, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
 import {notingOutputs} from './capture/model_outputs';
+import {lent} from './capture/save_hook';
 import {capture, discard} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
@@ -12,7 +13,6 @@ import {Thrift, withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
 import {explainNonFinite} from './non_finite';
 import {OptimizerState} from './optimizer_state';
-import type {NamedTensor} from './optimizer_state';
 import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkScaling, checkSetting, checkSolver, checkWeightDecay} from './options';
 import type {CheckedOptions, GgnOptions, SettingName} from './options';
 import type {Settings} from './policy/policy';
@@ -20,6 +20,7 @@ import {initialState, StepPolicy} from './policy/step_policy';
 import type {Given, PolicyState} from './policy/step_policy';
 import {readPolicyState} from './policy/saved_state';
 import {checkPrecision} from './precision';
+import type {NamedTensor} from './saved_tensors';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
 import {solveStep} from './step';
@@ -301,33 +302,40 @@ export class GramGaussNewton extends Optimizer {
     const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, policyState} = config;
     const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay});
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
-      optimizer.policyState = readPolicyState(policyState, optimizer.policyState);
+      optimizer.policyState = readPolicyState(policyState, optimizer.policyState, optimizer.levenbergMarquardt);
     }
     return optimizer;
   }
 
   /**
-   * The state: the iteration count, and d_prev of every variable of the last step, named `ggn/1/previousStep/i`.
-   * The tensors stay the optimizer's and are valid until its next step.
+   * Copies of the state: the iteration count, and d_prev of every variable of the last step, named
+   * `ggn/1/previousStep/i`. Later steps do not change them. Asked again before the next step, it gives the same ones.
+   * Whoever asked may dispose of them; `dispose()` does at last. Those that `model.save` asks for are gone when it ends.
    */
   override async getWeights(): Promise<NamedTensor[]> {
-    return this.state.save(this.iterations);
+    return lent(this, () => this.state.freshCopy(this.iterations)) ?? this.state.copy(this.iterations);
   }
 
   /**
    * Loads what `getWeights` gave; the tensors are copied. They are matched to the variables of the next step by
-   * position and shape.
+   * position and shape. All of them are checked before any is taken: after an error the optimizer has the state that it had.
    *
-   * @throws Error for state of another optimizer or of another version of the format.
+   * @throws Error with the name of the entry for state of another optimizer or of another version of the format, for
+   * entries that are missing, doubled, in another order or of another type, for numbers that are not finite, and for a
+   * count that is not a whole number from 0 to 2³¹ - 1.
    */
   override async setWeights(weightValues: NamedTensor[]): Promise<void> {
-    this.state.load(weightValues);
-    await this.extractIterations(weightValues);
+    this.iterations_ = await this.state.load(weightValues);
   }
 
-  /** Frees the state. The optimizer can be used again and starts without momentum. */
+  /**
+   * Frees the state, all copies of it that `getWeights` gave, and the matrix of the last step. The optimizer can be used
+   * again and starts without momentum.
+   */
   override dispose(): void {
     this.state.dispose();
+    this.dimension = null;
+    this.remaining = null;
   }
 }
 

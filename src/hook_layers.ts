@@ -1,6 +1,7 @@
 import {serialization} from '@tensorflow/tfjs-core';
 import type {Optimizer} from '@tensorflow/tfjs-core';
 import {hookCallbacks} from './callback_list';
+import {hookSave} from './capture/save_hook';
 import {hookTrainStep} from './capture/train_step_hook';
 
 /** Name of the optimizer in saved models, and what other copies of this package know it by. */
@@ -14,6 +15,7 @@ function isGgn(optimizer: Optimizer): boolean {
 /** Lets the models of one copy of tfjs-layers give the optimizer its batches, and its callbacks their place in any list. Idempotent. */
 export function hookLayers(layersModel: {prototype: unknown}): void {
   hookTrainStep(layersModel, isGgn);
+  hookSave(layersModel, isGgn);
   hookCallbacks(layersModel);
 }
 

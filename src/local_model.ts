@@ -76,7 +76,8 @@ export class LocalModel {
     const {z, q, root} = this.parts.loss;
     const [pull, moved] = z === null ? [q, change] : [z, root.applyTranspose(change)];
     const scale = Math.sqrt(dot(pull, pull)) * Math.sqrt(dot(moved, moved));
-    return scale > 0 && scale < Infinity ? -dot(pull, moved) / scale : null;
+    // Rounding may go past 1, and the state that it is smoothed into is saved.
+    return scale > 0 && scale < Infinity ? Math.min(1, Math.max(-1, -dot(pull, moved) / scale)) : null;
   }
 
   /**

@@ -1,31 +1,30 @@
 import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
-import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from './errors';
+import {checkEntries, checkNumbers, COUNT, nameOfStep} from './saved_tensors';
+import type {NamedTensor} from './saved_tensors';
+import {shortened} from './shown';
+
+/** d_prev of a variable, kept and owned here. */
+interface KnownStep {
+  readonly variable: Variable;
+  readonly step: Tensor;
+}
 
 /**
- * A named tensor of optimizer state, as tfjs's optimizers save it.
- * @public
- */
-export type NamedTensor = Awaited<ReturnType<Optimizer['getWeights']>>[number];
-
-/** Name of the iteration count, as tfjs's own optimizers save it. */
-const COUNT = 'iter';
-
-/** Version of the format in which the state is saved; it is part of the names. */
-const FORMAT = 1;
-const PREFIX = `ggn/${FORMAT}/previousStep/`;
-
-/**
- * The last accepted step d_prev of every variable, before learning rate. Kept tensors, owned here.
+ * The last accepted step d_prev of every variable, before learning rate, and the copies of it that were given out.
  *
  * State that was loaded waits until the first step tells the variables: tfjs gives variables other names on
  * loading, so it is matched by position and shape.
  */
 export class OptimizerState {
-  private readonly steps = new Map<number, Tensor>();
+  private readonly steps = new Map<number, KnownStep>();
   private order: readonly Variable[] = [];
   private loaded: Tensor[] | null = null;
-  private count: {readonly of: number; readonly tensor: Tensor} | null = null;
+  /** Copies of the present state, so that asking twice makes no more of them. */
+  private copies: {readonly iterations: number; readonly list: NamedTensor[]} | null = null;
+  /** Copies of earlier states. */
+  private earlier: Tensor[] = [];
 
   /**
    * d_prev of each variable of a step, null where there is none.
@@ -36,78 +35,116 @@ export class OptimizerState {
     if (this.loaded !== null) {
       this.match(variables, this.loaded);
     }
-    return variables.map(variable => this.steps.get(variable.id) ?? null);
+    return variables.map(variable => this.steps.get(variable.id)?.step ?? null);
   }
 
   private match(variables: readonly Variable[], loaded: readonly Tensor[]): void {
-    const show = (list: ReadonlyArray<{shape: number[]}>): string => list.map(t => `[${t.shape.join()}]`).join(' ');
+    const show = (list: ReadonlyArray<{shape: number[]}>): string =>
+      shortened(list.map(t => `[${t.shape.join()}]`).join(' '));
     if (loaded.length !== variables.length || loaded.some((t, i) => t.shape.join() !== variables[i].shape.join())) {
-      throw ggnError(`the loaded optimizer state belongs to other variables: it has shapes ${show(loaded)}, this training has ` +
-          `${show(variables)}. Train the model that was saved, with the same layers frozen, or compile it with a new ggn().`);
+      throw ggnError(`the loaded optimizer state belongs to other variables: it has shapes ${show(loaded)}, ` +
+          `this training has ${show(variables)}. Train the model that was saved, with the same layers frozen, ` +
+          'or compile it with a new ggn().');
     }
-    variables.forEach((variable, i) => this.steps.set(variable.id, loaded[i]));
+    variables.forEach((variable, i) => this.steps.set(variable.id, {variable, step: loaded[i]}));
     this.order = variables;
     this.loaded = null;
   }
 
-  /** Takes over the tensors of an accepted step. */
+  /** Takes over the tensors of an accepted step, and drops the state of variables that were disposed of meanwhile. */
   accept(variables: readonly Variable[], step: readonly Tensor[]): void {
+    this.retire();
     variables.forEach((variable, i) => {
-      this.steps.get(variable.id)?.dispose();
-      this.steps.set(variable.id, keep(step[i]));
+      this.steps.get(variable.id)?.step.dispose();
+      this.steps.set(variable.id, {variable, step: keep(step[i])});
     });
+    for (const [id, known] of this.steps) {
+      if (known.variable.isDisposed) {
+        known.step.dispose();
+        this.steps.delete(id);
+      }
+    }
     this.order = variables;
   }
 
-  /** The iteration count and d_prev; the tensors stay owned here. */
-  save(iterations: number): NamedTensor[] {
-    // One tensor per count, made without a pause: saving twice, or two saves at the same time, leak nothing.
-    if (this.count === null || this.count.tensor.isDisposed || this.count.of !== iterations) {
-      this.count?.tensor.dispose();
-      this.count = {of: iterations, tensor: keep(scalar(iterations, 'int32'))};
+  /**
+   * Copies of the iteration count and of d_prev; the same ones as long as the state is the same, but for those that
+   * were disposed of.
+   */
+  copy(iterations: number): NamedTensor[] {
+    const known = this.copies?.iterations === iterations ? this.copies.list : [];
+    const list = this.freshCopy(iterations, known);
+    if (known.length === 0) {
+      this.retire();
     }
-    const tensors = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!);
-    return [{name: COUNT, tensor: this.count.tensor}, ...tensors.map((tensor, i) => ({name: `${PREFIX}${i}`, tensor}))];
+    this.copies = {iterations, list};
+    return [...list];
   }
 
   /**
-   * Copies d_prev, since the loader disposes of what it gives; the count before it is the caller's to read.
+   * The same, which are the caller's.
    *
-   * @throws for state of another optimizer or of another version of the format.
+   * @param known copies to go on with.
    */
-  load([count, ...weights]: readonly NamedTensor[]): void {
-    if ((count as NamedTensor | undefined)?.name !== COUNT) {
-      throw ggnError(`the saved state must begin with '${COUNT}'; received ${(count as NamedTensor | undefined) === undefined ? 'nothing' :
-        `'${count.name}'`}. Load the state that a GramGaussNewton optimizer saved.`);
-    }
-    for (const {name} of weights) {
-      if (!name.startsWith(PREFIX)) {
-        const version = /^ggn\/(\d+)\//.exec(name)?.[1];
-        throw ggnError(version === undefined ?
-          `'${name}' is no state of GramGaussNewton. Load the state that this optimizer saved.` :
-          `the saved optimizer state has format ${version}, this version of tfjs-ggn reads format ${FORMAT}. Use the version ` +
-              'that saved it, or load the model without its optimizer and compile it with a new ggn().');
+  freshCopy(iterations: number, known: readonly NamedTensor[] = []): NamedTensor[] {
+    const made: Tensor[] = [];
+    const entry = (i: number, name: string, make: () => Tensor): NamedTensor => {
+      if (i < known.length && !known[i].tensor.isDisposed) {
+        return known[i];
       }
-    }
-    const copies: Tensor[] = [];
+      made.push(keep(make()));
+      return {name, tensor: made.at(-1)!};
+    };
     try {
-      weights.forEach(({tensor}) => copies.push(keep(tensor.clone())));
+      const steps = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!.step);
+      return [entry(0, COUNT, () => scalar(iterations, 'int32')),
+        ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone()))];
     } catch (error) {
-      dispose(copies);
+      dispose(made);
       throw error;
     }
-    this.disposeSteps();
-    this.loaded = copies.length === 0 ? null : copies;
   }
 
+  /**
+   * Takes over copies of d_prev, since the loader disposes of what it gives. All of a state is checked before any of it
+   * is taken.
+   *
+   * @returns the iteration count.
+   * @throws for state of another optimizer or of another version of the format, and for what no optimizer has saved.
+   */
+  async load(saved: readonly NamedTensor[]): Promise<number> {
+    checkEntries(saved);
+    const copies: Tensor[] = [];
+    try {
+      saved.forEach(({tensor}) => copies.push(keep(tensor.clone())));
+      const iterations = await checkNumbers(copies.map((tensor, i) => ({name: saved[i].name, tensor})));
+      this.retire();
+      this.disposeSteps();
+      const [count, ...steps] = copies.splice(0);
+      count.dispose();
+      this.loaded = steps.length === 0 ? null : steps;
+      return iterations;
+    } finally {
+      dispose(copies);
+    }
+  }
+
+  /** Frees the state, and all copies of it. */
   dispose(): void {
+    this.retire();
+    dispose(this.earlier.splice(0));
     this.disposeSteps();
-    this.count?.tensor.dispose();
-    this.count = null;
+  }
+
+  /** The state is about to change: the copies are of an earlier one. Those that were disposed of are forgotten. */
+  private retire(): void {
+    const retired = (this.copies?.list ?? []).map(({tensor}) => tensor);
+    this.earlier = [...this.earlier, ...retired].filter(tensor => !tensor.isDisposed);
+    this.copies = null;
   }
 
   private disposeSteps(): void {
-    dispose([...this.steps.values(), ...(this.loaded ?? [])]);
+    dispose([...[...this.steps.values()].map(({step}) => step), ...(this.loaded ?? [])]);
     this.steps.clear();
     this.order = [];
     this.loaded = null;

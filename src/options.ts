@@ -5,6 +5,9 @@ import type {Settings} from './policy/policy';
 import type {Given, PolicyName} from './policy/step_policy';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
+import {ABOVE_ONE, between, isIn, NOT_NEGATIVE, BELOW_ONE, POSITIVE, SHARE, whole} from './ranges';
+import type {Range} from './ranges';
+import {shortened, shown} from './shown';
 import type {StepReport} from './step_report';
 
 /**
@@ -100,29 +103,19 @@ export interface CheckedOptions {
   readonly weightDecay: number;
 }
 
-interface Range {
-  readonly valid: (x: number) => boolean;
-  readonly range: string;
-}
-
 export type SettingName = keyof Settings;
 
-/** Ranges, in one table. */
-const SETTINGS: Record<SettingName, Range> = {
-  learningRate: {valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
-  damping: {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'},
-  momentum: {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'},
-};
+/** Ranges of the settings of a step, in one table. */
+export const SETTINGS: Record<SettingName, Range> = {learningRate: SHARE, damping: NOT_NEGATIVE, momentum: BELOW_ONE};
 const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
-const WEIGHT_DECAY: Range = {valid: x => x >= 0 && x <= 1, range: 'from 0 to 1'};
-const POSITIVE: Range = {valid: x => x > 0 && x < Infinity, range: 'above 0, and finite'};
+const WEIGHT_DECAY = between(0, 1);
 const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range> = {
   initialDamping: POSITIVE,
   minDamping: POSITIVE,
   maxDamping: POSITIVE,
-  decrease: {valid: x => x > 0 && x <= 1, range: 'above 0 and at most 1'},
-  increase: {valid: x => x > 1 && x < Infinity, range: 'above 1, and finite'},
-  attempts: {valid: x => Number.isInteger(x) && x >= 1, range: 'that is whole and at least 1'},
+  decrease: SHARE,
+  increase: ABOVE_ONE,
+  attempts: whole(1),
 };
 const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
 const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling',
@@ -156,7 +149,7 @@ export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto
 
 function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   if (!choices.includes(value as T)) {
-    throw ggnError(`the option ${name} must be one of ${choices.map(show).join(', ')}; received ${show(value)}.`);
+    throw ggnError(`the option ${name} must be one of ${choices.map(shown).join(', ')}; received ${shown(value)}.`);
   }
   return value as T;
 }
@@ -168,7 +161,7 @@ export function checkCustom(returned: unknown, before: Settings): Settings {
   }
   if (typeof returned !== 'object' || Array.isArray(returned) || 'then' in returned || Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
     throw ggnError(`the function given as policy must return settings such as {damping: 0.2}, of ${Object.keys(SETTINGS).join(', ')}, or nothing; it ` +
-        `returned ${typeof returned !== 'object' ? show(returned) : 'then' in returned ? 'a promise' : `{${Object.keys(returned).join(', ')}}`}.`);
+        `returned ${typeof returned !== 'object' ? shown(returned) : 'then' in returned ? 'a promise' : `{${shortened(Object.keys(returned).join(', '))}}`}.`);
   }
   const settings = returned as Partial<Settings>;
   const read = (name: SettingName): number => settings[name] === undefined ? before[name] :
@@ -176,11 +169,11 @@ export function checkCustom(returned: unknown, before: Settings): Settings {
   return {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')};
 }
 
-function checkNumber(name: string, value: unknown, {valid, range}: Range, alternative = ''): number {
-  if (typeof value !== 'number' || !valid(value)) {
-    throw ggnError(`the option ${name} must be a number ${range}${alternative === '' ? '' : `,${alternative}`}; received ${show(value)}.`);
+function checkNumber(name: string, value: unknown, range: Range, alternative = ''): number {
+  if (!isIn(range, value)) {
+    throw ggnError(`the option ${name} must be a number ${range.range}${alternative === '' ? '' : `,${alternative}`}; received ${shown(value)}.`);
   }
-  return value;
+  return value as number;
 }
 
 /** Checks the option `policy`; `'custom'` stands for a function that a saved optimizer had. */
@@ -189,7 +182,7 @@ export function checkPolicy(value: unknown): Pick<CheckedOptions, 'policy' | 'po
     return {policy: 'custom', policyFunction: value as PolicyFunction};
   }
   if (value !== 'custom' && !POLICIES.includes(value as 'auto')) {
-    throw ggnError(`the option policy must be one of ${POLICIES.map(show).join(', ')}, or a function of the step report; received ${show(value)}.`);
+    throw ggnError(`the option policy must be one of ${POLICIES.map(shown).join(', ')}, or a function of the step report; received ${shown(value)}.`);
   }
   return {policy: value as PolicyName, policyFunction: null};
 }
@@ -223,16 +216,11 @@ function checkLevenbergMarquardt(options: unknown): Required<LevenbergMarquardtO
 
 function checkNames(options: unknown, names: readonly string[], what: string, kind: string): Record<string, unknown> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw ggnError(`${what}; received ${show(options)}.`);
+    throw ggnError(`${what}; received ${shown(options)}.`);
   }
   const unknown = Object.keys(options).find(name => !names.includes(name));
   if (unknown !== undefined) {
-    throw ggnError(`unknown ${kind} '${unknown}'. Known options: ${names.join(', ')}.`);
+    throw ggnError(`unknown ${kind} '${shortened(unknown)}'. Known options: ${names.join(', ')}.`);
   }
   return options as Record<string, unknown>;
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ?
-      Array.isArray(value) ? 'an array' : 'an object' : typeof value === 'function' ? 'a function' : String(value);
 }

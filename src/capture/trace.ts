@@ -101,13 +101,14 @@ export class Trace {
     }
   }
 
-  /** Puts back the variables that f() wrote (moving averages, counters): for a step that failed. */
+  /**
+   * Puts back the variables that f() wrote (moving averages, counters): for a step that failed. It runs no kernel, since the step may have failed because none runs any
+   * more (a lost context, no memory left): the variable takes a reference to the data that the handle still holds.
+   */
   restoreVariables(): void {
     for (const {variable, before} of this.overwritten.values()) {
       if (!variable.isDisposed) {
-        const value = before.clone();
-        variable.assign(value);
-        value.dispose();
+        variable.assign(before);
       }
     }
   }
@@ -204,9 +205,15 @@ export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tens
   }
 }
 
-/** After a failed step: everything that f() changed and that can be taken back. */
+/** After a failed step: everything that f() changed and that can be taken back. Each part happens whatever becomes of the one before. */
 export function discard(trace: Trace, targets: readonly Tensor[]): void {
-  trace.restoreVariables();
-  trace.disposeMetrics(targets);
-  trace.dispose();
+  try {
+    trace.restoreVariables();
+  } finally {
+    try {
+      trace.disposeMetrics(targets);
+    } finally {
+      trace.dispose();
+    }
+  }
 }

@@ -1,36 +1,81 @@
 import {ggnError} from '../errors';
+import {SETTINGS} from '../options';
+import {ABOVE_ONE, aboveZero, between, FINITE, isIn, whole} from '../ranges';
+import type {Range} from '../ranges';
+import {shortened} from '../shown';
+import {LEAST_CURVATURE} from '../step_system';
+import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
+import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {DETOUR} from './step_policy';
 import type {PolicyState} from './step_policy';
 
+/** What the values of a state may be, in its shape. `null` beside a range: the value may be missing. */
+type RangesOf<State> = {readonly [key in keyof State]: State[key] extends boolean ? 'boolean' :
+  State[key] extends number ? Range : State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};
+
+/** Every value that the policies can come to by themselves, and nothing that they cannot go on from. */
+const rangesOf = ({maxDamping}: Required<LevenbergMarquardtOptions>): RangesOf<PolicyState> => ({
+  history: {fingerprint: {orNull: FINITE}, repeats: whole(0), changed: 'boolean', isFull: 'boolean'},
+  determination: {examples: whole(0), isShort: 'boolean'},
+  agreement: {...SETTINGS, agreement: between(-1, 1), damping: between(0, 1), headroom: between(1, 1 / LEAST_CURVATURE)},
+  levenbergMarquardt: {damping: aboveZero(maxDamping), increase: ABOVE_ONE},
+  custom: SETTINGS,
+  detour: whole(0, DETOUR),
+});
+
 /**
- * The state of the policies from a saved config.
+ * The state of the policies from a saved config. All of it is checked before any of it is returned; what the state does
+ * not have is ignored.
  *
  * @param initial gives the shape; a part that was not saved starts anew.
- * @throws Error where a value is of another kind, or not finite.
+ * @param options of Levenberg-Marquardt, whose damping they bound.
+ * @throws Error with the name of the entry where a value is of another kind, or out of its range.
  */
-export function readPolicyState(saved: unknown, initial: PolicyState): PolicyState {
-  return read(saved, initial, 'policyState') as PolicyState;
+export function readPolicyState(saved: unknown, initial: PolicyState,
+    options: Required<LevenbergMarquardtOptions> = LEVENBERG_MARQUARDT): PolicyState {
+  return read(saved, initial, rangesOf(options), 'policyState') as PolicyState;
 }
 
-function read(saved: unknown, initial: unknown, name: string): unknown {
+type Ranges = Range | 'boolean' | {readonly orNull: Range} | {readonly [key: string]: Ranges};
+
+function read(saved: unknown, initial: unknown, ranges: Ranges, name: string): unknown {
   if (saved === undefined) {
     return initial;
   }
-  if (typeof initial === 'object' && initial !== null) {
-    if (typeof saved !== 'object' || saved === null) {
-      throw wrong(name, saved);
-    }
-    return Object.fromEntries(Object.entries(initial).map(([key, value]) => [key, read((saved as Record<string, unknown>)[key], value, `${name}.${key}`)]));
+  if (ranges === 'boolean') {
+    return checked(saved, typeof saved === 'boolean', name, 'true or false');
   }
-  // A fingerprint is null before the first step, and a number later.
-  const isOfKind = initial === null ? saved === null || isFinite(saved) :
-    typeof initial === 'number' ? isFinite(saved) : typeof saved === typeof initial;
-  if (!isOfKind) {
-    throw wrong(name, saved);
+  if (isRange(ranges)) {
+    return checked(saved, isIn(ranges, saved), name, `a number ${ranges.range}`);
+  }
+  if ('orNull' in ranges) {
+    const range = ranges.orNull as Range;
+    return checked(saved, saved === null || isIn(range, saved), name, `null or a number ${range.range}`);
+  }
+  checked(saved, typeof saved === 'object' && saved !== null && !Array.isArray(saved), name, 'an object');
+  // By the names that the state has, and own properties alone: what a file calls __proto__ is no part of it.
+  const own = (key: string): unknown => Object.hasOwn(saved as object, key) ? (saved as Record<string, unknown>)[key] : undefined;
+  return Object.fromEntries(Object.entries(initial as object).map(([key, value]) =>
+    [key, read(own(key), value, ranges[key], `${name}.${key}`)]));
+}
+
+const isRange = (ranges: Exclude<Ranges, 'boolean'>): ranges is Range =>
+  typeof (ranges as Partial<Range>).valid === 'function';
+
+function checked(saved: unknown, isRight: boolean, name: string, wanted: string): unknown {
+  if (!isRight) {
+    throw ggnError(`${name} of the saved optimizer is ${inJson(saved)}, which this optimizer did not save. ` +
+        `Load another checkpoint, or compile the model with a new ggn(). It must be ${wanted}.`);
   }
   return saved;
 }
 
-const isFinite = (saved: unknown): boolean => typeof saved === 'number' && Number.isFinite(saved);
-
-const wrong = (name: string, saved: unknown): Error =>
-  ggnError(`${name} of the saved optimizer is ${JSON.stringify(saved)}, which this optimizer did not save. Load another checkpoint, or compile the model with a new ggn().`);
+/** As the file has it, or its beginning; of what has parts only their names, since it may be of any depth. */
+function inJson(saved: unknown): string {
+  if (typeof saved === 'object' && saved !== null) {
+    const names = shortened(Object.keys(saved).slice(0, 20).join(', '));
+    return Array.isArray(saved) ? `an array of ${saved.length}` : names === '' ? '{}' : `{${names}}`;
+  }
+  return typeof saved === 'string' ? JSON.stringify(shortened(saved)) :
+      typeof saved === 'number' ? JSON.stringify(saved) : shortened(String(saved));
+}

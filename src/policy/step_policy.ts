@@ -32,7 +32,7 @@ export interface PolicyState {
 }
 
 /** Steps of such a detour: a kink, of relu say, that no step along the gradient leads out of is passed by steps that nobody judges. */
-const DETOUR = 10;
+export const DETOUR = 10;
 
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
   ({history: NO_HISTORY, determination: UNDETERMINED, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});

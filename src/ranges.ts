@@ -1,0 +1,24 @@
+/** What a number may be, and how an error says it. */
+export interface Range {
+  readonly valid: (x: number) => boolean;
+  readonly range: string;
+}
+
+export const isIn = ({valid}: Range, value: unknown): boolean => typeof value === 'number' && valid(value);
+
+export const between = (least: number, most: number): Range => ({valid: x => x >= least && x <= most, range: `from ${least} to ${most}`});
+
+export const FINITE: Range = {valid: Number.isFinite, range: 'that is finite'};
+
+export const aboveZero = (most: number): Range => ({valid: x => x > 0 && x <= most, range: `above 0 and at most ${most}`});
+
+/** A whole number; not above what JavaScript counts exactly. */
+export const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Range => ({
+  valid: x => Number.isInteger(x) && x >= least && x <= most,
+  range: most === Number.MAX_SAFE_INTEGER ? `that is whole and at least ${least}` : `that is whole, from ${least} to ${most}`});
+
+export const POSITIVE: Range = {valid: x => x > 0 && x < Infinity, range: 'above 0, and finite'};
+export const ABOVE_ONE: Range = {valid: x => x > 1 && x < Infinity, range: 'above 1, and finite'};
+export const SHARE = aboveZero(1);
+export const NOT_NEGATIVE: Range = {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'};
+export const BELOW_ONE: Range = {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'};
