@@ -1,6 +1,6 @@
 import type {Trace} from './capture/trace';
 import type {RowBlock} from './jacobian/plan';
-import {rowTensor} from './rows';
+import {rowTensor} from './capture/row_tensor';
 import type {Rows} from './rows';
 
 /** Unit roundoff of float32. */

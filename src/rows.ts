@@ -1,9 +1,10 @@
-import {add, neg, sub, tensor} from '@tensorflow/tfjs-core';
+import {add, neg, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {attemptsFor, dataOf} from './attempts';
 import type {Attempt} from './attempts';
 import {readLossHead, UnknownTerm} from './capture/loss_head';
 import type {LossHead} from './capture/loss_head';
+import {rowTensor} from './capture/row_tensor';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
@@ -171,13 +172,4 @@ export function seedsOfRows(trace: Trace, rows: Rows, plans: readonly Plan[], q:
     }
     return seeds;
   });
-}
-
-/** The residuals of a block, of values as they are or as they would be at other weights. */
-export function rowTensor(trace: Trace, block: RowBlock, valueOf: (value: number) => Tensor): Tensor {
-  if (block.difference === null) {
-    return valueOf(block.value);
-  }
-  const inputs = new Map(trace.nodes[block.difference].inputs);
-  return sub(valueOf(inputs.get('a')!), valueOf(inputs.get('b')!));
 }

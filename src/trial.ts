@@ -3,7 +3,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {WeightedSquare} from './capture/loss_head';
 import {replayAll} from './capture/replay';
 import type {Trace} from './capture/trace';
-import {rowTensor} from './rows';
+import {rowTensor} from './capture/row_tensor';
 import type {Rows} from './rows';
 import {decreaseInClosedForm} from './output_derivatives';
 

@@ -130,14 +130,15 @@ class HeadReader {
 
   /** Values that the loss is not an affine function of. */
   private findBent(): Set<number> {
-    const {trace, dependence: {dependent}} = this;
+    const {trace, dependence} = this;
+    const {dependent} = dependence;
     const needed = upstream(trace, [trace.result]);
     const bent = new Set<number>();
     for (let i = trace.nodes.length - 1; i >= 0; i--) {
       const node = trace.nodes[i];
       if (node.outputs.some(output => needed.has(output) && dependent[output])) {
         const active = node.inputs.filter(([, input]) => dependent[input]);
-        if (node.outputs.some(output => bent.has(output)) || !isLinear(node, dependent)) {
+        if (node.outputs.some(output => bent.has(output)) || !isLinear(node, dependence)) {
           active.forEach(([, input]) => bent.add(input));
         }
       }
@@ -179,7 +180,7 @@ class HeadReader {
       {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
     const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
     // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
-    if (log !== null || !isLinear(node, this.dependence.dependent) || (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
+    if (log !== null || !isLinear(node, this.dependence) || (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
       this.addTerm(value, weight, log);
       return;
     }

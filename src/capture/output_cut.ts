@@ -1,26 +1,36 @@
+import {tidy} from '@tensorflow/tfjs-core';
 import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
+import type {RowBlock} from '../jacobian/plan';
 import {ProbabilityReader} from './log_probability';
+import {numberIn} from './number_in';
+import {rowTensor} from './row_tensor';
 import type {Trace, TraceNode} from './trace';
 
 /** Where the network ends and the loss begins, for some terms of a loss. */
 export interface OutputCut {
   /** The outputs f, by value index: the terms are functions of them, of data and of constants. */
   readonly outputs: readonly number[];
-  /** Whether they are residuals: values that the loss takes the size of. */
+  /** Whether they are residuals, or residuals but for their sign and for data that are added: values that the loss takes the size of. */
   readonly isResidual: boolean;
+  /** Where the residuals are read, entry by entry in the order of the output; null where they are the output itself. */
+  readonly residual: RowBlock | null;
 }
 
-/** Kernels whose one dependent input is what the loss takes the size of: |u|, max(0, u). Beside another constant, max(c, u) has its bend at c. */
+/** Kernels whose one dependent input is what the loss takes the size of: |u|, max(0, u), as u² does. Beside another constant, max(c, u) has its bend at c. */
 const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
+
+/** Kernels that leave dr/df = ±1, entry by entry. */
+const SHIFTS = new Set(['Reshape', 'ExpandDims', 'Cast', 'Neg', 'Add', 'Sub']);
 
 /**
  * Finds the outputs that terms of a loss are functions of:
  *
  * - the outputs of the model, where they are known (`fit`); else the last values behind which no variable enters, which are the outputs of the last
  *   kernels that join a variable with data, such as the logits behind a bias;
- * - from there on to residuals, where all paths to the terms go through one: the difference of a value and data of its shape, or what |u| and max(0, u)
- *   are taken of.
+ * - from there on to residuals, where all paths to the terms go through one, or through both p - y and y - p: the difference of a value and data of its shape,
+ *   or what |u|, u² and max(0, u) are taken of. Where the residuals themselves do not have the examples along their leading axis, or are computed nowhere, as in
+ *   SquaredDifference, the outputs are the value that they are made of by adding data.
  */
 export class CutFinder {
   private readonly probabilities: ProbabilityReader;
@@ -47,19 +57,45 @@ export class CutFinder {
   /** The cut for terms that share outputs. */
   refine(outputs: readonly number[], terms: readonly number[]): OutputCut {
     const {trace} = this;
-    const between = this.between(outputs, terms);
     const leading = trace.values[outputs[0]].shape[0];
-    const candidates = new Set<number>();
-    for (const node of between) {
-      for (const value of this.residualsAt(node)) {
-        if (trace.values[value].shape[0] === leading) {
-          candidates.add(value);
+    // The last one first: the closest to the loss.
+    const blocks = this.between(outputs, terms).flatMap(node => this.residualsAt(node)).sort((a, b) => trace.producer[b.value] - trace.producer[a.value]);
+    const madeOf = blocks.map(block => this.shiftsOf(block));
+    for (const [i, block] of blocks.entries()) {
+      for (const output of madeOf[i]) {
+        if (trace.values[output].shape[0] !== leading || this.reachedFrom(terms, [output]) === null) {
+          continue;
+        }
+        const same = blocks.filter((other, k) => madeOf[k].includes(output) && (other === block || this.isSameSize(block, other)));
+        if (this.reachedFrom(terms, same.map(({value}) => value)) !== null) {
+          return {outputs: [output], isResidual: true, residual: output === block.value && block.difference === null ? null : block};
         }
       }
     }
-    // The last one: the closest to the loss.
-    const found = [...candidates].sort((a, b) => trace.producer[b] - trace.producer[a]).find(value => this.reachedFrom(terms, [value]) !== null);
-    return found === undefined ? {outputs, isResidual: false} : {outputs: [found], isResidual: true};
+    return {outputs, isResidual: false, residual: null};
+  }
+
+  /** The values that a residual is but for its sign and for data that are added, entry by entry: itself first. */
+  private shiftsOf({value, difference}: RowBlock): number[] {
+    const found = difference === null ? [value] : [];
+    const shiftAt = (at: number): TraceNode | null => SHIFTS.has(this.nodeOf(at)?.kernel ?? '') ? this.nodeOf(at) : null;
+    for (let node = difference === null ? shiftAt(value) : this.trace.nodes[difference]; node !== null;) {
+      const active = node.inputs.map(([, input]) => input).filter(input => this.dependence.dependent[input]);
+      if (active.length !== 1 || this.trace.values[active[0]].size !== this.trace.values[value].size) {
+        break;
+      }
+      found.push(active[0]);
+      node = shiftAt(active[0]);
+    }
+    return found;
+  }
+
+  /** Whether two residuals are p - y and y - p: of one size everywhere. */
+  private isSameSize(a: RowBlock, b: RowBlock): boolean {
+    const sizes = ({value, difference}: RowBlock): Float32Array | Int32Array | Uint8Array => tidy(() =>
+      rowTensor(this.trace, {value, difference}, v => this.trace.values[v]).dataSync());
+    const [x, y] = [sizes(a), sizes(b)];
+    return x.length === y.length && x.every((r, i) => Math.abs(r) === Math.abs(y[i]));
   }
 
   /** Those of some values that terms are made of, where nothing but them, data and constants makes the terms; else null. */
@@ -96,18 +132,29 @@ export class CutFinder {
   }
 
   /** Inputs and outputs of a node that are residuals. */
-  private residualsAt(node: TraceNode): number[] {
+  private residualsAt(node: TraceNode): RowBlock[] {
     const {dependent} = this.dependence;
-    const active = node.inputs.filter(([, value]) => dependent[value]).map(([, value]) => value);
+    const active = [...new Set(node.inputs.filter(([, value]) => dependent[value]).map(([, value]) => value))];
     if (active.length !== 1) {
       return [];
     }
     const [output] = node.outputs;
     const shapeOf = (value: number): string => this.trace.values[value].shape.join();
-    if (SIZES.has(node.kernel)) {
-      return node.kernel !== 'Maximum' || this.isZero(node.inputs.find(([, value]) => value !== active[0])![1]) ? active : [];
+    const isSquare = node.kernel === 'Square' || (node.kernel === 'Multiply' && node.inputs.every(([, value]) => value === active[0])) ||
+      (node.kernel === 'Pow' && numberIn(this.trace, this.dependence, node.inputs[1][1]) === 2);
+    if (isSquare || SIZES.has(node.kernel)) {
+      const made = this.nodeOf(active[0]);
+      const isSize = isSquare ? !(made?.kernel === 'Sub' && this.isComplement(made)) && this.probabilities.probability(active[0]) === null :
+        node.kernel !== 'Maximum' || this.isZero(node.inputs.find(([, value]) => value !== active[0])![1]);
+      return isSize ? [{value: active[0], difference: null}] : [];
     }
-    return node.kernel === 'Sub' && shapeOf(output) === shapeOf(active[0]) && !this.isComplement(node) ? [output] : [];
+    if (shapeOf(output) !== shapeOf(active[0])) {
+      return [];
+    }
+    if (node.kernel === 'SquaredDifference') {
+      return [{value: output, difference: this.trace.producer[output]}];
+    }
+    return node.kernel === 'Sub' && !this.isComplement(node) ? [{value: output, difference: null}] : [];
   }
 
   private isZero(value: number): boolean {
@@ -197,7 +244,7 @@ export class CutFinder {
     return mixed;
   }
 
-  /** Leading sizes of a term and of what it was made of, back to the variables: as many examples as the loss may have. 1 where there is none. */
+  /** Leading sizes of a term and of what it was made of, back to the variables: as many examples as the loss may have. At last 1, as there is no axis to tell one example by. */
   private leadingSizes(term: number): number[] {
     const {trace, dependence: {dependent}} = this;
     const sizes = new Set<number>();
@@ -208,7 +255,7 @@ export class CutFinder {
       }
       value = this.nodeOf(value)?.inputs.map(([, input]) => input).find(input => dependent[input]);
     }
-    return sizes.size === 0 ? [1] : [...sizes];
+    return [...sizes, 1];
   }
 
   private nodeOf(value: number): TraceNode | null {

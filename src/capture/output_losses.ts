@@ -46,7 +46,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
       terms: [...shared.flatMap(part => part.terms), term]});
   }
   // What is linear in outputs has a gradient and no curvature: it goes beside the rows, unless it belongs to a function, as the residual in log cosh r = r + softplus(-2r) - log 2.
-  const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean => isLinearBetween(finder, dependence.dependent, outputs, value);
+  const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean => isLinearBetween(finder, dependence, outputs, value);
   const linear: OtherTerm[] = [];
   const taken: S[] = [];
   const functionOf = (cut: OutputCut, own: readonly OtherTerm[]): FunctionLoss => {
@@ -58,7 +58,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
         all.push([square.value, asTensor(square.weight, square.value)]);
       }
     }
-    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual};
+    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual, residual: cut.residual};
   };
   const functions = parts.flatMap(({outputs, terms: all}): FunctionLoss[] => {
     const curved = all.filter(term => !isLinearIn(outputs, term));
@@ -81,8 +81,8 @@ interface Part {
 }
 
 /** Whether a value is made of outputs and data alone, and is linear in these outputs. */
-const isLinearBetween = (finder: CutFinder, dependent: readonly boolean[], outputs: readonly number[], value: number): boolean =>
-  finder.reachedFrom([value], outputs) !== null && finder.between(outputs, [value]).every(node => isLinear(node, dependent));
+const isLinearBetween = (finder: CutFinder, dependence: Dependence, outputs: readonly number[], value: number): boolean =>
+  finder.reachedFrom([value], outputs) !== null && finder.between(outputs, [value]).every(node => isLinear(node, dependence));
 
 const blockOf = (value: number): RowBlock => ({value, difference: null});
 
@@ -142,7 +142,7 @@ class CrossEntropies {
 
   /** Whether others read the logits of a cross-entropy, or what its terms make of them, and are no linear function of the logits. */
   private isShared(logits: number, terms: readonly EntropyTerm[], rest: readonly OtherTerm[]): boolean {
-    const values = rest.map(({value}) => value).filter(value => !isLinearBetween(this.finder, this.dependence.dependent, [logits], value));
+    const values = rest.map(({value}) => value).filter(value => !isLinearBetween(this.finder, this.dependence, [logits], value));
     const others = upstream(this.trace, values, new Set(values.flatMap(value => this.finder.outputsOf(value) ?? [])));
     const made = downstream(this.trace, [logits]);
     const needed = upstream(this.trace, terms.map(({term}) => term.value), new Set([logits]));

@@ -8,6 +8,8 @@ import type {BatchStride} from './batch_axis';
 export interface Dependence {
   /** By value index. */
   readonly dependent: readonly boolean[];
+  /** By value index: whether a value varies with these variables at all, also by steps, through comparisons and integers that no derivative passes. */
+  readonly varying: readonly boolean[];
   /** The variables being trained that f() read, each once, in the order of their first use. */
   readonly variables: readonly Variable[];
   /** Value index -> index in `variables`. A variable that f() wrote in between has several. */
@@ -28,14 +30,18 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
       dependent[value] = true;
     }
   }
+  const varying = [...dependent];
   for (const node of trace.nodes) {
+    if (node.inputs.some(([, value]) => varying[value])) {
+      node.outputs.forEach(output => varying[output] = true);
+    }
     if (node.inputs.some(([, value]) => dependent[value])) {
       for (const output of node.outputs) {
         dependent[output] = passesDerivative(trace, node, output);
       }
     }
   }
-  return {dependent, variables, variableOf};
+  return {dependent, varying, variables, variableOf};
 }
 
 /** Kernels whose derivative is zero wherever there is one. */

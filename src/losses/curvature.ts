@@ -1,4 +1,5 @@
 import {symmetricEigen} from '../solve/symmetric_eigen';
+import {dot} from '../solve/vectors';
 import type {Curvature, LossDerivatives} from './output_loss';
 
 type Rooted = Pick<LossDerivatives, 'root' | 'curvature'>;
@@ -58,12 +59,21 @@ function meanSize(residual: Float64Array, q: Float64Array): number {
   return count === 0 ? 0 : sum / count;
 }
 
-/** The root V diag(√λ) of symmetric k x k blocks V diag(λ) Vᵀ, one after the other, where negative eigenvalues are projected to 0. */
-export function blockCurvature(blocks: Float64Array, k: number): Rooted {
+/**
+ * The root V diag(√λ) of symmetric k x k blocks V diag(λ) Vᵀ, one after the other, where negative eigenvalues are projected to 0. For residuals r whose loss does
+ * not curve along r itself, as their norm |r| does not, the majorizing curvature takes its place there, as in `diagonalCurvature`:
+ *
+ *     H + (qᵀr / |r|² - rᵀHr / |r|²) r rᵀ / |r|²,      times |r| / max(|r|, δ)        δ = 0.1 · mean |r|
+ *
+ * which is I / max(|r|, δ) for a norm. @param residual null where the outputs are no residuals.
+ */
+export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null): Rooted {
   const roots = new Float64Array(blocks.length);
+  const h = blocks.slice();
+  const isMajorized = residual !== null && majorizeAlong(h, k, q, residual);
   let isProjected = false;
-  for (let first = 0; first < blocks.length; first += k * k) {
-    const {values, vectors} = symmetricEigen(blocks.subarray(first, first + k * k), k);
+  for (let first = 0; first < h.length; first += k * k) {
+    const {values, vectors} = symmetricEigen(h.subarray(first, first + k * k), k);
     const most = values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
     for (let c = 0; c < k; c++) {
       isProjected ||= values[c] < -NOISE * most;
@@ -73,5 +83,25 @@ export function blockCurvature(blocks: Float64Array, k: number): Rooted {
       }
     }
   }
-  return {root: {blocks: roots, k}, curvature: isProjected ? 'projected' : 'exact'};
+  return {root: {blocks: roots, k}, curvature: isMajorized ? 'majorized' : isProjected ? 'projected' : 'exact'};
+}
+
+/** @returns whether there were such blocks. */
+function majorizeAlong(h: Float64Array, k: number, q: Float64Array, residual: Float64Array): boolean {
+  const examples = Array.from({length: residual.length / k}, (_, b) => residual.subarray(b * k, (b + 1) * k));
+  const slopes = examples.map((r, b) => Math.abs(dot(q.subarray(b * k, (b + 1) * k), r)));
+  const sizes = examples.map(r => Math.sqrt(dot(r, r)));
+  const delta = LEAST_RESIDUAL * meanSize(Float64Array.from(sizes), Float64Array.from(slopes));
+  let isMajorized = false;
+  examples.forEach((r, b) => {
+    const block = h.subarray(b * k * k, (b + 1) * k * k);
+    const along = r.reduce((sum, x, i) => sum + x * dot(block.subarray(i * k, (i + 1) * k), r), 0);
+    if (!(slopes[b] > 0 && along < VANISHED * slopes[b])) {
+      return;
+    }
+    isMajorized = true;
+    const scale = sizes[b] / Math.max(sizes[b], delta);
+    block.forEach((x, i) => block[i] = scale * (x + (slopes[b] - along) * r[Math.floor(i / k)] * r[i % k] / sizes[b] ** 4));
+  });
+  return isMajorized;
 }

@@ -1,5 +1,6 @@
 import {add, concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {rowTensor} from '../capture/row_tensor';
 import {record} from '../capture/trace';
 import type {Trace, TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
@@ -18,12 +19,16 @@ const COUPLED = 1e-3;
 /** The same, relative to the largest terms of the batch: for examples in which they cancel, or that have no curvature. */
 const NOTHING = 2 ** -19;
 
+/** Difference of two readings of one second derivative, relative to the larger, above which it is what rounding left over of terms that cancel. */
+const ROUNDED = 2 ** -6;
+
 /**
  * Gradient and curvature of any function of outputs f, from the kernels of the trace: q by one reverse sweep from the terms to f, and products H u by
  * differentiating that sweep, which runs kernels like any other code.
  *
  * One product with ones gives the whole H of a loss that works entry by entry; else one for each component, with that component of all examples at once,
- * gives a block per example. A product with a pseudo-random u then tells whether H is what these products say.
+ * gives a block per example. A product with a pseudo-random u then tells whether H is what these products say. Where it does not, H is coupled, or its terms cancel
+ * and both products are rounding, as those of sqrt(r²) are, whose H is 0: `separate` tells, and what is rounding counts as 0.
  *
  * @param examples B; every output has as many along its leading axis.
  * @throws for a loss that couples examples, or more than 256 outputs of one, and for derivatives that are not finite.
@@ -66,35 +71,54 @@ class Differentiated {
       const q = this.flat(gradient.q.map(entry => entry?.t ?? null));
       const product = (u: Float32Array): Float64Array =>
         tidyNumbers(() => this.product(second, gradient.origins, gradient.q.map(entry => entry?.index ?? null), u));
+      const residual = this.residuals();
+      // At a residual of 0 the loss is least, and may have a corner there, like sqrt(r²), whose derivative by the chain rule is 0 · ∞.
+      const isCorner = q.map((x, i) => residual?.[i] === 0 && !Number.isFinite(x) ? 1 : 0);
       const finite = (x: Float64Array, what: string): Float64Array => {
+        isCorner.forEach((is, i) => x[i] = is === 1 ? 0 : x[i]);
         if (!x.every(Number.isFinite)) {
           throw ggnError(`the ${what} of the loss in the outputs of the network is not finite. Check the loss at these outputs ` +
               '(log and sqrt have no derivative at 0), and that targets which a mask leaves out are numbers, too.');
         }
         return x;
       };
+      const times = (u: Float32Array): Float64Array => finite(product(u), 'second derivative');
       finite(q, 'derivative');
       const probe = pseudoRandom(examples * components);
-      const expected = finite(product(probe), 'second derivative');
-      const ones = finite(product(new Float32Array(probe.length).fill(1)), 'second derivative');
+      const expected = times(probe);
+      const ones = times(new Float32Array(probe.length).fill(1));
       const entryByEntry = ones.map((h, i) => h * probe[i]);
+      const entries = (h: Float64Array): LossDerivatives => ({q, ...diagonalCurvature(h, q, residual)});
+      const isRounding = (i: number): boolean => Math.abs(expected[i] - entryByEntry[i]) > ROUNDED * Math.max(Math.abs(expected[i]), Math.abs(entryByEntry[i]));
       if (isClose(expected, entryByEntry, entryByEntry, components)) {
-        const residual = this.loss.isResidual ? this.flat(this.outputs.map(value => trace.values[value])) : null;
-        return {q, ...diagonalCurvature(ones, q, residual)};
+        return entries(ones);
       }
-      if (components > MAX_BLOCK) {
+      const isBlock = components > 1 && components <= MAX_BLOCK;
+      const blocks = isBlock ? this.blocks(times) : null;
+      if (blocks === null || !isClose(expected, multiply(blocks, components, probe), multiply(blocks.map(Math.abs), components, probe.map(Math.abs)), components)) {
+        if (!isSeparate(times, expected, probe, i => Math.floor(i / components), examples)) {
+          throw ggnError('the loss couples the examples of the batch: its second derivative in the outputs of one example depends on those of ' +
+              'others (a product of means does that). Write the loss as a sum or mean over examples, or give its residuals to leastSquares().');
+        }
+        if (isSeparate(times, expected, probe, i => i % components, components)) {
+          return entries(ones.map((h, i) => isRounding(i) ? 0 : h));
+        }
+      }
+      if (blocks === null) {
         throw ggnError(`the loss couples the ${components} outputs of an example, at most ${MAX_BLOCK} are possible. Write it as a sum over fewer ` +
             'outputs, or as residuals for leastSquares().');
       }
-      const blocks = this.blocks(product);
-      if (!isClose(expected, multiply(blocks, components, probe), multiply(blocks.map(Math.abs), components, probe.map(Math.abs)), components)) {
-        throw ggnError('the loss couples the examples of the batch: its second derivative in the outputs of one example depends on those of ' +
-            'others (a root or a product of means does that). Write the loss as a sum or mean over examples, or give its residuals to leastSquares().');
-      }
-      return {q, ...blockCurvature(blocks, components)};
+      return {q, ...blockCurvature(blocks, components, q, residual)};
     } finally {
       second.dispose();
     }
+  }
+
+  /** The residuals in the order of the outputs, but for their sign; null where the outputs are none. */
+  private residuals(): Float64Array | null {
+    const {trace, loss: {isResidual, residual}} = this;
+    return !isResidual ? null : residual === null ? this.flat(this.outputs.map(value => trace.values[value])) :
+      this.flat([rowTensor(trace, residual, value => trace.values[value])]);
   }
 
   private seeds(): Array<[number, Tensor]> {
@@ -188,6 +212,25 @@ function multiply(blocks: Float64Array, k: number, u: ArrayLike<number>): Float6
     }
     return sum;
   });
+}
+
+/**
+ * Whether H couples no two groups of entries: its product with some groups of a vector, the others 0, is 0 in the others. Rounding cannot make it anything else, as
+ * every kernel takes zeros to zeros there. Up to 16 groups all pairs are told apart, of more each with a probability of 15/16.
+ */
+function isSeparate(times: (u: Float32Array) => Float64Array, expected: Float64Array, probe: Float32Array, groupOf: (i: number) => number, groups: number): boolean {
+  const masks = Math.min(4, Math.ceil(Math.log2(groups)));
+  const signs = pseudoRandom(4 * groups);
+  const largest = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  for (let mask = 0; mask < masks; mask++) {
+    const isIn = (i: number): boolean => groups <= 16 ? (groupOf(i) >> mask & 1) === 1 : signs[4 * groupOf(i) + mask] > 0;
+    const found = times(probe.map((x, i) => isIn(i) ? x : 0));
+    const most = found.reduce((size, x) => Math.max(size, Math.abs(x)), largest);
+    if (found.some((x, i) => !isIn(i) && Math.abs(x) > NOTHING * most)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /**

@@ -29,6 +29,8 @@ export interface FunctionLoss {
   readonly terms: ReadonlyArray<readonly [number, Tensor]>;
   /** Whether the outputs are residuals: what the loss would have at 0, so that the majorizing curvature l'(r)/r is one. */
   readonly isResidual: boolean;
+  /** Where these residuals are read, in the order of the outputs, if they are the outputs but for their sign and for data that are added; null where they are the outputs. */
+  readonly residual: RowBlock | null;
 }
 
 /**

@@ -71,6 +71,15 @@ const CUTS: Record<string, [() => tf.Tensor, string[], boolean]> = {
   }), ['Reshape 5x2'], false],
   'at the residuals of a dense layer': [() => g().sub(y).abs().mean(), ['Sub 5x2'], true],
   'at the residuals, each with several targets': [() => g().sub(tf.randomNormal([5, 1, 2])).abs().mean(), ['Sub 5x5x2'], true],
+  'at an output of which p - y and y - p are taken': [() => tf.tidy(() => {
+    const p = f().tanh();
+    return tf.maximum(p.sub(y), y.sub(p).mul(0.1)).mean();
+  }), ['Tanh 5x2'], true],
+  'not where other data are taken from the output': [() => tf.tidy(() => {
+    const p = f().tanh();
+    return tf.maximum(p.sub(y), y.mul(2).sub(p)).mean();
+  }), ['Add 5x2'], false],
+  'at an output whose squared difference has a root': [() => tf.squaredDifference(f().tanh(), y).sqrt().mean(), ['Tanh 5x2'], true],
   'in front of a flattening': [() => tf.tidy(() => {
     const logits = g().flatten();
     return logits.exp().sub(logits.mul(y.flatten())).mean();

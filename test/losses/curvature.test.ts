@@ -31,7 +31,7 @@ test('only where the second derivative has vanished', t => {
 
 test('blocks: S Sᵀ is the block, its negative part left out', t => {
   // Eigenvalues 3 and -1 with eigenvectors (1, 1)/√2 and (1, -1)/√2; then 2 and 1.
-  const {root, curvature} = blockCurvature(Float64Array.of(1, 2, 2, 1, 2, 0, 0, 1), 2);
+  const {root, curvature} = blockCurvature(Float64Array.of(1, 2, 2, 1, 2, 0, 0, 1), 2, new Float64Array(4), null);
   const {blocks} = root as {blocks: Float64Array};
   const product = (first: number): number[] => [0, 1, 2, 3].map(i => {
     const [r, c] = [first + 2 * Math.floor(i / 2), first + 2 * (i % 2)];
@@ -40,5 +40,5 @@ test('blocks: S Sᵀ is the block, its negative part left out', t => {
   product(0).forEach(x => t.true(Math.abs(x - 1.5) < 1e-12));
   product(4).forEach((x, i) => t.true(Math.abs(x - [2, 0, 0, 1][i]) < 1e-12));
   t.is(curvature, 'projected');
-  t.is(blockCurvature(Float64Array.of(2, 1, 1, 2), 2).curvature, 'exact');
+  t.is(blockCurvature(Float64Array.of(2, 1, 1, 2), 2, new Float64Array(2), null).curvature, 'exact');
 });

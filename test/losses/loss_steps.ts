@@ -21,13 +21,13 @@ const WEIGHTS = [1, 0.5, 0, 3, 1, 2];
 export const TOLERANCE = 3e-4;
 
 /** A dense network 3 - 4 - outputs, once as a model and once by its variables. */
-export function network({activation, outputs}: Pick<LossCase, 'activation' | 'outputs'>) {
+export function network({activation, outputs}: Pick<LossCase, 'activation' | 'outputs'>, examples = B) {
   const model = tf.sequential({layers: [
     tf.layers.dense({inputShape: [3], units: 4, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
     tf.layers.dense({units: outputs, activation, kernelInitializer: tf.initializers.glorotNormal({seed: 2}), biasInitializer: tf.initializers.randomNormal({seed: 3, stddev: 0.3})}),
   ]});
   const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
-  const x = tf.randomNormal([B, 3], 0, 1, 'float32', 4) as tf.Tensor2D;
+  const x = tf.randomNormal([examples, 3], 0, 1, 'float32', 4) as tf.Tensor2D;
   const [w, b, v, c] = variables as tf.Tensor[] as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
   const logits = (): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(x, w).add(b)), v).add(c);
   const apply = {linear: (f: tf.Tensor) => f, softmax: tf.softmax, sigmoid: tf.sigmoid, softplus: tf.softplus}[activation] as (f: tf.Tensor) => tf.Tensor;
@@ -80,6 +80,8 @@ export interface LossStep {
   readonly one: LossCase;
   readonly how: 'fit' | 'loop' | 'weighted';
   readonly options: GgnOptions;
+  /** B by default. */
+  readonly examples?: number;
 }
 
 /** Whether a case is an op with its own reduction, by the number of weights that are not 0; else a weighted mean. */
@@ -104,19 +106,21 @@ function reference(one: LossCase, net: Network, y: tf.Tensor, weights: readonly 
   const rows = (): tf.Tensor => (one.rows ?? ((_, p) => p))(y, net.predict(), net.logits());
   const {jacobian, rows: f, n, m} = denseJacobian(rows, net.variables);
   const targets = y.arraySync() as number[][];
-  const {q, h: exact} = outputDerivatives((b, fb) => weights[b] * one.value(fb, targets[b]), f, n / B);
-  const h = one.isResidual === true ? majorized(q, exact, f) : one.curvature === 'projected' ? projected(exact, n, n / B) : exact;
+  const k = n / weights.length;
+  const {q, h: exact} = outputDerivatives((b, fb) => weights[b] * one.value(fb, targets[b]), f, k);
+  const h = one.isResidual === true ? majorized(q, exact, f) : one.curvature === 'projected' ? projected(exact, n, k) : exact;
   const weighted = [...q.keys()].filter(i => Math.abs(q[i]) > 1e-9 || Math.abs(h[i * n + i]) > 1e-9).length;
   return {...gaussNewtonStep({jacobian, n, m, q, h, weighted, damping: DAMPING}), n};
 }
 
 /** What a mean over the examples makes of their weights. */
-function weightsOf({one, how}: LossStep): number[] {
+function weightsOf({one, how, examples = B}: LossStep): number[] {
   if (how !== 'weighted') {
-    return new Array<number>(B).fill(1 / B);
+    return new Array<number>(examples).fill(1 / examples);
   }
-  const by = isOp(one) ? WEIGHTS.filter(x => x !== 0).length : WEIGHTS.reduce((a, b) => a + b, 0);
-  return WEIGHTS.map(w => w / by);
+  const weights = WEIGHTS.slice(0, examples);
+  const by = isOp(one) ? weights.filter(x => x !== 0).length : weights.reduce((a, b) => a + b, 0);
+  return weights.map(w => w / by);
 }
 
 async function train({one, how}: LossStep, optimizer: GramGaussNewton, {model, x, predict, logits}: Network, y: tf.Tensor): Promise<void> {
@@ -125,7 +129,7 @@ async function train({one, how}: LossStep, optimizer: GramGaussNewton, {model, x
     await model.trainOnBatch(x, y);
     return;
   }
-  const w = how === 'weighted' ? tf.tensor2d(WEIGHTS, [B, 1]) : undefined;
+  const w = how === 'weighted' ? tf.tensor2d(WEIGHTS.slice(0, x.shape[0]), [x.shape[0], 1]) : undefined;
   optimizer.minimize(() => one.loop!(y, predict(), logits(), w));
   w?.dispose();
 }
@@ -137,16 +141,16 @@ async function train({one, how}: LossStep, optimizer: GramGaussNewton, {model, x
  * @returns what is wrong; nothing where the step is exact.
  */
 export async function runLoss(step: LossStep, backend: string, use: (backend: string) => Promise<unknown>): Promise<string[]> {
-  const {one, options} = step;
+  const {one, options, examples = B} = step;
   await use('cpu');
-  const net = network(one);
-  const known = one.targets(B);
+  const net = network(one, examples);
+  const known = one.targets(examples);
   const {step: expected, gradient, n} = reference(one, net, known, weightsOf(step));
   known.dispose();
   const before = flat(net.variables);
   const optimizer = ggn({learningRate: 1, damping: DAMPING, momentum: 0, policy: 'fixed', ...options});
   await use(backend);
-  const y = one.targets(B);  // anew: a tensor that the cpu backend has cast from integers still holds integers, and comes to others as their bits
+  const y = one.targets(examples);  // anew: a tensor that the cpu backend has cast from integers still holds integers, and comes to others as their bits
   const tensors = tf.memory().numTensors;
   await train(step, optimizer, net, y);
   const left = tf.memory().numTensors - tensors;

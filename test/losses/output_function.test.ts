@@ -132,12 +132,50 @@ test.serial('coupled examples are refused, and nothing is left behind', t => {
     () => net.predict().sub(net.y).square().mean().sqrt(),
     () => net.predict().exp().mean().log(),
     () => net.predict().sub(net.y).abs().mean().mul(net.predict().exp().mean()),
+    () => net.predict().sub(net.y).abs().mean().sqrt(),
+    () => net.predict().logSumExp(),
+    () => net.predict().sub(net.y).square().sqrt().div(net.predict().sub(net.y).abs().mean()).mean(),
+    () => net.predict().slice([0, 0], [B - 1, 2]).sub(net.predict().slice([1, 0], [B - 1, 2])).square().add(1).sqrt().mean(),
   ];
   for (const loss of losses) {
     t.throws(() => ggn().minimize(loss as () => tf.Scalar), {message: /couples the examples of the batch.*leastSquares\(\)/});
   }
   t.is(tf.memory().numTensors, numTensors);
   net.free();
+});
+
+test.serial('examples that are coupled in pairs far from each other are refused', t => {
+  const pairs = 40;
+  const w = tf.variable(tf.randomNormal([3, 1], 0, 1, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
+  const x = tf.randomNormal([2 * pairs, 3], 0, 1, 'float32', 2) as tf.Tensor2D;
+  t.throws(() => ggn().minimize(() => {
+    const [a, b] = tf.split(tf.matMul(x, w), 2);
+    return a.sub(b).square().add(1).sqrt().mean() as tf.Scalar;
+  }), {message: /couples the examples of the batch/});
+  tf.dispose([w, x]);
+});
+
+test.serial('at a residual of 0 the root of its square has neither gradient nor curvature; the others have theirs', t => {
+  for (const [outputs, root] of [[1, (r: tf.Tensor) => r.square().sqrt()], [2, (r: tf.Tensor) => tf.norm(r, 'euclidean', -1)]] as const) {
+    const net = network(outputs);
+    const target = tf.tidy(() => tf.where(tf.tensor2d([1, 0, 0, 1, 0], [B, 1]).equal(1), net.predict(), net.y));
+    const others = tf.tensor1d([1, 2, 4], 'int32');
+    const steps = [target, null].map(y => {
+      const before = [net.w, net.v].map(v => v.clone());
+      const {step, report} = stepOf([net.w, net.v], () => {
+        const all = y === null ? tf.gather(net.predict(), others).sub(tf.gather(net.y, others)) : net.predict().sub(y);
+        return root(all).sum();
+      });
+      t.is(report.status, 'ok');
+      t.is(report.curvature, 'majorized');
+      [net.w, net.v].forEach((v, i) => v.assign(before[i]));
+      tf.dispose(before);
+      return step;
+    });
+    t.true(relativeError(steps[0], steps[1]) < 1e-5);
+    tf.dispose([target, others]);
+    net.free();
+  }
 });
 
 test.serial('derivatives that are not finite are refused', t => {
