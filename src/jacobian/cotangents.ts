@@ -1,11 +1,12 @@
-import {getGradient, neg, rsqrt, scalar, step, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import {div, getGradient, neg, rsqrt, scalar, step, sum, transpose, util, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD, customCotangents} from '../capture/custom_grad';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {CELL_RULES} from './cell_rules';
-import {add, mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
+import {add, broadcast, mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
+import {chosenCotangent} from './maxima';
 import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {missingCotangents} from './missing_gradients';
 import {mendedCotangents} from './tfjs_defects';
@@ -210,11 +211,41 @@ const matMulRule: OwnRule = (values, node, dy) => {
   };
 };
 
+/** x where mask = x > 0 and αx elsewhere: tfjs compares and selects, which takes WASM ten times as long as a product with 1 and α. */
+const leakyReluRule: OwnRule = (values, node, dy) => () => mul(dy, step(valueOf(values, node, 'x'), node.attrs['alpha'] as number));
+
+const preluRule: OwnRule = (values, node, dy) => name => {
+  if (name !== 'x') {
+    return null;
+  }
+  const positive = step(valueOf(values, node, 'x'));
+  return mul(dy, add(positive, mul(sub(scalar(1), positive), valueOf(values, node, 'alpha'))));
+};
+
+/** 1 where 0 < x <= 6. */
+const relu6Rule: OwnRule = (values, node, dy) => () => {
+  const x = valueOf(values, node, 'x');
+  return mul(dy, sub(step(x), step(sub(x, scalar(6)))));
+};
+
+/** δ goes to each of the entries that were summed: by a product with as many ones as those of one sum, where tfjs makes ones of the whole input. */
+const sumRule = (isMean: boolean): OwnRule => (values, node, dy) => () => {
+  const {shape} = valueOf(values, node, 'x');
+  const axes = util.parseAxisParam(node.attrs['axis'] as number[], shape);
+  const kept = shape.map((size, axis) => axes.includes(axis) ? 1 : size);
+  const each = shaped(dy, kept);
+  const count = axes.reduce((product, axis) => product * shape[axis], 1);
+  return broadcast(isMean ? div(each, scalar(count)) : each, shape);
+};
+
+const chosenRule: OwnRule = (values, node, dy) => () => chosenCotangent(node, valueOf(values, node, 'x'), values[node.outputs[0]], dy);
+
 const convolutionRule: OwnRule = (values, node, dy) => name =>
   name === 'bias' ? null : convolutionCotangent(values, node, dy, name);
 
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
-  BatchMatMul: matMulRule, _FusedMatMul: matMulRule, FusedBatchNorm: batchNormRule};
+  BatchMatMul: matMulRule, _FusedMatMul: matMulRule, FusedBatchNorm: batchNormRule, LeakyRelu: leakyReluRule, Prelu: preluRule, Relu6: relu6Rule,
+  Sum: sumRule(false), Mean: sumRule(true), MaxPool: chosenRule, MaxPool3D: chosenRule, Max: chosenRule, Min: chosenRule};
 for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
   'Conv3DBackpropInputV2']) {
   OWN[kernel] = convolutionRule;

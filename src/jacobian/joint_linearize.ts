@@ -1,10 +1,11 @@
-import {ones, reshape, tensor, tile, zerosLike} from '@tensorflow/tfjs-core';
+import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from './convolution';
 import {beforeActivation, cotangents, withoutActivation} from './cotangents';
-import {add, mul, shaped} from './kernels';
+import {add, broadcast, mul, shaped} from './kernels';
+import {chosenCotangent} from './maxima';
 import {checkMemory} from './memory';
 import type {Plan, Site} from './plan';
 import {withShapes} from './sub_batch';
@@ -56,12 +57,14 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
   return new BatchJacobian(trace.values, plan, uses);
 }
 
-/** y = f(x), element by element: the cotangent is δ ∘ f'(x), with one f' for all components. */
+/** y = f(a, ..), element by element: the cotangents are δ ∘ ∂f/∂a, with one ∂f/∂a for all components. */
 const ELEMENTWISE = new Set(['Relu', 'Relu6', 'LeakyRelu', 'Elu', 'Selu', 'Tanh', 'Sigmoid', 'Softplus', 'Exp', 'Expm1', 'Log', 'Log1p', 'Sqrt', 'Rsqrt', 'Square',
-  'Sin', 'Cos', 'Abs', 'Neg', 'Reciprocal', 'Erf']);
+  'Sin', 'Cos', 'Abs', 'Neg', 'Reciprocal', 'Erf', 'ClipByValue', 'Multiply', 'RealDiv', 'SquaredDifference', 'Maximum', 'Minimum', 'Pow', 'Atan2', 'Select',
+  'Prelu']);
 
-/** Kernels whose cotangents in the data say nothing of the data but their shape, where their other operand is a parameter. */
-const LINEAR = new Set(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'BatchMatMul', '_FusedMatMul', 'Reshape', 'Identity']);
+/** Kernels whose cotangents in the data say nothing of the data but their shape, where their other operands are parameters or constants. */
+const LINEAR = new Set(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'BatchMatMul', '_FusedMatMul', 'Multiply', 'FusedBatchNorm',
+  'Reshape', 'Identity', 'ExpandDims', 'Transpose', 'Sum', 'Mean', 'Slice', 'PadV2']);
 
 /** The values of a sub-batch as if it had each example C times in a row, made where they are needed. */
 class Repeated implements SweepRules {
@@ -92,7 +95,8 @@ class Repeated implements SweepRules {
     // What is made in the scope of a step of the sweep goes with it.
     if (known === undefined || known.isDisposed) {
       const stride = strides[value]!;
-      known = reshape(tile(reshape(t, [t.size / (batch * stride), batch, 1, stride]), [1, 1, components, 1]), this.shapes[value].shape);
+      const before = t.size / (batch * stride);
+      known = reshape(broadcast(reshape(t, [before, batch, 1, stride]), [before, batch, components, stride]), this.shapes[value].shape);
       this.made.set(value, known);
     }
     return known;
@@ -136,12 +140,8 @@ class Repeated implements SweepRules {
     const {cut, values, shapes} = this;
     const isData = (value: number): boolean => cut.has(value);
     const operands = node.inputs.filter(([, value]) => isData(value));
-    if (ELEMENTWISE.has(node.kernel)) {
-      const [factor] = cotangents(values, node, [ones(values[node.outputs[0]].shape)], names);
-      return [this.scaled(deltas[0]!, factor, node.outputs[0])];
-    }
     const here = withShapes(node, shapes, values);
-    const isSum = (node.kernel === 'Add' || node.kernel === 'Sub') && operands.every(([, value]) => shapes[value].shape.join() === deltas[0]!.shape.join());
+    const isSum = node.kernel === 'Concat' || (node.kernel === 'Add' || node.kernel === 'Sub') && operands.every(([, value]) => sameShape(shapes[value], deltas[0]!));
     if (isSum || (LINEAR.has(node.kernel) && operands.length === 1)) {
       const passed = cotangents(shapes, here, deltas, names);
       if (node.kernel === 'Reshape') {
@@ -149,11 +149,27 @@ class Repeated implements SweepRules {
       }
       return passed;
     }
+    const output = node.outputs[0];
+    if (ELEMENTWISE.has(node.kernel) && node.inputs.every(([name, value]) => !names.includes(name) || sameShape(values[value], values[output]))) {
+      return cotangents(values, node, [ones(values[output].shape)], names).map(factor => this.scaled(deltas[0]!, factor, output));
+    }
+    const chosen = this.chosen(node, deltas[0]);
+    if (chosen !== null) {
+      return [chosen];
+    }
     const own = [...shapes];
     for (const value of [...node.inputs.map(([, value]) => value), ...node.outputs]) {
       own[value] = this.of(value);
     }
     return cotangents(own, here, deltas, names);
+  }
+
+  /** Of a kernel that chooses entries of its input, by the choices that are the same for all components; null where there are none. */
+  private chosen(node: TraceNode, delta: Tensor | null): Tensor | null {
+    const {analysis: {batch, strides}} = this.part.plan;
+    const [x, y] = [node.inputs[0][1], node.outputs[0]];
+    const isLeading = [x, y].every(value => strides[value]! * batch === this.values[value].size);
+    return delta === null || !isLeading ? null : chosenCotangent(node, this.values[x], this.values[y], delta, batch);
   }
 
   /** δ ∘ f with one factor f for all components of an example, of the shape of a value. */
@@ -164,6 +180,8 @@ class Repeated implements SweepRules {
     return shaped(mul(shaped(delta, [before, batch, components, stride]), shaped(factor, [before, batch, 1, stride])), delta.shape);
   }
 }
+
+const sameShape = (a: Tensor, b: Tensor): boolean => a.shape.join() === b.shape.join();
 
 /** A tensor of which only the shape is read. */
 const emptyOf = (shape: number[], {dtype}: Tensor): Tensor =>

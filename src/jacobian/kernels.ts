@@ -1,4 +1,4 @@
-import {engine, getBackend, scalar, tensor} from '@tensorflow/tfjs-core';
+import {engine, getBackend, ones, scalar, tensor, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../capture/tfjs_internals';
 import {difference, product, rowSums, sum, transposedEntries} from '../solve/elementwise';
@@ -59,6 +59,15 @@ export function addScaled(factor: number): (a: Tensor | null, b: Tensor) => Tens
   }
   const scale = scalar(factor);
   return (a, b) => a === null ? mul(b, scale) : add(a, mul(b, scale));
+}
+
+/**
+ * The entries of x along each of its axes of size 1 as often as `shape` says. By a product with ones, where the backend broadcasts in
+ * its kernel: tfjs's Tile and BroadcastTo take WASM 90 nanoseconds an entry, the product 2.
+ */
+export function broadcast(x: Tensor, shape: readonly number[]): Tensor {
+  const copies = shape.map((size, axis) => size / x.shape[axis]);
+  return x.dtype === 'float32' ? run('Multiply', {a: x, b: ones(copies)}) : tile(x, copies);
 }
 
 /** Sums of the rows of a matrix. */

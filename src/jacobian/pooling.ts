@@ -1,7 +1,8 @@
-import {backend_util, cast, concat, equal, mul, onesLike, pad, reshape, slice, stridedSlice, sub, tensor, zeros} from '@tensorflow/tfjs-core';
+import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../capture/tfjs_internals';
 import {add} from './kernels';
+import {cutSpatial, everyAlong} from './spatial';
 
 /** One spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of the input. */
 export interface PooledAxis {
@@ -44,7 +45,7 @@ export function windowShare(shape: readonly number[], attrs: KernelAttrs): Tenso
   return shares.every(share => share === 1) ? null : tensor(shares, [1, ...axes.map(axis => axis.count), 1]);
 }
 
-/** The entries of t where each window of x has its maximum y, the first one of equals. */
+/** The entries of t where each window of x has its maximum y, one of equals. */
 export function pickMaxima(x: Tensor, y: Tensor, t: Tensor, attrs: KernelAttrs): Tensor {
   const axes = pooledAxes(x.shape, attrs);
   const entries = pad(t, margins(axes));
@@ -66,7 +67,7 @@ export function spreadMaxima(x: Tensor, y: Tensor, dy: Tensor, attrs: KernelAttr
     const part = axes.reduce((t, {stride}, k) => spreadAlong(t, k + 1, at[k], stride, sizes[k + 1]), mul(hit, dy));
     total = total === null ? part : add(total, part);
   }
-  return slice(total!, padded.map(([before]) => before), x.shape);
+  return cutSpatial(total!, axes.map(({before, size}) => [before, size]));
 }
 
 /** Padding of each axis of a pooled tensor; with sizes rounded up the last windows reach beyond it. */
@@ -75,11 +76,12 @@ function margins(axes: readonly PooledAxis[]): Array<[number, number]> {
     [before, Math.max(0, stride * (count - 1) + filter - size - before)]), [0, 0]];
 }
 
-/** For each place in a window: ones where the first maximum lies there. */
+/** For each place in a window: ones where the first maximum lies there; of volumes the last, as in tfjs. */
 function maxima(x: Tensor, y: Tensor, axes: readonly PooledAxis[]): Array<{at: number[]; hit: Tensor}> {
   const candidates = pad(x, margins(axes), -Infinity);
   let free = onesLike(y);
-  return positions(axes.map(axis => axis.filter)).map(at => {
+  const places = positions(axes.map(axis => axis.filter));
+  return (axes.length === 3 ? places.reverse() : places).map(at => {
     const hit = mul(cast(equal(every(candidates, at, axes), y), 'float32'), free);
     free = sub(free, hit);
     return {at, hit};
@@ -87,16 +89,8 @@ function maxima(x: Tensor, y: Tensor, axes: readonly PooledAxis[]): Array<{at: n
 }
 
 /** Entry `at` of every window. */
-function every(padded: Tensor, at: readonly number[], axes: readonly PooledAxis[]): Tensor {
-  return axes.reduce((t, {stride, count}, k) => {
-    const [before, size, after] = [t.shape.slice(0, k + 1), t.shape[k + 1], t.shape.slice(k + 2)];
-    const [outer, inner] = [before, after].map(shape => shape.reduce((a, b) => a * b, 1));
-    const flat = reshape(t, [outer, size, inner]);
-    const picked = stride === 1 ? slice(flat, [0, at[k], 0], [outer, count, inner]) :
-        stridedSlice(flat, [0, at[k], 0], [outer, at[k] + stride * (count - 1) + 1, inner], [1, stride, 1]);
-    return reshape(picked, [...before, count, ...after]);
-  }, padded);
-}
+const every = (padded: Tensor, at: readonly number[], axes: readonly PooledAxis[]): Tensor =>
+  axes.reduce((t, {stride, count}, k) => everyAlong(t, k + 1, at[k], count, stride), padded);
 
 /** All index tuples of a window, the last axis fastest. */
 function positions(sizes: readonly number[]): number[][] {
@@ -109,7 +103,7 @@ export function spreadAlong(t: Tensor, axis: number, from: number, stride: numbe
   const [outer, inner] = [before, after].map(shape => shape.reduce((a, b) => a * b, 1));
   let spread = reshape(t, [outer, count, inner]);
   if (stride > 1) {
-    spread = reshape(concat([spread, zeros([outer, count, (stride - 1) * inner])], 2), [outer, count * stride, inner]);
+    spread = reshape(pad(reshape(spread, [outer * count, inner]), [[0, 0], [0, (stride - 1) * inner]]), [outer, count * stride, inner]);
   }
   const kept = Math.min(count * stride, size - from);
   spread = pad(slice(spread, [0, 0, 0], [outer, kept, inner]), [[0, 0], [from, size - from - kept], [0, 0]]);

@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
+import {chosenCotangent} from './maxima';
 import {pooledAxes, spreadMaxima, windowShare} from './pooling';
 
 /**
@@ -11,6 +12,7 @@ import {pooledAxes, spreadMaxima, windowShare} from './pooling';
  *
  * - MaxPool, MaxPool3D on wasm: the gradient kernel starts its search for the maximum at 1.2e-38; what belongs to windows without a
  *   positive number goes to the first entry of the input instead.
+ * - MaxPool3D on cpu: the gradient kernel numbers the entries of a window by its height in the place of its width.
  * - ResizeNearestNeighbor on cpu: the gradient kernel takes the offset of an example in dy from the input's size.
  * - AvgPool, AvgPool3D but on tfjs-node: the gradient divides by the full size of a window, the op by its entries inside of the image; they differ
  *   where padding is ('same'). With sizes rounded up, the gradients of all pooling kernels take other windows than the op.
@@ -24,8 +26,9 @@ import {pooledAxes, spreadMaxima, windowShare} from './pooling';
  */
 export function mendedCotangents(backend: string, node: TraceNode, value: (name: string) => Tensor, y: Tensor, dy: Tensor):
     Record<string, (() => Tensor) | undefined> | null {
+  const byMaxima = {x: () => chosenCotangent(node, value('x'), y, dy) ?? spreadMaxima(value('x'), y, dy, node.attrs)};
   if ((node.kernel === 'MaxPool' || node.kernel === 'MaxPool3D') && backend === 'wasm') {
-    return {x: () => spreadMaxima(value('x'), y, dy, node.attrs)};
+    return byMaxima;
   }
   if (isPooling(node) && node.attrs['dimRoundingMode'] != null &&
       pooledAxes(value('x').shape, {...node.attrs, dimRoundingMode: undefined}).some((axis, k) => axis.count !== y.shape[k + 1])) {
@@ -33,6 +36,10 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
       throw ggnError(`tfjs's gradient of '${node.kernel}' is wrong with sizes rounded by '${String(node.attrs['dimRoundingMode'])}': pool without ` +
           'dimRoundingMode, or pad the input.');
     }};
+  }
+  if (node.kernel === 'MaxPool3D' && backend === 'cpu') {
+    const [, height, width] = pooledAxes(value('x').shape, node.attrs);
+    return height.filter === width.filter ? null : byMaxima;
   }
   if ((node.kernel === 'AvgPool' || node.kernel === 'AvgPool3D') && backend !== 'tensorflow') {
     const share = windowShare(value('x').shape, node.attrs);

@@ -75,6 +75,9 @@ function functional(f: (x: tf.SymbolicTensor) => tf.SymbolicTensor | tf.Symbolic
 
 const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTensor => layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
 
+/** tfjs's own gradients, which the reference is made of, are wrong for maxima of negative numbers on WASM. */
+const POSITIVE = (): tf.layers.Layer => L.activation({activation: 'sigmoid'});
+
 const NETWORKS: Record<string, () => tf.LayersModel> = {
   'one layer': () => network([5], dense(3, 'linear', 1)),
   ...Object.fromEntries((['relu', 'elu', 'selu', 'tanh', 'sigmoid', 'softplus', 'swish'] as const).map(activation =>
@@ -93,6 +96,21 @@ const NETWORKS: Record<string, () => tf.LayersModel> = {
   }),
   'a slope for each element, several axes': () => network([5], dense(4, 'linear', 1), L.reshape({targetShape: [1, 4]}), L.prelu({}), L.flatten(), dense(2, 'linear', 2)),
   softmax: () => network([5], dense(4, 'softmax', 1), dense(3, 'linear', 2)),
+  ...Object.fromEntries(Object.entries<() => tf.layers.Layer[]>({
+    'pooling by maxima': () => [POSITIVE(), L.maxPooling2d({poolSize: 2, strides: 1})],
+    'pooling by maxima, not of examples alone': () => [POSITIVE(), L.timeDistributed({layer: L.maxPooling1d({poolSize: 2})})],
+    'pooling of volumes by maxima': () => [L.reshape({targetShape: [3, 4, 2, 2]}), POSITIVE(), L.maxPooling3d({poolSize: 2, strides: 1})],
+    'pooling by means': () => [L.averagePooling2d({poolSize: 2, strides: 1})],
+    'maxima of images, and means': () => [L.globalMaxPooling2d({}), L.repeatVector({n: 3}), L.averagePooling1d({poolSize: 2})],
+    'padding, cropping, permuting': () => [L.zeroPadding2d({padding: [[1, 0], [0, 2]]}), L.cropping2D({cropping: [[0, 1], [1, 1]]}), L.permute({dims: [3, 1, 2]})],
+    'larger images': () => [L.reshape({targetShape: [4, 4, 3]}), L.upSampling2d({size: [2, 2], interpolation: 'bilinear'})],
+    'activations with parameters': () => [L.leakyReLU(), L.activation({activation: 'relu6'}), L.prelu({alphaInitializer: 'randomNormal', sharedAxes: [1, 2]})],
+    'activations of several kernels': () => [L.activation({activation: 'softsign'}), L.activation({activation: 'mish'}), L.activation({activation: 'hardSigmoid'})],
+    'softmax of positions': () => [L.activation({activation: 'softmax'})],
+  }).map(([name, layers]) => [name, () => network([3, 4, 2], dense(4, 'tanh', 1), ...layers(), L.flatten(), dense(3, 'linear', 2))])),
+  ...Object.fromEntries(Object.entries<() => tf.layers.Layer>({'a sum': () => L.add(), 'a product': () => L.multiply(), 'a mean': () => L.average(), 'the larger': () => L.maximum(),
+    'the smaller': () => L.minimum(), 'side by side': () => L.concatenate()}).map(([name, merge]) => [`two branches, ${name}`, () => functional(x =>
+    apply(dense(3, 'linear', 3), apply(merge(), apply(dense(4, 'tanh', 1), x), apply(dense(4, 'sigmoid', 2), x))))])),
   'two outputs': () => functional(x => [apply(dense(2, 'linear', 1), x), apply(dense(3, 'linear', 2), x)]),
   'a bias at several positions': () => network([3, 4], dense(2, 'tanh', 1), L.flatten(), dense(3, 'linear', 2)),
   'a matrix at several positions': () => network([3, 4], dense(2, 'tanh', 1, false), L.flatten(), dense(3, 'linear', 2)),

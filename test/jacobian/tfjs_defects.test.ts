@@ -116,6 +116,17 @@ test.serial('MaxPool on cpu is left to tfjs', async t => {
   t.deepEqual(await byUs(t, 'cpu', 'MaxPool', pool, [x], dy, 'x'), await byTape('cpu', pool, [x], dy));
 });
 
+test.serial('MaxPool3D on wasm: of equals the last, as on cpu', async t => {
+  for (const [filter, strides, padding] of [[2, 2, 'valid'], [2, 1, 'same'], [[3, 2, 2], [1, 2, 1], 'same']] as const) {
+    const pool: Op = x => tf.maxPool3d(x, filter as never, strides as never, padding);
+    const shape = [2, 4, 4, 5, 2];
+    const x: Numbers = {shape, values: noise(shape, 5).values.map(value => 2 + Math.round(2 * value) / 2)};
+    await tf.setBackend('cpu');
+    const dy = noise(tf.tidy(() => pool(tensor(x)).shape), 7);
+    t.true(relativeError(await byUs(t, 'wasm', 'MaxPool3D', pool, [x], dy, 'x'), await byTape('cpu', pool, [x], dy)) < 1e-6);
+  }
+});
+
 // --------------------------------------------------------------------------------------------------------- ResizeNearestNeighbor on cpu
 
 /** The transpose of a linear op, one unit of the input at a time. */
@@ -259,6 +270,7 @@ const WRONG: Array<[string, string, string, Op, Numbers, number[], string[]]> = 
   ['AvgPool', 'x', 'padded by 1', x => tf.avgPool(x, 3, 2, 1), noise([2, 5, 5, 2], 1), [2, 3, 3, 2], ['cpu', 'wasm']],
   ['AvgPool3D', 'x', 'same', x => tf.avgPool3d(x, 2, 1, 'same'), noise([2, 3, 2, 2, 1], 1), [2, 3, 2, 2, 1], ['cpu', 'wasm']],
   ['MaxPool3D', 'x', 'negative numbers', x => tf.maxPool3d(x, 2, 1, 'same'), negative([1, 3, 3, 2, 2]), [1, 3, 3, 2, 2], ['wasm']],
+  ['MaxPool3D', 'x', 'windows of another height than width', x => tf.maxPool3d(x, [1, 2, 3], [1, 2, 1], 'valid'), negative([2, 2, 4, 4, 2]), [2, 2, 2, 2, 2], ['cpu']],
   ['MirrorPad', 'x', 'reflect', x => tf.mirrorPad(x, [[2, 1], [0, 2]], 'reflect'), noise([4, 3], 1), [7, 5], ['cpu', 'wasm']],
   ['MirrorPad', 'x', 'symmetric', x => tf.mirrorPad(x, [[2, 1], [0, 2]], 'symmetric'), noise([4, 3], 1), [7, 5], ['cpu', 'wasm']],
 ];
