@@ -40,6 +40,8 @@ export interface CheckedJacobian {
   grams(): readonly Float64Array[];
   /** The rows of J [n, m], m over all variables, in chunks. */
   readonly forEachRows: ForEachRows;
+  /** The error that says why the Jacobian is not finite. */
+  notFinite(): Error;
   /** The same as operators. */
   readonly pieces: readonly Piece[];
 }
@@ -95,12 +97,12 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1) {
     const [{jacobian, grams, pieces}] = batches;
-    return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, pieces, forEachRows: rowsOf(pieces)};
+    return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, pieces, notFinite, forEachRows: rowsOf(pieces)};
   }
   const pieces = batches.flatMap(batch => batch.pieces);
   const whole = batches.flatMap(batch => batch.jacobian ?? []);
   if (whole.length < batches.length) {
-    return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], pieces, forEachRows: rowsOf(pieces)};
+    return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], pieces, notFinite, forEachRows: rowsOf(pieces)};
   }
   const jacobian = new StackedJacobian(whole);
   let known: readonly Float64Array[] | null = null;
@@ -113,7 +115,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
           'report the model; with one minimize() for each term, or another optimizer, it will train.');
     }
   }
-  return {plans, jacobian, grams, pieces, forEachRows: rowsOf(pieces)};
+  return {plans, jacobian, grams, pieces, notFinite, forEachRows: rowsOf(pieces)};
 }
 
 function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],

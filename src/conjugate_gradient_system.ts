@@ -20,13 +20,15 @@ export class ConjugateGradientSystem extends ParameterSystem {
     const {jacobian: first, plan: {components}} = jacobian.pieces[0].linearize();
     const forEachPiece = jacobian.forEach.bind(jacobian);
     const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root));
+    this.checkProduct([trace]);
     return conjugateProblem({variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
       gradient: this.gradient(), rhos, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous});
   }
 
   previousChange(): Float64Array | null {
     const {previous} = this.parts;
-    return this.previous === null ? null : this.clock.time('gram', () => Float64Array.from(this.jacobian().apply(previous).dataSync()));
+    return this.previous === null ? null :
+      this.checkProduct(this.clock.time('gram', () => Float64Array.from(this.jacobian().apply(previous).dataSync())));
   }
 
   traceOfBounds(bounds: Float64Array): number {
@@ -40,7 +42,16 @@ export class ConjugateGradientSystem extends ParameterSystem {
 
   protected gradientOfRows(): Float64Array {
     const {variables, loss: {q}} = this.parts;
-    return this.ofRows ??= this.clock.time('gram', () => flatten(this.jacobian().applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables));
+    return this.ofRows ??= this.checkProduct(this.clock.time('gram', () =>
+      flatten(this.jacobian().applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
+  }
+
+  /** @throws where a product with J is not finite, and so J: the vectors have been checked. */
+  private checkProduct<T extends Float64Array | number[]>(product: T): T {
+    if (!product.every(Number.isFinite)) {
+      throw this.parts.linearization.notFinite();
+    }
+    return product;
   }
 
   private jacobian(): ChunkedJacobian<PieceOperator> {

@@ -1,6 +1,7 @@
 import {Optimizer, tidy} from '@tensorflow/tfjs-core';
 import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
 import {batchSign} from './capture/fingerprint';
+import {onFitEnd} from './capture/fit_end_hook';
 import {notingOutputs} from './capture/model_outputs';
 import {lent} from './capture/save_hook';
 import {capture, discard} from './capture/trace';
@@ -96,6 +97,7 @@ export class GramGaussNewton extends Optimizer {
     this.solver = solver;
     this.scaling = scaling;
     this.weightDecay = weightDecay;
+    onFitEnd(this, () => this.releaseMatrix());
   }
 
   /**
@@ -153,7 +155,8 @@ export class GramGaussNewton extends Optimizer {
    * trace(C(C + λI)⁻¹) = Σ σ²/(σ² + λ) with C = SᵀJJᵀS and λ of the last step: how many directions in the space of the weights its data determine
    * at that damping, between 0 and min(rows, parameters). Computed when it is called, min(rows, parameters)³ operations in float64.
    *
-   * @returns null before the first step, and after one by conjugate gradients, which have no matrix. Until the next step begins the optimizer holds on to the matrix that it takes.
+   * @returns null before the first step, and after one by conjugate gradients, which have no matrix. Until the next step begins the optimizer holds on to the matrix that
+   * it takes; one of more than 4 MiB (724 rows or parameters) until `fit` ends, so that it is null after it: ask in a callback then.
    */
   effectiveDimension(): number | null {
     const dimension = this.dimension === null ? NaN : this.dimension();
@@ -176,7 +179,8 @@ export class GramGaussNewton extends Optimizer {
    *
    * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, after a step by conjugate gradients,
    * and in the Gram system with regularizers.
-   * Until the next step begins the optimizer holds on to the matrix that it takes.
+   * Until the next step begins, and until `dispose()`, the optimizer holds on to the matrix that it takes; where `fit` ends with one of more than 4 MiB, the number alone is
+   * kept.
    */
   remainingDecrease(): number {
     return this.remaining === null ? NaN : this.remaining();
@@ -263,6 +267,24 @@ export class GramGaussNewton extends Optimizer {
     return cost;
   }
 
+  /**
+   * At the end of `fit` a large matrix is let go of, which nobody may ask for any more. What is left to gain is a factorization away, and is taken before: a loop around
+   * `fit` asks for it. The effective dimension would take longer than the step.
+   */
+  private releaseMatrix(): void {
+    if (this.report === null || this.remaining === null || matrixBytes(this.report) <= HELD_AFTER_FIT) {
+      return;
+    }
+    let share = NaN;
+    try {
+      share = this.remaining();
+    } catch {
+      // Kernels may fail by now. It is not known then, and fit has ended as it has.
+    }
+    this.dimension = null;
+    this.remaining = () => share;
+  }
+
   /** The state of the policy after a step; a function of the user's is asked now, and may throw. */
   private policyAfter(policy: StepPolicy, report: StepReport): PolicyState {
     const {policyFunction} = this.wanted;
@@ -338,6 +360,13 @@ export class GramGaussNewton extends Optimizer {
     this.remaining = null;
   }
 }
+
+/** Bytes of the matrix of the last step that are held on to after `fit`. */
+const HELD_AFTER_FIT = 2 ** 22;
+
+/** Of the matrix of a step, in float64; conjugate gradients have one of a sample, which nothing can be asked of. */
+const matrixBytes = ({solver, rows, parameters}: StepReport): number =>
+  solver === 'cg' ? Infinity : 8 * (solver === 'gram' ? rows : parameters) ** 2;
 
 /**
  * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.

@@ -126,7 +126,10 @@ export class GramSystem implements StepSystem {
       const part = x.map((t, v) => this.groupOf[v] === g ? t : null);
       return part.every(t => t === null) ? null : Float64Array.from(this.parts.linearization.jacobian.apply(part).dataSync());
     }));
-    checkFinite(products, message);
+    if (!products.every(product => product === null || product.every(Number.isFinite))) {
+      checkFinite(x.map(t => t === null ? null : t.dataSync()), message);
+      throw this.parts.linearization.notFinite();
+    }
     return products;
   }
 

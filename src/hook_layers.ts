@@ -1,6 +1,7 @@
 import {serialization} from '@tensorflow/tfjs-core';
 import type {Optimizer} from '@tensorflow/tfjs-core';
 import {hookCallbacks} from './callback_list';
+import {hookFitEnd} from './capture/fit_end_hook';
 import {hookSave} from './capture/save_hook';
 import {hookTrainStep} from './capture/train_step_hook';
 
@@ -17,6 +18,7 @@ export function hookLayers(layersModel: {prototype: unknown}): void {
   hookTrainStep(layersModel, isGgn);
   hookSave(layersModel, isGgn);
   hookCallbacks(layersModel);
+  hookFitEnd(layersModel);
 }
 
 /**

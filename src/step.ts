@@ -7,7 +7,6 @@ import type {Move} from './step_attempts';
 import {checkedJacobian} from './checked_jacobian';
 import type {CheckedJacobian} from './checked_jacobian';
 import type {Clock} from './clock';
-import {ggnError} from './errors';
 import {upstream} from './jacobian/analysis';
 import {gradientThroughStatistics, StatisticsJacobian, statisticsPieces} from './jacobian/frozen_statistics';
 import {collect, sweepBack} from './jacobian/parameter';
@@ -133,11 +132,11 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
     return checked;
   }
   if (f.some(t => t !== null && !Number.isFinite(sum(t).dataSync()[0]))) {
-    throw ggnError('the gradient through a statistic of the batch is not finite. No step was taken.');
+    throw checked.notFinite();
   }
   const jacobian = new StatisticsJacobian(checked.jacobian, u, f, sizes);
   let known: readonly Float64Array[] | null = null;
-  return {pieces: statisticsPieces(checked.pieces, u, f, sizes), jacobian, grams: () => known ??= jacobian.grams(checked.grams(), groupOf),
+  return {pieces: statisticsPieces(checked.pieces, u, f, sizes), jacobian, notFinite: checked.notFinite, grams: () => known ??= jacobian.grams(checked.grams(), groupOf),
     forEachRows: visit => checked.forEachRows((rows, from, count) => {
       const read = (): Float64Array => jacobian.dense(rows.read(), from);
       visit({read, tensor: () => tensor(Float32Array.from(read()), [count, sizes.reduce((m, size) => m + size, 0)])}, from, count);

@@ -18,6 +18,8 @@ export interface Linearization {
   grams(): readonly Float64Array[];
   /** The rows of J [n, m], m over all variables, in chunks; formed when asked for. */
   readonly forEachRows: ForEachRows;
+  /** Why a product with J is not finite though the vector is. */
+  notFinite(): Error;
   /** The rows as operators, for conjugate gradients. */
   readonly pieces: ReadonlyArray<Piece<PieceOperator>>;
 }
@@ -68,14 +70,15 @@ export interface StepSystem {
   undampedDecrease(damped: DampedProblem<Solution>): () => number;
 }
 
+/** Of the vectors themselves; where only a product with J is not finite, J is to blame. */
 export const BAD_PREVIOUS = 'the last step in the state of the optimizer is not finite. Load another checkpoint, or compile the model with a new ggn()';
 
 export const BAD_EXTRA = 'the gradient of a regularizer is not finite. Check its strength, and that it has a derivative at ' +
     'these weights (a norm has none at 0)';
 
 /** @throws with a message where a vector holds NaN or an infinity. */
-export function checkFinite(vectors: ReadonlyArray<Float64Array | null>, message: string): void {
-  if (vectors.some(vector => vector !== null && !vector.every(Number.isFinite))) {
+export function checkFinite(vectors: ReadonlyArray<ArrayLike<number> | null>, message: string): void {
+  if (vectors.some(vector => vector !== null && !Array.prototype.every.call(vector, Number.isFinite))) {
     throw ggnError(`${message}. No step was taken.`);
   }
 }

@@ -15,7 +15,7 @@ test.serial('by the variable that enters at a kernel or most closely before it',
   const inner = tf.sequential({layers: [L.dense({name: 'deep', units: 3, inputShape: [4], activation: 'tanh'})]});
   const model = tf.sequential({layers: [L.bidirectional({name: 'both', layer: L.simpleRNN({units: 2}), mergeMode: 'concat', inputShape: [2, 3]} as never), inner,
     L.dense({name: 'last', units: 1, activation: 'sigmoid'})]});
-  const step = {model: model as unknown as OpenModel, inputs: [], targets: [], batchesPerEpoch: () => null};
+  const step = {model: model as unknown as OpenModel, inputs: [], targets: [], weights: [], batchesPerEpoch: () => null};
   let looked = false;
   model.compile({loss: 'meanSquaredError', optimizer: new Probe(({trace, checked: {plan}}) => {
     looked = true;

@@ -2,10 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn} from '../src/index';
+import {ggn, type GgnOptions} from '../src/index';
 
-function net(): tf.Sequential {
-  return tf.sequential({layers: [tf.layers.dense({units: 3, inputShape: [2], activation: 'tanh'}), tf.layers.dense({units: 1, name: `out${nets++}`})]});
+function net(isRegularized = false): tf.Sequential {
+  const kernelRegularizer = isRegularized ? tf.regularizers.l1l2({l1: 0.01, l2: 0.01}) : undefined;
+  return tf.sequential({layers: [tf.layers.dense({units: 3, inputShape: [2], activation: 'tanh', kernelRegularizer}), tf.layers.dense({units: 1, name: `out${nets++}`})]});
 }
 let nets = 0;
 
@@ -59,7 +60,7 @@ test.serial('finite data and weights whose squares overflow float32', async t =>
   const model = net();
   model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
   await t.throwsAsync(model.trainOnBatch(inputs(), targets(1e30)),
-    {message: 'tfjs-ggn: the loss is Infinity although weights and data are finite: float32 overflows. Scale inputs and targets. No step was taken.'});
+    {message: /^tfjs-ggn: the loss is Infinity although weights and data are finite: float32 overflows in the kernel '(Multiply|Square)' \(.*the layer 'out\d+', Dense\)\. Scale inputs and targets\. No step was taken\.$/});
   model.dispose();
 });
 
@@ -99,4 +100,53 @@ test.serial('integer inputs are no cause', async t => {
   model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
   await t.throwsAsync(model.trainOnBatch(tf.tensor2d([[0, 1], [2, 0]], [2, 2], 'int32'), targets(NaN)), {message: /the targets of this batch/});
   model.dispose();
+});
+
+// ------------------------------------------------------------------------------------------------------------------------------- in any batch, by any system
+
+for (const backend of ['cpu', 'wasm']) {
+  test.serial(`${backend}: an infinity in a later batch is named by what holds it, never by the state of the optimizer`, async t => {
+    await tf.setBackend(backend);
+    for (const options of [{}, {policy: 'agreement'}, {policy: 'fixed', solver: 'gram'}, {policy: 'fixed', solver: 'normal'}, {policy: 'fixed', solver: 'cg'},
+      {policy: 'agreement', solver: 'cg'}, {policy: 'levenbergMarquardt'}, {policy: 'levenbergMarquardt', solver: 'cg'}] as GgnOptions[]) {
+      for (const regularized of [false, true]) {
+        const model = net(regularized);
+        model.compile({optimizer: ggn(options), loss: 'meanSquaredError'});
+        await model.trainOnBatch(inputs(), targets());
+        await model.trainOnBatch(inputs(5), targets(1));
+        const weights = model.getWeights().map(w => [...w.dataSync()]);
+        const {message} = await t.throwsAsync(model.trainOnBatch(inputs(Infinity), targets()), undefined, JSON.stringify(options));
+        t.is(message, 'tfjs-ggn: the Jacobian of the batch is not finite: the inputs of this batch hold values that are not finite. Clean the data. No step was taken.', JSON.stringify(options));
+        t.deepEqual(model.getWeights().map(w => [...w.dataSync()]), weights);
+        model.dispose();
+      }
+    }
+  });
+
+  test.serial(`${backend}: in a custom loop the tensor or the kernel is named`, async t => {
+    await tf.setBackend(backend);
+    const w = tf.variable(tf.tensor1d([0.5, 1]), true, `w_of_${backend}`);
+    const step = (f: () => tf.Tensor): string => t.throws(() => ggn({policy: 'fixed'}).minimize(() => f().square().mean() as tf.Scalar, false, [w])).message;
+    const x = tf.tensor2d([[1, 2], [3, Infinity]]);
+    t.regex(step(() => w.mul(x).tanh()), /the Jacobian .* is not finite: a tensor of shape \[2,2\] that the loss is computed from holds values that are not finite/);
+    t.regex(step(() => w.sub(1).log()), /the loss is NaN: the kernel 'Log' \(behind the variable 'w_of_.*'\) makes NaN of numbers that are finite\. Keep its inputs where it is defined/);
+    t.regex(step(() => w.sub(1).log().mul(0).relu().add(w)), /is (NaN|not finite): the kernel 'Log'/);
+    t.regex(step(() => w.mul(200).exp()), /the loss is Infinity although weights and data are finite: float32 overflows in the kernel 'Exp'/);
+    t.regex(step(() => w.sub(1).abs().sqrt()), /the Jacobian .* is not finite: the derivative of the kernel 'Sqrt'.* is not finite at numbers that are/);
+    // An infinity that does no harm is not blamed.
+    const mask = tf.tensor1d([0, -Infinity]);
+    t.regex(step(() => w.add(mask).softmax().add(w.sub(1).log())), /the kernel 'Log'/);
+    tf.dispose([w, x, mask]);
+  });
+}
+
+test.serial('class weights are named, and so is the layer of a kernel', async t => {
+  await tf.setBackend('cpu');
+  const model = net();
+  model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
+  await t.throwsAsync(model.fit(inputs(), tf.tensor2d([[0], [1]]), {classWeight: {0: NaN, 1: 1}, verbose: 0}), {message: /the class weights of this batch hold values that are not finite/});
+  const exponential = tf.sequential({layers: [tf.layers.dense({units: 1, inputShape: [2], name: 'grows', kernelInitializer: tf.initializers.constant({value: 100})}),
+    tf.layers.activation({activation: 'softplus'}), tf.layers.elu()]});
+  exponential.compile({optimizer: ggn(), loss: (target: tf.Tensor, output: tf.Tensor) => output.mul(output).exp().sub(target).square().mean(-1)});
+  await t.throwsAsync(exponential.trainOnBatch(inputs(), targets()), {message: /float32 overflows in the kernel 'Exp' \(in or behind the layer 'grows', Dense\)/});
 });

@@ -7,6 +7,8 @@ export interface TrainStep {
   readonly model: OpenModel;
   readonly inputs: readonly Tensor[];
   readonly targets: readonly Tensor[];
+  /** Weights of the examples, made of `classWeight`. */
+  readonly weights: readonly Tensor[];
   /** Batches in an epoch of the `fit` or `fitDataset` that is going on; null where it does not say, and in `trainOnBatch`. */
   batchesPerEpoch(): number | null;
 }
@@ -33,7 +35,9 @@ export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimi
     }
     const inputs = data.slice(0, model.inputs.length);
     const targets = data.slice(inputs.length, inputs.length + model.outputs.length);
-    const step: TrainStep = {model, inputs, targets, batchesPerEpoch: () => batchesPerEpoch(model)};
+    // tfjs leaves null where an output has none.
+    const weights = data.slice(inputs.length + targets.length).filter(weight => (weight as Tensor | null) !== null);
+    const step: TrainStep = {model, inputs, targets, weights, batchesPerEpoch: () => batchesPerEpoch(model)};
     const holder = optimizer as unknown as Marked;
     holder[TRAIN_STEP] = step;
     try {

@@ -201,7 +201,7 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
   return found;
 }
 
-const pullByTfjs: Pull = (values, node, dys, wanted) => {
+export const pullByTfjs: Pull = (values, node, dys, wanted) => {
   const thunks = tfjsCotangents(values, node, dys);
   return wanted.map(name => {
     if (thunks[name] === undefined) {
