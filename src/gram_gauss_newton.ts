@@ -24,6 +24,7 @@ import {checkPrecision} from './precision';
 import type {NamedTensor} from './saved_tensors';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
+import {ScaleMemory} from './scale_memory';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
 import {assignAll, trainedVariables} from './trained_variables';
@@ -81,6 +82,7 @@ export class GramGaussNewton extends Optimizer {
   private dimension: (() => number) | null = null;
   private remaining: (() => number) | null = null;
   private readonly state = new OptimizerState();
+  private readonly scales = new ScaleMemory();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private warned = false;
@@ -237,9 +239,10 @@ export class GramGaussNewton extends Optimizer {
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
       }
-      const {policy, variables, taken, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context, {
+      const {policy, variables, taken, scale, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context, {
         policyFor: size => StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, size, () => batchSign(trace, context, isTrained)),
-        solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay, isTrained, previous: list => this.state.previous(list),
+        solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay, isTrained,
+        scaleOf: list => this.scales.of(list), previous: list => this.state.previous(list),
       }, this.plans, clock), this.thrift);
       const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
@@ -256,6 +259,9 @@ export class GramGaussNewton extends Optimizer {
       Object.freeze(clock.milliseconds);
       this.incrementIterations();
       this.policyState = next;
+      if (scale !== null) {
+        this.scales.keep(variables, scale);
+      }
       this.report = done;
       this.dimension = effectiveDimension;
       this.remaining = () => loss === 0 ? 0 : undampedDecrease() / loss;
@@ -356,6 +362,7 @@ export class GramGaussNewton extends Optimizer {
    */
   override dispose(): void {
     this.state.dispose();
+    this.scales.clear();
     this.dimension = null;
     this.remaining = null;
   }

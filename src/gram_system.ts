@@ -43,6 +43,10 @@ export class GramSystem implements StepSystem {
     return gramProblem({n: this.rows, groups, root, residual: z === null ? {q} : {z}, momentum, factorize: factorizeHere()});
   }
 
+  scale(): null {
+    return null;
+  }
+
   previousChange(): Float64Array | null {
     return this.previousByGroup().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total : total.map((x, i) => x + part[i]), null);
   }

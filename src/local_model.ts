@@ -15,6 +15,9 @@ import {sumOfSquares} from './variable_vector';
 
 const SYSTEMS: Readonly<Record<SystemName, new (parts: LocalModelParts, clock: Clock) => StepSystem>> = {gram: GramSystem, normal: NormalSystem, cg: ConjugateGradientSystem};
 
+/** Relative rounding error of an entry of J, which kernels and their gradients give: a few of float32. */
+const JACOBIAN_ROUNDING = 2 * 2 ** -24;
+
 /** A solved step d, by variable. */
 export interface ModelStep {
   readonly d: readonly Tensor[];
@@ -116,6 +119,11 @@ export class LocalModel {
     return -scale * (slope + scale * curvature / 2);
   }
 
+  /** See `StepSystem.scale`. */
+  scale(): Float64Array | null {
+    return this.system.scale();
+  }
+
   /** |g|. */
   gradientNorm(): number {
     return this.system.gradientNorm();
@@ -150,9 +158,17 @@ export class LocalModel {
     return () => damped.trace === 0 ? 0 : damped.effectiveDimension(lambda);
   }
 
-  /** What is left to gain, see `StepSystem.undampedDecrease`. */
-  undampedDecrease(): () => number {
-    return this.system.undampedDecrease(this.problem!.damped);
+  /**
+   * What is left to gain, see `StepSystem.undampedDecrease`; 0 where the rounding of the residuals amounts to more.
+   *
+   * @param ofResiduals the loss of the rounding errors of the residuals.
+   */
+  undampedDecrease(ofResiduals: number): () => number {
+    const decrease = this.system.undampedDecrease(this.problem!.damped, {ofResiduals: 2 * ofResiduals, ofJacobian: 2 * JACOBIAN_ROUNDING ** 2 * this.lossOfRows});
+    return () => {
+      const promised = decrease();
+      return promised <= ofResiduals ? 0 : promised;
+    };
   }
 
   private problemOf(momentum: number): DampedProblem<Solution> {

@@ -206,8 +206,12 @@ export function checkOptions(options: unknown): CheckedOptions {
 function checkLevenbergMarquardt(options: unknown): Required<LevenbergMarquardtOptions> {
   const names = Object.keys(LEVENBERG_MARQUARDT) as Array<keyof LevenbergMarquardtOptions>;
   const given = checkNames(options, names, 'the option levenbergMarquardt is an object, as in {initialDamping: 1e-3}', 'option of levenbergMarquardt');
-  const checked = Object.fromEntries(names.map(name => [name, checkNumber(`levenbergMarquardt.${name}`,
-      given[name] === undefined ? LEVENBERG_MARQUARDT[name] : given[name], LEVENBERG_MARQUARDT_RANGES[name])])) as unknown as Required<LevenbergMarquardtOptions>;
+  const check = (name: keyof LevenbergMarquardtOptions): number | 'auto' => {
+    const value = given[name] === undefined ? LEVENBERG_MARQUARDT[name] : given[name];
+    return name === 'initialDamping' && value === 'auto' ? value :
+      checkNumber(`levenbergMarquardt.${name}`, value, LEVENBERG_MARQUARDT_RANGES[name], name === 'initialDamping' ? " or 'auto'" : '');
+  };
+  const checked = Object.fromEntries(names.map(name => [name, check(name)])) as unknown as Required<LevenbergMarquardtOptions>;
   if (checked.minDamping > checked.maxDamping) {
     throw ggnError(`the option levenbergMarquardt.minDamping must not exceed maxDamping; received ${checked.minDamping} and ${checked.maxDamping}.`);
   }

@@ -8,9 +8,13 @@ import type {DampedProblem, Solution} from './solve/damped_step';
 import {normalProblem} from './solve/normal_equations';
 import type {NormalProblem, NormalStep} from './solve/normal_equations';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, LEAST_CURVATURE} from './step_system';
-import type {LocalModelParts, StepSystem} from './step_system';
+import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
+import {resolvedDecrease} from './solve/resolved_decrease';
 import {dot, norm} from './solve/vectors';
 import {flatten, split, spread} from './variable_vector';
+
+/** How far a float32 is from the wanted number, in the mean square, as a share of it: ulp/√12, where an ulp is 2⁻²⁴ to 2⁻²³ of it. */
+const PARAMETER_ROUNDING = 2 ** -25;
 
 /** What systems in the space of the parameters share: (JᵀHJ + D) d = λμ Σ d_prev - g, m x m. */
 export abstract class ParameterSystem implements StepSystem {
@@ -38,10 +42,14 @@ export abstract class ParameterSystem implements StepSystem {
   abstract problem(momentum: number): DampedProblem<NormalStep>;
   abstract previousChange(): Float64Array | null;
   abstract traceOfBounds(bounds: Float64Array): number;
-  abstract undampedDecrease(damped: DampedProblem<Solution>): () => number;
+  abstract undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number;
 
   /** Jᵀq (m). */
   protected abstract gradientOfRows(): Float64Array;
+
+  scale(): Float64Array | null {
+    return null;
+  }
 
   gradientNorm(): number {
     return norm(this.gradient());
@@ -68,9 +76,15 @@ export class NormalSystem extends ParameterSystem {
   private formed: NormalParts | null = null;
 
   problem(momentum: number): DampedProblem<NormalStep> {
-    const {matrix, isFloat32, most} = this.normalParts();
+    const {matrix, isFloat32} = this.normalParts();
     return normalProblem({m: this.width, matrix, gradient: this.gradient(), rho: this.rhoOfAll(), previous: momentum === 0 ? null : this.previous, momentum,
-      scaling: this.parts.scaling, leastDiagonal: most.map(x => LEAST_CURVATURE * x), isFloat32, ...(isFloat32 ? {factorize: factorizeHere()} : {})});
+      scaling: this.parts.scaling, leastDiagonal: this.scale(), isFloat32, ...(isFloat32 ? {factorize: factorizeHere()} : {})});
+  }
+
+  override scale(): Float64Array {
+    const {matrix, most} = this.normalParts();
+    const {leastScale} = this.parts;
+    return most.map((x, j) => Math.max(matrix[j * this.width + j], LEAST_CURVATURE * x, leastScale === null ? 0 : leastScale[j]));
   }
 
   previousChange(): Float64Array | null {
@@ -82,8 +96,15 @@ export class NormalSystem extends ParameterSystem {
     return this.normalParts().most.reduce((sum, x) => sum + x, 0);
   }
 
-  undampedDecrease(damped: DampedProblem<Solution>): () => number {
+  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number {
+    const {width: m, parts: {variables, loss: {weighted}}} = this;
+    const n = Math.max(1, weighted);
+    const {matrix, isFloat32} = this.normalParts();
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
+    if (!isFloat32) {
+      const ofParameters = flatten(variables, variables).map(w => PARAMETER_ROUNDING * w);
+      return () => resolvedDecrease({m, matrix, gradient, rho}, {ofResiduals: rounding.ofResiduals / n, ofJacobian: rounding.ofJacobian / n, ofParameters});
+    }
     return () => {
       // A factorization may be a tensor, of a scope that a call from outside a step lacks.
       const solved: Array<ReturnType<NormalProblem['undamped']>> = [];

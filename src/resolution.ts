@@ -1,6 +1,7 @@
 import type {Trace} from './capture/trace';
 import type {RowBlock} from './jacobian/plan';
 import {rowTensor} from './capture/row_tensor';
+import {modelRounding} from './model_rounding';
 import type {Rows} from './rows';
 
 /** Unit roundoff of float32. */
@@ -24,11 +25,13 @@ export interface Resolution {
  * itself is exact there.)
  *
  * Terms of the loss that are no squares do not count.
+ *
+ * @param measured what the rounding of the whole model does to each residual, see `modelRounding`, where that is more.
  */
-export function resolution(trace: Trace, rows: Rows): Resolution {
+export function resolution(trace: Trace, rows: Rows, measured: readonly Float64Array[] | null = null): Resolution {
   let linear = 0;
   let quadratic = 0;
-  for (const {block, weight} of rows.head.squares) {
+  for (const [b, {block, weight}] of rows.head.squares.entries()) {
     const residual = rowTensor(trace, block, value => trace.values[value]).dataSync();
     const cancellation = cancellationOf(trace, rows, block);
     const weights = typeof weight === 'number' ? null : weight.dataSync();
@@ -37,12 +40,31 @@ export function resolution(trace: Trace, rows: Rows): Resolution {
       if (w === 0) {
         continue;  // what a mask leaves out may be anything
       }
-      const rounding = ROUNDOFF * Math.abs(residual[i]) * cancellation(i);
+      const rounding = Math.max(ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
       linear += (2 * w * residual[i] * rounding) ** 2;
       quadratic += w * rounding ** 2;
     }
   }
   return {loss: Math.sqrt(linear) + quadratic, rows: quadratic};
+}
+
+/** Multiple of what rounding does to a loss by the residuals alone, above which the rounding of the model does not matter either. */
+const MODEL_MATTERS = 2 ** 12;
+
+/** The resolution of a loss, as closely as a question needs it. */
+export class KnownResolution {
+  private rough: Resolution | null = null;
+  private fine: Resolution | null = null;
+
+  /** @param measures whether the rounding of the model is measured, at the cost of a forward pass, where it may matter. */
+  constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean) {}
+
+  /** For a decrease of the loss that is to be judged. */
+  for(decrease: number): Resolution {
+    const {trace, rows, measures} = this;
+    const rough = this.rough ??= resolution(trace, rows);
+    return !measures || decrease > MODEL_MATTERS * rough.loss ? rough : this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
+  }
 }
 
 /** What a difference may be multiplied with, entry by entry, on its way to the residual: its relative error stays. */

@@ -17,12 +17,12 @@ import type {Linearization} from './step_system';
 import {readDerivatives} from './output_derivatives';
 import type {StepDerivatives} from './output_derivatives';
 import type {StepPolicy} from './policy/step_policy';
-import {resolution} from './resolution';
+import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
 import {findRows, seedsOfRows} from './rows';
 import type {Rows} from './rows';
 import type {CurvatureRoot} from './solve/curvature_root';
-import {chooseScaling, chooseSystem} from './system_choice';
+import {chooseScaling, chooseSystem, isFit} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
 
@@ -32,10 +32,12 @@ export interface SolvedStep {
   readonly variables: readonly Variable[];
   /** null where no step is to be taken. */
   readonly taken: Move | null;
+  /** Of the damping, to be remembered; null where it is not. */
+  readonly scale: Float64Array | null;
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
-  /** See `LocalModel.undampedDecrease`; 0 where the rounding of the residuals amounts to more. */
+  /** See `LocalModel.undampedDecrease`. */
   readonly undampedDecrease: () => number;
 }
 
@@ -44,6 +46,8 @@ export interface StepSettings extends SystemOptions {
   readonly policyFor: (size: {readonly examples: number; readonly parameters: number}) => StepPolicy;
   readonly weightDecay: number;
   readonly isTrained: (variable: Variable) => boolean;
+  /** What the scale of each parameter must not fall below, see `ScaleMemory`. */
+  readonly scaleOf: (variables: readonly Variable[]) => Float64Array;
   /** The last accepted d of each variable; null if there is none. */
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;
 }
@@ -61,9 +65,12 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const groupOf = LocalModel.groups(rhos);
   const width = variables.reduce((size, variable) => size + variable.size, 0);
   const size = {rows: rows.count, parameters: countParameters(trace, rows), width};
-  const solver = chooseSystem(size, settings);
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
   const policy = settings.policyFor({examples, parameters: size.parameters});
+  const chosenFor = {policy: policy.name, variables};
+  const solver = chooseSystem(size, settings, chosenFor);
+  const scaling = chooseScaling(solver, settings, chosenFor);
+  policy.begin(scaling);
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
@@ -72,23 +79,19 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
     withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const parameters = variables.reduce((size, variable, v) => size + (plans.some(plan => plan.bySite[v].sites.length > 0) ? variable.size : 0), 0);
-  const scaling = chooseScaling(solver, settings, policy.name, variables);
+  const remembersScale = policy.rejects && scaling === 'marquardt';
   const value = trace.values[trace.result].dataSync()[0];
-  const model = new LocalModel({variables, parameters, rhos, linearization, loss, value, extra, previous: settings.previous(variables), solver, scaling}, clock);
+  const model = new LocalModel({variables, parameters, rhos, linearization, loss, value, extra, previous: settings.previous(variables), solver, scaling,
+    leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock);
 
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
   policy.observe({agreement, headroom, examples});
-  let known: Resolution | null = null;
-  const resolved = (): Resolution => known ??= clock.time('trial', () => resolution(trace, rows));
+  const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
+  const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, resolved, clock});
-  const undamped = model.undampedDecrease();
-  const {rows: rounding} = policy.judges ? resolved() : {rows: 0};
-  const undampedDecrease = (): number => {
-    const decrease = undamped();
-    return decrease <= rounding ? 0 : decrease;
-  };
-  return {policy, variables, taken, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+  const undampedDecrease = model.undampedDecrease(policy.judges ? resolved(attempted.predictedDecrease ?? 0).rows : 0);
+  return {policy, variables, taken, scale: remembersScale ? model.scale() : null, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
   }};
 }

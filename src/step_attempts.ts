@@ -29,8 +29,8 @@ export interface AttemptParts {
   readonly model: LocalModel;
   readonly policy: StepPolicy;
   readonly weightDecay: number;
-  /** What rounding leaves of the loss; computed when asked for. */
-  readonly resolved: () => Resolution;
+  /** What rounding leaves of the loss, as closely as a decrease that is to be judged needs it; computed when asked for. */
+  readonly resolved: (decrease: number) => Resolution;
   readonly clock: Clock;
 }
 
@@ -47,8 +47,7 @@ const RESOLUTION = 2 ** -22;
  */
 export function solveAttempts(parts: AttemptParts): Attempted {
   const {policy, model, resolved} = parts;
-  let known: number | null = null;
-  const resolvedLoss = (): number => known ??= Math.max(RESOLUTION * model.lossOfRows, resolved().loss);
+  const resolvedLoss = (decrease: number): number => Math.max(RESOLUTION * model.lossOfRows, resolved(decrease).loss);
   for (let attempts = 1;; attempts++) {
     const attempted = scoped(() => ({...attempt(parts, resolvedLoss), attempts}));
     const {isUnresolved, ...result} = attempted;
@@ -72,7 +71,7 @@ export function solveAttempts(parts: AttemptParts): Attempted {
 type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
 
 /** One solve, and what is judged of its step. */
-function attempt({trace, rows, model, policy, weightDecay, clock}: AttemptParts, resolvedLoss: () => number): Attempt {
+function attempt({trace, rows, model, policy, weightDecay, clock}: AttemptParts, resolvedLoss: (decrease: number) => number): Attempt {
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
@@ -94,7 +93,7 @@ function attempt({trace, rows, model, policy, weightDecay, clock}: AttemptParts,
   const actual = !policy.judges ? null : !isWritable ? NaN : clock.time('trial', () => actualDecrease(trace, rows, variables, moved));
   // Where the gradient is zero the step is, too, and nothing is wrong with it.
   const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
-  const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss});
+  const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss: () => resolvedLoss(predictedDecrease)});
   const isTaken = found !== 'rejected' && (gainRatio === null || clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)));
   return {...used, isUnresolved: isTaken && found === 'unresolved', status: isTaken ? status : 'rejected', stepNorm: isTaken ? learningRate * step.norm : 0, predictedDecrease,
     actualDecrease: actual, gainRatio, taken: isTaken ? {d: step.d, moved: written} : null};

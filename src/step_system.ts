@@ -42,6 +42,14 @@ export interface LocalModelParts {
   readonly solver: SystemName;
   /** Of the damping, in the normal equations; the Gram system has Levenberg's. */
   readonly scaling: Scaling;
+  /** What Marquardt's Σ does not fall below, by parameter; null where it remembers nothing. */
+  readonly leastScale: Float64Array | null;
+}
+
+/** Sums over the rows of variances that rounding makes: of z, and of the products of z with an entry of J of size 1. */
+export interface RoundingOfRows {
+  readonly ofResiduals: number;
+  readonly ofJacobian: number;
 }
 
 /**
@@ -55,6 +63,8 @@ export interface StepSystem {
   previousChange(): Float64Array | null;
   /** Σ_i bound_i |J_i|²: the trace that the curvature can reach, of bounds of the curvature in each row. */
   traceOfBounds(bounds: Float64Array): number;
+  /** The diagonal of JᵀHJ, at least what Marquardt's Σ must not fall below (m); null in systems that do not form it. */
+  scale(): Float64Array | null;
   /** |g|. */
   gradientNorm(): number;
   /** d by variable. */
@@ -67,7 +77,7 @@ export interface StepSystem {
    * What the model says that the loss would decrease by without damping, ½ gᵀ(JᵀHJ + 2ρ)⁻¹g, or with as little as float32 allows; on demand, and NaN where it is not
    * known. Holds on to the problem, and to vectors.
    */
-  undampedDecrease(damped: DampedProblem<Solution>): () => number;
+  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number;
 }
 
 /** Of the vectors themselves; where only a product with J is not finite, J is to blame. */

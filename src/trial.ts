@@ -87,6 +87,6 @@ function decreaseOfSquares({weight}: WeightedSquare, before: Tensor, after: Tens
 }
 
 /** The values that the residuals of a block are read from. */
-function sources(trace: Trace, {value, difference}: WeightedSquare['block']): number[] {
+export function sources(trace: Trace, {value, difference}: WeightedSquare['block']): number[] {
   return difference === null ? [value] : trace.nodes[difference].inputs.filter(([name]) => name === 'a' || name === 'b').map(([, input]) => input);
 }

@@ -82,7 +82,7 @@ test('undefined is a default in options, not a value', t => {
 test('options of levenbergMarquardt are checked by name', t => {
   const refused = (levenbergMarquardt: unknown, message: RegExp): void =>
     void t.throws(() => checkOptions({levenbergMarquardt}), {message});
-  refused({initialDamping: 0}, /option levenbergMarquardt\.initialDamping must be a number above 0, and finite; received 0/);
+  refused({initialDamping: 0}, /option levenbergMarquardt\.initialDamping must be a number above 0, and finite, or 'auto'; received 0/);
   refused({decrease: 2}, /levenbergMarquardt\.decrease must be a number above 0 and at most 1; received 2/);
   refused({increase: 1}, /levenbergMarquardt\.increase must be a number above 1/);
   refused({attempts: 1.5}, /levenbergMarquardt\.attempts must be a number that is whole and at least 1; received 1\.5/);

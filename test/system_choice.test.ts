@@ -2,11 +2,17 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../src/index';
-import {chooseScaling, chooseSystem} from '../src/system_choice';
+import {chooseScaling, chooseSystem as chooseFor} from '../src/system_choice';
+import type {SystemOptions} from '../src/system_choice';
+import type {SystemName, SystemSize} from '../src/solve/system';
 
 await tf.setBackend('cpu');
 
 const AUTO = {solver: 'auto', scaling: 'auto'} as const;
+const NET = {policy: 'levenbergMarquardt', variables: [{rank: 2}, {rank: 1}]} as const;
+const CURVE = {policy: 'levenbergMarquardt', variables: [{rank: 0}, {rank: 1}]} as const;
+
+const chooseSystem = (size: SystemSize, options: SystemOptions): SystemName => chooseFor(size, options, NET);
 
 test('the smaller system; few parameters even with more rows than a Gram matrix can have', t => {
   t.is(chooseSystem({rows: 128, parameters: 10_000, width: 10_000}, AUTO), 'gram');
@@ -36,13 +42,23 @@ test('what is asked for, where it is possible', t => {
       {message: /this step has 9000 rows .* at most 8192\. Use a smaller batchSize, or solver 'auto'\./});
 });
 
+test('a fit of scalars and vectors takes the normal equations whatever the number of rows, unless they take long', t => {
+  const choose = (rows: number, parameters: number, options: Partial<SystemOptions> = {}): SystemName =>
+    chooseFor({rows, parameters, width: parameters}, {...AUTO, ...options}, CURVE);
+  t.deepEqual([choose(2, 2), choose(3, 3), choose(2, 5), choose(1, 300), choose(600, 529), choose(600, 600), choose(5000, 100)], Array.from({length: 7}, () => 'normal'));
+  t.is(choose(2000, 1870), 'gram', 'nine seconds a step');
+  t.is(choose(20, 500), 'gram', 'far fewer rows than parameters');
+  t.is(choose(3, 3, {solver: 'gram'}), 'gram', 'by name');
+  t.is(choose(3, 3, {scaling: 'levenberg'}), 'gram', 'Marquardt is not wanted');
+  t.is(chooseFor({rows: 3, parameters: 3, width: 3}, AUTO, {...CURVE, policy: 'agreement'}), 'gram', 'steps that nobody judges');
+});
+
 test('Marquardt by itself only for scalars and vectors, in the normal equations, under Levenberg-Marquardt', t => {
-  const curve = [{rank: 0}, {rank: 1}], net = [{rank: 2}, {rank: 1}];
-  t.is(chooseScaling('normal', AUTO, 'levenbergMarquardt', curve), 'marquardt');
-  t.is(chooseScaling('normal', AUTO, 'levenbergMarquardt', net), 'levenberg');
-  t.is(chooseScaling('normal', AUTO, 'fixed', curve), 'levenberg');
-  t.is(chooseScaling('gram', AUTO, 'levenbergMarquardt', curve), 'levenberg');
-  t.is(chooseScaling('normal', {solver: 'auto', scaling: 'marquardt'}, 'fixed', net), 'marquardt');
+  t.is(chooseScaling('normal', AUTO, CURVE), 'marquardt');
+  t.is(chooseScaling('normal', AUTO, NET), 'levenberg');
+  t.is(chooseScaling('normal', AUTO, {...CURVE, policy: 'fixed'}), 'levenberg');
+  t.is(chooseScaling('gram', AUTO, CURVE), 'levenberg');
+  t.is(chooseScaling('normal', {solver: 'auto', scaling: 'marquardt'}, {...NET, policy: 'fixed'}), 'marquardt');
 });
 
 /** y = a exp(-k x), with k in units of 1e-8 or so. */

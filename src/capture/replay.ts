@@ -10,8 +10,9 @@ import type {Trace, TraceNode} from './trace';
  *
  * @param substitutes value index (of a variable, say) -> tensor of the same shape.
  * @param wanted indices of the values to return.
+ * @param change takes what a kernel gives and returns what is gone on with.
  */
-export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[]): Tensor[] {
+export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[], change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
   const fresh = new Map(substitutes);
   const needed = upstream(trace, wanted);
   const reached = new Set(substitutes.keys());
@@ -32,7 +33,7 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
         inputs[name] = fresh.get(value) ?? trace.values[value];
       }
       const result = runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
-      (Array.isArray(result) ? result : [result]).forEach((output, k) => fresh.set(node.outputs[k], output));
+      (Array.isArray(result) ? result : [result]).forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
     }
     release(i);
   });

@@ -1,3 +1,4 @@
+import type {Scaling} from '../solve/scaling';
 import type {Policy} from './policy';
 
 /**
@@ -5,8 +6,8 @@ import type {Policy} from './policy';
  * @public
  */
 export interface LevenbergMarquardtOptions {
-  /** Relative damping τ of the first step, above 0. Default 0.1. */
-  initialDamping?: number;
+  /** Relative damping τ of the first step, above 0. Default `'auto'`: 0.1, and 1e-6 with Marquardt's scaling, so nearly a Gauss-Newton step, as MINPACK begins. */
+  initialDamping?: number | 'auto';
   /** Least τ, above 0. Default 1e-12. */
   minDamping?: number;
   /** Largest τ; a given damping above it is not raised. Default 1e12. */
@@ -26,9 +27,12 @@ export interface LevenbergMarquardtState {
   readonly increase: number;
 }
 
+/** What `'auto'` stands for. Of 528 fits of eleven curves (`test/bench/curves`) Marquardt's comes to the minimum in 497 from 1e-6, in 459 from 0.1, scipy's `lm` in 492. */
+const INITIAL_DAMPING: Readonly<Record<Scaling, number>> = {levenberg: 0.1, marquardt: 1e-6};
+
 /** Defaults. */
 export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
-  initialDamping: 0.1, minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
+  initialDamping: 'auto', minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
 };
 
 /**
@@ -48,11 +52,14 @@ export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>)
   const within = (damping: number): number => Math.min(maxDamping, Math.max(minDamping, damping));
   // A training that is stuck doubles ν at every attempt: past the largest number the state could not be saved.
   const doubled = (factor: number): number => Math.min(Number.MAX_VALUE, 2 * factor);
+  const begun = (scaling: Scaling): LevenbergMarquardtState => ({damping: within(initialDamping === 'auto' ? INITIAL_DAMPING[scaling] : initialDamping), increase});
+  const initial = begun('levenberg');
   return {
-    initial: {damping: within(initialDamping), increase},
+    initial,
     judges: true,
     rejects: true,
     attempts,
+    begin: (state, scaling) => state.damping === initial.damping && state.increase === increase ? begun(scaling) : state,
     settings: ({damping}) => ({learningRate: 1, damping, momentum: 0}),
     judge: (state, gainRatio) => gainRatio > 0 ?
       {damping: within(state.damping * Math.max(decrease, 1 - (2 * gainRatio - 1) ** 3)), increase} :

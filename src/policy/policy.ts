@@ -1,3 +1,5 @@
+import type {Scaling} from '../solve/scaling';
+
 /** What a policy sets of a step; see {@link GgnOptions} for each. */
 export interface Settings {
   readonly learningRate: number;
@@ -34,6 +36,8 @@ export interface Policy<State> {
   /** Solves of one step at most. */
   readonly attempts: number;
   settings(state: State): Settings;
+  /** The state of a first step, once the metric of its damping is known; others as they are. */
+  begin?(state: State, scaling: Scaling): State;
   /** The state at the beginning of a step. */
   observe?(state: State, observation: Observation): State;
   /** The state after a step was accepted (gain ratio above 0) or rejected. */

@@ -8,6 +8,7 @@ import {NO_HISTORY, recognise} from './full_batch';
 import type {BatchHistory, BatchSign} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
+import type {Scaling} from '../solve/scaling';
 import type {Observation, Policy, Settings} from './policy';
 
 /**
@@ -109,6 +110,11 @@ export class StepPolicy {
       // With momentum more damping draws the step to the last one, and not to 0.
       momentum: this.rejections > 0 && this.policy.rejects ? 0 : momentum === 'auto' ? own.momentum : momentum,
     };
+  }
+
+  /** To be told before the first solve. */
+  begin(scaling: Scaling): void {
+    this.state = this.policy.begin?.(this.state, scaling) ?? this.state;
   }
 
   observe(observation: Observation): void {

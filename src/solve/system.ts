@@ -34,6 +34,15 @@ export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL
  */
 const SMALL_COST = 2 ** 24;
 
+/** Operations of the normal equations up to which a fit of scalars and vectors takes them also where the Gram system is smaller: half a second or so, 600 equations of as many unknowns. */
+const FIT_COST = 2 ** 28;
+
+const costOfNormal = ({rows: n, width: m}: SystemSize): number => n * m ** 2 / 2 + m ** 3 / 3;
+
+/** Whether the normal equations of a fit do not take long; with more than two parameters for each row, where the Gram system takes next to nothing, only if they are small. */
+export const isQuickNormal = (size: SystemSize): boolean =>
+  mayBeNormal(size) && costOfNormal(size) <= (size.width <= 2 * size.rows ? FIT_COST : SMALL_COST);
+
 /**
  * Rows up to which the Gram system is taken by itself. Beyond, its step takes longer than one by conjugate gradients that are slow to converge, and its matrices more memory: 20 n² bytes of
  * tensors or more, at 8000 rows more than the default of memoryLimit. Measured on WASM at τ = 0.1: 4000 rows x 1,738 parameters take 3.2 s, and 0.5 s by conjugate gradients; these take 0.9 s

@@ -1,0 +1,36 @@
+import type {Variable} from '@tensorflow/tfjs-core';
+
+/**
+ * The largest diagonal of JᵀHJ that each parameter has had in the steps before, which Marquardt's Σ does not fall below. A parameter that a step has taken to where it
+ * has nearly no effect (the rate of a decay that is over before the first point) would otherwise have nearly no damping, and be flung further.
+ *
+ * By variable, and forgotten with it. It is not saved: after loading it begins with the diagonal of the first step.
+ *
+ * Source: Moré 1978 (MINPACK keeps the largest, too).
+ */
+export class ScaleMemory {
+  private largest = new WeakMap<Variable, Float64Array>();
+
+  /** By parameter, over all variables; 0 where there was no step. */
+  of(variables: readonly Variable[]): Float64Array {
+    const known = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+    let from = 0;
+    for (const variable of variables) {
+      known.set(this.largest.get(variable) ?? [], from);
+      from += variable.size;
+    }
+    return known;
+  }
+
+  /** @param scale of Σ in the step, by parameter over all variables. */
+  keep(variables: readonly Variable[], scale: Float64Array): void {
+    let from = 0;
+    for (const variable of variables) {
+      this.largest.set(variable, scale.slice(from, from += variable.size));
+    }
+  }
+
+  clear(): void {
+    this.largest = new WeakMap();
+  }
+}
