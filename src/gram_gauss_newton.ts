@@ -27,7 +27,7 @@ import type {SystemName} from './solve/system';
 import {ScaleMemory} from './scale_memory';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
-import {assignAll, trainedVariables} from './trained_variables';
+import {assignAll, checkDisposed, trainedVariables} from './trained_variables';
 
 /**
  * Gram-Gauss-Newton, a second-order optimizer for least squares, classification and other losses that are functions of the outputs of a network.
@@ -235,6 +235,7 @@ export class GramGaussNewton extends Optimizer {
     const {cost, trace} = clock.time('capture', () => capture(context === null ? f : notingOutputs(context.model, f), context?.targets));
     try {
       const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
+      checkDisposed(trace, isTrained);
       const loss = cost.dataSync()[0];
       if (!Number.isFinite(loss)) {
         throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);

@@ -22,6 +22,16 @@ export function trainedVariables(varList: Variable[] | undefined): Set<Variable>
   return new Set(trained);
 }
 
+/** @throws where f() has disposed of a variable that the step would train. */
+export function checkDisposed(trace: Trace, isTrained: (variable: Variable) => boolean): void {
+  for (const variable of trace.variables.values()) {
+    if (variable.isDisposed && isTrained(variable)) {
+      throw ggnError(`the variable '${variable.name}' was disposed of by the function given to minimize(), so that it cannot be ` +
+          'trained. Dispose of variables after the step.');
+    }
+  }
+}
+
 /** Assigns all or none: the trace holds the values from before. */
 export function assignAll(variables: readonly Variable[], values: readonly Tensor[], trace: Trace): void {
   let assigned = 0;

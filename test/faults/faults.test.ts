@@ -1,0 +1,125 @@
+/**
+ * Faults in the middle of a step. After each, weights, optimizer state, moving averages and counters are bit for bit those before, no tensor is left, and the next
+ * step is that of a twin that nothing has happened to.
+ *
+ * `npm run faults` injects one into every kernel, here one into some.
+ */
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import test, {type ExecutionContext} from 'ava';
+import {countKernels, stepWith, type Fault} from './injector';
+import {KINDS, type Job} from './jobs';
+
+const ALL = process.env['FAULTS'] === 'all';
+/** Kernels of a step that get a fault here. */
+const SOME = 9;
+
+console.warn = () => {};
+
+interface Snapshot {
+  variables: number[][];
+  state: Array<[string, number[]]>;
+  config: string;
+  iterations: number;
+  tensors: number;
+  buffers: number;
+}
+
+async function snapshot({optimizer, variables}: Job): Promise<Snapshot> {
+  const copies = await optimizer.getWeights();
+  const state = copies.map(({name, tensor}): [string, number[]] => [name, [...tensor.dataSync()]]);
+  tf.dispose(copies.map(({tensor}) => tensor));
+  const {numTensors, numDataBuffers} = tf.memory();
+  return {variables: variables().map(v => [...v.dataSync()]), state, config: JSON.stringify(optimizer.getConfig()), iterations: optimizer.iterations,
+    tensors: numTensors, buffers: numDataBuffers};
+}
+
+/** A job and its twin, a few steps on. */
+async function pair(make: () => Job): Promise<[Job, Job]> {
+  const jobs: [Job, Job] = [make(), make()];
+  for (const job of jobs) {
+    for (let i = 0; i < 3; i++) {
+      await job.step();
+    }
+  }
+  return jobs;
+}
+
+async function goesOnLike(t: ExecutionContext, [job, twin]: [Job, Job], what: string): Promise<void> {
+  await job.step();
+  await twin.step();
+  const [a, b] = [await snapshot(job), await snapshot(twin)];
+  t.deepEqual([a.variables, a.state, a.config], [b.variables, b.state, b.config], what);
+}
+
+/** Kernels of a step of `count`: all, or some that are spread over it, others for each kind of fault. */
+const places = (count: number, fault: number): number[] => ALL ? Array.from({length: count}, (_, k) => k) :
+  [...new Set(Array.from({length: SOME}, (_, i) => Math.min(count - 1, Math.floor((i + (1 + fault) / 4) * count / SOME))))];
+
+for (const backend of ['cpu', 'wasm']) {
+  for (const {name, options, make} of KINDS) {
+    test.serial(`${backend}, ${name}: a kernel that throws, and all of them from some point on`, async t => {
+      await tf.setBackend(backend);
+      const jobs = await pair(() => make(options));
+      const [job, twin] = jobs;
+      const count = await countKernels(job);
+      await twin.step();
+      for (const [i, fault] of (['throws', 'lost'] as Fault[]).entries()) {
+        for (const k of places(count, i)) {
+          const before = await snapshot(job);
+          const {lastStep} = job.optimizer;
+          await t.throwsAsync(stepWith(fault, k, job), undefined, `${fault} at ${k} of ${count}`);
+          t.deepEqual(await snapshot(job), before, `${fault} at ${k} of ${count}`);
+          t.is(job.optimizer.lastStep, lastStep);
+        }
+        await goesOnLike(t, jobs, `after '${fault}'`);
+      }
+      jobs.forEach(each => each.dispose());
+    });
+
+    test.serial(`${backend}, ${name}: a kernel that gives NaN`, async t => {
+      await tf.setBackend(backend);
+      const [job, twin] = await pair(() => make(options));
+      const count = await countKernels(job);
+      for (const k of places(count, 2)) {
+        const before = await snapshot(job);
+        let error: Error | null = null;
+        await stepWith('nan', k, job).catch((thrown: Error) => error = thrown);
+        const after = await snapshot(job);
+        if (error === null) {
+          t.true([...after.variables, ...after.state.map(([, values]) => values)].flat().every(Number.isFinite), `NaN at ${k} of ${count}`);
+          t.deepEqual([after.tensors, after.buffers], [before.tensors, before.buffers], `NaN at ${k} of ${count}`);
+        } else {
+          t.deepEqual(after, before, `NaN at ${k} of ${count}: ${(error as Error).message}`);
+          t.regex((error as Error).message, /^tfjs-ggn: /);
+        }
+      }
+      [job, twin].forEach(each => each.dispose());
+    });
+
+    test.serial(`${backend}, ${name}: code of the user's that throws in f()`, async t => {
+      await tf.setBackend(backend);
+      const jobs = await pair(() => make(options));
+      const before = await snapshot(jobs[0]);
+      await t.throwsAsync(jobs[0].step(() => {
+        throw new Error('mine');
+      }), {message: 'mine'});
+      t.deepEqual(await snapshot(jobs[0]), before);
+      await goesOnLike(t, jobs, 'after an error of the user\'s');
+      jobs.forEach(each => each.dispose());
+    });
+
+    test.serial(`${backend}, ${name}: a variable disposed of in f()`, async t => {
+      await tf.setBackend(backend);
+      const [job, twin] = await pair(() => make(options));
+      const {tensors, variables, state} = await snapshot(job);
+      const [gone, ...others] = job.variables();  // tfjs-layers gives none of them any more when one is gone
+      await t.throwsAsync(job.step(() => gone.dispose()), {message: /^tfjs-ggn: the variable '.*' was disposed of by the function given to minimize\(\)/});
+      t.is(tf.memory().numTensors, tensors - 1);
+      t.deepEqual(others.map(v => [...v.dataSync()]), variables.slice(1));
+      t.is((await job.optimizer.getWeights()).length, state.length);
+      job.optimizer.dispose();
+      twin.dispose();
+    });
+  }
+}
