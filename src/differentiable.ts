@@ -59,7 +59,8 @@ function isHarmless({kernel, inputs}: TraceNode, dependent: readonly boolean[]):
 /** Cotangents of what the rows are read from, of the terms of losses that are functions of outputs, and of what is no row. */
 function seedsOf(trace: Trace, {blocks, head, dependence: {dependent}}: Rows): Array<readonly [number, () => Tensor]> {
   const sources = blocks.flatMap(({value, difference}) => difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
-  const terms = head.losses.flatMap(loss => loss.kind === 'function' ? loss.terms : []);
+  // At a residual of 0 a loss may have a corner: `outputFunction` knows its derivative.
+  const terms = head.losses.flatMap(loss => loss.kind === 'function' && !loss.isResidual ? loss.terms : []);
   return [
     ...sources.filter(value => dependent[value]).map(value => [value, () => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape)] as const),
     ...[...terms, ...head.extra].map(([value, seed]) => [value, () => seed] as const),

@@ -28,18 +28,19 @@ export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]
   const {head, dependence} = rows;
   const {residual, weight} = readResiduals(trace, rows, plans);
   if (weight.some(w => w < 0)) {
-    throw ggnError('the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.');
+    throw ggnError(head.functions.length === 0 ? 'the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.' :
+      'the loss falls where a sum of squares grows that it is a function of: it is not a monotone function f(Σ w r²) with f\' ≥ 0. Check its sign, or use another optimizer.');
   }
   const {rowOf} = placeRows(rows, plans);
   const squares = {...squaredError(residual, weight), weighted: countDistinct(trace, rows, (block, i) => weight[rowOf(block, i)] > 0)};
+  let curvature: Curvature = head.functions.length === 0 ? 'exact' : 'majorized';
   if (head.losses.length === 0) {
-    return {...squares, curvature: 'exact'};
+    return {...squares, curvature};
   }
   const {q} = squares;
   const diagonal = weight.map(w => Math.sqrt(2 * w));
   const most = new Float64Array(q.length);
   const blocks: RootBlock[] = [];
-  let curvature: Curvature = 'exact';
   let block = head.squares.length;
   for (const loss of head.losses) {
     const place = placesOf(trace, loss, block, rowOf);

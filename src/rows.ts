@@ -8,7 +8,7 @@ import {rowTensor} from './capture/row_tensor';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
-import {findDependence} from './jacobian/analysis';
+import {findDependence, upstream} from './jacobian/analysis';
 import type {Dependence} from './jacobian/analysis';
 import {sumTo} from './jacobian/cotangents';
 import type {Plan, RowBlock} from './jacobian/plan';
@@ -42,13 +42,16 @@ export interface RowGroup {
 /**
  * Finds the rows of a traced loss.
  *
- * @throws when the loss does not depend on a trained variable, is no function of outputs, or
+ * @throws when the loss does not depend on a trained variable, or through complex numbers, is no function of outputs, or
  * couples the examples of a batch in `fit`.
  */
 export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
   const dependence = findDependence(trace, isTrained);
+  refuseComplex(trace, dependence);
   if (!dependence.dependent[trace.result]) {
-    throw ggnError('the loss does not depend on any variable that is being trained. Check that the function given to ' +
+    throw ggnError(dependence.varying[trace.result] ? 'the loss depends on the trained variables only by steps (comparisons, rounding, integers), which have no gradient. Write it ' +
+        'with what varies smoothly, such as the probabilities in the place of the predicted classes.' :
+      'the loss does not depend on any variable that is being trained. Check that the function given to ' +
         'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
   }
   const head = readHead(trace, dependence, step);
@@ -62,6 +65,19 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
     return {blocks: indices, examples, count: countRows(trace, own), attempts: attemptsFor(trace, dependence, own, examples, step)};
   });
   return {dependence, head, blocks, count, groups};
+}
+
+/** No kernel that makes or takes complex numbers has a gradient, so that what goes through them would be missing without a word. */
+function refuseComplex(trace: Trace, {varying}: Dependence): void {
+  if (!trace.values.some((t, value) => varying[value] && t.dtype === 'complex64')) {
+    return;
+  }
+  const complex = [...upstream(trace, [trace.result])].find(value => varying[value] && trace.values[value].dtype === 'complex64');
+  if (complex !== undefined) {
+    throw ggnError(`the loss is computed from the trained variables through complex numbers (kernel '${trace.nodes[trace.producer[complex]]?.kernel ?? 'none'}'), for which ` +
+        'TensorFlow.js has no gradient: no optimizer can train through them. Write a complex residual as two real terms, leastSquares([re, im]), both computed in real ' +
+        'numbers: cos and sin in the place of exp(iωt), products with matrices of cosines and sines in the place of tf.spectral.');
+  }
 }
 
 const countRows = (trace: Trace, blocks: readonly RowBlock[]): number =>

@@ -123,8 +123,9 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
   if (plans.every(plan => plan.analysis.frozen.size === 0)) {
     return null;
   }
-  // Squares are what the trace says. Behind a softmax its kernels clip, and q does not.
-  return gradientThroughStatistics(trace, rows.dependence, plans, rows.head.losses.length === 0 ? null : seedsOfRows(trace, rows, plans, q));
+  // Squares are what the trace says. Behind a softmax its kernels clip, and q does not; and a root has no derivative at 0.
+  const isTrace = rows.head.losses.length + rows.head.functions.length === 0;
+  return gradientThroughStatistics(trace, rows.dependence, plans, isTrace ? null : seedsOfRows(trace, rows, plans, q));
 }
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */

@@ -83,7 +83,8 @@ export interface StepReport {
    * - `'exact'`: its second derivative. Squares of any residuals, cross-entropies, and other functions of outputs that are convex there.
    * - `'projected'`: its second derivative with the negative part left out; the loss is not convex in the outputs at this point.
    * - `'majorized'`: for some residuals r, |l'(r)| / max(|r|, δ) with δ = 0.1 · mean |r|, since the second derivative vanishes (absolute error,
-   *   hinges, the tails of Huber's loss): iteratively reweighted least squares. The others have the exact or projected one.
+   *   hinges, the tails of Huber's loss): iteratively reweighted least squares. The others have the exact or projected one. Also for monotone functions f of
+   *   sums of squares, such as the root mean square: f'(Σ w r²) · 2w, without the term of f''.
    *
    * The gradient is exact in each case.
    */

@@ -1,10 +1,11 @@
-import {add, fill, mul} from '@tensorflow/tfjs-core';
+import {add, fill, mul, reshape, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {upstream} from '../jacobian/analysis';
 import type {Dependence} from '../jacobian/analysis';
 import {tfjsCotangents} from '../jacobian/cotangents';
 import type {RowBlock} from '../jacobian/plan';
 import type {OutputLoss} from '../losses/output_loss';
+import {FunctionsOfSums} from './functions_of_sums';
 import {isLinear} from './linear_kernels';
 import {readOutputLosses} from './output_losses';
 import {ProbabilityReader} from './log_probability';
@@ -30,12 +31,16 @@ export interface LossHead {
   readonly penalties: ReadonlyArray<WeightedSquare>;
   /** What else depends on the weights alone, and terms that are linear in outputs beside others that curve: as they stand in the loss, Σ w_i x_i of values x. */
   readonly others: ReadonlyArray<readonly [number, Weight]>;
+  /** Monotone functions of sums of squares, as they stand in the loss, see `functions_of_sums.ts`. Their squares are among the others, with f' in their weights. */
+  readonly functions: ReadonlyArray<readonly [number, Weight]>;
 }
 
 /** Σ w_i r_i² with the values r of a block. */
 export interface WeightedSquare {
   readonly block: RowBlock;
   readonly weight: Weight;
+  /** The part of the weight that functions of sums have: by their derivative, at the weights of the network. */
+  readonly inner: Weight;
 }
 
 /** A term of the loss that is no square: weight times a value, or times log p of some logits. */
@@ -53,7 +58,7 @@ export class UnknownTerm extends Error {
 }
 
 /**
- * Reads the loss head: walks back from the loss through sums, means, weights and reshapes, which are linear, to
+ * Reads the loss head: walks back from the loss through sums, means, weights and reshapes, which are linear, and through monotone functions of sums, to
  * squares (`Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`), carrying the coefficient along. So class
  * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
  *
@@ -76,11 +81,14 @@ export interface Square {
   /** Values whose squares (or the square of whose difference) it is: equal for equal squares. */
   readonly of: readonly number[];
   weight: Weight;
+  inner: Weight;
 }
 
 class HeadReader {
   private readonly squares = new Map<string, Square>();
   private readonly terms = new Map<number, OtherTerm>();
+  private readonly functions: Array<readonly [number, Weight]> = [];
+  private readonly sums: FunctionsOfSums;
   private readonly probabilities: ProbabilityReader;
   private readonly bent: ReadonlySet<number>;
   private readonly regularizers: Regularizers;
@@ -88,6 +96,7 @@ class HeadReader {
   constructor(private readonly trace: Trace, private readonly dependence: Dependence, isData: (value: number) => boolean) {
     this.probabilities = new ProbabilityReader(trace, dependence);
     this.regularizers = new Regularizers(trace, dependence, isData, () => [...[...this.squares.values()].flatMap(({of}) => of), ...this.terms.keys()]);
+    this.sums = new FunctionsOfSums(trace, dependence, (node, value) => this.squareOf(node, value) !== null, value => this.regularizers.isFunctionOfOneVariable(value));
     this.bent = this.findBent();
   }
 
@@ -124,11 +133,11 @@ class HeadReader {
     for (const {value, weight} of others) {
       addExtra(value, this.asTensor(weight, value));
     }
-    return {squares: rows.map(({block, weight}) => ({block, weight})), losses, ridge, extra, penalties,
-      others: others.map(({value, weight}) => [value, weight] as const)};
+    return {squares: rows.map(({block, weight, inner}) => ({block, weight, inner})), losses, ridge, extra, penalties,
+      others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
   }
 
-  /** Values that the loss is not an affine function of. */
+  /** Values that the loss is not an affine function of, nor a function of sums of squares. */
   private findBent(): Set<number> {
     const {trace, dependence} = this;
     const {dependent} = dependence;
@@ -138,7 +147,7 @@ class HeadReader {
       const node = trace.nodes[i];
       if (node.outputs.some(output => needed.has(output) && dependent[output])) {
         const active = node.inputs.filter(([, input]) => dependent[input]);
-        if (node.outputs.some(output => bent.has(output)) || !isLinear(node, dependence)) {
+        if (node.outputs.some(output => bent.has(output)) || !(isLinear(node, dependence) || this.sums.isFunction(node))) {
           active.forEach(([, input]) => bent.add(input));
         }
       }
@@ -155,7 +164,8 @@ class HeadReader {
     return typeof a === 'number' && typeof b === 'number' ? a + b : add(this.asTensor(a, value), this.asTensor(b, value));
   }
 
-  private walk(value: number, weight: Weight): void {
+  /** @param isInner whether a function of sums is on the way. */
+  private walk(value: number, weight: Weight, isInner = false): void {
     if (!this.dependence.dependent[value]) {
       return;
     }
@@ -167,12 +177,22 @@ class HeadReader {
     const square = this.squareOf(node, value);
     if (square !== null) {
       const key = square.of.join();
+      weight = typeof weight === 'number' ? weight : this.asTensor(weight, square.block.value);
       const known = this.squares.get(key);
       if (known === undefined) {
-        this.squares.set(key, {...square, value, weight});
+        this.squares.set(key, {...square, value, weight, inner: isInner ? weight : 0});
       } else {
-        known.weight = this.sumOf(known.weight, weight, value);
+        known.weight = this.sumOf(known.weight, weight, square.block.value);
+        known.inner = isInner ? this.sumOf(known.inner, weight, square.block.value) : known.inner;
       }
+      return;
+    }
+    if (this.sums.isFunction(node)) {
+      if (!isInner) {
+        this.functions.push([value, weight]);
+      }
+      const {value: sum, entries} = this.sums.derivative(node, this.asTensor(weight, value));
+      this.walk(sum, entries.length === 1 ? entries[0] : tensor(entries, this.trace.values[sum].shape), true);
       return;
     }
     const logits = this.probabilities.logSoftmax(node);
@@ -185,24 +205,41 @@ class HeadReader {
       return;
     }
     for (const [name, input] of active) {
-      this.walk(input, this.pull(node, name, input, value, weight));
+      this.walk(input, this.pull(node, name, input, value, weight), isInner);
     }
   }
 
-  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight' | 'value'> | null {
+  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight' | 'inner' | 'value'> | null {
     const [first, second] = node.inputs.map(([, input]) => input);
+    const squareOf = (x: number): Omit<Square, 'weight' | 'inner' | 'value'> => ({block: {value: this.unsigned(x), difference: null}, of: [this.unsigned(x)]});
     switch (node.kernel) {
       case 'Square':
-        return {block: {value: first, difference: null}, of: [first]};
+        return squareOf(first);
       case 'Multiply':
-        return first === second ? {block: {value: first, difference: null}, of: [first]} : null;
+        return first === second ? squareOf(first) : null;
       case 'Pow':
-        return numberIn(this.trace, this.dependence, second) === 2 ? {block: {value: first, difference: null}, of: [first]} : null;
+        return numberIn(this.trace, this.dependence, second) === 2 ? squareOf(first) : null;
       case 'SquaredDifference':
         return {block: {value, difference: this.trace.producer[value]}, of: [first, second]};
       default:
         return null;
     }
+  }
+
+  /** r of |r|, as `tf.norm` takes the square of it, and of one list of all |r|: there the examples can be told apart. */
+  private unsigned(value: number): number {
+    const node = this.nodeOf(value);
+    if (node?.kernel === 'Cast') {
+      return this.trace.values[node.inputs[0][1]].dtype === 'float32' ? this.unsigned(node.inputs[0][1]) : value;
+    }
+    if (node?.kernel !== 'Abs') {
+      return value;
+    }
+    const [[, r]] = node.inputs;
+    const flattened = this.nodeOf(r);
+    const shapeOf = (index: number): number[] => this.trace.values[index].shape;
+    const isList = flattened?.kernel === 'Reshape' && shapeOf(r).length === 1 && shapeOf(flattened.inputs[0][1])[0] > 1;
+    return isList ? flattened.inputs[0][1] : r;
   }
 
   /** The coefficient of an input, from that of the output. */
@@ -237,7 +274,8 @@ class HeadReader {
   }
 
   private asTensor(weight: Weight, value: number): Tensor {
-    return typeof weight === 'number' ? fill(this.trace.values[value].shape, weight) : weight;
+    const {shape} = this.trace.values[value];
+    return typeof weight === 'number' ? fill(shape, weight) : weight.shape.join() === shape.join() ? weight : reshape(weight, shape);
   }
 
   private nodeOf(value: number): TraceNode | null {

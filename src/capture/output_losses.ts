@@ -24,7 +24,7 @@ export interface OutputLosses<S> {
  * Makes functions of outputs of the terms of a loss that are no squares: cross-entropies at their logits, in closed form, where the trace shows one;
  * what is left are general functions, one for all terms that share outputs.
  */
-export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'weight'>>(trace: Trace, dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
+export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'weight' | 'inner'>>(trace: Trace, dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
     asTensor: (weight: Weight, value: number) => Tensor): OutputLosses<S> {
   if (terms.length === 0) {
     return {losses: [], taken: [], linear: [], unknown: null};
@@ -53,7 +53,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
     const all: Array<readonly [number, Tensor]> = own.map(({value, weight}) => [value, asTensor(weight, value)]);
     for (const square of squares) {
       const isCut = square.block.difference === null && cut.outputs.includes(square.block.value);
-      if (!isCut && !taken.includes(square) && finder.reachedFrom([square.value], cut.outputs) !== null) {
+      if (!isCut && square.inner === 0 && !taken.includes(square) && finder.reachedFrom([square.value], cut.outputs) !== null) {
         taken.push(square);
         all.push([square.value, asTensor(square.weight, square.value)]);
       }
