@@ -52,6 +52,10 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     if (own !== null) {
       return own;
     }
+    if (getGradient('Multiply') == null) {
+      throw ggnError(`tfjs-core alone has no gradients (that of the kernel '${node.kernel}' is the first to be missed), and no optimizer of TensorFlow.js trains without them. ` +
+          "They come with the layers, import '@tensorflow/tfjs-layers', and with '@tensorflow/tfjs'; in a bundle import '@tensorflow/tfjs-core/dist/register_all_gradients' is enough.");
+    }
     throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
         `no optimizer can train through it. Replace the layer or op that uses it.`);
   }

@@ -1,4 +1,4 @@
-// The packed tarball, installed by npm beside TensorFlow.js in an empty directory, and used as its users would.
+// The tarball that `npm pack` makes in a clone, installed by npm beside TensorFlow.js in an empty directory, and used as its users would.
 import {execFile} from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
@@ -6,11 +6,14 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
+import {build} from 'esbuild';
 
 interface Trained {
   tfjs: string;
   loss: number[];
   damping: number[];
+  drawn: number[];
+  weights: number[];
   lastStepLoss: number;
   saved: string;
   loaded: string;
@@ -31,33 +34,51 @@ let work: string;
 let tarball: string;
 const projects = new Map<string, Promise<string>>();
 
-test.before(async t => {
-  await fs.access(path.join(root, 'dist/index.js')).catch(() => t.fail('no dist: run "npm run build" first'));
+// A working tree as a clone has it: without dist, and with the devDependencies that are installed here.
+test.before(async () => {
   work = await fs.mkdtemp(path.join(os.tmpdir(), 'tfjs-ggn-package-'));
-  const {stdout} = await run('npm', ['pack', '--json', '--pack-destination', work, ...quiet], {cwd: root, env});
-  const packed = (JSON.parse(stdout) as Array<{filename: string}>)[0];
-  tarball = path.join(work, packed.filename);
+  const clone = path.join(work, 'clone');
+  const {stdout: tracked} = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {cwd: root});
+  for (const file of tracked.split('\0').filter(name => name !== '')) {
+    await fs.mkdir(path.dirname(path.join(clone, file)), {recursive: true});
+    await fs.copyFile(path.join(root, file), path.join(clone, file)).catch(ignoreMissing);
+  }
+  await fs.symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
+  await run('npm', ['pack', '--loglevel=error', '--pack-destination', work], {cwd: clone, env});
+  tarball = path.join(work, (await fs.readdir(work)).find(name => name.endsWith('.tgz'))!);
 });
+
+/** A file that git knows and the working tree has no more. */
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') {
+    throw error;
+  }
+}
 
 test.after.always(async () => {
   if (work) await fs.rm(work, {recursive: true, force: true});
 });
 
-/** A directory with nothing in it but our scripts, this package and one version of tfjs, both asked of npm in one command. */
-function project(tfjs: string): Promise<string> {
-  let made = projects.get(tfjs);
-  if (!made) projects.set(tfjs, made = install(tfjs));
+/** A directory with nothing in it but our scripts, this package and packages of tfjs, all asked of npm in one command and without a lock file. */
+function project(...packages: string[]): Promise<string> {
+  const key = packages.join(' ');
+  let made = projects.get(key);
+  if (!made) projects.set(key, made = install(packages));
   return made;
 }
 
-async function install(tfjs: string): Promise<string> {
-  const folder = path.join(work, tfjs);
-  await fs.mkdir(folder);
+async function emptyProject(): Promise<string> {
+  const folder = await fs.mkdtemp(path.join(work, 'project-'));
   await fs.writeFile(path.join(folder, 'package.json'), JSON.stringify({name: 'consumer', private: true}));
+  return folder;
+}
+
+async function install(packages: readonly string[]): Promise<string> {
+  const folder = await emptyProject();
   for (const file of await fs.readdir(here)) {
     if (!file.endsWith('.test.ts')) await fs.copyFile(path.join(here, file), path.join(folder, file));
   }
-  await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...quiet, tarball, `@tensorflow/tfjs@${tfjs}`], {cwd: folder, env});
+  await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...quiet, tarball, ...packages.map(name => `@tensorflow/${name}`)], {cwd: folder, env});
   return folder;
 }
 
@@ -71,6 +92,7 @@ function check(t: ExecutionContext, result: Trained, tfjs: string): void {
   t.true(result.loss[4] < 0.5 * result.loss[0], `the loss fell too little: ${result.loss.join(', ')}`);
   t.true(Number.isFinite(result.lastStepLoss));
   t.is(result.damping.length, 5);
+  t.deepEqual(result.drawn, result.damping);
   t.is(result.saved, 'GramGaussNewton');
   t.is(result.loaded, 'GramGaussNewton');
   t.true(result.ours);
@@ -84,11 +106,10 @@ async function cores(folder: string): Promise<string[]> {
 }
 
 const latest = '4.22.0';
-const older = '4.20.0';
-const floor = '4.0.0';
+const withTfjs = (): Promise<string> => project(`tfjs@${latest}`);
 
 test('the tarball holds the builds, the types, the sources they map to and the papers, and no more', async t => {
-  const folder = path.join(await project(latest), 'node_modules/tfjs-ggn');
+  const folder = path.join(await withTfjs(), 'node_modules/tfjs-ggn');
   const builds = ['index.js', 'index.cjs', 'tfjs-ggn.js', 'tfjs-ggn.min.js'];
   t.deepEqual((await fs.readdir(path.join(folder, 'dist'))).sort(), [...builds, ...builds.map(name => `${name}.map`), 'index.d.ts', 'index.d.cts'].sort());
   const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json', 'src'];
@@ -100,33 +121,133 @@ test('the tarball holds the builds, the types, the sources they map to and the p
 });
 
 test('ESM: import', async t => {
-  check(t, await trained(await project(latest), 'consumer.mjs'), latest);
+  check(t, await trained(await withTfjs(), 'consumer.mjs'), latest);
 });
 
 test('CommonJS: require', async t => {
-  check(t, await trained(await project(latest), 'consumer.cjs'), latest);
+  check(t, await trained(await withTfjs(), 'consumer.cjs'), latest);
 });
 
 for (const [tf, ours] of [['tf.min.js', 'tfjs-ggn.min.js'], ['tf.es2017.min.js', 'tfjs-ggn.js']]) {
   test(`script tags: ${tf}, then ${ours}`, async t => {
-    check(t, await trained(await project(latest), 'page.cjs', `@tensorflow/tfjs/dist/${tf}`, `tfjs-ggn/dist/${ours}`), latest);
+    check(t, await trained(await withTfjs(), 'page.cjs', 'train.cjs', `@tensorflow/tfjs/dist/${tf}`, `tfjs-ggn/dist/${ours}`), latest);
   });
 }
 
-test('types: a strict TypeScript consumer compiles', async t => {
-  const folder = await project(latest);
+/** What TypeScript says of a strict consumer, with the types of its libraries looked into as well where asked. */
+async function typeErrors(folder: string, file: string, ...more: string[]): Promise<string> {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  const flags = '--strict --noEmit --skipLibCheck --target es2022 --module nodenext'.split(' ');
-  const {stdout} = await run(process.execPath, [tsc, ...flags, 'consumer.mts'], {cwd: folder, env})
+  const flags = '--strict --noEmit --target es2022 --module nodenext'.split(' ');
+  const {stdout} = await run(process.execPath, [tsc, ...flags, ...more, file], {cwd: folder, env})
     .catch((error: unknown) => error as {stdout: string});
-  t.is(stdout, '');
+  return stdout;
+}
+
+test('types: a strict TypeScript consumer compiles', async t => {
+  t.is(await typeErrors(await withTfjs(), 'consumer.mts', '--skipLibCheck'), '');
 });
 
-// npm would install the newest tfjs-core for required peers, beside the one of an older tfjs, and loading would not know our class.
-for (const version of [older, floor]) {
-  test(`tfjs ${version} beside it: one copy of tfjs-core, and all works`, async t => {
-    const folder = await project(version);
+// ------------------------------------------------------------------------------------------------------------------- versions of tfjs
+
+// The tfjs-core of 4.23.0-rc.0 has no wasm backend of its version.
+const BESIDE: Array<[version: string, ...backends: string[]]> = [
+  ['4.0.0', 'tfjs-backend-wasm'], ['4.10.0', 'tfjs-backend-wasm'], ['4.21.0', 'tfjs-backend-wasm', 'tfjs-backend-webgl'], ['4.23.0-rc.0', 'tfjs-backend-webgl'],
+];
+
+for (const [version, ...backends] of BESIDE) {
+  test(`tfjs ${version} beside it, ${backends.join(' and ')} pinned alike: one copy of tfjs-core, and all works`, async t => {
+    const folder = await project(`tfjs@${version}`, ...backends.map(name => `${name}@${version}`));
     t.deepEqual(await cores(folder), [path.join('node_modules', '@tensorflow', 'tfjs-core')]);
     check(t, await trained(folder, 'consumer.mjs'), version);
+  });
+}
+
+/** Further sets of packages that npm must be able to place, without a conflict and with one tfjs-core. */
+const PLACED: string[][] = [
+  ['tfjs@4.21.0', 'tfjs-backend-webgpu@4.21.0'],
+  ['tfjs-node@4.21.0', 'tfjs@4.21.0', 'tfjs-backend-wasm@4.21.0'],
+  ['tfjs-node-gpu@4.20.0', 'tfjs@4.20.0', 'tfjs-backend-wasm@4.20.0'],
+  ['tfjs-core@4.23.0-rc.0', 'tfjs-layers@4.23.0-rc.0', 'tfjs-backend-cpu@4.23.0-rc.0'],
+];
+
+for (const packages of PLACED) {
+  test(`npm places ${packages.join(', ')}`, async t => {
+    const folder = await emptyProject();
+    await run('npm', ['install', '--prefer-offline', '--package-lock-only', ...quiet, tarball, ...packages.map(name => `@tensorflow/${name}`)], {cwd: folder, env});
+    const lock = JSON.parse(await fs.readFile(path.join(folder, 'package-lock.json'), 'utf8')) as {packages: Record<string, {version: string}>};
+    const version = packages[0].split('@')[1];
+    t.deepEqual(Object.entries(lock.packages).filter(([name]) => name.endsWith('/tfjs-core')).map(([, found]) => found.version), [version]);
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------------- tfjs-core alone
+
+interface Looped {
+  version: string;
+  fitted: number[];
+  steps: number;
+  callback: string;
+}
+
+const core = (): Promise<string> => project(`tfjs-core@${latest}`, `tfjs-backend-cpu@${latest}`);
+
+async function looped(folder: string, ...script: string[]): Promise<Looped & {refused?: string}> {
+  const {stdout} = await run(process.execPath, script, {cwd: folder, env});
+  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Looped;
+}
+
+test('tfjs-core alone, bundled with its gradients: a custom loop', async t => {
+  const folder = await core();
+  await t.throwsAsync(fs.access(path.join(folder, 'node_modules/@tensorflow/tfjs-layers')));
+  await build({entryPoints: [path.join(folder, 'bundled.mjs')], outfile: path.join(folder, 'bundle.mjs'), bundle: true, format: 'esm', logLevel: 'error'});
+  const {version, fitted: [a, b], steps, callback} = await looped(folder, 'bundle.mjs');
+  t.deepEqual([version, steps, callback], [latest, 15, 'function']);
+  t.true(Math.abs(a - 3) < 1e-4 && Math.abs(b + 1.5) < 1e-4, `${a}, ${b}`);
+});
+
+// The builds of tfjs-core come without gradients: no optimizer trains there, not sgd either.
+for (const [how, ...script] of [['import', 'core.mjs'], ['require', 'core.cjs'],
+  ['script tags', 'page.cjs', 'loop.cjs', '@tensorflow/tfjs-core/dist/tf-core.min.js', '@tensorflow/tfjs-backend-cpu/dist/tf-backend-cpu.min.js', 'tfjs-ggn/dist/tfjs-ggn.min.js']]) {
+  test(`tfjs-core alone, by ${how}: it loads, and says what brings the gradients`, async t => {
+    t.regex((await looped(await core(), ...script)).refused!, /^tfjs-ggn: tfjs-core alone has no gradients .*import '@tensorflow\/tfjs-layers'/);
+  });
+}
+
+test('tfjs-core alone: the types need no tfjs-layers', async t => {
+  t.notRegex(await typeErrors(await core(), 'core.mts'), /tfjs-ggn|tfjs-layers|^core\.mts/m);
+});
+
+// ------------------------------------------------------------------------------------------------------------------- other runtimes
+
+/** Runtimes whose program comes inside a package of the npm registry. */
+const RUNTIMES: Array<[name: string, version: string, package_: string, program: string, ...arguments_: string[]]> = [
+  ['Bun', '1.4.5', '@oven/bun-linux-x64', 'bin/bun'],
+  ['Deno', '2.9.6', '@deno/linux-x64-glibc', 'deno', 'run', '--allow-all', '--no-lock', '--node-modules-dir=manual'],
+];
+
+/** null where it cannot be had here. */
+async function program(version: string, package_: string, file: string): Promise<string | null> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return null;
+  }
+  const folder = await emptyProject();
+  const found = await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...quiet, `${package_}@${version}`], {cwd: folder, env, timeout: 60_000})
+    .catch(() => null);
+  return found === null ? null : path.join(folder, 'node_modules', package_, file);
+}
+
+for (const [name, version, package_, file, ...arguments_] of RUNTIMES) {
+  test(`${name} ${version}: the same weights as in Node, bit for bit`, async t => {
+    const binary = await program(version, package_, file);
+    if (binary === null) {
+      t.log(`=== SKIPPED: ${package_}@${version} could not be installed here ===`);
+      t.pass();
+      return;
+    }
+    const folder = await withTfjs();
+    const {stdout} = await run(binary, [...arguments_, 'consumer.mjs'], {cwd: folder, env});
+    const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as Trained;
+    check(t, result, latest);
+    t.deepEqual(result.weights, (await trained(folder, 'consumer.mjs')).weights);
   });
 }

@@ -1,4 +1,4 @@
-// A page with script tags and no module system: node page.cjs TFJS_FILE TFJS_GGN_FILE, both below node_modules.
+// A page with script tags and no module system: node page.cjs SCRIPT FILE..., the files below node_modules, the script one of this folder, which defines a function of its name.
 const fs = require('node:fs');
 const path = require('node:path');
 const vm = require('node:vm');
@@ -11,7 +11,8 @@ const page = vm.createContext({
   addEventListener() {},
 });
 vm.runInContext('var window = globalThis, self = globalThis;', page);
-for (const script of [...process.argv.slice(2).map(file => path.join(__dirname, 'node_modules', file)), path.join(__dirname, 'train.cjs')]) {
-  vm.runInContext(fs.readFileSync(script, 'utf8'), page, {filename: script});
+const [script, ...files] = process.argv.slice(2);
+for (const file of [...files.map(file => path.join(__dirname, 'node_modules', file)), path.join(__dirname, script)]) {
+  vm.runInContext(fs.readFileSync(file, 'utf8'), page, {filename: file});
 }
-vm.runInContext('train(tf, tfggn)', page).then(result => console.log(JSON.stringify(result)));
+vm.runInContext(`${path.parse(script).name}(tf, tfggn)`, page).then(result => console.log(JSON.stringify(result)));

@@ -8,8 +8,12 @@ async function train(tf, {ggn, GramGaussNewton, stepMetrics}) {
   const model = tf.sequential({layers: [layer(16, 1, {inputShape: [2], activation: 'tanh'}), layer(1, 2)]});
   const optimizer = ggn({learningRate: 0.1, damping: 0.1, momentum: 0.5});
   model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
-  const fit = (m, epochs) => m.fit(x, y, {epochs, batchSize: 16, shuffle: false, verbose: 0, callbacks: stepMetrics(m.optimizer)});
+  // Ours among a plain object and a class, as tfjs-vis and early stopping come.
+  const drawn = [];
+  const others = [{onEpochEnd: (_, logs) => drawn.push(logs.damping)}, tf.callbacks.earlyStopping({monitor: 'loss', patience: 9})];
+  const fit = (m, epochs) => m.fit(x, y, {epochs, batchSize: 16, shuffle: false, verbose: 0, callbacks: [stepMetrics(m.optimizer), ...others]});
   const {history} = await fit(model, 5);
+  const weights = model.getWeights().flatMap(w => [...w.dataSync()]);
   const lastStepLoss = optimizer.lastStep.loss;
 
   // Saved with its optimizer, loaded by a tfjs that knows the class by name only, and trained on, beside the original.
@@ -21,6 +25,8 @@ async function train(tf, {ggn, GramGaussNewton, stepMetrics}) {
     tfjs: tf.version.tfjs,
     loss: history.loss,
     damping: history.damping,
+    drawn: drawn.slice(0, 5),
+    weights,
     lastStepLoss,
     saved: saved.trainingConfig.optimizer_config.class_name,
     loaded: loaded.optimizer.getClassName(),
