@@ -20,7 +20,7 @@ import type {Settings} from './policy/policy';
 import {initialState, StepPolicy} from './policy/step_policy';
 import type {Given, PolicyState} from './policy/step_policy';
 import {readPolicyState} from './policy/saved_state';
-import {checkPrecision} from './precision';
+import {checkPrecision, checkReads} from './precision';
 import type {NamedTensor} from './saved_tensors';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
@@ -199,7 +199,8 @@ export class GramGaussNewton extends Optimizer {
    * @param returnCost - whether to return the loss (at the weights before the step).
    * @param varList - variables to train; by default all trainable variables that f() uses.
    * @throws Error for a loss that couples examples or has trained variables behind the outputs, a model that couples the examples of a batch or has a layer
-   * that tfjs cannot differentiate, for numbers that are not finite, and on a WebGL backend of float16 textures.
+   * that tfjs cannot differentiate, for numbers that are not finite, on a WebGL backend of float16 textures, and on a
+   * backend that reads wrong numbers from its device.
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
     const given: Given = {
@@ -219,6 +220,7 @@ export class GramGaussNewton extends Optimizer {
     }
     const trained = trainedVariables(varList);
     checkPrecision();
+    checkReads();
     const cost = tidy(() => this.takeStep(f, trained, given));
     if (returnCost) {
       return cost;
