@@ -24,6 +24,8 @@ import {checkPrecision, checkReads} from './precision';
 import type {NamedTensor} from './saved_tensors';
 import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
+import {Patience} from './convergence';
+import type {Convergence} from './convergence';
 import {ScaleMemory} from './scale_memory';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
@@ -83,6 +85,7 @@ export class GramGaussNewton extends Optimizer {
   private remaining: (() => number) | null = null;
   private readonly state = new OptimizerState();
   private readonly scales = new ScaleMemory();
+  private readonly patience = new Patience();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private warned = false;
@@ -173,7 +176,7 @@ export class GramGaussNewton extends Optimizer {
    * For squares it is cos² of the angle between the residuals and the plane that the model can move them in, the square of the relative offset of Bates & Watts (1981).
    * It depends on no unit, no damping and no step length, so it tells a minimum from a place where training only has become slow:
    *
-   *     while (optimizer.lastStep === null || optimizer.remainingDecrease() > 1e-8) optimizer.minimize(loss);
+   * A loop ends by {@link GramGaussNewton.convergence}, which takes this and knows what to do where it is NaN, or where rounding keeps it from 0.
    *
    * 0 where it is below what the rounding of float32 residuals amounts to (under policies that judge their steps). With no more rows than parameters it is near 1 until
    * everything is fitted. Where columns of the Jacobian are
@@ -186,6 +189,21 @@ export class GramGaussNewton extends Optimizer {
    */
   remainingDecrease(): number {
     return this.remaining === null ? NaN : this.remaining();
+  }
+
+  /**
+   * Whether a training on the same data in every step (a curve, a calibration, equations) is at its end, and why:
+   *
+   *     do {
+   *       optimizer.minimize(loss);
+   *     } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 1000);
+   *
+   * `'converged'` where {@link GramGaussNewton.remainingDecrease} is at most 1e-8, or at most 1e-4 after 20 judged steps that did not lower the loss by more than four units of float32;
+   * `'stuck'` after 20 such steps where more is left, or where it is not known (conjugate gradients). Steps that are not judged (mini-batches) count for nothing. A plateau, where
+   * a parameter has lost its effect, looks like a minimum if nothing else is left to gain. Before the first step `'improving'`.
+   */
+  convergence(): Convergence {
+    return this.patience.judge(this.remainingDecrease());
   }
 
   /**
@@ -266,6 +284,7 @@ export class GramGaussNewton extends Optimizer {
         this.scales.keep(variables, scale);
       }
       this.report = done;
+      this.patience.note(done);
       this.dimension = effectiveDimension;
       this.remaining = () => loss === 0 ? 0 : undampedDecrease() / loss;
     } catch (error) {

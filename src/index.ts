@@ -7,6 +7,7 @@
  */
 import {registerOwnCopy} from './register';
 
+export type {Convergence} from './convergence';
 export {stepMetrics} from './callback';
 export {grad} from './grad';
 export {ggn, GramGaussNewton} from './gram_gauss_newton';

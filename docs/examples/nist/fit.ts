@@ -5,11 +5,10 @@ import type {Dataset} from './data';
 import type {Problem} from './problems';
 
 /**
- * - `converged`: what is left to gain, by the model without damping, is at most 1e-8 of the loss; or at most 1e-4, and has not fallen to the half in 20 steps, since the
- *   rounding of the model itself is in the way.
+ * - `converged`: as `optimizer.convergence()` says.
  * - `float32 limit`: the same, but already rounding the data to float32 changes the residual sum of squares by more than 0.1 %.
- * - `plateau`: the same, but some parameter has no effect there: the loss is flat, and nothing says that the fit is good.
- * - `stalled`: ten steps in a row were not taken.
+ * - `plateau`: at its end, but some parameter has no effect there: the loss is flat, and nothing says that the fit is good.
+ * - `stalled`: `optimizer.convergence()` says that it is stuck.
  * - `step limit`.
  */
 export type Ending = 'converged' | 'float32 limit' | 'plateau' | 'stalled' | 'step limit';
@@ -24,9 +23,6 @@ export interface Fit {
   isByPatience: boolean;
 }
 
-const REMAINING = {wanted: 1e-8, accepted: 1e-4, patience: 20};
-const NOT_TAKEN = 10;
-
 /** Share of the residual sum of squares that is asked for. */
 export const WITHIN = 1e-3;
 
@@ -36,30 +32,21 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
   const [x, y] = [dataset.x.map(column => tf.tensor1d(column)), tf.tensor1d(targets)];
   const loss = (): tf.Scalar => model(b, x).sub(y).square().sum();
 
-  let ending: Ending = 'step limit';
-  let isByPatience = false;
-  let [steps, notTaken, best, sinceBest] = [0, 0, Infinity, 0];
-  for (; steps < maxSteps && ending === 'step limit'; steps++) {
+  let steps = 0;
+  do {
     optimizer.minimize(loss);
-    notTaken = optimizer.lastStep!.stepNorm === 0 ? notTaken + 1 : 0;
-    const remaining = optimizer.remainingDecrease();
-    [best, sinceBest] = remaining <= best / 2 ? [remaining, 0] : [best, sinceBest + 1];
-    isByPatience = !(remaining <= REMAINING.wanted);
-    if (!isByPatience || (remaining <= REMAINING.accepted && sinceBest >= REMAINING.patience)) {
-      ending = 'converged';
-    } else if (notTaken === NOT_TAKEN) {
-      ending = 'stalled';
-    }
-  }
+    steps++;
+  } while (optimizer.convergence().status === 'improving' && steps < maxSteps);
+  const {status, remaining} = optimizer.convergence();
 
   const parameters = b.map(variable => variable.dataSync()[0]);
   tf.dispose([b, x, y]);
   const residual = residualSum(exact, parameters, dataset.x, targets);
   const rounding = targets.reduce((sum, value) => sum + (2 ** -24 * value) ** 2, 0);
-  if (ending === 'converged') {
-    ending = rounding > WITHIN * residual ? 'float32 limit' : haveEffect(exact, parameters, dataset.x) ? 'converged' : 'plateau';
-  }
-  return {parameters, residual, steps, ending, isByPatience};
+  const isFlat = status !== 'improving' && !haveEffect(exact, parameters, dataset.x);
+  const ending = status === 'improving' ? 'step limit' : status === 'converged' && rounding > WITHIN * residual ? 'float32 limit' : isFlat ? 'plateau' :
+    status === 'converged' ? status : 'stalled';
+  return {parameters, residual, steps, ending, isByPatience: !(remaining <= 1e-8)};
 }
 
 /** Whether each parameter, changed by a hundredth, changes the model by more than float32 rounds it. */
