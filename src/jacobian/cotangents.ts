@@ -1,4 +1,4 @@
-import {div, getGradient, neg, rsqrt, scalar, step, sum, transpose, util, zerosLike} from '@tensorflow/tfjs-core';
+import {div, getGradient, neg, rsqrt, scalar, slice, step, sum, transpose, util, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD, customCotangents} from '../capture/custom_grad';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
@@ -242,6 +242,14 @@ const sumRule = (isMean: boolean): OwnRule => (values, node, dy) => () => {
   return broadcast(isMean ? div(each, scalar(count)) : each, shape);
 };
 
+/** A slice of three axes for each input: tfjs's Unpack slices all axes, five of them on WASM at 1,100 nanoseconds an entry. */
+const packRule: OwnRule = (values, node, dy) => name => {
+  const axis = util.parseAxisParam(node.attrs['axis'] as number, dy.shape)[0];
+  const [before, after] = [dy.shape.slice(0, axis), dy.shape.slice(axis + 1)].map(shape => shape.reduce((a, b) => a * b, 1));
+  const place = node.inputs.findIndex(([input]) => input === name);
+  return shaped(slice(shaped(dy, [before, dy.shape[axis], after]), [0, place, 0], [before, 1, after]), valueOf(values, node, name).shape);
+};
+
 const chosenRule: OwnRule = (values, node, dy) => () => chosenCotangent(node, valueOf(values, node, 'x'), values[node.outputs[0]], dy);
 
 const convolutionRule: OwnRule = (values, node, dy) => name =>
@@ -249,7 +257,7 @@ const convolutionRule: OwnRule = (values, node, dy) => name =>
 
 const OWN: Record<string, OwnRule> = {Add: addRule, Sub: subRule, Multiply: mulRule, Relu: reluRule, Tanh: tanhRule,
   BatchMatMul: matMulRule, _FusedMatMul: matMulRule, FusedBatchNorm: batchNormRule, LeakyRelu: leakyReluRule, Prelu: preluRule, Relu6: relu6Rule,
-  Sum: sumRule(false), Mean: sumRule(true), MaxPool: chosenRule, MaxPool3D: chosenRule, Max: chosenRule, Min: chosenRule};
+  Sum: sumRule(false), Mean: sumRule(true), Pack: packRule, MaxPool: chosenRule, MaxPool3D: chosenRule, Max: chosenRule, Min: chosenRule};
 for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
   'Conv3DBackpropInputV2']) {
   OWN[kernel] = convolutionRule;

@@ -8,6 +8,7 @@ import {existsSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
+import {EXAMPLES, FAMILIES, NAMED, OUTPUTS} from './families';
 import {LAYER_CASES} from './layers';
 import {BATCH, NETWORKS} from './networks';
 
@@ -85,6 +86,18 @@ function layers(name: string): void {
   }
 }
 
+function families(): void {
+  say(`Families of layers on WASM: each in a network of ${EXAMPLES} examples and ${OUTPUTS} outputs, behind a dense layer where it has no parameters itself. Processor time`);
+  say('of a step and of the forward pass after it (`predictOnBatch`), with new weights; a ratio above 2 has its reason.');
+  say();
+  say('| layer | step ms | forward ms | step / (forward x outputs) | |');
+  say('|---|---|---|---|---|');
+  for (const name of Object.keys(FAMILIES)) {
+    const {step, forward} = measure('wasm', 'family', name, String(quick ? 2 : 5));
+    say(`| ${name} | ${step.toFixed(1)} | ${forward.toFixed(2)} | **${(step / (forward * OUTPUTS)).toFixed(2)}** | ${NAMED[name] ?? ''} |`);
+  }
+}
+
 function layerMemory(): void {
   const [step, pass] = [measure('wasm', 'peak', 'cnn', 'ggn'), measure('wasm', 'peak', 'cnn', 'forward')];
   say('Peak memory of the CNN on WASM beyond its weights and data, of a ggn step and of a forward pass alone (`predictOnBatch`): bytes of all');
@@ -113,7 +126,7 @@ function soak(): void {
 }
 
 const GROUPS: Record<string, () => void> = {dense, 'dense-memory': memory, 'dense-soak': soak, cnn: () => layers('cnn'), 'cnn-memory': layerMemory,
-  lstm: () => layers('lstm'), embedding: () => layers('embedding'), outputs: () => layers('outputs'), sinc: () => layers('sinc')};
+  lstm: () => layers('lstm'), embedding: () => layers('embedding'), outputs: () => layers('outputs'), sinc: () => layers('sinc'), families};
 
 say('# Time and memory of a step');
 say();

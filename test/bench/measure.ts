@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import {ggn} from '../../src/index';
+import {FAMILIES, familyBatch, familyModel} from './families';
 import {LAYER_CASES} from './layers';
 import {batch, handWrittenAdam, network} from './networks';
 import {PeakBytes} from './peak';
@@ -93,6 +94,30 @@ async function layers(name: string, rounds: number): Promise<Result> {
   return {parameters: models.ggn.countParams(), ...result, ...parts.medians()};
 }
 
+/** Milliseconds that this process has kept the processor busy: other processes do not count. */
+function busy(): number {
+  const {user, system} = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Steps of ggn, and after each a forward pass with the weights that it left, of a network of the table of families. */
+async function family(name: string, rounds: number): Promise<Result> {
+  const made = FAMILIES[name]();
+  const model = familyModel(made, ggn());
+  const {x, y} = familyBatch(made, name);
+  const times: Record<'step' | 'forward', number[]> = {step: [], forward: []};
+  for (let i = 0; i < 1 + rounds; i++) {
+    const start = busy();
+    await model.trainOnBatch(x, y);
+    const between = busy();
+    forward(model, x);
+    times.step.push(between - start);
+    times.forward.push(busy() - between);
+  }
+  // The first step checks itself.
+  return {step: median(times.step.slice(1)), forward: median(times.forward.slice(1))};
+}
+
 function forward(model: tf.LayersModel, x: tf.Tensor): void {
   const prediction = model.predictOnBatch(x) as tf.Tensor;
   prediction.dataSync();
@@ -157,6 +182,7 @@ const TASKS: Record<string, (...args: string[]) => Promise<Result>> = {
   memory: (name, widths) => memory(name as 'ggn' | 'adam', widthsOf(widths)),
   soak: (widths, steps) => soak(widthsOf(widths), Number(steps)),
   layers: (name, rounds) => layers(name, Number(rounds)),
+  family: (name, rounds) => family(name, Number(rounds)),
   peak: (name, what) => peak(name, what as 'ggn' | 'adam' | 'forward'),
 };
 
