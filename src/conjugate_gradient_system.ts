@@ -1,21 +1,29 @@
 import {tensor} from '@tensorflow/tfjs-core';
 import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
+import type {Clock} from './clock';
 import {ChunkedJacobian, heldPieces} from './jacobian/chunked_jacobian';
 import type {PieceOperator} from './jacobian/chunked_jacobian';
 import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from './solve/curvature_root';
 import type {DampedProblem} from './solve/damped_step';
 import type {NormalStep} from './solve/normal_equations';
+import type {LocalModelParts} from './step_system';
 import {flatten} from './variable_vector';
 
 /** Conjugate gradients on products with J and Jᵀ, piece by piece, of which those that fit into memory are linearized once. */
 export class ConjugateGradientSystem extends ParameterSystem {
-  private held: ChunkedJacobian<PieceOperator> | null = null;
+  /** Made with the system, in the scope of the step: what is made by a product goes with the attempt that the product is taken in. */
+  private readonly jacobian: ChunkedJacobian<PieceOperator>;
   private ofRows: Float64Array | null = null;
+
+  constructor(parts: LocalModelParts, clock: Clock) {
+    super(parts, clock);
+    this.jacobian = clock.time('linearize', () => new ChunkedJacobian(heldPieces(parts.linearization.pieces)));
+  }
 
   problem(momentum: number): DampedProblem<NormalStep> {
     const {loss: {root}, rhos, variables} = this.parts;
-    const jacobian = this.jacobian();
+    const {jacobian} = this;
     // The first piece stands for all: where examples are in no order, it is a sample like any.
     const {jacobian: first, plan: {components}} = jacobian.pieces[0].linearize();
     const forEachPiece = jacobian.forEach.bind(jacobian);
@@ -28,11 +36,11 @@ export class ConjugateGradientSystem extends ParameterSystem {
   previousChange(): Float64Array | null {
     const {previous} = this.parts;
     return this.previous === null ? null :
-      this.checkProduct(this.clock.time('gram', () => Float64Array.from(this.jacobian().apply(previous).dataSync())));
+      this.checkProduct(this.clock.time('gram', () => Float64Array.from(this.jacobian.apply(previous).dataSync())));
   }
 
   traceOfBounds(bounds: Float64Array): number {
-    const jacobian = this.jacobian();
+    const {jacobian} = this;
     return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), diagonalRoot(bounds.map(Math.sqrt))));
   }
 
@@ -43,7 +51,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
   protected gradientOfRows(): Float64Array {
     const {variables, loss: {q}} = this.parts;
     return this.ofRows ??= this.checkProduct(this.clock.time('gram', () =>
-      flatten(this.jacobian().applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
+      flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
   }
 
   /** @throws where a product with J is not finite, and so J: the vectors have been checked. */
@@ -53,8 +61,5 @@ export class ConjugateGradientSystem extends ParameterSystem {
     }
     return product;
   }
-
-  private jacobian(): ChunkedJacobian<PieceOperator> {
-    return this.held ??= this.clock.time('linearize', () => new ChunkedJacobian(heldPieces(this.parts.linearization.pieces)));
   }
 }

@@ -36,14 +36,13 @@ export interface ModelStep {
  *
  * and its damped minimisers, in the space of the rows (`gram`) or in that of the parameters (`normal`).
  *
- * All tensors belong to the caller's scope.
+ * What it is made of, and makes when it is made, belongs to the scope that it is made in, that of the step; the tensors of `solve` belong to its caller's scope, that of an attempt.
  */
 export class LocalModel {
   readonly rows: number;
   private readonly system: StepSystem;
   private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
   private most: number | null = null;
-  private readonly formed = new Map<Solution, Tensor[]>();
 
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
     this.rows = parts.linearization.jacobian.rows;
@@ -93,13 +92,20 @@ export class LocalModel {
   solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss} = this.parts;
     const {verify} = this.system;
+    const formed = new Map<Solution, Tensor[]>();  // of this attempt: its tensors go with it
+    const form = (solution: Solution): Tensor[] => {
+      if (!formed.has(solution)) {
+        formed.set(solution, this.clock.time('update', () => this.system.form(solution)));
+      }
+      return formed.get(solution)!;
+    };
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...(verify === null || isTried ? {} : {verify: solution => verify(solution, this.form(solution))})}));
+        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...(verify === null || isTried ? {} : {verify: solution => verify(solution, form(solution))})}));
     if (result.solution === null) {
       const status = result.status === 'flat' && this.system.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
     }
-    const d = this.form(result.solution);
+    const d = form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
     if (!Number.isFinite(norm) && !isTried) {
       throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
@@ -176,12 +182,5 @@ export class LocalModel {
       this.problem = {momentum, damped: this.system.problem(momentum)};
     }
     return this.problem.damped;
-  }
-
-  private form(solution: Solution): Tensor[] {
-    if (!this.formed.has(solution)) {
-      this.formed.set(solution, this.clock.time('update', () => this.system.form(solution)));
-    }
-    return this.formed.get(solution)!;
   }
 }

@@ -53,8 +53,8 @@ export interface RoundingOfRows {
 }
 
 /**
- * One of the linear systems that give the step of a local model. What it forms is kept for all attempts of the step; tensors belong to the scope of the
- * caller of the model.
+ * One of the linear systems that give the step of a local model. What it forms is kept for all attempts of the step. Tensors that it keeps are made by its constructor, in
+ * the scope of the step: a method is called in the scope of an attempt, and its tensors are gone in the next. What methods keep are arrays.
  */
 export interface StepSystem {
   /** The system at momentum μ, for any λ. */
