@@ -10,7 +10,7 @@ import {adjointCheck} from './jacobian/adjoint_check';
 import {BatchAxisLost} from './jacobian/batch_axis';
 import type {BatchJacobian} from './jacobian/batch_jacobian';
 import {findFault} from './jacobian/fault_search';
-import {ChunkedJacobian, linearizedPiece, piecesOf} from './jacobian/chunked_jacobian';
+import {ChunkedJacobian, heldWhereMay, linearizedPiece, piecesOf, piecesWithin} from './jacobian/chunked_jacobian';
 import type {BatchPiece, Linearized, Piece} from './jacobian/chunked_jacobian';
 import type {JacobianOperator} from './jacobian/frozen_statistics';
 import {linearize} from './jacobian/linearize';
@@ -59,7 +59,7 @@ interface CheckedBatch {
 
 /**
  * Linearizes the rows, each group in the first way that works, and checks the result on the first step of every new
- * trace. Not for the Gram system, a batch of many rows is taken in pieces, of which the first is checked.
+ * trace. A batch of many rows, or for the Gram system one whose linearization takes much of the memory, is taken in pieces, of which the first is checked.
  *
  * @param groupOf group of each variable of `rows.dependence`.
  * @throws when no way is right: the self-check fails, or the examples are lost and there are too many rows to go row by row.
@@ -95,16 +95,17 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const signatures = rows.groups.map(({blocks}, g) => `${signature} ${g} ${blocks.map(b => rows.blocks[b].value).join()}`);
   const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock, system));
   const plans = batches.map(({plan}) => plan);
-  if (batches.length === 1) {
+  if (batches.length === 1 && (batches[0].jacobian !== null || system !== 'gram')) {
     const [{jacobian, grams, pieces}] = batches;
     return {plans, jacobian: jacobian ?? new ChunkedJacobian(pieces), grams, pieces, notFinite, forEachRows: rowsOf(pieces)};
   }
-  const pieces = batches.flatMap(batch => batch.pieces);
-  const whole = batches.flatMap(batch => batch.jacobian ?? []);
-  if (whole.length < batches.length) {
+  const unheld = batches.flatMap(batch => batch.pieces);
+  const isWhole = batches.every(batch => batch.jacobian !== null);
+  const pieces = system !== 'gram' || isWhole ? unheld : clock.time('linearize', () => heldWhereMay(unheld));
+  if (system !== 'gram' && !isWhole) {
     return {plans, jacobian: new ChunkedJacobian(pieces), grams: () => [], pieces, notFinite, forEachRows: rowsOf(pieces)};
   }
-  const jacobian = new StackedJacobian(whole);
+  const jacobian = new StackedJacobian(pieces);
   let known: readonly Float64Array[] | null = null;
   const grams = (): readonly Float64Array[] => known ??= readGrams(jacobian);
   if (batches.some(batch => batch.isFresh)) {
@@ -121,7 +122,8 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
 function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
     step: TrainStep | null, cache: PlanCache, clock: Clock, system: SystemName): CheckedBatch {
   const form = (plan: Plan): Omit<CheckedBatch, 'isFresh'> => {
-    const pieces = system === 'gram' ? null : clock.time('linearize', () => piecesOf(trace, plan, system === 'cg' ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0)));
+    const pieces = clock.time('linearize', () => system === 'gram' ? piecesWithin(trace, plan) :
+      piecesOf(trace, plan, system === 'cg' ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0)));
     if (pieces !== null) {
       return {plan, jacobian: null, pieces, grams: () => []};
     }

@@ -61,5 +61,4 @@ export class ConjugateGradientSystem extends ParameterSystem {
     }
     return product;
   }
-  }
 }

@@ -2,11 +2,12 @@ import {concat, getBackend, slice, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import type {BatchJacobian} from './batch_jacobian';
+import {footprint} from './footprint';
 import type {JacobianOperator} from './frozen_statistics';
 import {add} from './kernels';
 import {isJoint, jointLinearize} from './joint_linearize';
 import {linearize} from './linearize';
-import {blockFloats, inScope, mayKeep} from './memory';
+import {blockFloats, checkLeast, inScope, mayBeWhole, mayKeep} from './memory';
 import type {Plan} from './plan';
 import {SubBatches} from './sub_batch';
 
@@ -50,11 +51,30 @@ export function piecesOf(trace: Trace, plan: Plan, width: number): BatchPiece[] 
   // The Gram matrix of a chunk is a block, too.
   const most = width > 0 && getBackend() === 'tensorflow' ? CHUNK_ROWS_NATIVE : CHUNK_ROWS;
   const rows = Math.min(most, Math.max(1, Math.floor(Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width)))));
-  const count = Math.min(batch, Math.ceil(batch * components / rows));
+  return piecesWithin(trace, plan, Math.ceil(batch * components / rows));
+}
+
+/**
+ * The rows of a batch in pieces of as many examples as the memory allows to linearize at once; null where that is the whole batch, or it cannot be cut.
+ *
+ * @param least pieces at least.
+ * @throws where one example, or the batch that cannot be cut, takes more than the limit.
+ */
+export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] | null {
+  const {batch} = plan.analysis;
+  const floats = footprint(trace, plan);
+  const count = Math.min(batch, mayBeWhole(floats.most / least) ? least : Math.max(least, Math.ceil(floats.most / (2 * blockFloats()))));
+  const pieces = cutInto(count, trace, plan, floats.most / batch);
+  checkLeast(pieces === null ? floats.least : floats.least / batch);
+  return pieces;
+}
+
+function cutInto(count: number, trace: Trace, plan: Plan, perExample: number): BatchPiece[] | null {
+  const {batch} = plan.analysis;
   const cut = count > 1 ? SubBatches.of(trace, plan) : null;
   return cut === null ? null : Array.from({length: count}, (_, i) => {
     const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
-    return new Chunk(cut, plan, from, to);
+    return new Chunk(cut, plan, from, to, perExample);
   });
 }
 
@@ -62,7 +82,8 @@ export function piecesOf(trace: Trace, plan: Plan, width: number): BatchPiece[] 
 class Chunk implements BatchPiece {
   readonly rows: number;
 
-  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number, private readonly to: number) {
+  /** @param perExample floats that the linearization of an example may take. */
+  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number, private readonly to: number, private readonly perExample: number) {
     this.rows = (to - from) * plan.components;
   }
 
@@ -72,11 +93,12 @@ class Chunk implements BatchPiece {
   }
 
   head(rows: number): Piece {
-    return new Chunk(this.cut, this.plan, this.from, Math.min(this.to, this.from + Math.max(1, Math.floor(rows / this.plan.components))));
+    return new Chunk(this.cut, this.plan, this.from, Math.min(this.to, this.from + Math.max(1, Math.floor(rows / this.plan.components))), this.perExample);
   }
 
   joined(next: Piece): Piece | null {
-    return next instanceof Chunk && next.cut === this.cut && next.from === this.to ? new Chunk(this.cut, this.plan, this.from, next.to) : null;
+    const {cut, plan, from, to, perExample} = this;
+    return next instanceof Chunk && next.cut === cut && next.from === to && mayBeWhole((next.to - from) * perExample) ? new Chunk(cut, plan, from, next.to, perExample) : null;
   }
 }
 
@@ -97,16 +119,24 @@ const HELD_ROWS = 8192;
  */
 export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
   const first = held(pieces[0]);
-  let perRow = floatsOf(first) / first.rows;
   mayKeep(floatsOf(first));
-  return [first, ...joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() / perRow)).map(piece => {
+  return [first, ...heldWhereMay(joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() * first.rows / floatsOf(first))), floatsOf(first) / first.rows)];
+}
+
+/**
+ * The pieces as they are, those held that may be kept.
+ *
+ * @param perRow floats that a row is expected to take; by default what the first piece says.
+ */
+export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, perRow = 0): Array<Piece<J>> {
+  return pieces.map(piece => {
     if (!mayKeep(perRow * piece.rows)) {
       return piece;
     }
     const kept = held(piece);
     perRow = floatsOf(kept) / kept.rows;
     return kept;
-  })];
+  });
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));

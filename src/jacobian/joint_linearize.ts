@@ -2,7 +2,7 @@ import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {convolutionOf} from './convolution';
+import {channelsLast, convolutionOf} from './convolution';
 import {beforeActivation, cotangents, withoutActivation} from './cotangents';
 import {add, broadcast, mul, shaped} from './kernels';
 import {chosenCotangent} from './maxima';
@@ -12,7 +12,7 @@ import {withShapes} from './sub_batch';
 import type {SubBatch, SubBatches} from './sub_batch';
 import {LARGE, sweep} from './sweep';
 import type {Deltas, SweepRules} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent} from './uses/convolution';
+import {filterDelta, filterRows, filterUse, isByComponent, isTooWide, transposedUse} from './uses/convolution';
 import {matrixDelta, matrixUse} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
@@ -210,6 +210,9 @@ function makeUse(repeated: Repeated, site: Site, delta: Tensor): ParameterUse {
   if (convolution === null) {
     return new VectorUse(elementwiseRows(isAdded(site) ? values : valuesHere(), withoutActivation(node), name, site.shape, delta,
         strides[output]!, all), batch, components);
+  }
+  if (isTooWide(repeated.part.trace, plan, site)) {
+    return transposedUse(values, node, convolution, channelsLast(convolution, delta), components, batch);
   }
   if (isByComponent(convolution)) {
     const here = valuesHere();

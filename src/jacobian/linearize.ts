@@ -2,6 +2,7 @@ import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensor
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
+import {channelsLast} from './convolution';
 import {sumTo} from './cotangents';
 import {jointLinearize} from './joint_linearize';
 import {checkMemory} from './memory';
@@ -9,7 +10,7 @@ import type {Plan, Site} from './plan';
 import {SubBatches} from './sub_batch';
 import {LARGE, plainRules, sweep} from './sweep';
 import type {Deltas} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent} from './uses/convolution';
+import {filterDelta, filterRows, filterUse, isByComponent, isTooWide, transposedUse} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
 import {gatherUse} from './uses/gather';
 import {matrixDelta, matrixUse} from './uses/matmul';
@@ -37,6 +38,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
   const byRow = new RowOrder(batch);
   /** By site, then component. */
   const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
+  const isSpread = plan.sites.map(site => isTooWide(trace, plan, site));
   let component = 0;
   plan.blocks.forEach((block, b) => {
     for (let k = 0; k < plan.perExample[b]; k++, component++) {
@@ -49,7 +51,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
         sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
-          const rows = rowsAtOnce(trace, plan, plan.sites[site], deltas);
+          const rows = isSpread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
         });
@@ -57,7 +59,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       checkMemory();
     }
   });
-  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow));
+  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow, isSpread[i]));
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
 }
@@ -104,7 +106,7 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder): ParameterUse {
+function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder, isSpread: boolean): ParameterUse {
   const {batch, strides} = plan.analysis;
   const {node, name, convolution} = site;
   const output = node.outputs[0];
@@ -116,6 +118,10 @@ function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Foun
   }
   if (site.kind === 'vector') {
     return new VectorUse(byRow.join(found.map(rowsOf)), batch, plan.components);
+  }
+  if (convolution !== null && isSpread) {
+    const cotangents = deltas.map(d => channelsLast(convolution, d?.[0] ?? zerosLike(trace.values[output])));
+    return transposedUse(trace.values, node, convolution, byRow.join(cotangents.map(d => reshape(d, [batch, d.size / batch]))), plan.components, batch);
   }
   if (convolution !== null) {
     return isByComponent(convolution) || found[0]?.rows != null ? new RowsUse(byRow.join(found.map(rowsOf)), batch, plan.components) :

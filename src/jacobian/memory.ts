@@ -98,6 +98,16 @@ export function partsOf(floats: number, result: number): number {
   return bytes <= left() ? 1 : Math.ceil(bytes / Math.max(1, (left() - result * BYTES) / 2));
 }
 
+/** Whether a linearization of this many floats leaves enough for what is made of it. */
+export const mayBeWhole = (floats: number): boolean => floats * BYTES <= Math.min(left(), current.limit * current.shares.kept) / 2;
+
+/** @throws at once where what has to be there together, of so many floats, is more than the limit. */
+export function checkLeast(floats: number): void {
+  if (floats * BYTES > current.limit) {
+    throw ggnError(needs(floats * BYTES, 'of cotangents at least'));
+  }
+}
+
 /** Whether a use may keep dense rows of this many floats for the rest of the step; counts them if so. */
 export function mayKeep(floats: number): boolean {
   const bytes = floats * BYTES;
@@ -127,9 +137,11 @@ export function inScope<T>(f: () => T, listed: (result: T) => readonly Tensor[] 
 export function checkMemory(): void {
   const used = current.peak();
   if (used > current.limit) {
-    throw new MemoryExceeded(`this step needs more than the option memoryLimit allows: ${inMebibytes(used)} MiB of tensors so far, the limit is ` +
-        `${inMebibytes(current.limit)} MiB. Raise memoryLimit, use a smaller batchSize, or fewer outputs.`);
+    throw new MemoryExceeded(needs(used, 'of tensors so far'));
   }
 }
+
+const needs = (bytes: number, what: string): string => `this step needs more than the option memoryLimit allows: ${inMebibytes(bytes)} MiB ${what}, the limit is ` +
+    `${inMebibytes(current.limit)} MiB. Raise memoryLimit, use a smaller batchSize, or fewer outputs.`;
 
 const inMebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);

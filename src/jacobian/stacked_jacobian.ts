@@ -1,11 +1,14 @@
-import {add, concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import {add, concat, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {addProduct} from '../solve/product';
 import type {BatchJacobian} from './batch_jacobian';
+import {ChunkedJacobian} from './chunked_jacobian';
 import {relativeDifference} from './compare';
-import {matMul, multiplyTransposed, shaped, transposed} from './kernels';
+import {matMul, shaped, transposed} from './kernels';
+import {inScope} from './memory';
 import {TOLERANCE} from './self_check';
 import {MatrixUse} from './uses/matmul';
+import {longProducts} from './uses/use';
 
 /** The Jacobian J [n, m] of the rows of a step as an operator; see {@link BatchJacobian}. */
 export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose' | 'dense'>;
@@ -15,47 +18,26 @@ export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTra
  *
  *     J Jᵀ = [J_p J_qᵀ]_pq      the diagonal blocks from each batch, the others variable by variable:
  *     J_p J_qᵀ = (a a'ᵀ) ∘ (δ δ'ᵀ) for a matrix that both use once, from dense rows otherwise
+ *
+ * Batches that are no more than pieces of one are linearized when they are asked for, two at a time at most beside those that are held.
  */
-export class StackedJacobian implements Jacobian {
-  readonly rows: number;
-
-  constructor(readonly parts: readonly BatchJacobian[]) {
-    this.rows = parts.reduce((rows, part) => rows + part.rows, 0);
-  }
-
+export class StackedJacobian extends ChunkedJacobian implements Jacobian {
   /** Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n]. */
   gram(groupOf: readonly number[]): Tensor[] {
     return tidy(() => {
-      const {parts} = this;
-      const diagonal = parts.map(part => part.gram(groupOf));
-      const below = parts.map((part, p) => parts.slice(0, p).map(other => crossGram(part, other, groupOf)));
-      return diagonal[0].map((_, g) => concat(parts.map((_, p) => concat(parts.map((_, q) =>
-        p === q ? diagonal[p][g] : q < p ? below[p][q][g] : transposed(below[q][p][g])), 1)), 0));
+      const {pieces} = this;
+      /** By piece, the blocks of its rows up to the diagonal, then by group. */
+      const blocks = pieces.map((piece, p) => inScope(() => {
+        const {jacobian} = piece.linearize();
+        return [...pieces.slice(0, p).map(other => inScope(() => crossGram(jacobian, other.linearize().jacobian, groupOf), grams => grams)), jacobian.gram(groupOf)];
+      }, found => found.flat()));
+      return blocks[0][0].map((_, g) => concat(pieces.map((_, p) => concat(pieces.map((_, q) => q <= p ? blocks[p][q][g] : transposed(blocks[q][p][g])), 1)), 0));
     });
-  }
-
-  /** J d, shape [n]; d by variable, null for no change. */
-  apply(d: ReadonlyArray<Tensor | null>): Tensor {
-    return tidy(() => concat(this.parts.map(part => part.apply(d))));
-  }
-
-  /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted or not used. */
-  applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
-    let from = 0;
-    const pulled = this.parts.map(part => {
-      const own = slice(u, [from], [part.rows]);
-      from += part.rows;
-      return part.applyTranspose(own, wanted);
-    });
-    return pulled.reduce((total, gradients) => total.map((sum, v) => {
-      const more = gradients[v];
-      return sum === null || more === null ? sum ?? more : add(sum, more);
-    }));
   }
 
   /** The dense Jacobian [n, m]: for small problems and tests. */
   dense(): Tensor {
-    return tidy(() => concat(this.parts.map(part => part.dense()), 0));
+    return tidy(() => concat(this.pieces.map(piece => inScope(() => piece.linearize().jacobian.dense(), rows => [rows])), 0));
   }
 }
 
@@ -85,7 +67,7 @@ function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Te
 function crossOfRows(part: BatchJacobian, other: BatchJacobian, v: number): Tensor {
   return tidy(() => concat(part.blocks(v).map(block => tidy(() => {
     const rows = part.rowsOf(v, ...block);
-    return concat(other.blocks(v).map(their => tidy(() => multiplyTransposed(rows, other.rowsOf(v, ...their)))), 1);
+    return concat(other.blocks(v).map(their => tidy(() => longProducts(rows, other.rowsOf(v, ...their)))), 1);
   })), 0));
 }
 
@@ -105,7 +87,7 @@ export function checkStack(jacobian: StackedJacobian, gram: Float64Array): strin
   addProduct(1, gram, u, product);
   const total = Math.hypot(...direct);
   let from = 0;
-  for (const {rows} of jacobian.parts) {
+  for (const {rows} of jacobian.pieces) {
     const [a, b] = [direct, product].map(x => Float64Array.from(x.subarray(from, from + rows)));
     const difference = Math.hypot(...a.map((x, i) => x - b[i]));
     if (!(difference <= TOLERANCE * Math.max(Math.hypot(...a), Math.hypot(...b)) + 1e-2 * TOLERANCE * total)) {
@@ -118,7 +100,8 @@ export function checkStack(jacobian: StackedJacobian, gram: Float64Array): strin
 
 /** After a failure: the variable whose blocks are wrong. */
 function findVariable(jacobian: StackedJacobian, u: Float64Array): string {
-  const {variables} = jacobian.parts[0].plan.analysis;
+  const plans = jacobian.pieces.map(piece => inScope(() => piece.linearize().plan));
+  const {variables} = plans[0].analysis;
   const uTensor = tensor(Float32Array.from(u), [u.length]);
   let found = '';
   tidy(() => {
@@ -128,7 +111,7 @@ function findVariable(jacobian: StackedJacobian, u: Float64Array): string {
       const direct = jacobian.apply(pulled.map((part, w) => w === v ? part : null)).dataSync();
       const product = matMul(grams[v], shaped(uTensor, [u.length, 1])).dataSync();
       if (!(relativeDifference(direct, product) <= TOLERANCE)) {
-        const kernels = new Set(jacobian.parts.flatMap(({plan}) => plan.bySite[v].sites.map(i => `'${plan.sites[i].node.kernel}'`)));
+        const kernels = new Set(plans.flatMap(plan => plan.bySite[v].sites.map(i => `'${plan.sites[i].node.kernel}'`)));
         found = `, in the variable '${variable.name}', which the kernels ${[...kernels].join(', ')} use`;
         return;
       }

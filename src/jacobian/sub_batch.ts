@@ -25,8 +25,8 @@ export class SubBatches {
 
   /** null where it is not known how: see `mayBeCut`. */
   static of(trace: Trace, plan: Plan): SubBatches | null {
-    const {analysis: {batch, strides, frozen, activations}, blocks, starts} = plan;
-    if (batch === 1 || frozen.size > 0 || starts.some(({rows}) => rows.length > 0)) {
+    const {analysis: {batch, strides, activations}, blocks, starts} = plan;
+    if (batch === 1 || starts.some(({rows}) => rows.length > 0)) {
       return null;
     }
     const differences = blocks.flatMap(({difference}) => difference === null ? [] : [trace.nodes[difference]]);

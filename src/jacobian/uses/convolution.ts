@@ -1,13 +1,17 @@
-import {reshape} from '@tensorflow/tfjs-core';
+import {reshape, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {TraceNode} from '../../capture/trace';
-import {channelsLast, convolutionOf} from '../convolution';
+import type {Trace, TraceNode} from '../../capture/trace';
+import {channelsLast, convolutionOf, shapeOf} from '../convolution';
 import type {Convolution} from '../convolution';
 import type {Values} from '../cotangents';
+import {mayKeep} from '../memory';
 import {depthwiseProduct, positionsOf} from '../patches';
+import type {Plan, Site} from '../plan';
 import {exampleProducts} from './example_products';
 import {PatchPositions} from './positions';
 import {SharedUse} from './shared';
+import {denseExampleGrams} from './use';
+import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /** The convolution whose filter is the parameter `name` of a node; null where it is none, or one without a rule here. */
 export function filterSite(values: Values, node: TraceNode, name: string): Convolution | null {
@@ -21,6 +25,10 @@ export function filterSite(values: Values, node: TraceNode, name: string): Convo
  */
 export const isByComponent = (c: Convolution): boolean => c.depthwise || c.names.x === null;
 
+/** Whether the filter of a transposed convolution has more rows than may be kept; those that may are counted. */
+export const isTooWide = ({values}: Trace, {analysis: {batch}, components}: Plan, {convolution, parameter}: Site): boolean =>
+  convolution !== null && convolution.names.x === null && !mayKeep(batch * components * values[parameter.value].size);
+
 /** Rows of one component, [B, |filter|], from the cotangent of the node's output. */
 export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, batch: number): Tensor {
   const operand = (name: string): Tensor => channelsLast(c, values[node.inputs.find(([n]) => n === name)![1]]);
@@ -31,6 +39,54 @@ export function filterRows(values: Values, node: TraceNode, c: Convolution, delt
   // y = conv(x): patches of x times δ; x = convᵀ(y): patches of δ times y.
   const [x, y] = c.names.x === null ? [own, operand(c.names.y!)] : [operand(c.names.x), own];
   return exampleProducts(new PatchPositions(c, x, batch), reshape(y, [batch, 1, c.images / batch * positionsOf(c), c.outChannels]), false, 0, batch);
+}
+
+/**
+ * The use of the filter of a transposed convolution, x = convᵀ(y), whose rows are not kept: the row of δ is patches(δ)ᵀy. As a use of shared positions it has δ for its
+ * data and y for its cotangents, and each row for an example.
+ *
+ * @param deltas δ of every component in the order of rows, [n, ...].
+ */
+export function transposedUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number, batch: number): ParameterUse {
+  const y = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.y)![1]]);
+  const rows = batch * components;
+  const all = {...c, images: c.images * components, channelsFirst: false};
+  const repeated = tile(reshape(y, [batch, 1, y.size / batch]), [1, components, 1]);
+  return new EachRow(new SharedUse(new PatchPositions(all, reshape(deltas, shapeOf(all, 'x')), rows),
+      reshape(repeated, [rows, 1, c.images / batch * positionsOf(c), c.outChannels]), false), batch, components);
+}
+
+/** A use whose examples are the rows of another. */
+class EachRow implements ParameterUse {
+  readonly size: number;
+
+  constructor(private readonly use: SharedUse, readonly examples: number, readonly components: number) {
+    this.size = use.size;
+  }
+
+  apply(p: Tensor): Tensor {
+    return reshape(this.use.apply(p), [this.examples, this.components]);
+  }
+
+  applyTranspose(u: Tensor): Tensor {
+    return this.use.applyTranspose(u);
+  }
+
+  rows(from: number, to: number): Tensor {
+    return this.use.rows(from * this.components, to * this.components);
+  }
+
+  gram(products: OuterProducts): GramTerm {
+    return this.use.gram(products);
+  }
+
+  exampleGrams(): Tensor {
+    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  }
+
+  get tensors(): readonly Tensor[] {
+    return this.use.tensors;
+  }
 }
 
 /** The cotangent of the node's output as rows of positions, [B·s, out]. */

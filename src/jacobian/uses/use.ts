@@ -94,7 +94,7 @@ export class OuterProducts {
 export const LONGEST_SUM = 2 ** 15;
 
 /** a bᵀ [r, c] for a [r, k] and b [c, k], also with many columns. */
-function longProducts(a: Tensor, b: Tensor): Tensor {
+export function longProducts(a: Tensor, b: Tensor): Tensor {
   const columns = a.shape[1]!;
   if (columns <= LONGEST_SUM) {
     return matMul(a, transposed(b));
