@@ -128,7 +128,7 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
       return {plan, jacobian: null, pieces, grams: () => []};
     }
     const count = plan.analysis.batch * plan.components;
-    if (count > MAX_GRAM_ROWS) {
+    if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
       throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts (batch normalisation, tf.customGrad, and ` +
           `what repeats a parameter for each example stand against it): at most ${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
     }
@@ -136,9 +136,10 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
     let grams: Float64Array[] | null = null;
     return {plan, jacobian, pieces: [linearizedPiece({trace, plan, jacobian})], grams: () => grams ??= readGrams(jacobian)};
   };
-  const inspect = <T>({jacobian, pieces, grams}: Omit<CheckedBatch, 'isFresh'>, look: (linearized: Linearized, grams: readonly Float64Array[]) => T): T => {
+  const inspect = <T>({plan, jacobian, pieces, grams}: Omit<CheckedBatch, 'isFresh'>, look: (linearized: Linearized, grams: readonly Float64Array[] | null) => T): T => {
     if (jacobian !== null) {
-      return look({trace, plan: pieces[0].linearize().plan, jacobian}, grams());
+      // The columns of a forward sweep are dense: a Gram matrix that nothing is solved with would prove nothing of them.
+      return look({trace, plan, jacobian}, plan.forward !== undefined && system !== 'gram' ? null : grams());
     }
     return inScope(() => {
       const linearized = clock.time('linearize', () => pieces[0].head(CHECKED_ROWS).linearize());
@@ -147,7 +148,7 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
   };
   const check = (formed: Omit<CheckedBatch, 'isFresh'>, seen: Set<number>): (() => Error) | null => inspect(formed, (linearized, grams) => {
     const {trace, plan, jacobian} = linearized;
-    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, total(grams), seen));
+    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, grams === null ? null : total(grams), seen));
     const explain = (): Error => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
     if (problem === null || formed.jacobian !== null) {
       return problem === null ? null : explain;
@@ -168,7 +169,9 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
   }
   let failure: (() => Error) | null = null;
   const wrong = new Set<BatchAxisLost['reason'] | 'self-check'>();
-  for (const attempt of group.attempts) {
+  const {forward} = group;
+  const isForwardFirst = forward !== null && clock.time('linearize', () => forward.isBetter());
+  for (const attempt of isForwardFirst ? [forward, ...group.attempts] : group.attempts) {
     if ((attempt.after === 'lost' && wrong.has('self-check')) || (attempt.after === 'reduces' && !wrong.has('reduces'))) {
       continue;
     }

@@ -1,7 +1,7 @@
 import {add, neg, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {attemptsFor, dataOf} from './attempts';
-import type {Attempt} from './attempts';
+import type {Attempts} from './attempts';
 import {readLossHead, UnknownTerm} from './capture/loss_head';
 import type {LossHead} from './capture/loss_head';
 import {rowTensor} from './capture/row_tensor';
@@ -28,15 +28,13 @@ export interface Rows {
 }
 
 /** Terms of the loss with as many examples each. The rows of a step are ordered (group, example, component). */
-export interface RowGroup {
+export interface RowGroup extends Attempts {
   /** Their indices in `Rows.blocks`, ascending. */
   readonly blocks: readonly number[];
   /** Number of their rows. */
   readonly count: number;
   /** Examples B: in a custom loop the size of the leading axis, 1 for scalars. */
   readonly examples: number;
-  /** The ways to linearize them, the best first. */
-  readonly attempts: readonly Attempt[];
 }
 
 /**
@@ -62,7 +60,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   }
   const groups = groupRows(trace, blocks, step).map(({blocks: indices, examples}) => {
     const own = indices.map(i => blocks[i]);
-    return {blocks: indices, examples, count: countRows(trace, own), attempts: attemptsFor(trace, dependence, own, examples, step)};
+    return {blocks: indices, examples, count: countRows(trace, own), ...attemptsFor(trace, dependence, own, examples, step)};
   });
   return {dependence, head, blocks, count, groups};
 }

@@ -105,7 +105,8 @@ function countParameters(trace: Trace, {dependence: {variables, variableOf}, blo
 
 function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
   return plans.some(plan => plan.analysis.frozen.size > 0) ? 'frozenStatistics' :
-    groups.some(({examples}, g) => plans[g].analysis.batch < examples) ? 'rowByRow' : 'batch';
+    groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.batch < examples) ? 'rowByRow' :
+      plans.some(plan => plan.forward !== undefined) ? 'forward' : 'batch';
 }
 
 /** e by variable: the gradient of everything in the loss that is not a row. */

@@ -71,12 +71,14 @@ export interface StepReport {
    * How the Jacobian was taken:
    *
    * - `'batch'`: exact, with one reverse sweep per output.
+   * - `'forward'`: exact, with a forward sweep for each parameter, all of them at once, where these are fewer than reverse sweeps would be: a few
+   *   parameters behind many small kernels (a differential equation solved in f(), a recurrence, a filter), or examples that cannot be told apart.
    * - `'rowByRow'`: exact, with one reverse sweep for every row of a term whose examples cannot be told apart. Slow.
    * - `'frozenStatistics'`: with the statistics of the batch (means, variances, ... over the examples, as batch normalisation takes
    *   them) held constant, since through them every output depends on every example; then changed by the least that makes the
    *   gradient exact, what flows through the statistics included.
    */
-  readonly jacobian: 'batch' | 'rowByRow' | 'frozenStatistics';
+  readonly jacobian: 'batch' | 'forward' | 'rowByRow' | 'frozenStatistics';
   /**
    * The curvature H of the loss in the rows:
    *

@@ -325,7 +325,7 @@ class Reversed extends tf.layers.Layer {
 }
 
 test.serial('a layer of the user that couples the examples of a batch too large to go row by row', async t => {
-  const model = tf.sequential({layers: [seeded(4, 1, {inputShape: [3]}), new Reversed({}), seeded(2, 2)]});
+  const model = tf.sequential({layers: [seeded(180, 1, {inputShape: [3]}), new Reversed({}), seeded(2, 2)]});  // more than 1,024 parameters
   const optimizer = ggn();
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   const [manyX, manyY] = [tf.tensor2d(wave(1800, 3), [600, 3]), tf.tensor2d(wave(1200, 5), [600, 2])];

@@ -94,8 +94,8 @@ test.serial('a residual that is a variable itself: a regularizer beside data, ro
   follow(t, {variables: [w], loss: () => leastSquares([r(), w], {weights: [1, 3]}), rows: r, weights: repeat(6, 0.5), ridge: ridge(1.5)});
   // Weighted entry by entry, or scaled, they are rows.
   follow(t, {variables: [w], loss: () => leastSquares([r(), w], {weights: [1, tf.tensor2d([1, 2, 3], [3, 1])]}), rows: () => tf.concat([r(), w.mul(1)]),
-    weights: [...repeat(6, 0.5), 0.5, 1, 1.5], jacobian: 'rowByRow'});
-  follow(t, {variables: [w], loss: () => leastSquares(w), rows: () => w.mul(1), weights: repeat(3, 0.5), jacobian: 'rowByRow'});
+    weights: [...repeat(6, 0.5), 0.5, 1, 1.5], jacobian: 'forward'});
+  follow(t, {variables: [w], loss: () => leastSquares(w), rows: () => w.mul(1), weights: repeat(3, 0.5), jacobian: 'forward'});
   tf.dispose([w, x, y]);
 });
 

@@ -214,12 +214,17 @@ test.serial('a Gram matrix that overflows float32 although the loss does not is 
   t.deepEqual([...model.getWeights()[0].dataSync()], [1, -1]);
 });
 
-test.serial('rowByRow is reported where a custom loop has no batch axis', t => {
+test.serial('rowByRow is reported where a custom loop has no batch axis and fewer rows than parameters, forward elsewhere', t => {
   const options: GgnOptions = {learningRate: 1, damping: 0.1, momentum: 0};
   const w = tf.variable(tf.tensor1d([1, 2, 3]));
   const optimizer = ggn(options);
-  optimizer.minimize(() => tf.mean(tf.square(tf.cumsum(tf.mul(w, w)))), false, [w]);
+  optimizer.minimize(() => tf.mean(tf.square(tf.slice(tf.cumsum(tf.mul(w, w)), 0, 2))), false, [w]);
   t.is(optimizer.lastStep!.jacobian, 'rowByRow');
+  t.is(optimizer.lastStep!.rows, 2);
+  t.is(optimizer.lastStep!.parameters, 3);
+  // As many rows as parameters.
+  optimizer.minimize(() => tf.mean(tf.square(tf.cumsum(tf.mul(w, w)))), false, [w]);
+  t.is(optimizer.lastStep!.jacobian, 'forward');
   t.is(optimizer.lastStep!.rows, 3);
   t.is(optimizer.lastStep!.parameters, 3);
   w.dispose();

@@ -14,7 +14,7 @@ import type {Plan} from './plan';
 import {TOLERANCE} from './self_check';
 
 /** By kernel, the inputs in which it is linear; of convolutions all are. */
-const LINEAR: Record<string, readonly string[]> = {BatchMatMul: ['a', 'b'], GatherV2: ['x'], Tile: ['x'],
+const LINEAR: Record<string, readonly string[]> = {BatchMatMul: ['a', 'b'], GatherV2: ['x'], Tile: ['x'], Cumsum: ['x'],
   ResizeNearestNeighbor: ['images'], ResizeBilinear: ['images'], EluGrad: ['dy'], MaxPoolGrad: ['dy'], AvgPoolGrad: ['dy'], LRNGrad: ['dy'], AvgPool: ['x'], AvgPool3D: ['x']};
 
 /** Kernels with K(t x) = t K(x) for t > 0. */

@@ -4,6 +4,7 @@ import type {Trace} from '../capture/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {channelsLast} from './convolution';
 import {sumTo} from './cotangents';
+import {forwardJacobian} from './forward_jacobian';
 import {jointLinearize} from './joint_linearize';
 import {checkMemory} from './memory';
 import type {Plan, Site} from './plan';
@@ -23,11 +24,14 @@ type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: 
 
 /**
  * Linearizes the rows of a trace: one reverse sweep per output component, or one of all where layers are dense, through activations only, stopping
- * where a parameter joins the data. What the sweeps leave at those sites is the batch Jacobian.
+ * where a parameter joins the data. What the sweeps leave at those sites is the batch Jacobian. Or forward sweeps, where the plan says so.
  *
  * All tensors belong to the caller's scope.
  */
 export function linearize(trace: Trace, plan: Plan): BatchJacobian {
+  if (plan.forward !== undefined) {
+    return forwardJacobian(trace, plan);
+  }
   const cut = plan.components > 1 && plan.sites.every(({kind}) => kind === 'matrix' || kind === 'vector') ? SubBatches.of(trace, plan) : null;
   return cut === null ? linearizeByComponent(trace, plan) : jointLinearize(cut, {trace, plan});
 }

@@ -5,6 +5,7 @@ import type {Analysis, Dependence, Freeze} from './analysis';
 import {BatchAxisLost} from './batch_axis';
 import type {Convolution} from './convolution';
 import {withoutActivation} from './cotangents';
+import type {ForwardSweep} from './forward_plan';
 import {beforeTiling, findParameter} from './parameter';
 import type {Parameter} from './parameter';
 import {filterSite} from './uses/convolution';
@@ -75,6 +76,8 @@ export interface Plan {
   readonly steps: readonly SweepStep[];
   readonly sites: readonly Site[];
   readonly bySite: readonly VariableSites[];
+  /** Where the rows are linearized by forward sweeps instead. */
+  readonly forward?: ForwardSweep;
 }
 
 /** @throws BatchAxisLost */

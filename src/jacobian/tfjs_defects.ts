@@ -1,4 +1,4 @@
-import {add, cast, equal, mul, onesLike, pad, pow, reshape, reverse, slice, sub, sum, where} from '@tensorflow/tfjs-core';
+import {add, cast, cumsum, equal, mul, onesLike, pad, pow, reshape, reverse, slice, sub, sum, where} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
@@ -18,6 +18,7 @@ import {pooledAxes, spreadMaxima, windowShare} from './pooling';
  *   where padding is ('same'). With sizes rounded up, the gradients of all pooling kernels take other windows than the op.
  * - MirrorPad: the gradient drops what belongs to the mirrored entries.
  * - ResizeBilinear: the gradient knows nothing of `halfPixelCenters`; on cpu its shape has height and width exchanged.
+ * - Cumsum along another axis than the last: the gradient comes out transposed.
  * - Pow: the derivative 0·a⁻¹ of a⁰, so the third derivative of a², is not a number at a = 0.
  * - Dilation2D on wasm: as MaxPool there, and its values, too, where a window has no positive number.
  * - Conv3D on wasm: the gradient in the input is wrong, that in the filter where strides are above 1: `convolution.ts` has its own.
@@ -44,6 +45,10 @@ export function mendedCotangents(backend: string, node: TraceNode, value: (name:
   if ((node.kernel === 'AvgPool' || node.kernel === 'AvgPool3D') && backend !== 'tensorflow') {
     const share = windowShare(value('x').shape, node.attrs);
     return share === null ? null : {x: () => runKernel(`${node.kernel}Grad`, {dy: mul(dy, share), input: value('x')}, node.attrs) as Tensor};
+  }
+  if (node.kernel === 'Cumsum') {
+    const {axis, exclusive, reverse: backwards} = node.attrs as {axis: number; exclusive?: boolean; reverse?: boolean};
+    return axis === y.rank - 1 || axis === -1 ? null : {x: () => cumsum(dy, axis, exclusive, !backwards)};
   }
   if (node.kernel === 'MirrorPad') {
     return {x: () => mirrorPad(node, dy)};

@@ -18,7 +18,7 @@ export interface Loop {
   /** Weight of each; by default one over their number. */
   weights?: number[];
   varList?: tf.Variable[];
-  jacobian?: 'batch' | 'rowByRow';
+  jacobian?: 'batch' | 'forward' | 'rowByRow';
   tolerance?: number;
   /** ρ of the L2 regularizers beside the rows, by parameter, and their gradient. */
   ridge?: () => {rho: Float64Array; gradient: Float64Array};
