@@ -1,5 +1,6 @@
 // The tarball that `npm pack` makes in a clone, installed by npm beside TensorFlow.js in an empty directory, and used as its users would.
-import {execFile} from 'node:child_process';
+import {execFile, spawnSync} from 'node:child_process';
+import {mkdtempSync, writeFileSync} from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -223,22 +224,22 @@ const RUNTIMES: Array<[name: string, version: string, package_: string, program:
   ['Deno', '2.9.6', '@deno/linux-x64-glibc', 'deno', 'run', '--allow-all', '--no-lock', '--node-modules-dir=manual'],
 ];
 
-const programs = await fs.mkdtemp(path.join(os.tmpdir(), 'tfjs-ggn-runtimes-'));
+const programs = mkdtempSync(path.join(os.tmpdir(), 'tfjs-ggn-runtimes-'));
 test.after.always(() => fs.rm(programs, {recursive: true, force: true}));
 
-/** null where it cannot be had here. */
-async function program(version: string, package_: string, file: string): Promise<string | null> {
+/** null where it cannot be had here. Tests are declared by what this finds, and ava wants that at once. */
+function program(version: string, package_: string, file: string): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return null;
   }
-  await fs.writeFile(path.join(programs, 'package.json'), JSON.stringify({name: 'runtimes', private: true}));
-  const found = await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...quiet, `${package_}@${version}`], {cwd: programs, env, timeout: 60_000})
-    .catch(() => null);
-  return found === null ? null : path.join(programs, 'node_modules', package_, file);
+  const folder = mkdtempSync(path.join(programs, 'runtime-'));
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({name: 'runtime', private: true}));
+  const {status} = spawnSync('npm', ['install', '--prefer-offline', '--no-save', '--no-package-lock', ...quiet, `${package_}@${version}`], {cwd: folder, env, timeout: 60_000});
+  return status === 0 ? path.join(folder, 'node_modules', package_, file) : null;
 }
 
 for (const [name, version, package_, file, ...arguments_] of RUNTIMES) {
-  const binary = await program(version, package_, file);
+  const binary = program(version, package_, file);
   if (binary === null) {
     console.log(`\n=== ${name} test SKIPPED: ${package_}@${version} could not be installed here. ===\n`);
   }
