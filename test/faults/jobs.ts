@@ -8,6 +8,8 @@ export interface Job {
   step(broken?: () => void): Promise<void>;
   /** Everything that a step may write. */
   readonly variables: () => tf.Tensor[];
+  /** What the optimizer writes. */
+  readonly trained: () => tf.Tensor[];
   dispose(): void;
 }
 
@@ -37,6 +39,7 @@ function ofModel(layers: () => tf.LayersModel, shape: number[], outputs: number[
   return {
     optimizer,
     variables: () => model.weights.map(w => w.read()),
+    trained: () => model.trainableWeights.map(w => w.read()),
     step: async (breaks = () => {}) => {
       broken = breaks;
       try {
@@ -64,6 +67,7 @@ function loop(options: GgnOptions): Job {
   return {
     optimizer,
     variables: () => [a, b, calls],
+    trained: () => [a, b],
     step: async (broken = () => {}) => {
       optimizer.minimize(() => {
         calls.assign(calls.add(1));
