@@ -3,7 +3,7 @@ import {explainLostAxis} from './attempts';
 import type {Trace} from './capture/trace';
 import type {TrainStep} from './capture/train_step_hook';
 import type {Clock} from './clock';
-import {ggnError} from './errors';
+import {ggnError, markNonFinite} from './errors';
 import {noteTensor} from './factorize';
 import {failedCheck} from './failed_check';
 import {adjointCheck} from './jacobian/adjoint_check';
@@ -68,7 +68,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
     cache: PlanCache, clock: Clock, system: SystemName = 'gram'): CheckedJacobian {
   // A saturated activation can hide an infinite input from the loss, not from here.
   const notFinite = (): Error =>
-    explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v));
+    markNonFinite(explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => rows.dependence.variables.includes(v)));
   const readGrams = (jacobian: Jacobian): Float64Array[] => clock.time('gram', () => {
     const grams = jacobian.gram(groupOf).map(gram => {
       const entries = new Float64Array(gram.dataSync());

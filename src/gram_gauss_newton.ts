@@ -5,10 +5,12 @@ import {onFitEnd} from './capture/fit_end_hook';
 import {notingOutputs} from './capture/model_outputs';
 import {lent} from './capture/save_hook';
 import {capture, discard} from './capture/trace';
+import type {Trace} from './capture/trace';
 import {trainStepOf} from './capture/train_step_hook';
 import type {TrainStep} from './capture/train_step_hook';
 import {Clock} from './clock';
-import {ggnError} from './errors';
+import {Detour} from './detour';
+import {ggnError, isNonFinite, markNonFinite} from './errors';
 import {CLASS_NAME, hookOwnLayers} from './hook_layers';
 import {Thrift, withMemoryLimit} from './jacobian/memory';
 import {PlanCache} from './jacobian/plan_cache';
@@ -17,7 +19,7 @@ import {OptimizerState} from './optimizer_state';
 import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkScaling, checkSetting, checkSolver, checkWeightDecay} from './options';
 import type {CheckedOptions, GgnOptions, SettingName} from './options';
 import type {Settings} from './policy/policy';
-import {initialState, StepPolicy} from './policy/step_policy';
+import {initialState, StepPolicy, withoutDetour} from './policy/step_policy';
 import type {Given, PolicyState} from './policy/step_policy';
 import {readPolicyState} from './policy/saved_state';
 import {checkPrecision, checkReads} from './precision';
@@ -30,6 +32,9 @@ import {ScaleMemory} from './scale_memory';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
 import {assignAll, checkDisposed, trainedVariables} from './trained_variables';
+
+/** What a step reports that goes back to where a detour began. */
+const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
 
 /**
  * Gram-Gauss-Newton, a second-order optimizer for least squares, classification and other losses that are functions of the outputs of a network.
@@ -86,6 +91,7 @@ export class GramGaussNewton extends Optimizer {
   private readonly state = new OptimizerState();
   private readonly scales = new ScaleMemory();
   private readonly patience = new Patience();
+  private readonly detour = new Detour();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private warned = false;
@@ -253,33 +259,41 @@ export class GramGaussNewton extends Optimizer {
     this.dimension = null;
     this.remaining = null;
     const {cost, trace} = clock.time('capture', () => capture(context === null ? f : notingOutputs(context.model, f), context?.targets));
+    const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
+    let loss = NaN;
     try {
-      const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
       checkDisposed(trace, isTrained);
-      const loss = cost.dataSync()[0];
+      loss = cost.dataSync()[0];
       if (!Number.isFinite(loss)) {
-        throw explainNonFinite(`the loss is ${loss}`, trace, context, isTrained);
+        throw markNonFinite(explainNonFinite(`the loss is ${loss}`, trace, context, isTrained));
       }
+      const way = this.detour.from(loss);
+      const state = way === null ? {...this.policyState, detour: 0} : this.policyState;
       const {policy, variables, taken, scale, report, effectiveDimension, undampedDecrease} = withMemoryLimit(this.memoryLimit, () => solveStep(trace, context, {
-        policyFor: size => StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, this.policyState, size, () => batchSign(trace, context, isTrained)),
+        policyFor: size => StepPolicy.of(this.wanted.policy, given, this.levenbergMarquardt, state, size, () => batchSign(trace, context, isTrained)),
+        mayDetour: this.detour.mayBegin(loss),
         solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay, isTrained,
         scaleOf: list => this.scales.of(list), previous: list => this.state.previous(list),
       }, this.plans, clock), this.thrift);
-      const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, milliseconds: clock.milliseconds});
+      const back = way !== null && policy.isOnFullBatch && (taken === null || this.detour.isGivenUp) ? way : null;
+      const done: StepReport = Object.freeze({iteration: this.iterations + 1, loss, ...report, ...(back === null ? {} : GONE_BACK), milliseconds: clock.milliseconds});
       const next = this.policyAfter(policy, done);
-      if (taken === null) {
-        if (report.status !== 'rejected') {  // which is how Levenberg-Marquardt ends
-          this.warnNotTaken(report.status);
-        }
-      } else {
+      if (policy.beginsDetour) {
+        this.detour.begin(variables, loss);
+      }
+      if (back !== null) {
+        assignAll(back.variables, back.weights, trace);
+      } else if (taken !== null) {
         clock.time('update', () => {
           assignAll(variables, taken.moved, trace);
           this.state.accept(variables, taken.d);
         });
+      } else if (report.status !== 'rejected') {  // which is how Levenberg-Marquardt ends
+        this.warnNotTaken(report.status);
       }
       Object.freeze(clock.milliseconds);
       this.incrementIterations();
-      this.policyState = next;
+      this.policyState = back === null ? next : withoutDetour(next, this.levenbergMarquardt);
       if (scale !== null) {
         this.scales.keep(variables, scale);
       }
@@ -287,9 +301,27 @@ export class GramGaussNewton extends Optimizer {
       this.patience.note(done);
       this.dimension = effectiveDimension;
       this.remaining = () => loss === 0 ? 0 : undampedDecrease() / loss;
+      if (!policy.isOnFullBatch) {
+        this.detour.end();
+      } else if (back !== null) {
+        this.detour.fails();
+      } else if (way !== null) {
+        this.detour.goesOn();
+      } else if (!policy.beginsDetour) {
+        this.detour.letGo();
+      }
     } catch (error) {
-      discard(trace, context?.targets ?? []);
-      throw error;
+      let isBack = false;
+      try {
+        isBack = isNonFinite(error) && this.comesBack(trace, context, isTrained, loss);
+      } finally {
+        if (!isBack) {
+          discard(trace, context?.targets ?? []);
+        }
+      }
+      if (!isBack) {
+        throw error;
+      }
     }
     trace.dispose();
     return cost;
@@ -311,6 +343,23 @@ export class GramGaussNewton extends Optimizer {
     }
     this.dimension = null;
     this.remaining = () => share;
+  }
+
+  /** Where a detour has led to numbers that are not finite, on the data that it began with: its beginning. */
+  private comesBack(trace: Trace, context: TrainStep | null, isTrained: (variable: Variable) => boolean, loss: number): boolean {
+    const way = this.detour.from(NaN);
+    const {fingerprint} = this.policyState.history;
+    if (way === null || this.report === null || fingerprint === null || batchSign(trace, context, isTrained).fingerprint !== fingerprint) {
+      return false;
+    }
+    assignAll(way.variables, way.weights, trace);
+    trace.restoreVariables();
+    this.incrementIterations();
+    this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
+    this.report = Object.freeze({...this.report, ...GONE_BACK, iteration: this.iterations, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
+    this.patience.note(this.report);
+    this.detour.fails();
+    return true;
   }
 
   /** The state of the policy after a step; a function of the user's is asked now, and may throw. */
@@ -352,7 +401,7 @@ export class GramGaussNewton extends Optimizer {
     const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, policyState} = config;
     const optimizer = new cls({learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay});
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
-      optimizer.policyState = readPolicyState(policyState, optimizer.policyState, optimizer.levenbergMarquardt);
+      optimizer.policyState = {...readPolicyState(policyState, optimizer.policyState, optimizer.levenbergMarquardt), detour: 0};
     }
     return optimizer;
   }
@@ -387,6 +436,7 @@ export class GramGaussNewton extends Optimizer {
     this.scales.clear();
     this.dimension = null;
     this.remaining = null;
+    this.detour.end();
   }
 }
 

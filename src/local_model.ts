@@ -2,7 +2,7 @@ import {mul, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from './clock';
 import {ConjugateGradientSystem} from './conjugate_gradient_system';
-import {ggnError} from './errors';
+import {ggnError, markNonFinite} from './errors';
 import {GramSystem} from './gram_system';
 import {NormalSystem} from './parameter_system';
 import {dampedStep} from './solve/damped_step';
@@ -108,8 +108,8 @@ export class LocalModel {
     const d = form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
     if (!Number.isFinite(norm) && !isTried) {
-      throw ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
-          'more damping.');
+      throw markNonFinite(ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
+          'more damping.'));
     }
     return {...result, step: {d, norm, ...this.system.alongRows(result.solution)}};
   }

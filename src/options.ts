@@ -12,7 +12,8 @@ import type {StepReport} from './step_report';
 
 /**
  * A policy of your own: a function of the report of a step that returns settings for the next one; what it leaves out stays as it was. It starts from
- * the defaults of the policy `'fixed'`. Every step is judged for it (`gainRatio`), and taken unless the loss would not be finite.
+ * the defaults of the policy `'fixed'`. Every step is judged for it (`gainRatio`), and taken unless the loss, as f() computes it in float32, or
+ * its derivatives would not be finite: then the status is `'rejected'`.
  * @public
  */
 export type PolicyFunction = (report: StepReport) => Partial<Settings> | void;

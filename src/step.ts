@@ -45,6 +45,8 @@ export interface StepSettings extends SystemOptions {
   /** The policy of this step. */
   readonly policyFor: (size: {readonly examples: number; readonly parameters: number}) => StepPolicy;
   readonly weightDecay: number;
+  /** Whether a detour may begin with the next step, where the variables are not those of a curve. */
+  readonly mayDetour: boolean;
   readonly isTrained: (variable: Variable) => boolean;
   /** What the scale of each parameter must not fall below, see `ScaleMemory`. */
   readonly scaleOf: (variables: readonly Variable[]) => Float64Array;
@@ -89,7 +91,8 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   policy.observe({agreement, headroom, examples});
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
-  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, resolved, clock});
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, resolved, clock,
+    mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   const undampedDecrease = model.undampedDecrease(policy.judges ? resolved(attempted.predictedDecrease ?? 0).rows : 0);
   return {policy, variables, taken, scale: remembersScale ? model.scale() : null, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,

@@ -29,6 +29,7 @@ export interface AttemptParts {
   readonly model: LocalModel;
   readonly policy: StepPolicy;
   readonly weightDecay: number;
+  readonly mayDetour: boolean;
   /** What rounding leaves of the loss, as closely as a decrease that is to be judged needs it; computed when asked for. */
   readonly resolved: (decrease: number) => Resolution;
   readonly clock: Clock;
@@ -46,7 +47,7 @@ const RESOLUTION = 2 ** -22;
  * @throws where a policy that does not judge its steps would write weights that are not finite, or the weights are not finite already.
  */
 export function solveAttempts(parts: AttemptParts): Attempted {
-  const {policy, model, resolved} = parts;
+  const {policy, model, resolved, mayDetour} = parts;
   const resolvedLoss = (decrease: number): number => Math.max(RESOLUTION * model.lossOfRows, resolved(decrease).loss);
   for (let attempts = 1;; attempts++) {
     const attempted = scoped(() => ({...attempt(parts, resolvedLoss), attempts}));
@@ -62,7 +63,7 @@ export function solveAttempts(parts: AttemptParts): Attempted {
     }
     const next = policy.settings;
     if (attempts >= policy.attempts || (next.damping === damping && next.momentum === momentum)) {
-      policy.exhausted();
+      policy.exhausted(mayDetour);
       return result;
     }
   }

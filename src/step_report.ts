@@ -43,7 +43,7 @@ export interface StepReport {
   readonly predictedDecrease: number | null;
   /**
    * L(w) - L(w + s) of this batch, from the residuals in float64; of the last attempt where no step was taken. null where the policy does not judge
-   * its steps (`'fixed'`, `'agreement'`): it takes a forward pass.
+   * its steps (`'fixed'`, `'agreement'` but for detours and a first step that may be one of many on the same data): it takes a forward pass.
    */
   readonly actualDecrease: number | null;
   /** Gain ratio: actual over predicted decrease, 1 where the model is exact; null as above. */
@@ -59,7 +59,8 @@ export interface StepReport {
   /**
    * - `'ok'`: the step was taken as asked.
    * - `'raised'`: taken, with more damping than asked, since float32 does not resolve less.
-   * - `'rejected'`: not taken; every attempt raised the loss, by more than its rounding where it promised less than that.
+   * - `'rejected'`: not taken; every attempt raised the loss, by more than its rounding where it promised less than that, or led to where the loss or its derivatives are not finite. Or
+   *   a detour of `'auto'` led no lower, and the weights are those of its beginning again.
    * - `'flat'`: not taken; no residual depends on the weights at this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken; the gradient is not zero, but the loss has no curvature in any row (it is linear or concave in the outputs), so
    *   that no step follows from it.

@@ -32,7 +32,7 @@ export interface PolicyState {
   readonly detour: number;
 }
 
-/** Steps of such a detour: a kink, of relu say, that no step along the gradient leads out of is passed by steps that nobody judges. */
+/** Steps of such a detour: a kink, of relu say, that no step along the gradient leads out of is passed by steps that may raise the loss. */
 export const DETOUR = 10;
 
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
@@ -49,9 +49,10 @@ export class StepPolicy {
   private givenDamping: number | 'auto';
   private rejections = 0;
   private isExhausted = false;
+  private mayDetour = false;
 
   private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>, private readonly all: PolicyState,
-      private readonly given: Given, private readonly isAuto: boolean, private readonly share: number) {
+      private readonly given: Given, private readonly isAuto: boolean, private readonly share: number, private readonly isDetour: boolean) {
     this.policy = policyOf(name, options);
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
@@ -76,14 +77,22 @@ export class StepPolicy {
 
   /** The policy of the last step, or of the coming one as far as its data are not known. */
   static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, share = 1): StepPolicy {
-    const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && state.detour === 0;
-    const name = wanted !== 'auto' ? wanted : isPinned(given) ? 'fixed' : isJudgedByItself ? 'levenbergMarquardt' : 'agreement';
-    return new StepPolicy(name, options, {...state, detour: Math.max(0, state.detour - 1)}, given, wanted === 'auto',
-        name === 'levenbergMarquardt' ? share : 1);
+    const isAuto = wanted === 'auto' && !isPinned(given);
+    const isDetour = isAuto && state.history.isFull && state.detour > 0;
+    const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && !isDetour;
+    const name = isAuto ? isJudgedByItself ? 'levenbergMarquardt' : 'agreement' : wanted === 'auto' ? 'fixed' : wanted;
+    return new StepPolicy(name, options, {...state, detour: isDetour ? state.detour - 1 : 0}, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour);
   }
 
+  /** Whether 'auto' trains on the same data as before. */
+  get isOnFullBatch(): boolean {
+    return this.isAuto && this.all.history.isFull;
+  }
+
+  /** Also in a detour, and in a first step whose data may turn out to be all there are: neither may lead to where the loss is not finite. */
   get judges(): boolean {
-    return this.policy.judges;
+    const {fingerprint, repeats, changed} = this.all.history;
+    return this.policy.judges || this.isDetour || (this.isAuto && fingerprint !== null && repeats === 0 && !changed);
   }
 
   get rejects(): boolean {
@@ -139,9 +148,14 @@ export class StepPolicy {
     this.state = this.policy.unresolved?.(this.state) ?? this.state;
   }
 
-  /** No attempt decreased the loss. */
-  exhausted(): void {
+  /**
+   * No attempt decreased the loss.
+   *
+   * @param mayDetour whether this is a place for a detour: not on a curve, nor where the last one led no lower.
+   */
+  exhausted(mayDetour: boolean): void {
     this.isExhausted = true;
+    this.mayDetour = mayDetour;
   }
 
   /** A solve took more damping than asked: the next attempt, if there is one, goes on from there. */
@@ -152,15 +166,25 @@ export class StepPolicy {
     }
   }
 
+  /** Whether a detour begins with the next step. */
+  get beginsDetour(): boolean {
+    return this.isExhausted && this.name === 'levenbergMarquardt' && this.isOnFullBatch && this.mayDetour;
+  }
+
   /** The state to go on with. */
   get next(): PolicyState {
-    if (this.isExhausted && this.isAuto) {
-      // The damping that it has come to says nothing of the place that the detour leads to.
-      return {...this.all, levenbergMarquardt: this.policy.initial as LevenbergMarquardtState, detour: DETOUR};
+    const next = this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
+    if (this.beginsDetour) {
+      return {...withoutDetour(next, this.options), detour: DETOUR};
     }
-    return this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
+    // What the damping has come to on one mini-batch says nothing of the next.
+    return this.isExhausted && this.isAuto && !this.all.history.isFull ? withoutDetour(next, this.options) : next;
   }
 }
+
+/** After a way back, and before a detour: the damping that it has come to says nothing of the place that it leads to. */
+export const withoutDetour = (state: PolicyState, options: Required<LevenbergMarquardtOptions>): PolicyState =>
+  ({...state, levenbergMarquardt: levenbergMarquardt(options).initial, detour: 0});
 
 function policyOf(name: PolicyName, options: Required<LevenbergMarquardtOptions>): Policy<unknown> {
   switch (name) {
