@@ -4,9 +4,12 @@ import {allFinite} from './all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from './capture/custom_grad';
 import {replayAll} from './capture/replay';
 import type {Trace, TraceNode} from './capture/trace';
+import {isNonFinite} from './errors';
 import {upstream} from './jacobian/analysis';
 import {pseudoRandom} from './jacobian/compare';
 import {collect, pullByRules, sweepBack} from './jacobian/parameter';
+import {outputFunction} from './losses/output_function';
+import type {FunctionLoss} from './losses/output_loss';
 import type {Rows} from './rows';
 import {substitutesFor} from './trial';
 
@@ -30,7 +33,7 @@ const HARMLESS = new Set(['Identity', 'Cast', 'Reshape', 'ExpandDims', 'Transpos
  * @param isSquared whether squares of the derivatives must be finite, too, as in a Gram matrix of float32.
  */
 export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tensor[], isSquared: boolean): boolean {
-  const {dependence: {dependent, variables, variableOf}} = rows;
+  const {head, dependence: {dependent, variables, variableOf}} = rows;
   const needed = upstream(trace, seedsOf(trace, rows).map(([value]) => value));
   const nodes = trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
   if (nodes.every(node => isHarmless(node, dependent))) {
@@ -47,9 +50,23 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
       seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, seed()) : seed());
     }
     const gradient = [...collect(sweepBack(values, nodes, seeds, value => dependent[value], pullByRules), variableOf.keys(), variableOf).values()];
-    isFinite = allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient);
+    isFinite = allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient) && head.losses.every(loss => loss.kind !== 'function' || isTwice(trace, values, dependent, loss));
   });
   return isFinite;
+}
+
+/** Whether a function of outputs has two finite derivatives in them at other values of the trace. */
+function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly boolean[], loss: FunctionLoss): boolean {
+  const moved = Object.create(trace, {values: {value: values}}) as Trace;
+  try {
+    outputFunction(moved, dependent, loss, values[loss.blocks[0].value].shape[0] ?? 1);
+  } catch (error) {
+    if (isNonFinite(error)) {
+      return false;
+    }
+    throw error;
+  }
+  return true;
 }
 
 function isHarmless({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {

@@ -95,6 +95,7 @@ export class GramGaussNewton extends Optimizer {
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private warned = false;
+  private warnedUnbounded = false;
 
   constructor(options: GgnOptions = {}) {
     super();
@@ -291,6 +292,9 @@ export class GramGaussNewton extends Optimizer {
       } else if (report.status !== 'rejected') {  // which is how Levenberg-Marquardt ends
         this.warnNotTaken(report.status);
       }
+      if (report.curvature === 'unbounded') {
+        this.warnUnbounded();
+      }
       Object.freeze(clock.milliseconds);
       this.incrementIterations();
       this.policyState = back === null ? next : withoutDetour(next, this.levenbergMarquardt);
@@ -367,6 +371,14 @@ export class GramGaussNewton extends Optimizer {
     const {policyFunction} = this.wanted;
     const {next} = policy;
     return policy.name === 'custom' && policyFunction !== null ? {...next, custom: checkCustom(policyFunction(report), next.custom)} : next;
+  }
+
+  private warnUnbounded(): void {
+    if (!this.warnedUnbounded) {
+      this.warnedUnbounded = true;
+      console.warn("tfjs-ggn: the loss has no lower bound (curvature 'unbounded', see optimizer.lastStep): a cross-entropy has negative weights. Its steps are bounded; " +
+          'the loss falls as long as the same batch is repeated. Check the weights, or take few steps on each batch, as policy gradients do.');
+    }
   }
 
   private warnNotTaken(status: StepReport['status']): void {

@@ -17,7 +17,7 @@ import type {RootBlock} from './solve/segmented_root';
 export type StepDerivatives = OutputDerivatives & {readonly curvature: Curvature};
 
 /** From the weakest claim to the strongest. */
-const CLAIMS: readonly Curvature[] = ['majorized', 'projected', 'exact'];
+const CLAIMS: readonly Curvature[] = ['unbounded', 'majorized', 'projected', 'exact'];
 
 /**
  * The derivatives of the loss in the rows: of squares by their residuals, of other functions of outputs as `losses/` says.

@@ -84,10 +84,12 @@ export interface StepReport {
    * The curvature H of the loss in the rows:
    *
    * - `'exact'`: its second derivative. Squares of any residuals, cross-entropies, and other functions of outputs that are convex there.
-   * - `'projected'`: its second derivative with the negative part left out; the loss is not convex in the outputs at this point.
+   * - `'projected'`: its second derivative, where that is negative by its size (a single output at least by the mean size), which bounds the step; the loss is not convex in the outputs at this point.
    * - `'majorized'`: for some residuals r, |l'(r)| / max(|r|, δ) with δ = 0.1 · mean |r|, since the second derivative vanishes (absolute error,
    *   hinges, the tails of Huber's loss): iteratively reweighted least squares. The others have the exact or projected one. Also for monotone functions f of
    *   sums of squares, such as the root mean square: f'(Σ w r²) · 2w, without the term of f''.
+   * - `'unbounded'`: the loss has no lower bound, since a cross-entropy has negative weights, as in policy gradients. For those examples a quarter of the steepest
+   *   slope, which bounds what a step changes their logits by; the others have one of the above. A warning says so once.
    *
    * The gradient is exact in each case.
    */

@@ -14,7 +14,8 @@ const VANISHED = 2 ** -10;
 export const LEAST_RESIDUAL = 0.1;
 
 /**
- * The root of a diagonal curvature h. Negative entries are projected to 0. For residuals r, where h vanishes (absolute error, hinges, the tails of
+ * The root of a diagonal curvature h. Where an entry is negative |h| takes its place, or the mean of |h| if that is more, which also stands for what is linear beside it: without curvature such an
+ * entry would not bound the step. (Where nothing is curved upwards there is no scale to trust, and it is 0.) For residuals r, where h vanishes (absolute error, hinges, the tails of
  * Huber's loss; negative h counts, too) the majorizing curvature takes its place,
  *
  *     h = |l'(r)| / max(|r|, δ)        δ = 0.1 · mean |r|
@@ -29,6 +30,8 @@ export const LEAST_RESIDUAL = 0.1;
 export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null): Rooted {
   const most = h.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
   let curvature: Curvature = 'exact';
+  const isConvex = residual !== null || !h.some(x => x < -NOISE * most) || !h.some(x => x > NOISE * most);
+  const typical = isConvex ? 0 : meanSize(h, q);
   const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
   const diagonal = h.map((x, i) => {
     if (residual !== null && q[i] !== 0) {
@@ -42,17 +45,20 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
     if (x < -NOISE * most) {
       curvature = curvature === 'exact' ? 'projected' : curvature;
     }
+    if (!isConvex && q[i] !== 0 && x <= NOISE * most) {
+      return Math.sqrt(Math.max(-x, typical));
+    }
     return Math.sqrt(Math.max(0, x));
   });
   return {root: {diagonal}, curvature};
 }
 
-/** Mean of |r| over the rows that the loss pulls at. */
-function meanSize(residual: Float64Array, q: Float64Array): number {
+/** Mean of |x| over the rows that the loss pulls at. */
+function meanSize(x: Float64Array, q: Float64Array): number {
   let [sum, count] = [0, 0];
-  residual.forEach((r, i) => {
+  x.forEach((value, i) => {
     if (q[i] !== 0) {
-      sum += Math.abs(r);
+      sum += Math.abs(value);
       count++;
     }
   });
@@ -60,7 +66,8 @@ function meanSize(residual: Float64Array, q: Float64Array): number {
 }
 
 /**
- * The root V diag(√λ) of symmetric k x k blocks V diag(λ) Vᵀ, one after the other, where negative eigenvalues are projected to 0. For residuals r whose loss does
+ * The root V diag(√|λ|) of symmetric k x k blocks V diag(λ) Vᵀ, one after the other: |λ| in the place of a negative eigenvalue (saddle-free Newton, Dauphin et al. 2014), so that the step is
+ * bounded along it, too; 0 in its place where no block has a positive one. For residuals r whose loss does
  * not curve along r itself, as their norm |r| does not, the majorizing curvature takes its place there, as in `diagonalCurvature`:
  *
  *     H + (qᵀr / |r|² - rᵀHr / |r|²) r rᵀ / |r|²,      times |r| / max(|r|, δ)        δ = 0.1 · mean |r|
@@ -72,16 +79,22 @@ export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array,
   const h = blocks.slice();
   const isMajorized = residual !== null && majorizeAlong(h, k, q, residual);
   let isProjected = false;
+  let isCurved = false;
   for (let first = 0; first < h.length; first += k * k) {
     const {values, vectors} = symmetricEigen(h.subarray(first, first + k * k), k);
     const most = values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
     for (let c = 0; c < k; c++) {
-      isProjected ||= values[c] < -NOISE * most;
-      const root = Math.sqrt(Math.max(0, values[c]));
+      isCurved ||= values[c] > NOISE * most;
+      const isNegative = values[c] < -NOISE * most;
+      isProjected ||= isNegative;
+      const root = Math.sqrt(isNegative ? -values[c] : Math.max(0, values[c]));
       for (let r = 0; r < k; r++) {
         roots[first + r * k + c] = root * vectors[r * k + c];
       }
     }
+  }
+  if (!isCurved) {
+    roots.fill(0);
   }
   return {root: {blocks: roots, k}, curvature: isMajorized ? 'majorized' : isProjected ? 'projected' : 'exact'};
 }

@@ -3,7 +3,7 @@ import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {rowTensor} from '../capture/row_tensor';
 import {record} from '../capture/trace';
 import type {Trace, TraceNode} from '../capture/trace';
-import {ggnError} from '../errors';
+import {ggnError, markNonFinite} from '../errors';
 import {downstream, passesDerivative, upstream} from '../jacobian/analysis';
 import {pseudoRandom} from '../jacobian/compare';
 import {pullByRules, sweepBack} from '../jacobian/parameter';
@@ -77,8 +77,8 @@ class Differentiated {
       const finite = (x: Float64Array, what: string): Float64Array => {
         isCorner.forEach((is, i) => x[i] = is === 1 ? 0 : x[i]);
         if (!x.every(Number.isFinite)) {
-          throw ggnError(`the ${what} of the loss in the outputs of the network is not finite. Check the loss at these outputs ` +
-              '(log and sqrt have no derivative at 0), and that targets which a mask leaves out are numbers, too.');
+          throw markNonFinite(ggnError(`the ${what} of the loss in the outputs of the network is not finite. Check the loss at these outputs ` +
+              '(log and sqrt have no derivative at 0), and that targets which a mask leaves out are numbers, too.'));
         }
         return x;
       };

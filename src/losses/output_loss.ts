@@ -37,7 +37,7 @@ export interface FunctionLoss {
  * Curvature used in place of the second derivative, see {@link StepReport.curvature}.
  * @public
  */
-export type Curvature = 'exact' | 'projected' | 'majorized';
+export type Curvature = 'exact' | 'projected' | 'majorized' | 'unbounded';
 
 /** The derivatives of a part of the loss in its outputs, ordered as these are (example, component). */
 export interface LossDerivatives {

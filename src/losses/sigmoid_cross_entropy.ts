@@ -6,11 +6,15 @@ import type {LossDerivatives} from './output_loss';
  *     L = a softplus(f) - y f      q = a σ(f) - y      H = a σ(f)(1 - σ(f))
  *
  * with a the weight of an entry and y its target times that weight. Without the clipping of tfjs, as in `softmax_cross_entropy.ts`.
+ *
+ * Where the weight is negative, L is concave and falls without end, at a slope of |y| or |a - y|: it has no curvature that could bound a step. For such an entry
+ * H = max(|y|, |a - y|) / 4, so that it asks for a change of its logit of at most 4.
  */
 export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Array, target: Float64Array): LossDerivatives {
   const q = new Float64Array(weight.length);
   const diagonal = new Float64Array(weight.length);
-  let isProjected = false;
+  const most = new Float64Array(weight.length);
+  let isUnbounded = false;
   for (let i = 0; i < weight.length; i++) {
     const a = weight[i];
     if (a === 0 && target[i] === 0) {
@@ -19,10 +23,16 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
     const small = Math.exp(-Math.abs(logits[i]));
     const sigma = logits[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
     q[i] = a * sigma - target[i];
-    diagonal[i] = Math.sqrt(Math.max(0, a) * small) / (1 + small);
-    isProjected ||= a < 0;
+    if (a < 0) {
+      isUnbounded = true;
+      most[i] = Math.max(Math.abs(target[i]), Math.abs(a - target[i])) / 4;
+      diagonal[i] = Math.sqrt(most[i]);
+    } else {
+      most[i] = Math.max(0, a) / 4;
+      diagonal[i] = Math.sqrt(Math.max(0, a) * small) / (1 + small);
+    }
   }
-  return {q, root: {diagonal}, curvature: isProjected ? 'projected' : 'exact', most: weight.map(a => Math.max(0, a) / 4)};
+  return {q, root: {diagonal}, curvature: isUnbounded ? 'unbounded' : 'exact', most};
 }
 
 /** L(f) - L(f̃), in float64. */

@@ -1,5 +1,8 @@
 import type {LossDerivatives} from './output_loss';
 
+/** Share of Σ|y| below which s is rounding of float32. */
+const ROUNDING = 1e-6;
+
 /**
  * Cross-entropy behind a softmax, in its logits f: for the K classes of each example, with p = softmax(f) and s = Σ y,
  *
@@ -13,14 +16,15 @@ import type {LossDerivatives} from './output_loss';
  * H = S Sᵀ without a division by p, so that classes of probability 0 are nothing special. tfjs clips probabilities at 1e-7, and its gradient
  * vanishes there (at logits [-40, 0] with class 0 it is [0, 0], where p - y is [-1, 1]): this is the gradient without clipping.
  *
- * A negative s (negative weights) has no curvature to be used: H is projected to 0.
+ * An example of weight s ≤ 0 (but not without targets) is concave and falls without end: it has no curvature that could bound a step. For it
+ * H = Σ|y| / 4 · I, so that it asks for a change of each logit of at most 8.
  */
 export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array, classes: number): LossDerivatives {
   const q = new Float64Array(target.length);
   const blocks = new Float64Array(target.length * classes);
   const most = new Float64Array(target.length);
   const p = new Float64Array(classes);
-  let isProjected = false;
+  let isUnbounded = false;
   for (let first = 0; first < target.length; first += classes) {
     const s = sumOf(target, first, classes);
     probabilities(logits, first, p);
@@ -28,7 +32,15 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
       // What a mask leaves out may be anything, also not a number.
       q[first + k] = s === 0 && target[first + k] === 0 ? 0 : s * p[k] - target[first + k];
     }
-    isProjected ||= s < 0;
+    const size = sumOf(target.subarray(first, first + classes).map(Math.abs), 0, classes);
+    if (classes > 1 && size > 0 && s <= ROUNDING * size) {
+      isUnbounded = true;
+      most.fill(size / 4, first, first + classes);
+      for (let k = 0; k < classes; k++) {
+        blocks[(first + k) * classes + k] = Math.sqrt(size / 4);
+      }
+      continue;
+    }
     most.fill(Math.max(0, s) / 4, first, first + classes);
     const scale = Math.sqrt(Math.max(0, s));
     for (let k = 0; scale > 0 && k < classes; k++) {
@@ -39,7 +51,7 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
       }
     }
   }
-  return {q, root: {blocks, k: classes}, curvature: isProjected ? 'projected' : 'exact', most};
+  return {q, root: {blocks, k: classes}, curvature: isUnbounded ? 'unbounded' : 'exact', most};
 }
 
 /** L(f) - L(f̃), in float64. */

@@ -9,11 +9,13 @@ test('positive curvature stays as it is', t => {
   t.is(curvature, 'exact');
 });
 
-test('negative curvature is projected to zero; what rounding makes negative is no projection', t => {
+test('negative curvature counts by its size, at least by the mean, and so does what is linear beside it; what rounding makes negative is exact', t => {
   t.is(diagonalCurvature(Float64Array.of(1, -1e-8), Float64Array.of(1, 1), null).curvature, 'exact');
-  const {root, curvature} = diagonalCurvature(Float64Array.of(1, -0.5), Float64Array.of(1, 1), null);
-  t.deepEqual(squares(root), [1, 0]);
+  const {root, curvature} = diagonalCurvature(Float64Array.of(1, -0.5, -4, 0, 0.25, 0, 9), Float64Array.of(1, 1, 1, 1, 1, 0, 0), null);
+  [1, 1.15, 4, 1.15, 0.25, 0, 9].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12, `${i}: ${squares(root)[i]}`));
   t.is(curvature, 'projected');
+  // Where nothing is curved upwards there is no scale.
+  t.deepEqual(squares(diagonalCurvature(Float64Array.of(-1, -2), Float64Array.of(1, 1), null).root), [0, 0]);
 });
 
 test('absolute error: |l\'|/max(|r|, δ), δ a share of the mean |r| of the rows that count', t => {
@@ -29,7 +31,7 @@ test('only where the second derivative has vanished', t => {
   [1, 0.5, 0.1].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12));
 });
 
-test('blocks: S Sᵀ is the block, its negative part left out', t => {
+test('blocks: S Sᵀ is the block, its negative eigenvalues by their size', t => {
   // Eigenvalues 3 and -1 with eigenvectors (1, 1)/√2 and (1, -1)/√2; then 2 and 1.
   const {root, curvature} = blockCurvature(Float64Array.of(1, 2, 2, 1, 2, 0, 0, 1), 2, new Float64Array(4), null);
   const {blocks} = root as {blocks: Float64Array};
@@ -37,8 +39,9 @@ test('blocks: S Sᵀ is the block, its negative part left out', t => {
     const [r, c] = [first + 2 * Math.floor(i / 2), first + 2 * (i % 2)];
     return blocks[r] * blocks[c] + blocks[r + 1] * blocks[c + 1];
   });
-  product(0).forEach(x => t.true(Math.abs(x - 1.5) < 1e-12));
+  product(0).forEach((x, i) => t.true(Math.abs(x - [2, 1, 1, 2][i]) < 1e-12));
   product(4).forEach((x, i) => t.true(Math.abs(x - [2, 0, 0, 1][i]) < 1e-12));
   t.is(curvature, 'projected');
   t.is(blockCurvature(Float64Array.of(2, 1, 1, 2), 2, new Float64Array(2), null).curvature, 'exact');
+  t.true((blockCurvature(Float64Array.of(-2, 1, 1, -2), 2, new Float64Array(2), null).root as {blocks: Float64Array}).blocks.every(x => x === 0));
 });

@@ -67,7 +67,7 @@ function projected(h: Float64Array, n: number, k: number): Float64Array {
       const value = v.reduce((sum, x, i) => sum + x * block[i].reduce((s, y, j) => s + y * v[j], 0), 0);
       block = block.map((row, i) => row.map((x, j) => x - value * v[i] * v[j]));
       v.forEach((x, i) => v.forEach((y, j) => {
-        result[(first + i) * n + first + j] += Math.max(0, value - shift) * x * y;
+        result[(first + i) * n + first + j] += Math.abs(value - shift) * x * y;
       }));
     }
   }

@@ -52,7 +52,7 @@ for (const backend of ['cpu', 'wasm']) {
       const [mean, log] = [p.slice([0, 0], [B, 1]), p.slice([0, 1], [B, 1])];
       return mean.sub(y).square().mul(log.neg().exp()).add(log.exp()).mean();
     });
-    // Convex: (m - y)² exp(-l) has a Hessian of determinant below 0, exp(l) does not make up for all of it: projected by hand, 2 x 2.
+    // Convex: (m - y)² exp(-l) has a Hessian of determinant below 0, exp(l) does not make up for all of it: its negative eigenvalue by its size, by hand, 2 x 2.
     const positive = (h: Float64Array): Float64Array => {
       const n = 2 * B;
       const result = h.slice();
@@ -61,10 +61,11 @@ for (const backend of ['cpu', 'wasm']) {
         const [middle, radius] = [(a + d) / 2, Math.hypot((a - d) / 2, b)];
         const least = middle - radius;
         if (least < 0) {
-          // (H - least I) scaled: the other eigenvalue times its projector.
-          const scale = Math.max(0, middle + radius) / (2 * radius);
-          [result[i * n + i], result[(i + 1) * n + i + 1]] = [scale * (a - least), scale * (d - least)];
-          result[i * n + i + 1] = result[(i + 1) * n + i] = scale * b;
+          // H - 2 least P with the projector P = (most I - H) / (2 radius) on the eigenvector of the least.
+          const scale = 2 * least / (2 * radius);
+          const most = middle + radius;
+          [result[i * n + i], result[(i + 1) * n + i + 1]] = [a - scale * (most - a), d - scale * (most - d)];
+          result[i * n + i + 1] = result[(i + 1) * n + i] = b + scale * b;
         }
       }
       return result;
@@ -80,10 +81,14 @@ for (const backend of ['cpu', 'wasm']) {
   });
 }
 
-test.serial('a loss of one output each that is not convex: its negative curvature is left out', t => {
+test.serial('a loss of one output each that is not convex: its negative curvature counts by its size, at least by the mean', t => {
   const net = network(1);
   const loss = (): tf.Tensor => net.predict().sin().mean();
-  const {step: expected, n} = expectedStep(net, (_, [f]) => Math.sin(f) / B, h => h.map(x => Math.max(0, x)));
+  const {step: expected, n} = expectedStep(net, (_, [f]) => Math.sin(f) / B, h => {
+    const own = Array.from({length: B}, (_, i) => h[i * B + i]);
+    const mean = own.reduce((sum, x) => sum + Math.abs(x), 0) / B;
+    return h.map((x, i) => i % (B + 1) !== 0 ? 0 : x > 0 ? x : Math.max(-x, mean));
+  });
   const {step, report} = stepOf([net.w, net.v], loss);
   t.is(report.curvature, 'projected');
   t.is(report.rows, n);

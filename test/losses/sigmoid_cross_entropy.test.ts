@@ -22,8 +22,15 @@ test('saturated logits keep their gradient, and entries of weight zero have none
   t.is(sigmoidDecrease([-1000, 5, NaN], [0, 5, NaN], Float64Array.of(1, 1, 0), Float64Array.of(1, 0, 0)), 1000 - Math.log(2));
 });
 
-test('a negative weight: curvature projected to zero', t => {
-  const {root, curvature} = sigmoidCrossEntropy([0], Float64Array.of(-1), Float64Array.of(0));
-  t.is(curvature, 'projected');
-  t.deepEqual([...(root as {diagonal: Float64Array}).diagonal], [0]);
+test('a negative weight: no lower bound, so a quarter of the steepest slope', t => {
+  const logits = [0, 3, -50, 1];
+  const a = Float64Array.of(-1, -2, -2, 1);
+  const y = Float64Array.of(0, -2, -1, 0);
+  const {q, root, curvature, most} = sigmoidCrossEntropy(logits, a, y);
+  const h = [...(root as {diagonal: Float64Array}).diagonal].map(s => s * s);
+  [1 / 4, 2 / 4, 1 / 4].forEach((x, i) => t.true(Math.abs(h[i] - x) < 1e-9 && Math.abs(most![i] - x) < 1e-9, `${i}: ${h[i]}`));
+  logits.forEach((f, i) => t.true(Math.abs(q[i] - (a[i] / (1 + Math.exp(-f)) - y[i])) < 1e-12));
+  // Of any such entry the step by itself is at most 4.
+  q.subarray(0, 3).forEach((x, i) => t.true(Math.abs(x) / h[i] <= 4 + 1e-9));
+  t.is(curvature, 'unbounded');
 });

@@ -50,9 +50,16 @@ test('an example of weight zero has neither gradient nor curvature, whatever its
   t.true(Math.abs(softmaxDecrease([NaN, NaN, 0, 0], [NaN, NaN, 1, 0], Float64Array.of(0, 0, 1, 0), 2) - (Math.log(2) - Math.log1p(Math.exp(-1)))) < 1e-15);
 });
 
-test('a negative weight: exact gradient, curvature projected to zero', t => {
-  const {q, root, curvature} = softmaxCrossEntropy([0, 0], Float64Array.of(-2, 0), 2);
-  t.deepEqual([...q], [1, -1]);
-  t.true((root as {blocks: Float64Array}).blocks.every(x => x === 0));
-  t.is(curvature, 'projected');
+test('without a lower bound, by a negative weight: exact gradient, a quarter of the size of the targets as curvature', t => {
+  for (const [target, q] of [[[-2, 0], [1, -1]], [[1, -1], [-1, 1]]]) {
+    const size = Math.abs(target[0]) + Math.abs(target[1]);
+    const found = softmaxCrossEntropy([0, 0, 0, 0], Float64Array.of(...target, 1, 0), 2);
+    t.deepEqual([...found.q], [...q, -0.5, 0.5]);
+    const {blocks} = found.root as {blocks: Float64Array};
+    [Math.sqrt(size / 4), 0, 0, Math.sqrt(size / 4)].forEach((x, i) => t.true(Math.abs(blocks[i] - x) < 1e-12));
+    t.deepEqual([...found.most!.subarray(0, 2)], [size / 4, size / 4]);
+    t.is(found.curvature, 'unbounded');
+    // The other example keeps its own: p - pp' with p = 1/2.
+    t.true(Math.abs(blocks[5] ** 2 + blocks[4] ** 2 - 0.25) < 1e-12);
+  }
 });
