@@ -111,7 +111,7 @@ test.serial('what depends on the trained variables: by varList, by trainable, no
   const message = /the loss does not depend on any variable that is being trained/;
   t.throws(() => look(loss, () => null, () => false), {message});
   t.throws(() => look(() => frozen.square().mean(), () => null), {message});
-  t.throws(() => look(() => a.toInt().toFloat().square().mean(), () => null), {message}, 'integers have no derivative');
+  t.throws(() => look(() => a.toInt().toFloat().square().mean(), () => null), {message: /only by steps .comparisons, rounding, integers./});
   t.throws(() => look(() => tf.scalar(1).square(), () => null), {message});
   tf.dispose([a, b, frozen]);
 });
