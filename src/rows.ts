@@ -10,7 +10,7 @@ import type {TrainStep} from './capture/train_step_hook';
 import {ggnError} from './errors';
 import {findDependence, upstream} from './jacobian/analysis';
 import type {Dependence} from './jacobian/analysis';
-import {sumTo} from './jacobian/cotangents';
+import {sumTo} from './jacobian/kernels';
 import type {Plan, RowBlock} from './jacobian/plan';
 
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';

@@ -1,14 +1,15 @@
-import {div, getGradient, neg, rsqrt, scalar, slice, step, sum, transpose, util, zerosLike} from '@tensorflow/tfjs-core';
+import {div, getGradient, neg, rsqrt, scalar, slice, step, transpose, util, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD, customCotangents} from '../capture/custom_grad';
 import {runKernel, openEngine} from '../capture/tfjs_internals';
 import type {TraceNode} from '../capture/trace';
 import {ggnError} from '../errors';
 import {CELL_RULES} from './cell_rules';
-import {add, broadcast, mul, multiplyTransposed, shaped, sub, transposeMultiply} from './kernels';
+import {add, broadcast, matricesIn, mul, multiplyTransposed, shaped, sub, sumTo, transposeMultiply} from './kernels';
 import {chosenCotangent} from './maxima';
 import {convolutionCotangent, ownConvolution, ownGradients} from './own_gradients';
 import {missingCotangents} from './missing_gradients';
+import {noGradient, plainCotangents} from './plain_gradients';
 import {mendedCotangents} from './tfjs_defects';
 
 /** The handles of a trace, by value index. */
@@ -52,12 +53,11 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     if (own !== null) {
       return own;
     }
-    if (getGradient('Multiply') == null) {
-      throw ggnError(`tfjs-core alone has no gradients (that of the kernel '${node.kernel}' is the first to be missed), and no optimizer of TensorFlow.js trains without them. ` +
-          "They come with the layers, import '@tensorflow/tfjs-layers', and with '@tensorflow/tfjs'; in a bundle import '@tensorflow/tfjs-core/dist/register_all_gradients' is enough.");
+    const plain = mendedOrOwn(values, node, dys);
+    if (Object.keys(plain).length === 0) {
+      throw noGradient(node.kernel);
     }
-    throw ggnError(`the kernel '${node.kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
-        `no optimizer can train through it. Replace the layer or op that uses it.`);
+    return plain as Cotangents;
   }
   const saved = (config.saveAllInputs ? node.inputs.map(([, value]) => value) :
       (config.inputsToSave ?? []).map(name => named.get(name)!))
@@ -79,7 +79,7 @@ function mendedOrOwn(values: Values, node: TraceNode, dys: OutputCotangents): Pa
     const rule = matMulRule(values, node, dys[0]!);
     return {a: () => rule('a')!, b: () => rule('b')!};
   }
-  return node.outputs.length > 1 ? {} : {...ownGradients(backendName, node, value, dys[0]!),
+  return node.outputs.length > 1 ? plainCotangents(values, node, dys) : {...plainCotangents(values, node, dys), ...ownGradients(backendName, node, value, dys[0]!),
     ...mendedCotangents(backendName, node, value, values[node.outputs[0]], dys[0]!)};
 }
 
@@ -263,9 +263,6 @@ for (const kernel of ['Conv2D', 'FusedConv2D', 'Conv2DBackpropInput', 'Depthwise
   OWN[kernel] = convolutionRule;
 }
 
-/** Number of matrices that a tensor [..., rows, columns] holds. */
-export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);
-
 /** The node as if its fused activation were an op of its own: goes with δ from `beforeActivation`. */
 export function withoutActivation(node: TraceNode): TraceNode {
   return FUSED[node.kernel] === undefined ? node : {...node, attrs: {...node.attrs, activation: 'linear'}};
@@ -299,11 +296,4 @@ export function beforeActivation(values: Values, node: TraceNode, dy: Tensor): T
       throw ggnError(`no derivative is known for the activation '${activation}' fused into '${node.kernel}'. ` +
           `Apply the activation as an op of its own.`);
   }
-}
-
-/** Sums a tensor over the axes along which `shape` was broadcast to it. */
-export function sumTo(t: Tensor, shape: readonly number[]): Tensor {
-  const lead = t.rank - shape.length;
-  const axes = t.shape.map((_, i) => i).filter(i => i < lead || (shape[i - lead] === 1 && t.shape[i] !== 1));
-  return shaped(axes.length === 0 ? t : sum(t, axes), shape);
 }

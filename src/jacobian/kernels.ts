@@ -1,4 +1,4 @@
-import {engine, getBackend, ones, scalar, tensor, tile} from '@tensorflow/tfjs-core';
+import {engine, getBackend, ones, scalar, sum as sumOver, tensor, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../capture/tfjs_internals';
 import {difference, product, rowSums, sum, transposedEntries} from '../solve/elementwise';
@@ -126,3 +126,13 @@ export const transposeMultiply = (a: Tensor, b: Tensor): Tensor =>
 /** The entries from..to-1 along the first axis; free where these are all. */
 export const sliceRows = (x: Tensor, from: number, to: number): Tensor => from === 0 && to === x.shape[0] ? x :
   run('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: x.shape.map((size, i) => i === 0 ? to - from : size)});
+
+/** Sums a tensor over the axes along which `shape` was broadcast to it. */
+export function sumTo(t: Tensor, shape: readonly number[]): Tensor {
+  const lead = t.rank - shape.length;
+  const axes = t.shape.map((_, i) => i).filter(i => i < lead || (shape[i - lead] === 1 && t.shape[i] !== 1));
+  return shaped(axes.length === 0 ? t : sumOver(t, axes), shape);
+}
+
+/** Number of matrices that a tensor [..., rows, columns] holds. */
+export const matricesIn = (t: {readonly shape: readonly number[]}): number => t.shape.slice(0, -2).reduce((a, b) => a * b, 1);

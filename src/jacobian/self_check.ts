@@ -3,8 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../capture/trace';
 import type {BatchJacobian} from './batch_jacobian';
 import {distance, floats, NOISE, norm, pseudoRandom} from './compare';
-import {sumTo} from './cotangents';
-import {add, matMul, shaped} from './kernels';
+import {add, matMul, shaped, sumTo} from './kernels';
 import {collect, sweepBack} from './parameter';
 import type {Plan} from './plan';
 

@@ -2,7 +2,8 @@ import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../capture/custom_grad';
 import type {Trace, TraceNode} from '../capture/trace';
-import {matricesIn, withoutActivation} from './cotangents';
+import {withoutActivation} from './cotangents';
+import {matricesIn} from './kernels';
 import type {Plan, SweepStep} from './plan';
 import {filterSite} from './uses/convolution';
 

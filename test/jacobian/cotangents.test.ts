@@ -4,7 +4,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../src/capture/trace';
 import type {Trace, TraceNode} from '../../src/capture/trace';
-import {beforeActivation, cotangents, matricesIn, sumTo, tfjsCotangents, withoutActivation} from '../../src/jacobian/cotangents';
+import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from '../../src/jacobian/cotangents';
+import {matricesIn, sumTo} from '../../src/jacobian/kernels';
 import {relativeError} from '../support/probe';
 
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);

@@ -1,8 +1,8 @@
 import {concat, ones, slice, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
-import {beforeActivation, matricesIn, unfused} from '../cotangents';
-import {matMul, mul, shaped, transposed} from '../kernels';
+import {beforeActivation, unfused} from '../cotangents';
+import {matMul, matricesIn, mul, shaped, transposed} from '../kernels';
 import {pickMaxima} from '../pooling';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 

@@ -1,9 +1,8 @@
 import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
-import {matricesIn} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, multiplyTransposed, shaped, sliceRows, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
+import {matMul, matricesIn, mul, multiplyTransposed, shaped, sliceRows, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import {blockProducts} from './use';

@@ -1,9 +1,9 @@
 import {addN, broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
-import {inverseDeviation, sumTo, tfjsCotangents} from '../cotangents';
+import {inverseDeviation, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sliceRows} from '../kernels';
+import {matMul, mul, shaped, sliceRows, sumTo} from '../kernels';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 
