@@ -7,8 +7,8 @@ import {isLinear} from './linear_kernels';
 import {numberIn} from './number_in';
 import type {Trace, TraceNode} from './trace';
 
-/** Kernels of one value that depends on the weights which are monotone where a sum of squares can be. */
-const MONOTONE = new Set(['Sqrt', 'Rsqrt', 'Reciprocal', 'Log', 'Log1p', 'Exp', 'Expm1', 'Pow', 'Softplus', 'Sigmoid', 'Tanh', 'Atan', 'Relu', 'Maximum', 'Minimum',
+/** Kernels of one value that depends on the weights which are monotone where a sum of squares can be: a quotient in its denominator. */
+const MONOTONE = new Set(['Sqrt', 'Rsqrt', 'Reciprocal', 'RealDiv', 'Log', 'Log1p', 'Exp', 'Expm1', 'Pow', 'Softplus', 'Sigmoid', 'Tanh', 'Atan', 'Relu', 'Maximum', 'Minimum',
   'ClipByValue']);
 
 /** So many squares of one example in a sum are too many for a block of its Hessian: then it counts as one over examples. */
@@ -64,7 +64,7 @@ export class FunctionsOfSums {
   private argument(node: TraceNode): number | null {
     const {varying, dependent} = this.dependence;
     const inputs = node.inputs.filter(([, value]) => varying[value]).map(([, value]) => value);
-    return MONOTONE.has(node.kernel) && inputs.length === 1 && dependent[inputs[0]] &&
+    return MONOTONE.has(node.kernel) && inputs.length === 1 && dependent[inputs[0]] && !isLinear(node, this.dependence) &&
       (node.kernel !== 'Pow' || (inputs[0] === node.inputs[0][1] && numberIn(this.trace, this.dependence, node.inputs[1][1]) !== null)) ? inputs[0] : null;
   }
 

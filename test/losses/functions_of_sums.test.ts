@@ -53,6 +53,8 @@ const CASES: Record<string, Case> = {
   'the norm of all residuals': {loss: r => tf.norm(r), weights: r => () => rootSlope(sumOf(r))},
   'a logarithm': {loss: r => r.square().mean().log(), weights: ofMean(s => 1 / s)},
   'decibels': {loss: r => r.square().mean().log().mul(10 / Math.LN10), weights: ofMean(s => 10 / Math.LN10 / s)},
+  'a peak signal-to-noise ratio': {loss: r => tf.div(4, r.square().mean()).log().mul(-10 / Math.LN10), weights: ofMean(s => 10 / Math.LN10 / s)},
+  'a quotient in decibels, of sums': {loss: (r, {y}) => y.square().sum().div(r.square().sum().add(1e-8)).log().neg(), weights: r => () => 1 / sumOf(r)},
   'an exponential': {loss: r => r.square().mean().exp(), weights: ofMean(Math.exp)},
   'a bounded function': {loss: r => r.square().mean().tanh(), weights: ofMean(s => 1 / Math.cosh(s) ** 2)},
   'relative to the range': {loss: (r, {y}) => r.square().mean().sqrt().div(y.max().sub(y.min())),
