@@ -58,7 +58,8 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
         all.push([square.value, asTensor(square.weight, square.value)]);
       }
     }
-    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual, residual: cut.residual};
+    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual, residual: cut.residual,
+      areLogits: cut.outputs.every(output => known.shared.has(output))};
   };
   const functions = parts.flatMap(({outputs, terms: all}): FunctionLoss[] => {
     const curved = all.filter(term => !isLinearIn(outputs, term));
@@ -98,6 +99,8 @@ class CrossEntropies {
   private readonly reader: ProbabilityReader;
   private readonly softmax = new Map<number, EntropyTerm[]>();
   private readonly sigmoid = new Map<number, EntropyTerm[]>();
+  /** Logits of cross-entropies that are part of another function of them. */
+  readonly shared = new Set<number>();
 
   constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly finder: CutFinder,
       private readonly numbers: (weight: Weight, value: number) => Float64Array) {
@@ -124,6 +127,7 @@ class CrossEntropies {
         for (const [logits, entropy] of [...found].filter(([value, own]) => this.isShared(value, own, rest))) {
           rest.push(...entropy.map(({term}) => term));
           found.delete(logits);
+          this.shared.add(logits);
           isStable = false;
         }
       }

@@ -26,13 +26,16 @@ export const LEAST_RESIDUAL = 0.1;
  * Source: Holland & Welsch 1977; for l with decreasing l'(r)/r the parabola lies above l (de Leeuw & Lange 2009).
  *
  * @param residual null where the outputs are no residuals.
+ * @param reach the largest change of an output that a step is to ask for where some entry is negative: |q| / reach is the curvature at least. What is linear at last, as
+ * log p of an unlikely class is, has no curvature left that would bound it.
  */
-export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null): Rooted {
+export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null, reach = Infinity): Rooted {
   const most = h.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
   let curvature: Curvature = 'exact';
   const isConvex = residual !== null || !h.some(x => x < -NOISE * most) || !h.some(x => x > NOISE * most);
   const typical = isConvex ? 0 : meanSize(h, q);
   const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
+  const isBounded = reach < Infinity && h.some(x => x < -NOISE * most);
   const diagonal = h.map((x, i) => {
     if (residual !== null && q[i] !== 0) {
       const size = Math.max(Math.abs(residual[i]), delta);
@@ -45,10 +48,11 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
     if (x < -NOISE * most) {
       curvature = curvature === 'exact' ? 'projected' : curvature;
     }
+    const least = isBounded ? Math.abs(q[i]) / reach : 0;
     if (!isConvex && q[i] !== 0 && x <= NOISE * most) {
-      return Math.sqrt(Math.max(-x, typical));
+      return Math.sqrt(Math.max(-x, typical, least));
     }
-    return Math.sqrt(Math.max(0, x));
+    return Math.sqrt(Math.max(0, x, least));
   });
   return {root: {diagonal}, curvature};
 }
@@ -72,28 +76,34 @@ function meanSize(x: Float64Array, q: Float64Array): number {
  *
  *     H + (qᵀr / |r|² - rᵀHr / |r|²) r rᵀ / |r|²,      times |r| / max(|r|, δ)        δ = 0.1 · mean |r|
  *
- * which is I / max(|r|, δ) for a norm. @param residual null where the outputs are no residuals.
+ * which is I / max(|r|, δ) for a norm.
+ *
+ * @param residual null where the outputs are no residuals.
+ * @param reach as in `diagonalCurvature`: where some eigenvalue is negative, |qᵀv| / reach is the curvature along an eigenvector v at least.
  */
-export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null): Rooted {
+export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null, reach = Infinity): Rooted {
   const roots = new Float64Array(blocks.length);
   const h = blocks.slice();
   const isMajorized = residual !== null && majorizeAlong(h, k, q, residual);
   let isProjected = false;
   let isCurved = false;
-  for (let first = 0; first < h.length; first += k * k) {
-    const {values, vectors} = symmetricEigen(h.subarray(first, first + k * k), k);
+  const eigen = Array.from({length: h.length / (k * k)}, (_, b) => symmetricEigen(h.subarray(b * k * k, (b + 1) * k * k), k));
+  const isBounded = reach < Infinity && eigen.some(({values}) => Math.min(...values) < -NOISE * values.reduce((size, x) => Math.max(size, Math.abs(x)), 0));
+  for (const [b, {values, vectors}] of eigen.entries()) {
+    const first = b * k * k;
     const most = values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
     for (let c = 0; c < k; c++) {
       isCurved ||= values[c] > NOISE * most;
       const isNegative = values[c] < -NOISE * most;
       isProjected ||= isNegative;
-      const root = Math.sqrt(isNegative ? -values[c] : Math.max(0, values[c]));
+      const pull = isBounded ? q.subarray(b * k, (b + 1) * k).reduce((sum, x, r) => sum + x * vectors[r * k + c], 0) : 0;
+      const root = Math.sqrt(Math.max(isNegative ? -values[c] : 0, values[c], Math.abs(pull) / reach));
       for (let r = 0; r < k; r++) {
         roots[first + r * k + c] = root * vectors[r * k + c];
       }
     }
   }
-  if (!isCurved) {
+  if (!isCurved && !isBounded) {
     roots.fill(0);
   }
   return {root: {blocks: roots, k}, curvature: isMajorized ? 'majorized' : isProjected ? 'projected' : 'exact'};

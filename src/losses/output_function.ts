@@ -13,6 +13,9 @@ import type {FunctionLoss, LossDerivatives} from './output_loss';
 /** Outputs of one example that a loss may couple: H is a block of so many rows and columns, from as many products. */
 const MAX_BLOCK = 256;
 
+/** Change of logits that a step is to ask for at most, where the loss is not convex in them: as in `sigmoidCrossEntropy`. */
+const REACH_OF_LOGITS = 4;
+
 /** Difference of a Hessian-vector product from what blocks say, relative to the largest terms of the same example, that float32 explains. */
 const COUPLED = 1e-3;
 
@@ -72,6 +75,7 @@ class Differentiated {
       const product = (u: Float32Array): Float64Array =>
         tidyNumbers(() => this.product(second, gradient.origins, gradient.q.map(entry => entry?.index ?? null), u));
       const residual = this.residuals();
+      const reach = this.loss.areLogits ? REACH_OF_LOGITS : Infinity;
       // At a residual of 0 the loss is least, and may have a corner there, like sqrt(r²), whose derivative by the chain rule is 0 · ∞.
       const isCorner = q.map((x, i) => residual?.[i] === 0 && !Number.isFinite(x) ? 1 : 0);
       const finite = (x: Float64Array, what: string): Float64Array => {
@@ -88,7 +92,7 @@ class Differentiated {
       const expected = times(probe);
       const ones = times(new Float32Array(probe.length).fill(1));
       const entryByEntry = ones.map((h, i) => h * probe[i]);
-      const entries = (h: Float64Array): LossDerivatives => ({q, ...diagonalCurvature(h, q, residual)});
+      const entries = (h: Float64Array): LossDerivatives => ({q, ...diagonalCurvature(h, q, residual, reach)});
       const isRounding = (i: number): boolean => Math.abs(expected[i] - entryByEntry[i]) > ROUNDED * Math.max(Math.abs(expected[i]), Math.abs(entryByEntry[i]));
       if (isClose(expected, entryByEntry, entryByEntry, components)) {
         return entries(ones);
@@ -108,7 +112,7 @@ class Differentiated {
         throw ggnError(`the loss couples the ${components} outputs of an example, at most ${MAX_BLOCK} are possible. Write it as a sum over fewer ` +
             'outputs, or as residuals for leastSquares().');
       }
-      return {q, ...blockCurvature(blocks, components, q, residual)};
+      return {q, ...blockCurvature(blocks, components, q, residual, reach)};
     } finally {
       second.dispose();
     }

@@ -31,6 +31,8 @@ export interface FunctionLoss {
   readonly isResidual: boolean;
   /** Where these residuals are read, in the order of the outputs, if they are the outputs but for their sign and for data that are added; null where they are the outputs. */
   readonly residual: RowBlock | null;
+  /** Whether the outputs are logits, of a cross-entropy among the terms: then their unit is known. */
+  readonly areLogits: boolean;
 }
 
 /**
