@@ -1,5 +1,5 @@
 /** Eleven curve models, in tfjs and in float64, with data from random noise and starts within a factor of three of the truth. */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import {seededRandom} from '../../../docs/examples/shared/random';
 
 export interface CurveModel {
