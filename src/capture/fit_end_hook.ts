@@ -1,7 +1,8 @@
 import type {Optimizer} from '@tensorflow/tfjs-core';
 
-/** A symbol of the registry, so that two copies of this package see the same mark. */
+/** Symbols of the registry, so that two copies of this package see the same marks. */
 const HOOKED = Symbol.for('tfjs-ggn.fitEndHook');
+const FIT_END = Symbol.for('tfjs-ggn.fitEnd');
 
 type Fit = (...args: unknown[]) => Promise<unknown>;
 
@@ -12,11 +13,9 @@ interface FittedModel {
   fitDataset: Fit;
 }
 
-const ends = new WeakMap<object, () => void>();
-
 /** Has `end` called whenever a `fit` or `fitDataset` with this optimizer has ended. */
 export function onFitEnd(optimizer: Optimizer, end: () => void): void {
-  ends.set(optimizer, end);
+  Object.defineProperty(optimizer, FIT_END, {value: end});
 }
 
 /** Notices the end of `fit` and `fitDataset`. Idempotent, and without effect on other optimizers. */
@@ -31,10 +30,7 @@ export function hookFitEnd(layersModel: {prototype: unknown}): void {
       try {
         return await original.apply(this, args);
       } finally {
-        const {optimizer} = this;
-        if (optimizer != null) {
-          ends.get(optimizer)?.();
-        }
+        (this.optimizer as {[FIT_END]?: () => void} | null | undefined)?.[FIT_END]?.();
       }
     };
   }
