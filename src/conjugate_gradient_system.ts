@@ -7,6 +7,8 @@ import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from './solve/curvature_root';
 import type {DampedProblem} from './solve/damped_step';
 import type {NormalStep} from './solve/normal_equations';
+import {promised} from './solve/resolved_decrease';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import type {LocalModelParts} from './step_system';
 import {flatten} from './variable_vector';
 
@@ -44,8 +46,8 @@ export class ConjugateGradientSystem extends ParameterSystem {
     return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), diagonalRoot(bounds.map(Math.sqrt))));
   }
 
-  undampedDecrease(): () => number {
-    return () => NaN;
+  undampedDecrease(): () => UndampedDecrease {
+    return () => promised(NaN);
   }
 
   protected gradientOfRows(): Float64Array {

@@ -1,3 +1,4 @@
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import type {StepReport} from './step_report';
 
 /**
@@ -8,7 +9,8 @@ export interface Convergence {
   /**
    * - `'improving'`: go on.
    * - `'converged'`: nothing is left to gain, as far as float32 can tell.
-   * - `'stuck'`: 20 judged steps have not lowered the loss, though something is left to gain or nobody knows: a kink, a parameter without effect, or rounding.
+   * - `'stuck'`: further steps bring nothing, and it is no minimum, or nobody knows: a kink; parameters without an effect; columns of the Jacobian that depend on each
+   *   other but for rounding (redundant parameters, also at a minimum, or some that have run away).
    */
   readonly status: 'improving' | 'converged' | 'stuck';
   /** The status in words. */
@@ -29,27 +31,36 @@ export class Patience {
   private least = Infinity;
   private since = 0;
 
-  note({loss, gainRatio, policy}: StepReport): void {
+  note({loss, policy}: StepReport): void {
     if (policy !== 'levenbergMarquardt') {
       this.least = Infinity;
       this.since = 0;
-    } else if (loss < this.least * (1 - RESOLUTION) || gainRatio === null) {
-      this.least = Math.min(this.least, loss);
+    } else if (loss < this.least * (1 - RESOLUTION)) {
+      this.least = loss;
       this.since = 0;
     } else {
       this.since++;
     }
   }
 
-  /** @param remaining NaN where it is not known, which ends nothing by itself. */
-  judge(remaining: number): Convergence {
+  /** @param left shares of the loss; NaN where they are not known, which ends nothing by itself. */
+  judge({known: remaining, hidden, hideable, lost}: UndampedDecrease): Convergence {
     const left = Number.isNaN(remaining) ? 'what is left to gain is not known' : `${remaining.toExponential(1)} of the loss is left to gain`;
-    if (remaining <= REMAINING.wanted) {
-      return {status: 'converged', reason: `${left}, at most ${REMAINING.wanted}`, remaining};
+    const doubt = doubtOf(hideable, lost);
+    // Where the model promises more than float32 knows, further steps may still lower the loss: they decide.
+    if (remaining <= REMAINING.wanted && hidden <= REMAINING.wanted && (doubt === null || lost > 0)) {
+      return doubt === null ? {status: 'converged', reason: `${left}, at most ${REMAINING.wanted}`, remaining} : {status: 'stuck', reason: `${left}, but ${doubt}`, remaining};
     }
     if (this.since < PATIENCE) {
       return {status: 'improving', reason: left, remaining};
     }
-    return {status: remaining <= REMAINING.accepted ? 'converged' : 'stuck', reason: `${PATIENCE} steps have not lowered the loss; ${left}`, remaining};
+    const reason = `${PATIENCE} steps have not lowered the loss; ${left}${doubt === null ? '' : `, but ${doubt}`}`;
+    return {status: remaining <= REMAINING.accepted && doubt === null ? 'converged' : 'stuck', reason, remaining};
   }
+}
+
+/** Why nothing left to gain is no minimum; null if it is. */
+function doubtOf(hideable: number, lost: number): string | null {
+  return lost > 0 ? `${lost === 1 ? 'a parameter has' : `${lost} parameters have`} no effect on the loss, which is flat there. Start nearer, or write the model with other parameters` :
+    hideable > REMAINING.accepted ? 'rounding hides directions, where columns of the Jacobian depend on each other: parameters are redundant, or have run away' : null;
 }

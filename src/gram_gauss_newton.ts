@@ -28,6 +28,7 @@ import type {Scaling} from './solve/scaling';
 import type {SystemName} from './solve/system';
 import {Patience} from './convergence';
 import type {Convergence} from './convergence';
+import {LastStep} from './last_step';
 import {ScaleMemory} from './scale_memory';
 import {solveStep} from './step';
 import type {StepReport} from './step_report';
@@ -85,9 +86,7 @@ export class GramGaussNewton extends Optimizer {
   private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
   private readonly levenbergMarquardt: CheckedOptions['levenbergMarquardt'];
   private policyState: PolicyState;
-  private report: StepReport | null = null;
-  private dimension: (() => number) | null = null;
-  private remaining: (() => number) | null = null;
+  private readonly last = new LastStep();
   private readonly state = new OptimizerState();
   private readonly scales = new ScaleMemory();
   private readonly patience = new Patience();
@@ -109,7 +108,7 @@ export class GramGaussNewton extends Optimizer {
     this.solver = solver;
     this.scaling = scaling;
     this.weightDecay = weightDecay;
-    onFitEnd(this, () => this.releaseMatrix());
+    onFitEnd(this, () => this.last.releaseLarge());
   }
 
   /**
@@ -160,7 +159,7 @@ export class GramGaussNewton extends Optimizer {
 
   /** What the last step did; null before the first. */
   get lastStep(): StepReport | null {
-    return this.report;
+    return this.last.report;
   }
 
   /**
@@ -171,8 +170,7 @@ export class GramGaussNewton extends Optimizer {
    * it takes; one of more than 4 MiB (724 rows or parameters) until `fit` ends, so that it is null after it: ask in a callback then.
    */
   effectiveDimension(): number | null {
-    const dimension = this.dimension === null ? NaN : this.dimension();
-    return Number.isNaN(dimension) ? null : dimension;
+    return this.last.effectiveDimension();
   }
 
   /**
@@ -186,16 +184,15 @@ export class GramGaussNewton extends Optimizer {
    * A loop ends by {@link GramGaussNewton.convergence}, which takes this and knows what to do where it is NaN, or where rounding keeps it from 0.
    *
    * 0 where it is below what the rounding of float32 residuals amounts to (under policies that judge their steps). With no more rows than parameters it is near 1 until
-   * everything is fitted. Where columns of the Jacobian are
-   * the same but for rounding, that rounding counts as something to gain. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
+   * everything is fitted. On mini-batches it says nothing of the other data. Computed when it is called, at the cost of another factorization.
    *
    * @returns NaN, which is neither above nor below any bound, before the first step, where the system cannot be solved, after a step by conjugate gradients,
-   * and in the Gram system with regularizers.
+   * and in the Gram system with regularizers, or where it promises less than a hundredth of all residuals with the least damping that float32 allows.
    * Until the next step begins, and until `dispose()`, the optimizer holds on to the matrix that it takes; where `fit` ends with one of more than 4 MiB, the number alone is
    * kept.
    */
   remainingDecrease(): number {
-    return this.remaining === null ? NaN : this.remaining();
+    return this.last.remaining().known;
   }
 
   /**
@@ -205,12 +202,14 @@ export class GramGaussNewton extends Optimizer {
    *       optimizer.minimize(loss);
    *     } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 1000);
    *
-   * `'converged'` where {@link GramGaussNewton.remainingDecrease} is at most 1e-8, or at most 1e-4 after 20 judged steps that did not lower the loss by more than four units of float32;
-   * `'stuck'` after 20 such steps where more is left, or where it is not known (conjugate gradients). Steps that are not judged (mini-batches) count for nothing. A plateau, where
-   * a parameter has lost its effect, looks like a minimum if nothing else is left to gain. Before the first step `'improving'`.
+   * `'converged'` where {@link GramGaussNewton.remainingDecrease} is at most 1e-8, and so is what the model promises where it may be rounding; or at most 1e-4 after 20 judged steps that did
+   * not lower the loss by more than four units of float32. `'stuck'` after 20 such steps where more is left, or where it is not known (conjugate gradients). It is `'stuck'` as well, and not
+   * `'converged'`, where rounding of the Jacobian may hide more than 1e-4 of the loss, since columns depend on each other (redundant parameters, also at a minimum, or some that have run
+   * away), and where a parameter has no effect, or has lost what it had: changed by all of itself, it changes the residuals by less than their rounding. Both are known where normal equations are
+   * summed in float64. Steps that are not judged (mini-batches) count for nothing. Before the first step `'improving'`.
    */
   convergence(): Convergence {
-    return this.patience.judge(this.remainingDecrease());
+    return this.patience.judge(this.last.remaining());
   }
 
   /**
@@ -257,8 +256,7 @@ export class GramGaussNewton extends Optimizer {
   private takeStep(f: () => Scalar, trained: Set<Variable> | null, given: Given): Scalar {
     const context: TrainStep | null = trainStepOf(this);
     const clock = new Clock();
-    this.dimension = null;
-    this.remaining = null;
+    this.last.release();
     const {cost, trace} = clock.time('capture', () => capture(context === null ? f : notingOutputs(context.model, f), context?.targets));
     const isTrained = (variable: Variable): boolean => variable.trainable && (trained === null || trained.has(variable));
     let loss = NaN;
@@ -301,10 +299,8 @@ export class GramGaussNewton extends Optimizer {
       if (scale !== null) {
         this.scales.keep(variables, scale);
       }
-      this.report = done;
+      this.last.note(done, effectiveDimension, undampedDecrease);
       this.patience.note(done);
-      this.dimension = effectiveDimension;
-      this.remaining = () => loss === 0 ? 0 : undampedDecrease() / loss;
       if (!policy.isOnFullBatch) {
         this.detour.end();
       } else if (back !== null) {
@@ -331,37 +327,20 @@ export class GramGaussNewton extends Optimizer {
     return cost;
   }
 
-  /**
-   * At the end of `fit` a large matrix is let go of, which nobody may ask for any more. What is left to gain is a factorization away, and is taken before: a loop around
-   * `fit` asks for it. The effective dimension would take longer than the step.
-   */
-  private releaseMatrix(): void {
-    if (this.report === null || this.remaining === null || matrixBytes(this.report) <= HELD_AFTER_FIT) {
-      return;
-    }
-    let share = NaN;
-    try {
-      share = this.remaining();
-    } catch {
-      // Kernels may fail by now. It is not known then, and fit has ended as it has.
-    }
-    this.dimension = null;
-    this.remaining = () => share;
-  }
-
   /** Where a detour has led to numbers that are not finite, on the data that it began with: its beginning. */
   private comesBack(trace: Trace, context: TrainStep | null, isTrained: (variable: Variable) => boolean, loss: number): boolean {
     const way = this.detour.from(NaN);
     const {fingerprint} = this.policyState.history;
-    if (way === null || this.report === null || fingerprint === null || batchSign(trace, context, isTrained).fingerprint !== fingerprint) {
+    const {report} = this.last;
+    if (way === null || report === null || fingerprint === null || batchSign(trace, context, isTrained).fingerprint !== fingerprint) {
       return false;
     }
     assignAll(way.variables, way.weights, trace);
     trace.restoreVariables();
     this.incrementIterations();
     this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
-    this.report = Object.freeze({...this.report, ...GONE_BACK, iteration: this.iterations, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
-    this.patience.note(this.report);
+    this.last.report = Object.freeze({...report, ...GONE_BACK, iteration: this.iterations, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
+    this.patience.note(this.last.report);
     this.detour.fails();
     return true;
   }
@@ -446,18 +425,10 @@ export class GramGaussNewton extends Optimizer {
   override dispose(): void {
     this.state.dispose();
     this.scales.clear();
-    this.dimension = null;
-    this.remaining = null;
+    this.last.release();
     this.detour.end();
   }
 }
-
-/** Bytes of the matrix of the last step that are held on to after `fit`. */
-const HELD_AFTER_FIT = 2 ** 22;
-
-/** Of the matrix of a step, in float64; conjugate gradients have one of a sample, which nothing can be asked of. */
-const matrixBytes = ({solver, rows, parameters}: StepReport): number =>
-  solver === 'cg' ? Infinity : 8 * (solver === 'gram' ? rows : parameters) ** 2;
 
 /**
  * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.

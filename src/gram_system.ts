@@ -9,13 +9,18 @@ import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, Solution} from './solve/damped_step';
 import {traceOf} from './solve/damping';
 import {addProduct} from './solve/product';
+import {promised} from './solve/resolved_decrease';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
-import type {LocalModelParts, StepSystem} from './step_system';
+import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
 import {dot} from './solve/vectors';
 import {sumOfSquares} from './variable_vector';
 
 /** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
 const PRECISION = 0.02;
+
+/** Share of all residuals below which a promise says nothing: rounding may hide the rest. */
+const PROMISED = 0.01;
 
 /** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
 const CANCELLATION = 1e-5;
@@ -85,11 +90,14 @@ export class GramSystem implements StepSystem {
   readonly verify = (solution: Solution, d: readonly Tensor[]): boolean =>
     agrees(this.parts.linearization.jacobian.apply(d).dataSync(), (solution as DampedGramStep).change);
 
-  /** NaN also with regularizers. */
-  undampedDecrease(damped: DampedProblem<Solution>): () => number {
-    const {parameters, loss: {q, root, weighted: rows}, extra, rhos} = this.parts;
+  /**
+   * With the least damping that a Gram matrix in float32 allows. NaN also with regularizers, and where that promises less than a hundredth of all residuals, |z|²/2: directions below
+   * the damping may hold the others, and nobody knows whether J can move them.
+   */
+  undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
+    const {parameters, loss: {q, root, z, weighted: rows}, extra, rhos} = this.parts;
     if (extra.some(t => t !== null) || rhos.some(rho => rho !== 0)) {
-      return () => NaN;
+      return () => promised(NaN);
     }
     return () => {
       // A factorization may be a tensor, of a scope that a call from outside a step lacks.
@@ -97,11 +105,13 @@ export class GramSystem implements StepSystem {
       tidy(() => void solved.push(dampedStep(damped, {damping: 0, rows, parameters})));
       const [{solution, status}] = solved;
       if (solution === null) {
-        return status === 'flat' ? 0 : NaN;
+        return promised(status === 'flat' ? 0 : NaN);
       }
       const {change} = solution as DampedGramStep;
       const curved = root.applyTranspose(change);
-      return -dot(q, change) - dot(curved, curved) / 2;
+      const decrease = -dot(q, change) - dot(curved, curved) / 2;
+      const most = z === null ? decrease : dot(z, z) / 2;
+      return promised(decrease < PROMISED * most && 2 * most > ofResiduals ? NaN : decrease);
     };
   }
 

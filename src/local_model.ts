@@ -7,6 +7,7 @@ import {GramSystem} from './gram_system';
 import {NormalSystem} from './parameter_system';
 import {dampedStep} from './solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from './solve/damped_step';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import type {SystemName} from './solve/system';
 import {LEAST_CURVATURE} from './step_system';
 import type {LocalModelParts, StepSystem} from './step_system';
@@ -169,11 +170,12 @@ export class LocalModel {
    *
    * @param ofResiduals the loss of the rounding errors of the residuals.
    */
-  undampedDecrease(ofResiduals: number): () => number {
+  undampedDecrease(ofResiduals: number): () => UndampedDecrease {
     const decrease = this.system.undampedDecrease(this.problem!.damped, {ofResiduals: 2 * ofResiduals, ofJacobian: 2 * JACOBIAN_ROUNDING ** 2 * this.lossOfRows});
     return () => {
       const promised = decrease();
-      return promised <= ofResiduals ? 0 : promised;
+      const {known, hidden} = promised;
+      return known <= ofResiduals ? {...promised, known: 0, hidden: hidden + known} : promised;
     };
   }
 

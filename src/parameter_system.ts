@@ -9,12 +9,22 @@ import {normalProblem} from './solve/normal_equations';
 import type {NormalProblem, NormalStep} from './solve/normal_equations';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, LEAST_CURVATURE} from './step_system';
 import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
-import {resolvedDecrease} from './solve/resolved_decrease';
+import {promised, resolvedDecrease} from './solve/resolved_decrease';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import {dot, norm} from './solve/vectors';
 import {flatten, split, spread} from './variable_vector';
 
 /** How far a float32 is from the wanted number, in the mean square, as a share of it: ulp/√12, where an ulp is 2⁻²⁴ to 2⁻²³ of it. */
 const PARAMETER_ROUNDING = 2 ** -25;
+
+/** Share of the largest diagonal that a parameter has had, below which it may have lost its effect: the column has fallen to 2⁻¹² of its length. */
+const LOST = 2 ** -24;
+
+/**
+ * Whether a parameter w has no effect on the residuals, or has lost what it had: a change by all of itself changes them by less than their rounding. That is a plateau, and no
+ * minimum.
+ */
+const isLost = (w: number, diagonal: number, largest: number, ofResiduals: number): boolean => diagonal === 0 || (diagonal < LOST * largest && w * w * diagonal <= ofResiduals);
 
 /** What systems in the space of the parameters share: (JᵀHJ + D) d = λμ Σ d_prev - g, m x m. */
 export abstract class ParameterSystem implements StepSystem {
@@ -42,7 +52,7 @@ export abstract class ParameterSystem implements StepSystem {
   abstract problem(momentum: number): DampedProblem<NormalStep>;
   abstract previousChange(): Float64Array | null;
   abstract traceOfBounds(bounds: Float64Array): number;
-  abstract undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number;
+  abstract undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => UndampedDecrease;
 
   /** Jᵀq (m). */
   protected abstract gradientOfRows(): Float64Array;
@@ -96,21 +106,23 @@ export class NormalSystem extends ParameterSystem {
     return this.normalParts().most.reduce((sum, x) => sum + x, 0);
   }
 
-  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number {
-    const {width: m, parts: {variables, loss: {weighted}}} = this;
+  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => UndampedDecrease {
+    const {width: m, extra, parts: {variables, leastScale, loss: {weighted}}} = this;
     const n = Math.max(1, weighted);
     const {matrix, isFloat32} = this.normalParts();
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
     if (!isFloat32) {
-      const ofParameters = flatten(variables, variables).map(w => PARAMETER_ROUNDING * w);
-      return () => resolvedDecrease({m, matrix, gradient, rho}, {ofResiduals: rounding.ofResiduals / n, ofJacobian: rounding.ofJacobian / n, ofParameters});
+      const values = flatten(variables, variables);
+      const ofParameters = values.map(w => PARAMETER_ROUNDING * w);
+      const lost = values.filter((w, j) => rho[j] === 0 && (extra === null || extra[j] === 0) && isLost(w, matrix[j * m + j], leastScale?.[j] ?? 0, rounding.ofResiduals)).length;
+      return () => ({...resolvedDecrease({m, matrix, gradient, rho}, {ofResiduals: rounding.ofResiduals / n, ofJacobian: rounding.ofJacobian / n, ofParameters}), lost});
     }
     return () => {
       // A factorization may be a tensor, of a scope that a call from outside a step lacks.
       const solved: Array<ReturnType<NormalProblem['undamped']>> = [];
       tidy(() => void solved.push((damped as NormalProblem).undamped()));
       const [solution] = solved;
-      return !solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2);
+      return promised(!solution.ok ? NaN : solution.step.reduce((decrease, d, j) => decrease - gradient[j] * d - rho[j] * d * d, -solution.curvature / 2));
     };
   }
 

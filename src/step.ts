@@ -22,6 +22,7 @@ import type {Resolution} from './resolution';
 import {findRows, seedsOfRows} from './rows';
 import type {Rows} from './rows';
 import type {CurvatureRoot} from './solve/curvature_root';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import {chooseScaling, chooseSystem, isFit} from './system_choice';
 import type {SystemOptions} from './system_choice';
 import type {StepReport} from './step_report';
@@ -38,7 +39,7 @@ export interface SolvedStep {
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
   /** See `LocalModel.undampedDecrease`. */
-  readonly undampedDecrease: () => number;
+  readonly undampedDecrease: () => UndampedDecrease;
 }
 
 export interface StepSettings extends SystemOptions {

@@ -6,6 +6,7 @@ import type {OutputDerivatives} from './losses/squared_error';
 import type {ForEachRows} from './normal_parts';
 import type {DampedProblem, Solution} from './solve/damped_step';
 import type {Scaling} from './solve/scaling';
+import type {UndampedDecrease} from './solve/resolved_decrease';
 import type {SystemName} from './solve/system';
 
 /** Share of the curvature that a loss could have, by which λ is scaled at least: cross-entropies come to it at probabilities of 2.4e-4. */
@@ -77,7 +78,7 @@ export interface StepSystem {
    * What the model says that the loss would decrease by without damping, ½ gᵀ(JᵀHJ + 2ρ)⁻¹g, or with as little as float32 allows; on demand, and NaN where it is not
    * known. Holds on to the problem, and to vectors.
    */
-  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => number;
+  undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => UndampedDecrease;
 }
 
 /** Of the vectors themselves; where only a product with J is not finite, J is to blame. */

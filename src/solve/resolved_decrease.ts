@@ -19,6 +19,21 @@ export interface Rounding {
   readonly ofParameters: ArrayLike<number>;
 }
 
+/** What a step without damping promises, as far as float32 knows it. */
+export interface UndampedDecrease {
+  /** The decrease of the loss. */
+  readonly known: number;
+  /** What the model promises besides, in directions where it may be rounding. */
+  readonly hidden: number;
+  /** What the rounding of J may hide in these directions; infinite where columns of J are linearly dependent. */
+  readonly hideable: number;
+  /** Parameters that the residuals do not depend on, or hardly any more. */
+  readonly lost: number;
+}
+
+/** Where nothing is known of what is hidden. */
+export const promised = (known: number): UndampedDecrease => ({known, hidden: 0, hideable: 0, lost: 0});
+
 /** Pivots of the scaled matrix below m times this are rounding of the sums in float64. */
 const PIVOT_TOLERANCE = 2 ** -50;
 
@@ -35,20 +50,21 @@ const SIGNIFICANT = 4;
  *     ofResiduals  +  ofJacobian · Σ_j (L⁻¹)_kj² M_jj  +  Σ_j L_jk² ofParameters_j²
  *
  * from the rounding of both (columns of J that are the same but for rounding make the second large), and since float32 parameters cannot be moved by less (the place of a
- * narrow peak far from 0). Columns are taken in the order of their pivots, each scaled to length 1, so that weak directions come last and spoil no others.
+ * narrow peak far from 0). These are hidden. Columns are taken in the order of their pivots, each scaled to length 1, so that weak directions come last and spoil no others.
  *
- * About 2m³/3 operations. What is not finite in the model makes the result NaN.
+ * About 2m³/3 operations. What is not finite in the model makes the known decrease NaN.
  */
-export function resolvedDecrease({m, matrix, gradient, rho}: UndampedModel, {ofResiduals, ofJacobian, ofParameters}: Rounding): number {
+export function resolvedDecrease({m, matrix, gradient, rho}: UndampedModel, {ofResiduals, ofJacobian, ofParameters}: Rounding): Omit<UndampedDecrease, 'lost'> {
   const scale = Float64Array.from({length: m}, (_, j) => Math.sqrt(matrix[j * m + j] + 2 * rho[j]));
   const left = scale.map(s => s > 0 ? 1 : s);  // pivots of what is not eliminated yet; NaN stays
   const lower = new Float64Array(m * m);
   const inverse = new Float64Array(m * m);
   const y = new Float64Array(m);
-  let promised = 0;
+  let [known, hidden, hideable] = [0, 0, 0];
   for (let k = 0; k < m; k++) {
     const p = left.reduce((best, x, j) => Number.isNaN(x) || x > left[best] ? j : best, 0);
     if (left[p] <= m * PIVOT_TOLERANCE) {
+      hideable = k < scale.filter(s => s > 0).length ? Infinity : hideable;
       break;
     }
     const [row, pivot] = [p * m, Math.sqrt(left[p])];
@@ -82,7 +98,12 @@ export function resolvedDecrease({m, matrix, gradient, rho}: UndampedModel, {ofR
       left[i] = Math.max(0, left[i] - lower[i * m + k] ** 2);
       ofFactor += (lower[i * m + k] * scale[i] * ofParameters[i]) ** 2;
     }
-    promised += y[k] ** 2 <= SIGNIFICANT * (ofResiduals + ofJacobian * ofInverse + ofFactor) ? 0 : y[k] ** 2 / 2;
+    if (y[k] ** 2 <= SIGNIFICANT * (ofResiduals + ofJacobian * ofInverse + ofFactor)) {
+      hidden += y[k] ** 2 / 2;
+      hideable += SIGNIFICANT * ofJacobian * ofInverse / 2;
+    } else {
+      known += y[k] ** 2 / 2;
+    }
   }
-  return promised;
+  return {known, hidden, hideable};
 }

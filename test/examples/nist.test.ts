@@ -78,6 +78,7 @@ test.serial('what is no convergence does not pass for it: a plateau, the limit o
   t.is(run('BoxBOD', 0).verdict, 'plateau');
   t.is(run('Lanczos1', 1).verdict, 'float32 limit');
   t.is(run('MGH10', 0, 100).verdict, 'step limit');
+  t.is(run('MGH17', 0).verdict, 'stalled', 'two exponentials that have become one');
 });
 
 test('a stationary point with another residual is called so', t => {

@@ -7,8 +7,8 @@ import type {Problem} from './problems';
 /**
  * - `converged`: as `optimizer.convergence()` says.
  * - `float32 limit`: the same, but already rounding the data to float32 changes the residual sum of squares by more than 0.1 %.
- * - `plateau`: at its end, but some parameter has no effect there: the loss is flat, and nothing says that the fit is good.
- * - `stalled`: `optimizer.convergence()` says that it is stuck.
+ * - `plateau`: stuck where some parameter has no effect: the loss is flat, and nothing says that the fit is good.
+ * - `stalled`: stuck otherwise.
  * - `step limit`.
  */
 export type Ending = 'converged' | 'float32 limit' | 'plateau' | 'stalled' | 'step limit';
@@ -37,24 +37,14 @@ export function fit({model, exact, target = y => y}: Problem, dataset: Dataset, 
     optimizer.minimize(loss);
     steps++;
   } while (optimizer.convergence().status === 'improving' && steps < maxSteps);
-  const {status, remaining} = optimizer.convergence();
+  const {status, reason, remaining} = optimizer.convergence();
 
   const parameters = b.map(variable => variable.dataSync()[0]);
   tf.dispose([b, x, y]);
   const residual = residualSum(exact, parameters, dataset.x, targets);
   const rounding = targets.reduce((sum, value) => sum + (2 ** -24 * value) ** 2, 0);
-  const isFlat = status !== 'improving' && !haveEffect(exact, parameters, dataset.x);
-  const ending = status === 'improving' ? 'step limit' : status === 'converged' && rounding > WITHIN * residual ? 'float32 limit' : isFlat ? 'plateau' :
-    status === 'converged' ? status : 'stalled';
+  const ending = status === 'improving' ? 'step limit' : status === 'stuck' ? /no effect/.test(reason) ? 'plateau' : 'stalled' : rounding > WITHIN * residual ? 'float32 limit' : status;
   return {parameters, residual, steps, ending, isByPatience: !(remaining <= 1e-8)};
-}
-
-/** Whether each parameter, changed by a hundredth, changes the model by more than float32 rounds it. */
-function haveEffect(exact: Problem['exact'], parameters: number[], x: number[][]): boolean {
-  const rows = x[0].map((_, i) => x.map(column => column[i]));
-  const values = rows.map(row => exact(parameters, row));
-  const rounding = 2 ** -24 * Math.max(...values.map(Math.abs));
-  return parameters.every((value, j) => rows.some((row, i) => Math.abs(exact(parameters.map((b, k) => k === j ? 1.01 * value : b), row) - values[i]) > rounding));
 }
 
 /** Σ (ŷ - y)² in float64. */

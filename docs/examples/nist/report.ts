@@ -61,9 +61,9 @@ each, the first of them far away. They are fitted in float32, as TensorFlow.js c
 \`\`\`js
 const [b1, b2] = [tf.variable(tf.scalar(500)), tf.variable(tf.scalar(0.0001))];       // Misra1a, first start
 const optimizer = ggn();
-for (let i = 0; i < 1000 && !(optimizer.remainingDecrease() <= 1e-8); i++) {
+do {
   optimizer.minimize(() => b1.mul(tf.sub(1, b2.mul(x).neg().exp())).sub(y).square().sum());
-}
+} while (optimizer.convergence().status === 'improving' && optimizer.iterations < 1000);
 \`\`\`
 
 Beside it stands scipy ${versions.scipy}, \`least_squares(method='lm', x_scale='jac')\` in float64 with exact derivatives and the tightest tolerances, as an upper bound.
@@ -83,19 +83,19 @@ ${resultTable(runs)}
 
 ## How a run ends
 
-A fit has **converged** where an undamped step promises to lower the loss by no more than 1e-8 of it (\`remainingDecrease()\`), whatever the damping, the length of the last step, and the
-units; or by no more than 1e-4, where it has not fallen to the half in 20 steps: there the rounding of the model itself is in the way. Small steps, or a loss that hardly falls,
+A fit has **converged** where \`optimizer.convergence()\` says so: an undamped step promises to lower the loss by no more than 1e-8 of it, whatever the damping, the length of the last step, and the
+units; or by no more than 1e-4, where 20 steps have not lowered the loss by more than float32 resolves: there the rounding of the model itself is in the way. Small steps, or a loss that hardly falls,
 are no convergence: in MGH09 and Bennett5 there are a hundred such steps on the way. ${slowly} of the ${converged.length} runs ended by the second of these rules. Every run that says so was
 then compared with the certified residual.
 
-The numbers 1e-4 and 20, and the test for plateaus (the example's own, \`haveEffect\` in fit.ts: the optimizer can't see one), were chosen while looking at these very problems,
-though they use no certified value: that no run claims too much here is no proof that none will elsewhere.
+The numbers 1e-4 and 20 were chosen while looking at these very problems, though they use no certified value: that no run claims too much here is no proof that none will elsewhere.
 
 - **float32 limit**: the fit is as good as float32 can tell, but rounding the data alone changes the residual sum of squares by more than 0.1 %. Lanczos1 and Lanczos2 are data without
   noise, with residuals of 1e-13 and 1e-6 beside values of 2.5.
-- **plateau**: a parameter has run away to where it has no effect, exp(-b x) = 0 at every x. The gradient is zero, the fit is not good. Start nearer, or with another parametrisation.
+- **plateau**: stuck, where a parameter has run away to where it has no effect, exp(-b x) = 0 at every x. The gradient is zero, the fit is not good. Start nearer, or with another parametrisation.
   (scipy ends in BoxBOD there, too, and reports success.)
-- **step limit**: 1000 steps. MGH10 goes along a long curved valley from its first start, and has to pass exp(88), the largest that float32 holds.
+- **stalled**: stuck in another way. MGH10 goes along a long curved valley from its first start, and has to pass exp(88), the largest that float32 holds. In MGH17 two exponentials become nearly
+  one, and float32 does not tell the columns of their Jacobian apart.
 
 What makes the difference to a textbook Levenberg-Marquardt method in float32: Marquardt's scaling, which \`ggn()\` takes by itself for scalars and vectors (Levenberg's comes to ${levenberg} of ${runs.length}); JᵀJ
 summed in float64; and a step that promises less than the loss can resolve in float32 is taken on the word of the gradient, which is known better, rather than rejected for the noise.
