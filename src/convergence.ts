@@ -35,7 +35,7 @@ export class Patience {
     if (policy !== 'levenbergMarquardt') {
       this.least = Infinity;
       this.since = 0;
-    } else if (loss < this.least * (1 - RESOLUTION)) {
+    } else if (this.least === Infinity || loss < this.least - RESOLUTION * Math.abs(this.least)) {
       this.least = loss;
       this.since = 0;
     } else {

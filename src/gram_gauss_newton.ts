@@ -176,7 +176,7 @@ export class GramGaussNewton extends Optimizer {
   /**
    * What is left to gain where the last step began: the decrease of the loss that its quadratic model promises for a step without damping, as a share of the loss,
    *
-   *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / L          in [0, 1]
+   *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / |L|        in [0, 1] for squares
    *
    * For squares it is cos² of the angle between the residuals and the plane that the model can move them in, the square of the relative offset of Bates & Watts (1981).
    * It depends on no unit, no damping and no step length, so it tells a minimum from a place where training only has become slow:

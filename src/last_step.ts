@@ -37,7 +37,7 @@ export class LastStep {
     if (this.decrease === null || this.report === null) {
       return UNKNOWN;
     }
-    const {loss} = this.report;
+    const loss = Math.abs(this.report.loss);  // a log-likelihood may be negative
     if (loss === 0) {
       return {known: 0, hidden: 0, hideable: 0, lost: 0};
     }

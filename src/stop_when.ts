@@ -104,7 +104,7 @@ export function criterionMet({gradientNorm, decrease, remaining, damping}: StopC
   }
   // A step that was rejected decreases nothing.
   const decreases = steps.filter(step => step.predictedDecrease !== null)
-    .map(step => step.stepNorm === 0 || step.loss === 0 ? 0 : (step.actualDecrease ?? step.predictedDecrease!) / step.loss);
+    .map(step => step.stepNorm === 0 || step.loss === 0 ? 0 : (step.actualDecrease ?? step.predictedDecrease!) / Math.abs(step.loss));
   if (decrease !== undefined && decreases.length > 0 && mean(decreases) <= decrease) {
     return `the relative decrease of the loss, ${mean(decreases).toExponential(2)}, is at most ${decrease}`;
   }

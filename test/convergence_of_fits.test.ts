@@ -37,6 +37,21 @@ test.serial('data with noise and without converge', t => {
   exact.dispose();
 });
 
+test.serial('a loss below 0, such as a log-likelihood, converges at its minimum and not before', t => {
+  const losses: Array<(r: tf.Tensor) => tf.Tensor> = [r => r.square().sum(), r => r.square().mean().log().mul(20), r => r.square().sum().sub(100), r => r.square().sum().sub(1)];
+  const found = losses.map(loss => {
+    const [a, k] = [1, 0.3].map(value => tf.variable(tf.scalar(value)));
+    const optimizer = ggn();
+    do {
+      optimizer.minimize(() => loss(a.mul(k.mul(x).neg().exp()).sub(y)) as tf.Scalar);
+    } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 100);
+    const {status, reason} = optimizer.convergence();
+    t.true(status === 'converged' && optimizer.iterations < 60, `${status}, ${optimizer.iterations} steps, ${reason}`);
+    return [a, k].map(variable => variable.dataSync()[0]);
+  });
+  found.forEach(([a, k]) => t.true(Math.abs(a - found[0][0]) < 2e-3 && Math.abs(k - found[0][1]) < 2e-3, found.join(' | ')));
+});
+
 test.serial('where what is left is not known, the loop goes on to the minimum and says so', t => {
   for (const [options, penalty] of [[{solver: 'cg', policy: 'levenbergMarquardt'}, 0], [{solver: 'gram', policy: 'levenbergMarquardt'}, 0.1]] as Array<[GgnOptions, number]>) {
     const wanted = decay({}, y, penalty);
@@ -55,6 +70,11 @@ test('judged steps that do not lower the loss are counted, others are not', t =>
     patience.note(step(1 - i * 1e-6));
   }
   t.is(patience.judge(left(0.5)).status, 'improving', 'a slow valley');
+  const below = new Patience();
+  for (let i = 0; i <= 20; i++) {
+    below.note(step(-10));
+  }
+  t.is(below.judge(left(0.5)).status, 'stuck', 'a loss below 0 that stays');
   for (let i = 0; i < 20; i++) {
     t.is(patience.judge(left(0.5)).status, 'improving');
     patience.note(step(1 + i));

@@ -193,6 +193,7 @@ test('decrease: the actual one where it is known, relative to the loss of its st
   t.is(criterionMet({decrease: 0.25}, [step()]), 'the relative decrease of the loss, 2.50e-1, is at most 0.25', 'predicted');
   t.is(criterionMet({decrease: 0.25}, [step({actualDecrease: 0.6})]), null, 'actual');
   t.is(criterionMet({decrease: 0.1}, [step({actualDecrease: 0})]), 'the relative decrease of the loss, 0.00e+0, is at most 0.1', 'an actual decrease of 0 is one');
+  t.is(criterionMet({decrease: 0.1}, [step({loss: -4, actualDecrease: 1})]), null, 'a loss below 0');
   t.is(criterionMet({decrease: 0.2}, [step({predictedDecrease: 0.2}), step({loss: 4, predictedDecrease: 1.2})]),
       'the relative decrease of the loss, 2.00e-1, is at most 0.2', 'the mean of 0.1 and 0.3');
   const notTaken = step({stepNorm: 0, actualDecrease: -5});
