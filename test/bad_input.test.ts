@@ -361,6 +361,11 @@ const LOOP_FAULTS: LoopFault[] = [
   {name: 'no scalar', f: loop => tf.square(rows(loop)), message: /must return the loss as a scalar tensor of float32, it returned a tensor of shape \[8,2\] and dtype float32/},
   {name: 'a scalar of shape [1]', f: loop => tf.mean(tf.square(rows(loop))).reshape([1]), message: /it returned a tensor of shape \[1\]/},
   {name: 'a number', f: loop => tf.mean(tf.square(rows(loop))).dataSync()[0], message: /scalar tensor of float32, it returned \d/},
+  {name: 'a tensor that it disposed of', f: loop => {
+    const loss = tf.mean(tf.square(rows(loop)));
+    loss.dispose();
+    return loss;
+  }, message: /scalar tensor of float32, it returned a tensor that was disposed of/},
   {name: 'nothing', f: loop => void tf.mean(tf.square(rows(loop))), message: /scalar tensor of float32, it returned undefined/},
   {name: 'null', f: () => null, message: /scalar tensor of float32, it returned null/},
   {name: 'no trained variable', f: ({frozen}) => tf.mean(tf.square(frozen)), message: /does not depend on any variable that is being trained/},

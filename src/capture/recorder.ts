@@ -86,10 +86,9 @@ export class Recorder {
   };
 
   resultIndex(value: unknown): number {
-    if (!isTensor(value) || value.rank !== 0 || value.dtype !== 'float32') {
-      const got = isTensor(value) ? `a tensor of shape [${value.shape.join()}] and dtype ${value.dtype}` :
-          typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);
-      throw ggnError(`the function given to minimize() must return the loss as a scalar tensor of float32, it returned ${got}.`);
+    if (!isTensor(value) || value.isDisposed || value.rank !== 0 || value.dtype !== 'float32') {
+      throw ggnError('the function given to minimize() must return the loss as a scalar tensor of float32, ' +
+          `it returned ${returned(value)}.`);
     }
     return this.indexOf(value);
   }
@@ -155,4 +154,13 @@ export class Recorder {
 
 export function isTensor(value: unknown): value is Tensor {
   return value != null && (value as Tensor).dataId !== undefined && Array.isArray((value as Tensor).shape);
+}
+
+/** What f() returned, in words. */
+function returned(value: unknown): string {
+  if (!isTensor(value)) {
+    return typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);
+  }
+  return value.isDisposed ? 'a tensor that was disposed of' :
+    `a tensor of shape [${value.shape.join()}] and dtype ${value.dtype}`;
 }
