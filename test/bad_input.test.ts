@@ -144,7 +144,7 @@ const spoiled = (tensor: tf.Tensor, value: number): tf.Tensor => {
 
 const FIT_FAULTS: FitFault[] = [
   {name: "loss 'cosineProximity'", loss: 'cosineProximity', message: /the loss 'cosineProximity' is not supported/},
-  {name: 'loss: a function that couples the examples', loss: (target: tf.Tensor, output: tf.Tensor) => tf.sqrt(tf.mean(tf.square(tf.sub(target, output)))),
+  {name: 'loss: a function that couples the examples', loss: (target: tf.Tensor, output: tf.Tensor) => tf.log(tf.mean(tf.exp(tf.sub(target, output)))),
     message: /couples the examples of the batch/},
   {name: 'loss: squares with a negative weight', loss: (target: tf.Tensor, output: tf.Tensor) => tf.neg(tf.mean(tf.square(tf.sub(target, output)), -1)),
     message: /squares with a negative weight/},
@@ -356,7 +356,7 @@ const rows = ({w}: Loop): tf.Tensor => tf.sub(tf.matMul(x, w), y);
 
 const LOOP_FAULTS: LoopFault[] = [
   {name: 'outputs themselves', f: loop => tf.mean(tf.matMul(x, loop.w)), message: /has a term 'BatchMatMul' that is no square.*leastSquares\(\)/},
-  {name: 'root mean square', f: loop => tf.sqrt(tf.mean(tf.square(rows(loop)))), message: /couples the examples/},
+  {name: 'logarithm of a mean of exponentials', f: loop => tf.log(tf.mean(tf.exp(rows(loop)))), message: /couples the examples/},
   {name: 'minus the squares', f: loop => tf.neg(tf.mean(tf.square(rows(loop)))), message: /squares with a negative weight/},
   {name: 'no scalar', f: loop => tf.square(rows(loop)), message: /must return the loss as a scalar tensor of float32, it returned a tensor of shape \[8,2\] and dtype float32/},
   {name: 'a scalar of shape [1]', f: loop => tf.mean(tf.square(rows(loop))).reshape([1]), message: /it returned a tensor of shape \[1\]/},

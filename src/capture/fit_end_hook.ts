@@ -2,7 +2,7 @@ import type {Optimizer} from '@tensorflow/tfjs-core';
 
 /** Symbols of the registry, so that two copies of this package see the same marks. */
 const HOOKED = Symbol.for('tfjs-ggn.fitEndHook');
-const FIT_END = Symbol.for('tfjs-ggn.fitEnd');
+const ENDS = Symbol.for('tfjs-ggn.fitEnds');
 
 type Fit = (...args: unknown[]) => Promise<unknown>;
 
@@ -13,9 +13,12 @@ interface FittedModel {
   fitDataset: Fit;
 }
 
+/** By optimizer, for all copies: the first of them to come hooks the models. */
+const ends = (globalThis as {[ENDS]?: WeakMap<object, () => void>})[ENDS] ??= new WeakMap<object, () => void>();
+
 /** Has `end` called whenever a `fit` or `fitDataset` with this optimizer has ended. */
 export function onFitEnd(optimizer: Optimizer, end: () => void): void {
-  Object.defineProperty(optimizer, FIT_END, {value: end});
+  ends.set(optimizer, end);
 }
 
 /** Notices the end of `fit` and `fitDataset`. Idempotent, and without effect on other optimizers. */
@@ -30,7 +33,10 @@ export function hookFitEnd(layersModel: {prototype: unknown}): void {
       try {
         return await original.apply(this, args);
       } finally {
-        (this.optimizer as {[FIT_END]?: () => void} | null | undefined)?.[FIT_END]?.();
+        const {optimizer} = this;
+        if (optimizer != null) {
+          ends.get(optimizer)?.();
+        }
       }
     };
   }

@@ -35,7 +35,7 @@ test('an optimizer hears of each end, also of a fit that fails; others and none 
   await new Model({}).fit();
   await new Model(null).fit();
   t.is(ends, 3);
-  t.deepEqual(Object.keys(optimizer), []);
+  t.deepEqual(Reflect.ownKeys(optimizer), []);
 });
 
 test('two copies of this package: the first one hooks the models, and the optimizers of both hear of the end', async t => {
