@@ -52,9 +52,22 @@ function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, step: Tr
     return `: the derivative of ${kernel} is not finite at numbers that are (as that of a root or a power is at 0). ` +
         'Keep its inputs away from there.';
   }
+  if (isAtPole(node, trace)) {
+    return `: ${kernel} makes an infinity of ${node.kernel === 'Log1p' ? '-1' : '0'} (a division by 0, the logarithm of 0). Keep its inputs away from there.`;
+  }
   const hasNaN = node.outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
   return hasNaN ? `: ${kernel} makes NaN of numbers that are finite. Keep its inputs where it is defined.` :
     ` although weights and data are finite: float32 overflows in ${kernel}. Scale inputs and targets.`;
+}
+
+/** Kernels of a pole: the input that has it, and where. */
+const POLES: Readonly<Record<string, readonly [string, number]>> = {Log: ['x', 0], Log1p: ['x', -1], Reciprocal: ['x', 0], Rsqrt: ['x', 0], RealDiv: ['b', 0], Pow: ['a', 0]};
+
+/** Whether a kernel makes infinities, and no NaN, where an input is at its pole: scaling the data would change nothing. */
+function isAtPole(node: TraceNode, trace: Trace): boolean {
+  const [name, pole] = POLES[node.kernel] ?? ['', 0];
+  const input = node.inputs.find(([key]) => key === name);
+  return input !== undefined && trace.values[input[1]].dataSync().some(x => x === pole) && !node.outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
 }
 
 /** The first on the way to a value, through values that are not finite; null for one that is finite. */

@@ -140,6 +140,18 @@ for (const backend of ['cpu', 'wasm']) {
   });
 }
 
+test.serial('a pole is named as such: scaling the data would not help', async t => {
+  await tf.setBackend('cpu');
+  const w = tf.variable(tf.tensor1d([0, 1]));
+  const step = (f: () => tf.Tensor): string => t.throws(() => ggn().minimize(() => f().square().mean().asScalar())).message;
+  for (const [kernel, f] of Object.entries({Log: () => w.mul(w.log()), RealDiv: () => tf.div(1, w), Rsqrt: () => w.rsqrt(), Reciprocal: () => w.reciprocal(), Pow: () => w.pow(-1)})) {
+    t.regex(step(f), new RegExp(`the kernel '${kernel}' .*makes an infinity of 0 \\(a division by 0, the logarithm of 0\\)\\. Keep its inputs away`));
+  }
+  t.regex(step(() => w.neg().log1p()), /the kernel 'Log1p' .*makes an infinity of -1/);
+  t.regex(step(() => w.sub(0.5).log()), /the kernel 'Log' .*makes NaN of numbers that are finite/);
+  w.dispose();
+});
+
 test.serial('class weights are named, and so is the layer of a kernel', async t => {
   await tf.setBackend('cpu');
   const model = net();
