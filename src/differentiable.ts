@@ -25,7 +25,8 @@ const HARMLESS = new Set(['Identity', 'Cast', 'Reshape', 'ExpandDims', 'Transpos
 
 /**
  * Whether the rows and the rest of the loss have a derivative at other weights, as the next step will need it: false at a pole, or where x^c is 0 with x near 0 although the loss is finite
- * there. One reverse sweep of the trace at those weights, from random numbers in the place of the rows, so that no derivative is hidden behind a residual of 0.
+ * there. One reverse sweep of the trace at those weights, from random numbers in the place of the rows, so that no derivative is hidden behind a residual of 0. Losses that are
+ * functions of outputs need two derivatives in these.
  *
  * Nothing is computed where every kernel of the trace is harmless.
  *
@@ -34,23 +35,32 @@ const HARMLESS = new Set(['Identity', 'Cast', 'Reshape', 'ExpandDims', 'Transpos
  */
 export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tensor[], isSquared: boolean): boolean {
   const {head, dependence: {dependent, variables, variableOf}} = rows;
-  const needed = upstream(trace, seedsOf(trace, rows).map(([value]) => value));
-  const nodes = trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
-  if (nodes.every(node => isHarmless(node, dependent))) {
+  const onTheWay = (values: readonly number[]): TraceNode[] => {
+    const needed = upstream(trace, values);
+    return trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
+  };
+  const isRisky = (some: readonly TraceNode[]): boolean => some.some(node => !isHarmless(node, dependent));
+  const functions = head.losses.filter(loss => loss.kind === 'function');
+  const nodes = onTheWay(seedsOf(trace, rows).map(([value]) => value));
+  const all = onTheWay([...seedsOf(trace, rows), ...functions.flatMap(({terms}) => terms)].map(([value]) => value));
+  if (!isRisky(all)) {
     return true;
   }
-  let isFinite = false;
-  tidy(() => {
-    const wanted = [...new Set(nodes.flatMap(node => [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)]))];
-    const values = [...trace.values];
-    replayAll(trace, substitutesFor(trace, variables, moved), wanted).forEach((t, i) => values[wanted[i]] = t);
-    nodes.forEach(node => node.kernel === CUSTOM_GRAD && keepBackward(trace.values[node.outputs[0]], values[node.outputs[0]]));
+  const isOnce = (values: readonly Tensor[]): boolean => {
     const seeds = new Map<number, Tensor>();
     for (const [value, seed] of seedsOf(trace, rows)) {
       seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, seed()) : seed());
     }
     const gradient = [...collect(sweepBack(values, nodes, seeds, value => dependent[value], pullByRules), variableOf.keys(), variableOf).values()];
-    isFinite = allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient) && head.losses.every(loss => loss.kind !== 'function' || isTwice(trace, values, dependent, loss));
+    return allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient);
+  };
+  let isFinite = false;
+  tidy(() => {
+    const wanted = [...new Set(all.flatMap(node => [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)]))];
+    const values = [...trace.values];
+    replayAll(trace, substitutesFor(trace, variables, moved), wanted).forEach((t, i) => values[wanted[i]] = t);
+    all.forEach(node => node.kernel === CUSTOM_GRAD && keepBackward(trace.values[node.outputs[0]], values[node.outputs[0]]));
+    isFinite = functions.every(loss => isTwice(trace, values, dependent, loss)) && (!isRisky(nodes) || isOnce(values));
   });
   return isFinite;
 }

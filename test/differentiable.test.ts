@@ -122,6 +122,25 @@ test.serial('fit: outputs behind a square root, a logarithm and a gradient of th
   }
 });
 
+test.serial('losses of an own residual whose second derivative overflows before they do', async t => {
+  await tf.setBackend('cpu');
+  const x = tf.tensor2d([[1, -2, 0.5]]);
+  const losses: Array<(r: tf.Tensor) => tf.Tensor> = [r => tf.div(1, r.square().mean()).log().neg(), r => r.square().mean().pow(0.05), r => r.abs().add(1e-38).log().mean()];
+  for (const loss of losses) {
+    const [w, v] = [tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)), tf.variable(tf.randomNormal([4, 1], 0, 0.6, 'float32', 2))];
+    const optimizer = ggn();
+    let least = Infinity;
+    for (let i = 0; i < 25; i++) {
+      t.notThrows(() => optimizer.minimize(() => loss(x.matMul(w as tf.Tensor2D).tanh().matMul(v as tf.Tensor2D).sub(0.5)).asScalar()), `step ${i + 1}`);
+      t.true(i < 2 || optimizer.lastStep!.loss <= least + 1e-4, `${optimizer.lastStep!.loss} after ${least}`);
+      least = Math.min(least, optimizer.lastStep!.loss);
+    }
+    optimizer.dispose();
+    tf.dispose([w, v]);
+  }
+  x.dispose();
+});
+
 test.serial('networks of harmless kernels pay nothing for it: no kernel runs but those of the trial', async t => {
   await tf.setBackend('cpu');
   const kernels = (activation: (x: tf.Tensor) => tf.Tensor): number => {
