@@ -3,6 +3,7 @@ import type {Optimizer} from '@tensorflow/tfjs-core';
 import {hookCallbacks} from './callback_list';
 import {hookFitEnd} from './capture/fit_end_hook';
 import {hookSave} from './capture/save_hook';
+import {definingClass} from './capture/tfjs_internals';
 import {hookTrainStep} from './capture/train_step_hook';
 
 /** Name of the optimizer in saved models, and what other copies of this package know it by. */
@@ -35,17 +36,4 @@ export function hookOwnLayers(): void {
       return;
     }
   }
-}
-
-/** The class that defines the train function: `LayersModel`, from itself or a class derived from it. */
-function definingClass(registered: unknown): {prototype: object} | null {
-  let cls = registered as {prototype: object} | undefined;
-  while (typeof cls === 'function') {
-    const {prototype} = cls as {prototype: object};
-    if (Object.hasOwn(prototype, 'makeTrainFunction')) {
-      return {prototype};
-    }
-    cls = Object.getPrototypeOf(cls) as {prototype: object};
-  }
-  return null;
 }

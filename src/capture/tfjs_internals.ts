@@ -135,6 +135,19 @@ export function wrapTrainFunction(layersModel: {prototype: unknown},
   };
 }
 
+/** The class that defines the train function: `LayersModel`, from itself or a class derived from it. */
+export function definingClass(registered: unknown): {prototype: object} | null {
+  let cls = registered as {prototype: object} | undefined;
+  while (typeof cls === 'function') {
+    const {prototype} = cls as {prototype: object};
+    if (Object.hasOwn(prototype, 'makeTrainFunction')) {
+      return {prototype};
+    }
+    cls = Object.getPrototypeOf(cls) as {prototype: object};
+  }
+  return null;
+}
+
 /** Batches in an epoch of the `fit` or `fitDataset` that a model is in; null where it is in none, or that does not say. */
 export function batchesPerEpoch(model: OpenModel): number | null {
   const params = model.isTraining === true ? model.history?.params : undefined;
