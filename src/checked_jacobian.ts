@@ -109,11 +109,12 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   let known: readonly Float64Array[] | null = null;
   const grams = (): readonly Float64Array[] => known ??= readGrams(jacobian);
   if (batches.some(batch => batch.isFresh)) {
-    const problem = clock.time('linearize', () => checkStack(jacobian, total(grams())));
+    const isOne = batches.length === 1;
+    const problem = clock.time('linearize', () => checkStack(jacobian, total(grams()), isOne ? 'pieces of the batch' : undefined));
     if (problem !== null) {
       signatures.forEach(signature => cache.delete(signature));
-      throw ggnError(`the self-check of the Jacobian failed: ${problem}. Each of these terms is right by itself. No step was taken. Please ` +
-          'report the model; with one minimize() for each term, or another optimizer, it will train.');
+      throw ggnError(`the self-check of the Jacobian failed: ${problem}. ${isOne ? 'The first piece' : 'Each of these terms'} is right by itself. No step was taken. ` +
+          `Please report the model; with ${isOne ? 'a larger memoryLimit, a smaller batchSize' : 'one minimize() for each term'}, or another optimizer, it will train.`);
     }
   }
   return {plans, jacobian, grams, pieces, notFinite, forEachRows: rowsOf(pieces)};
@@ -129,7 +130,7 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
     }
     const count = plan.analysis.batch * plan.components;
     if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
-      throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts (batch normalisation, tf.customGrad, and ` +
+      throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts (tf.customGrad, tf.stridedSlice, and ` +
           `what repeats a parameter for each example stand against it): at most ${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
     }
     const jacobian = clock.time('linearize', () => linearize(trace, plan));

@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions} from '../src/index';
 import {PeakBytes} from './bench/peak';
+import {referenceWholeStep} from './reference/whole_step';
 import {flat, noise} from './support/follow';
 import {relativeError} from './support/relative_error';
 
@@ -40,6 +41,9 @@ const networks: Record<string, Network> = {
   'transposed convolution': {batch: 6, limit: 1536, model: () => sequential([
     L.dense({units: 2 * 2 * 16, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [2, 2, 16]}),
     L.conv2dTranspose({filters: 12, kernelSize: 5, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 8, ...seeded})])},
+  'transposed convolution with more weights': {batch: 6, limit: 1536, model: () => sequential([
+    L.dense({units: 2 * 2 * 24, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [2, 2, 24]}),
+    L.conv2dTranspose({filters: 16, kernelSize: 5, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 8, ...seeded})])},
   'separable convolutions': {batch: 24, limit: 1536, model: () => sequential([
     L.separableConv2d({filters: 8, kernelSize: 3, activation: 'relu', inputShape: [12, 12, 2], depthwiseInitializer: tf.initializers.glorotUniform({seed: 2}),
       pointwiseInitializer: tf.initializers.glorotUniform({seed: 3})} as never), L.flatten(), L.dense({units: 5, ...seeded})])},
@@ -92,3 +96,69 @@ for (const backend of ['cpu', 'wasm']) {
     });
   }
 }
+
+/** A transposed convolution of side² positions. */
+const decoder = (side: number, channels: number): tf.LayersModel => sequential([
+  L.dense({units: side * side * channels, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [side, side, channels]}),
+  L.conv2dTranspose({filters: 8, kernelSize: 4, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 6, ...seeded})]);
+
+for (const [name, side, channels] of [['pairs of positions', 1, 8], ['dense rows', 2, 4]] as const) {
+  test.serial(`a transposed convolution in pieces that are multiplied by ${name}: the step of the dense reference`, async t => {
+    await tf.setBackend('cpu');
+    const model = decoder(side, channels);
+    const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+    const [x, y] = [noise([24, 5], 1), noise([24, 6], 2)];
+    const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, policy: 'fixed', solver: 'gram', memoryLimit: 2 ** 20});
+    model.compile({optimizer, loss: 'meanSquaredError'});
+    const {step} = referenceWholeStep(model, {x, y}, variables, {damping: 0.1, momentum: 0.5, previous: null});
+    const before = flat(variables);
+    await tf.setBackend('wasm');
+    await model.trainOnBatch(x, y);
+    const error = relativeError(flat(variables).map((w, i) => w - before[i]), step);
+    t.true(error < 2e-4, `${error}`);
+    model.dispose();
+    optimizer.dispose();
+    tf.dispose([x, y]);
+  });
+}
+
+/** Kernels that run during f, with those that fail. */
+async function kernelsOf(f: () => Promise<unknown>): Promise<number> {
+  const engine = tf.engine() as unknown as {runKernelFunc(params: unknown): unknown};
+  const own = engine.runKernelFunc;
+  let count = 0;
+  engine.runKernelFunc = params => {
+    count++;
+    return own.call(engine, params);
+  };
+  try {
+    await f();
+  } finally {
+    delete (engine as Partial<typeof engine>).runKernelFunc;
+  }
+  return count;
+}
+
+test.serial('a network of which one example does not fit is refused within two forward passes', async t => {
+  await tf.setBackend('wasm');
+  for (const solver of ['gram', 'cg'] as const) {
+    const model = sequential([L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', inputShape: [16, 16, 1], ...seeded}),
+      L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'tanh', ...seeded}), L.flatten(), L.dense({units: 120, ...seeded})]);
+    const optimizer = ggn({memoryLimit: 2 ** 20, solver});
+    model.compile({optimizer, loss: 'meanSquaredError'});
+    const [x, y] = [noise([4, 16, 16, 1], 1), noise([4, 120], 2)];
+    await model.trainOnBatch(x, y).catch(() => {});  // what is made once for a model is made
+    const forward = await kernelsOf(async () => tf.dispose(await model.evaluate(x, y, {batchSize: 4})));
+    const {numTensors} = tf.memory();
+    for (let i = 0; i < 2; i++) {
+      const kernels = await kernelsOf(() => t.throwsAsync(async () => model.trainOnBatch(x, y),
+        {message: /needs more than the option memoryLimit allows: \d+\.\d MiB of cotangents at least, the limit is 1\.0 MiB/}));
+      t.log(`${solver}: ${kernels} kernels, a forward pass with its loss ${forward}`);
+      t.true(kernels <= 2 * forward, `${solver}: ${kernels} kernels, a forward pass ${forward}`);
+    }
+    t.is(tf.memory().numTensors, numTensors);
+    model.dispose();
+    optimizer.dispose();
+    tf.dispose([x, y]);
+  }
+});

@@ -12,7 +12,7 @@ import {withShapes} from './sub_batch';
 import type {SubBatch, SubBatches} from './sub_batch';
 import {LARGE, sweep} from './sweep';
 import type {Deltas, SweepRules} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent, isTooWide, transposedUse} from './uses/convolution';
+import {filterDelta, filterRows, filterUse, isByComponent, isSpread, transposedUse} from './uses/convolution';
 import {matrixDelta, matrixUse} from './uses/matmul';
 import {RowsUse} from './uses/rows';
 import type {ParameterUse} from './uses/use';
@@ -211,7 +211,7 @@ function makeUse(repeated: Repeated, site: Site, delta: Tensor): ParameterUse {
     return new VectorUse(elementwiseRows(isAdded(site) ? values : valuesHere(), withoutActivation(node), name, site.shape, delta,
         strides[output]!, all), batch, components);
   }
-  if (isTooWide(repeated.part.trace, plan, site)) {
+  if (isSpread(repeated.part.trace, plan, site)) {
     return transposedUse(values, node, convolution, channelsLast(convolution, delta), components, batch);
   }
   if (isByComponent(convolution)) {

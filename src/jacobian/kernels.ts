@@ -123,10 +123,6 @@ export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
 export const transposeMultiply = (a: Tensor, b: Tensor): Tensor =>
   ownLoops() ? multiplied(transpose(matrixOf(a)), matrixOf(b)) : matMul(transposed(a), b);
 
-/** The entries from..to-1 along the first axis; free where these are all. */
-export const sliceRows = (x: Tensor, from: number, to: number): Tensor => from === 0 && to === x.shape[0] ? x :
-  run('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: x.shape.map((size, i) => i === 0 ? to - from : size)});
-
 /** Sums a tensor over the axes along which `shape` was broadcast to it. */
 export function sumTo(t: Tensor, shape: readonly number[]): Tensor {
   const lead = t.rank - shape.length;

@@ -11,7 +11,7 @@ import type {Plan, Site} from './plan';
 import {SubBatches} from './sub_batch';
 import {LARGE, plainRules, sweep} from './sweep';
 import type {Deltas} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent, isTooWide, transposedUse} from './uses/convolution';
+import {filterDelta, filterRows, filterUse, isByComponent, isSpread, transposedUse} from './uses/convolution';
 import {FallbackUse} from './uses/fallback';
 import {gatherUse} from './uses/gather';
 import {matrixDelta, matrixUse} from './uses/matmul';
@@ -42,7 +42,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
   const byRow = new RowOrder(batch);
   /** By site, then component. */
   const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
-  const isSpread = plan.sites.map(site => isTooWide(trace, plan, site));
+  const spread = plan.sites.map(site => isSpread(trace, plan, site));
   let component = 0;
   plan.blocks.forEach((block, b) => {
     for (let k = 0; k < plan.perExample[b]; k++, component++) {
@@ -55,7 +55,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
         sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
-          const rows = isSpread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas);
+          const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
         });
@@ -63,7 +63,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       checkMemory();
     }
   });
-  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow, isSpread[i]));
+  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow, spread[i]));
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
 }

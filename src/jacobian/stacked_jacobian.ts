@@ -7,7 +7,9 @@ import {relativeDifference} from './compare';
 import {matMul, shaped, transposed} from './kernels';
 import {inScope} from './memory';
 import {TOLERANCE} from './self_check';
+import {EachRow} from './uses/convolution';
 import {MatrixUse} from './uses/matmul';
+import {SharedUse} from './uses/shared';
 import {longProducts} from './uses/use';
 
 /** The Jacobian J [n, m] of the rows of a step as an operator; see {@link BatchJacobian}. */
@@ -17,7 +19,7 @@ export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTra
  * Batches of different numbers of examples, one above the other: J = [J_1; J_2; ...], in the same variables.
  *
  *     J Jᵀ = [J_p J_qᵀ]_pq      the diagonal blocks from each batch, the others variable by variable:
- *     J_p J_qᵀ = (a a'ᵀ) ∘ (δ δ'ᵀ) for a matrix that both use once, from dense rows otherwise
+ *     J_p J_qᵀ = (a a'ᵀ) ∘ (δ δ'ᵀ) for a matrix that both use once, by pairs of positions or from dense rows otherwise
  *
  * Batches that are no more than pieces of one are linearized when they are asked for, two at a time at most beside those that are held.
  */
@@ -56,11 +58,13 @@ function crossGram(part: BatchJacobian, other: BatchJacobian, groupOf: readonly 
   });
 }
 
-/** Null unless the variable is a matrix that both batches use in one way. */
+/** Null unless the variable is a matrix that both batches use in one way, of which products are had without its rows. */
 function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
   const [use, theirs] = [part, other].map(({plan, joined}) =>
     plan.bySite[v].groups !== null && joined[v].length === 1 && plan.sites[joined[v][0][1]].parameter.kind === 'direct' ? joined[v][0][0] : null);
-  return use instanceof MatrixUse && theirs instanceof MatrixUse ? use.cross(theirs) : null;
+  return use instanceof MatrixUse && theirs instanceof MatrixUse ? use.cross(theirs) :
+    use instanceof SharedUse && theirs instanceof SharedUse ? use.cross(theirs) :
+    use instanceof EachRow && theirs instanceof EachRow ? use.cross(theirs) : null;
 }
 
 /** From dense rows, block by block. */
@@ -75,9 +79,10 @@ function crossOfRows(part: BatchJacobian, other: BatchJacobian, v: number): Tens
  * Tests the blocks that the self-checks of the parts do not see: G u equals J(Jᵀu) for a fixed u, on the rows of each part.
  *
  * @param gram the Gram matrix J Jᵀ over all variables, n x n.
+ * @param parts what the batches are, for the message.
  * @returns null, or what is wrong.
  */
-export function checkStack(jacobian: StackedJacobian, gram: Float64Array): string | null {
+export function checkStack(jacobian: StackedJacobian, gram: Float64Array, parts = 'terms of different sizes'): string | null {
   const n = jacobian.rows;
   const u = Float64Array.from({length: n}, (_, i) => Math.cos(1 + 2 * i));
   const result = tidy(() => jacobian.apply(jacobian.applyTranspose(tensor(Float32Array.from(u), [n]))).clone());
@@ -91,7 +96,7 @@ export function checkStack(jacobian: StackedJacobian, gram: Float64Array): strin
     const [a, b] = [direct, product].map(x => Float64Array.from(x.subarray(from, from + rows)));
     const difference = Math.hypot(...a.map((x, i) => x - b[i]));
     if (!(difference <= TOLERANCE * Math.max(Math.hypot(...a), Math.hypot(...b)) + 1e-2 * TOLERANCE * total)) {
-      return `G u differs from J(Jᵀu) by ${(difference / total).toExponential(1)} of its norm between terms of different sizes${findVariable(jacobian, u)}`;
+      return `G u differs from J(Jᵀu) by ${(difference / total).toExponential(1)} of its norm between ${parts}${findVariable(jacobian, u)}`;
     }
     from += rows;
   }

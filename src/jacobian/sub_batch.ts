@@ -5,6 +5,7 @@ import type {Trace, TraceNode} from '../capture/trace';
 import {withoutActivation} from './cotangents';
 import {matricesIn} from './kernels';
 import type {Plan, SweepStep} from './plan';
+import {sliceRows} from './slices';
 import {filterSite} from './uses/convolution';
 
 /** A trace and its plan as they would be, had f() been given some of the examples only. */
@@ -132,7 +133,7 @@ function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: numbe
 function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
   const before = t.size / (batch * stride);
   if (before === 1 && t.shape[0] === batch) {
-    return slice(t, [from], [to - from]);
+    return sliceRows(t, from, to);
   }
   return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
 }

@@ -5,9 +5,10 @@ import {channelsLast, convolutionOf, shapeOf} from '../convolution';
 import type {Convolution} from '../convolution';
 import type {Values} from '../cotangents';
 import {mayKeep} from '../memory';
-import {depthwiseProduct, positionsOf} from '../patches';
+import {columnsOf, depthwiseProduct, positionsOf} from '../patches';
 import type {Plan, Site} from '../plan';
 import {exampleProducts} from './example_products';
+import {isByPairs} from './pairs';
 import {PatchPositions} from './positions';
 import {SharedUse} from './shared';
 import {denseExampleGrams} from './use';
@@ -25,9 +26,18 @@ export function filterSite(values: Values, node: TraceNode, name: string): Convo
  */
 export const isByComponent = (c: Convolution): boolean => c.depthwise || c.names.x === null;
 
-/** Whether the filter of a transposed convolution has more rows than may be kept; those that may are counted. */
-export const isTooWide = ({values}: Trace, {analysis: {batch}, components}: Plan, {convolution, parameter}: Site): boolean =>
-  convolution !== null && convolution.names.x === null && !mayKeep(batch * components * values[parameter.value].size);
+/**
+ * Whether cotangents are kept in the place of the rows of a transposed convolution's filter: where these are more than may be kept, or products of them are had for less. Rows that
+ * may be kept are counted.
+ */
+export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan, {convolution, parameter}: Site): boolean {
+  if (convolution === null || convolution.names.x !== null) {
+    return false;
+  }
+  const n = batch * components;
+  return isByPairs(n, convolution.images / batch * positionsOf(convolution), columnsOf(convolution), convolution.outChannels) ||
+      !mayKeep(n * values[parameter.value].size);
+}
 
 /** Rows of one component, [B, |filter|], from the cotangent of the node's output. */
 export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, batch: number): Tensor {
@@ -57,7 +67,7 @@ export function transposedUse(values: Values, node: TraceNode, c: Convolution, d
 }
 
 /** A use whose examples are the rows of another. */
-class EachRow implements ParameterUse {
+export class EachRow implements ParameterUse {
   readonly size: number;
 
   constructor(private readonly use: SharedUse, readonly examples: number, readonly components: number) {
@@ -78,6 +88,11 @@ class EachRow implements ParameterUse {
 
   gram(products: OuterProducts): GramTerm {
     return this.use.gram(products);
+  }
+
+  /** See `SharedUse`. */
+  cross(other: EachRow): Tensor | null {
+    return this.use.cross(other.use);
   }
 
   exampleGrams(): Tensor {

@@ -1,8 +1,9 @@
 import {getBackend, reshape, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {matrixProduct, rowMajor} from '../../solve/matrix_product';
-import {matMul, sliceRows} from '../kernels';
+import {matMul} from '../kernels';
 import {isHost, matMulBatch} from '../patches';
+import {sliceRows} from '../slices';
 import type {PositionData} from './positions';
 
 /**

@@ -1,9 +1,10 @@
-import {eye, getBackend, reshape} from '@tensorflow/tfjs-core';
+import {eye, getBackend, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {convolve, shapeOf} from '../convolution';
 import type {Convolution} from '../convolution';
-import {matMul, sliceRows, transposeMultiply} from '../kernels';
-import {columnsOf, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../patches';
+import {matMul, transposed, transposeMultiply} from '../kernels';
+import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../patches';
+import {sliceRows} from '../slices';
 
 /** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */
 export interface PositionData {
@@ -14,6 +15,8 @@ export interface PositionData {
   transposedTo(example: number, out: Float32Array): void;
   /** a of the examples from..to-1, [(to - from), s, in]. */
   part(from: number, to: number): Tensor;
+  /** The same, [(to - from)·s, in], where it is a factor of a product. */
+  matrix(from: number, to: number): Tensor;
   /** a p, [B·s, out], for a matrix p [in, out]. */
   times(p: Tensor): Tensor;
   /** aᵀ w, [in, out], for w [B·s, out]. */
@@ -47,6 +50,10 @@ export class PlainPositions implements PositionData {
   part(from: number, to: number): Tensor {
     const {positions, inner} = this;
     return sliceRows(reshape(this.a, [this.examples, positions, inner]), from, to);
+  }
+
+  matrix(from: number, to: number): Tensor {
+    return sliceRows(this.a, from * this.positions, to * this.positions);
   }
 
   times(p: Tensor): Tensor {
@@ -84,6 +91,17 @@ export class PatchPositions implements PositionData {
   part(from: number, to: number): Tensor {
     const count = (to - from) * this.images;
     return reshape(patches(ofImages(this.c, count), sliceRows(this.x, from * this.images, to * this.images)), [to - from, this.positions, this.inner]);
+  }
+
+  matrix(from: number, to: number): Tensor {
+    const rows = (to - from) * this.positions;
+    if (!isHost()) {
+      return reshape(this.part(from, to), [rows, this.inner]);
+    }
+    this.host ??= this.x.dataSync() as Float32Array;
+    const columns = new Float32Array(this.inner * rows);
+    writePatchesTransposed(this.c, this.host, from * this.images, to * this.images, columns);
+    return tidy(() => transposed(tensor(columns, [this.inner, rows])));
   }
 
   times(p: Tensor): Tensor {

@@ -1,8 +1,9 @@
-import {addN, getBackend, slice} from '@tensorflow/tfjs-core';
+import {addN, getBackend} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, matMul, shaped, sliceRows, transposed} from '../kernels';
+import {add, matMul, shaped, transposed} from '../kernels';
 import {blockFloats} from '../memory';
-import {denseExampleGrams, LONGEST_SUM} from './use';
+import {sliceColumns, sliceRows} from '../slices';
+import {denseExampleGrams, longProducts, LONGEST_SUM} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 
 /** Floats of the block of columns that a Gram matrix is taken of at once: 2 MiB, transposed as many again. */
@@ -40,7 +41,7 @@ export class RowsUse implements ParameterUse {
     if (getBackend() === 'cpu' || width >= this.size) {
       return {left: null, right: products.of(this.all)};
     }
-    return {left: null, right: gramOfColumns(this.size, width, (from, to) => slice(this.all, [0, from], [n, to - from]))};
+    return {left: null, right: gramOfColumns(this.size, width, (from, to) => sliceColumns(this.all, from, to))};
   }
 
   exampleGrams(): Tensor {
@@ -57,9 +58,8 @@ export function gramOfColumns(size: number, width: number, columns: (from: numbe
   let total: Tensor | null = null;
   for (let from = 0; from < size; from += width) {
     const part = columns(from, Math.min(size, from + width));
-    const flipped = transposed(part);
-    const product = matMul(part, flipped);
-    [part, flipped].forEach(t => t.dispose());
+    const product = gramOf(part);
+    part.dispose();
     const before: Tensor | null = total;
     total = before === null ? product : add(before, product);
     if (before !== null) {
@@ -68,4 +68,15 @@ export function gramOfColumns(size: number, width: number, columns: (from: numbe
     }
   }
   return total!;
+}
+
+/** x xᵀ. */
+function gramOf(x: Tensor): Tensor {
+  if (x.shape[1]! > LONGEST_SUM) {
+    return longProducts(x, x);
+  }
+  const flipped = transposed(x);
+  const product = matMul(x, flipped);
+  flipped.dispose();
+  return product;
 }

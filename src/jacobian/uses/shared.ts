@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, shaped, transposed as transposedMatrix} from '../kernels';
 import {blockFloats, mayKeep} from '../memory';
 import {exampleProducts} from './example_products';
+import {isByPairs, pairProducts, sumOfPairs} from './pairs';
 import {PlainPositions} from './positions';
 import type {PositionData} from './positions';
 import {gramOfColumns, RowsUse} from './rows';
@@ -14,7 +15,7 @@ import type {GramTerm, OuterProducts, ParameterUse} from './use';
  * cotangents δ [B, C, s, out]. The row of (b, c) is Σ_s a_bsᵀ δ_bcs.
  *
  *     gram by dense rows                n·s·in·out + n²·in·out      formed in blocks of columns
- *     gram by pairs of positions        (n·s)²(in + out)            where that is less and fits into a block
+ *     gram by pairs of positions        (n·s)²(in + out)            where that is less
  */
 export class SharedUse implements ParameterUse {
   readonly examples: number;
@@ -40,10 +41,7 @@ export class SharedUse implements ParameterUse {
   }
 
   private get byPairs(): boolean {
-    const pairs = (this.examples * this.components * this.data.positions) ** 2;
-    const n = this.examples * this.components;
-    return this.components === 1 && this.data instanceof PlainPositions && pairs <= blockFloats() &&
-        pairs * (this.data.inner + this.outer) < n * (this.data.positions + n) * this.size;
+    return isByPairs(this.examples * this.components, this.data.positions, this.data.inner, this.outer);
   }
 
   /** Its dense rows [n, |p|], where these are the way to go and may be kept: then δ is no longer needed. */
@@ -90,9 +88,9 @@ export class SharedUse implements ParameterUse {
     const {data, outer, examples, components} = this;
     const n = examples * components;
     if (this.byPairs) {
-      const {a} = data as PlainPositions;
-      const pairs = mul(products.of(a), products.of(shaped(this.cotangents, [n * data.positions, outer])));
-      return {left: null, right: sum(reshape(pairs, [n, data.positions, n, data.positions]), [1, 3])};
+      const isWhole = data instanceof PlainPositions && (n * data.positions) ** 2 <= blockFloats();
+      return {left: null, right: isWhole ?
+        sumOfPairs(products.of(data.a), products.of(shaped(this.cotangents, [n * data.positions, outer])), this, this) : pairProducts(this, this)};
     }
     const outputs = Math.floor(blockFloats() / (n * data.inner));
     if (outputs === 0) {
@@ -104,6 +102,12 @@ export class SharedUse implements ParameterUse {
       part.dispose();
       return rows;
     })};
+  }
+
+  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch; null where dense rows are the way to go. */
+  cross(other: SharedUse): Tensor | null {
+    const isSame = this.data.inner === other.data.inner && this.outer === other.outer && this.transposed === other.transposed;
+    return isSame && this.byPairs ? pairProducts(this, other) : null;
   }
 
   exampleGrams(): Tensor {

@@ -1,8 +1,9 @@
-import {concat, getBackend, matMul as batchMatMul, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../solve/outer_product';
 import {add, matMul, mul, shaped, sumRows, transposed} from '../kernels';
 import {blockFloats} from '../memory';
+import {sliceColumns} from '../slices';
 
 /**
  * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of one): one
@@ -99,7 +100,7 @@ export function longProducts(a: Tensor, b: Tensor): Tensor {
   if (columns <= LONGEST_SUM) {
     return matMul(a, transposed(b));
   }
-  const part = (x: Tensor, from: number): Tensor => slice(x, [0, from], [x.shape[0], Math.min(LONGEST_SUM, columns - from)]);
+  const part = (x: Tensor, from: number): Tensor => sliceColumns(x, from, Math.min(columns, from + LONGEST_SUM));
   return tidy(() => Array.from({length: Math.ceil(columns / LONGEST_SUM)}, (_, i) => i * LONGEST_SUM).reduce<Tensor | null>((sum, from) => {
     const product = tidy(() => matMul(part(a, from), transposed(part(b, from))));
     const next = sum === null ? product : add(sum, product);

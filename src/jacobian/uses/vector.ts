@@ -3,7 +3,8 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../capture/trace';
 import {inverseDeviation, tfjsCotangents} from '../cotangents';
 import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sliceRows, sumTo} from '../kernels';
+import {matMul, mul, shaped, sumTo} from '../kernels';
+import {sliceRows} from '../slices';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 

@@ -1,0 +1,56 @@
+import {concat, mul, reshape, sum, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {matMul, shaped, transposed} from '../kernels';
+import {sliceRows} from '../slices';
+import type {PositionData} from './positions';
+import {blocksOf, LONGEST_SUM} from './use';
+
+/** A matrix that meets the data at s positions of every example: data a [B·s, in], cotangents δ [B, C, s, out]. */
+interface Positioned {
+  readonly examples: number;
+  readonly components: number;
+  readonly data: PositionData;
+  readonly cotangents: Tensor;
+}
+
+type Shape = Pick<Positioned, 'examples' | 'components' | 'data'>;
+
+/** Multiply-adds in the time that one pair takes beside its products. */
+const PER_PAIR = 32;
+
+/** Whether n rows over s positions are best multiplied by pairs of positions; else as dense rows, which are formed first. */
+export const isByPairs = (n: number, positions: number, inner: number, outer: number): boolean => Math.max(inner, outer) <= LONGEST_SUM &&
+    n * positions ** 2 * (inner + outer + PER_PAIR) < (positions + n) * inner * outer;
+
+/** J J'ᵀ [n, n'] of two uses of one matrix, Σ_ss' (a_bs · a'_b's')(δ_bcs · δ'_b'c's'), block by block of examples: no row is formed. */
+export function pairProducts(use: Positioned, other: Positioned): Tensor {
+  return tidy(() => concat(blocksOf(other.examples, floatsOf(other)).map(block => tidy(() => {
+    const right = part(other, ...block);
+    const [data, deltas] = [transposed(right.a), transposed(right.delta)];
+    return concat(blocksOf(use.examples, Math.max(floatsOf(use), use.components * use.data.positions * deltas.shape[1]!)).map(([from, to]) => tidy(() => {
+      const left = part(use, from, to);
+      return sumOfPairs(matMul(left.a, data), matMul(left.delta, deltas), left, right);
+    })), 0);
+  })), 1));
+}
+
+/** Floats that an example takes. */
+const floatsOf = ({components, data: {positions, inner}, cotangents}: Positioned): number => positions * Math.max(inner, components * cotangents.shape[3]!);
+
+/** Data and cotangents of the examples from..to-1, a row for each position. */
+function part({components, data, cotangents}: Positioned, from: number, to: number): Shape & {readonly a: Tensor; readonly delta: Tensor} {
+  const each = components * data.positions;
+  const outer = cotangents.shape[3]!;
+  return {examples: to - from, components, data, a: data.matrix(from, to),
+    delta: sliceRows(shaped(cotangents, [cotangents.size / outer, outer]), from * each, to * each)};
+}
+
+/** @param a products of the data [B·s, B'·s']. @param delta of the cotangents [n·s, n'·s']. */
+export function sumOfPairs(a: Tensor, delta: Tensor, use: Shape, other: Shape): Tensor {
+  const [positions, theirs] = [use.data.positions, other.data.positions];
+  const [rows, columns] = [use.examples * use.components, other.examples * other.components];
+  const pairs = use.components === 1 && other.components === 1 ? mul(a, delta) :
+    mul(reshape(a, [use.examples, 1, positions, other.examples, 1, theirs]),
+        reshape(delta, [use.examples, use.components, positions, other.examples, other.components, theirs]));
+  return sum(sum(reshape(pairs, [rows, positions, columns, theirs]), 3), 1);
+}
