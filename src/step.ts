@@ -92,10 +92,11 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   policy.observe({agreement, headroom, examples});
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
-  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, resolved, clock,
+  const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, scale, resolved, clock,
     mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   const undampedDecrease = model.undampedDecrease(policy.judges ? resolved(attempted.predictedDecrease ?? 0).rows : 0);
-  return {policy, variables, taken, scale: remembersScale ? model.scale() : null, undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
+  return {policy, variables, taken, scale: scale(), undampedDecrease, effectiveDimension: model.effectiveDimension(attempted.lambda), report: {
     rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement, gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
   }};
 }

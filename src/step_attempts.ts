@@ -11,6 +11,7 @@ import type {StepPolicy} from './policy/step_policy';
 import type {Resolution} from './resolution';
 import type {Rows} from './rows';
 import type {StepReport} from './step_report';
+import {isFlung} from './step_bound';
 import {actualDecrease} from './trial';
 import {verdict} from './verdict';
 
@@ -29,6 +30,8 @@ export interface AttemptParts {
   readonly model: LocalModel;
   readonly policy: StepPolicy;
   readonly weightDecay: number;
+  /** Of the damping, where it bounds the length of steps; else null. */
+  readonly scale: () => Float64Array | null;
   readonly mayDetour: boolean;
   /** What rounding leaves of the loss, as closely as a decrease that is to be judged needs it; computed when asked for. */
   readonly resolved: (decrease: number) => Resolution;
@@ -37,6 +40,9 @@ export interface AttemptParts {
 
 export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
     'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
+
+/** Gain ratio from which the loss falls as the quadratic model says, however long the step: that of linear parameters. */
+const TRUSTED_GAIN = 0.999;
 
 /** Share of the loss below which a decrease is lost in rounding, also where the residuals themselves are exact: four units of float32. */
 const RESOLUTION = 2 ** -22;
@@ -72,7 +78,7 @@ export function solveAttempts(parts: AttemptParts): Attempted {
 type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
 
 /** One solve, and what is judged of its step. */
-function attempt({trace, rows, model, policy, weightDecay, clock}: AttemptParts, resolvedLoss: (decrease: number) => number): Attempt {
+function attempt({trace, rows, model, policy, weightDecay, scale, clock}: AttemptParts, resolvedLoss: (decrease: number) => number): Attempt {
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
@@ -95,7 +101,9 @@ function attempt({trace, rows, model, policy, weightDecay, clock}: AttemptParts,
   // Where the gradient is zero the step is, too, and nothing is wrong with it.
   const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
   const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss: () => resolvedLoss(predictedDecrease)});
-  const isTaken = found !== 'rejected' && (gainRatio === null || clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)));
+  const bound = scale();
+  const isBeyond = gainRatio !== null && bound !== null && gainRatio < TRUSTED_GAIN && isFlung(bound, variables, step.d, learningRate);
+  const isTaken = found !== 'rejected' && !isBeyond && (gainRatio === null || clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)));
   return {...used, isUnresolved: isTaken && found === 'unresolved', status: isTaken ? status : 'rejected', stepNorm: isTaken ? learningRate * step.norm : 0, predictedDecrease,
     actualDecrease: actual, gainRatio, taken: isTaken ? {d: step.d, moved: written} : null};
 }

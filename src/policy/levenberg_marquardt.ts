@@ -45,6 +45,8 @@ export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
  * A step that promises less than the loss can resolve in float32 says nothing of the model: it is taken unless the loss rises by more than that, and τ ← τ/3. Raising τ
  * would promise less still, and training would be stuck where parameters differ much in scale.
  *
+ * With Marquardt's scaling a step that is longer than twice the parameters is rejected, too, see `isFlung`.
+ *
  * Source: Nielsen 1999, as in Madsen, Nielsen & Tingleff 2004, equation 2.21.
  */
 export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>): Policy<LevenbergMarquardtState> {
