@@ -111,8 +111,8 @@ test.serial('a regularizer without a finite gradient, and loaded state that is n
   const fit = (): tf.Scalar => tf.matMul(x, w).sub(y).square().mean();
   t.throws(() => ggn().minimize(() => fit().add(w.square().sum().sqrt())), {message: /gradient of a regularizer is not finite/});
   const optimizer = ggn();
-  await optimizer.setWeights([{name: 'iter', tensor: tf.scalar(3, 'int32')}, {name: 'ggn/1/previousStep/0', tensor: tf.tensor2d([1, NaN], [2, 1])}]);
-  t.throws(() => optimizer.minimize(fit), {message: /the last step in the state of the optimizer is not finite/});
+  const state = [{name: 'iter', tensor: tf.scalar(3, 'int32')}, {name: 'ggn/1/previousStep/0', tensor: tf.tensor2d([1, NaN], [2, 1])}];
+  await t.throwsAsync(() => optimizer.setWeights(state), {message: /'ggn\/1\/previousStep\/0' of the saved state holds NaN/});
   t.deepEqual([...w.dataSync()], [0, 0]);
 });
 
