@@ -148,7 +148,7 @@ test.serial('a network of which one example does not fit is refused within two f
     model.compile({optimizer, loss: 'meanSquaredError'});
     const [x, y] = [noise([4, 16, 16, 1], 1), noise([4, 120], 2)];
     await model.trainOnBatch(x, y).catch(() => {});  // what is made once for a model is made
-    const forward = await kernelsOf(async () => tf.dispose(await model.evaluate(x, y, {batchSize: 4})));
+    const forward = await kernelsOf(() => Promise.resolve(tf.dispose(model.evaluate(x, y, {batchSize: 4}))));
     const {numTensors} = tf.memory();
     for (let i = 0; i < 2; i++) {
       const kernels = await kernelsOf(() => t.throwsAsync(async () => model.trainOnBatch(x, y),

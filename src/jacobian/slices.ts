@@ -26,7 +26,7 @@ export function sliceRows(x: Tensor, from: number, to: number): Tensor {
     const each = x.size / x.shape[0];
     return engine().makeTensor(entriesOf(x, from * each, to * each), shape, x.dtype);
   }
-  return engine().runKernel('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: shape} as never);
+  return engine().runKernel('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: shape});
 }
 
 /** Columns from which on a row is worth a read of its own. */
