@@ -65,7 +65,8 @@ export interface GgnOptions {
    *   products, the damping is raised. What the products are taken of is held over all of them as far as memoryLimit allows.
    *
    * Each gives the same step, to rounding; the normal equations resolve less damping. Default `'auto'`: the faster of the first two (the normal equations
-   * where m < n/2, and where m < n and both are small), `'cg'` with more than 4096 rows and more than 2048 parameters.
+   * where m < n/2, and where m < n and both are small), `'cg'` with more than 4096 rows and more than 2048 parameters. Where all trained variables are scalars or
+   * vectors and the policy is `'levenbergMarquardt'`, `'normal'` whatever n, up to 2048 parameters and 2²⁸ operations n m²/2 + m³/3 (2²⁴ where m > 2n).
    */
   solver?: 'auto' | SystemName;
   /**
@@ -75,7 +76,8 @@ export interface GgnOptions {
    * - `'marquardt'`: Σ = diag(JᵀHJ), λ = τ: the step does not depend on the units of each parameter. In the normal equations only.
    *
    * Default `'auto'`: Marquardt's in the normal equations under the policy `'levenbergMarquardt'` where all trained variables are scalars or vectors, since
-   * such parameters often have a meaning, and a unit, each; Levenberg's elsewhere, since the weights of a layer share theirs.
+   * such parameters often have a meaning, and a unit, each; Levenberg's elsewhere, since the weights of a layer share theirs. Under that policy Marquardt's Σ is the largest diagonal
+   * that each parameter has had, and a step longer than twice the parameters, |d|_Σ > 2|w|_Σ, is rejected unless the loss falls by as much as the model says.
    */
   scaling?: 'auto' | Scaling;
   /**

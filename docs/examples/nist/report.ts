@@ -93,7 +93,7 @@ The numbers 1e-4 and 20 were chosen while looking at these very problems, though
 - **float32 limit**: the fit is as good as float32 can tell, but rounding the data alone changes the residual sum of squares by more than 0.1 %. Lanczos1 and Lanczos2 are data without
   noise, with residuals of 1e-13 and 1e-6 beside values of 2.5.
 - **plateau**: stuck, where a parameter has run away to where it has no effect, exp(-b x) = 0 at every x. The gradient is zero, the fit is not good. Start nearer, or with another parametrisation.
-  (scipy ends in BoxBOD there, too, and reports success.)
+  (scipy ends there in BoxBOD from its first start, and reports success; a bound of the step keeps \`ggn()\` from it.)
 - **stalled**: stuck in another way. MGH10 goes along a long curved valley from its first start, and has to pass exp(88), the largest that float32 holds. In MGH17 two exponentials become nearly
   one, and float32 does not tell the columns of their Jacobian apart.
 
