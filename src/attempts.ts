@@ -95,14 +95,21 @@ const LONG = 64;
 /** How many times as long reverse sweeps must take of a short way, where they hold less in memory and little is to be gained. */
 const MARGIN = 4;
 
+/** Work of reverse sweeps of a short way, some 256 small kernels, up to which there is nothing to gain. */
+const LITTLE = 2 ** 18;
+
 /** Whether forward sweeps take less than the reverse sweeps of a batch, as far as both are possible. */
 function isForwardBetter(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], examples: number, isBatched: (value: number) => boolean): boolean {
   try {
     const {forward} = makeForwardPlan(trace, dependence, blocks);
     const {activations, parameters, strides} = analyse(trace, dependence, blocks.map(({value}) => value), examples, isBatched);
     const isMadeOfParameters = parameters.length > Math.max(LONG, 2 * forward!.directions * activations.length);
-    return (isMadeOfParameters && blocks.every(({value}) => strides[value] !== null)) ||
-        reverseWork(trace, makePlan(trace, dependence, blocks, examples, isBatched)) > (forward!.nodes.length < LONG ? MARGIN : 1) * forwardWork(trace, forward!);
+    if (isMadeOfParameters && blocks.every(({value}) => strides[value] !== null)) {
+      return true;
+    }
+    const isShort = forward!.nodes.length < LONG;
+    const reverse = reverseWork(trace, makePlan(trace, dependence, blocks, examples, isBatched));
+    return reverse > (isShort ? MARGIN : 1) * forwardWork(trace, forward!) && !(isShort && reverse <= LITTLE);
   } catch (error) {
     if (!(error instanceof BatchAxisLost)) {
       throw error;
