@@ -1,3 +1,4 @@
+import type {Convergence} from './convergence';
 import {ggnError} from './errors';
 import {GramGaussNewton} from './gram_gauss_newton';
 import type {StepReport} from './step_report';
@@ -23,6 +24,10 @@ export interface StopCriteria {
   remaining?: number;
   /** Stops when the relative damping τ of the last step of an epoch is at least this: only very short steps decrease the loss. */
   damping?: number;
+  /**
+   * `true` stops when {@link GramGaussNewton.convergence} says after an epoch that training has converged or is stuck. For full batches, where steps are judged.
+   */
+  converged?: boolean;
 }
 
 /**
@@ -39,7 +44,7 @@ export interface StopWhen extends TrainingCallback {
  * a validation loss is the better judge.
  *
  * @param optimizer - the optimizer that the model was compiled with.
- * @param criteria - at least one of `gradientNorm`, `decrease`, `remaining`, `damping`; numbers above 0.
+ * @param criteria - at least one of `gradientNorm`, `decrease`, `remaining`, `damping`, numbers above 0, and `converged: true`.
  * @param say - gets the line that says why training ended; `console.log` by default.
  * @returns a callback; its `reason` says which criterion was met.
  * @throws Error for another optimizer, and for criteria that are none; `fit` throws where the model was compiled with another optimizer.
@@ -54,9 +59,11 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
     throw ggnError('stopWhen() takes the optimizer that ggn() returned, and criteria, as in stopWhen(optimizer, {gradientNorm: 1e-6}).');
   }
   const names = ['gradientNorm', 'decrease', 'remaining', 'damping'];
-  const given = Object.entries(criteria ?? {}).filter(([, value]) => value !== undefined);
-  if (given.length === 0 || given.some(([name, value]) => !names.includes(name) || !(typeof value === 'number' && value > 0))) {
-    throw ggnError(`stopWhen() takes at least one of ${names.join(', ')}, each a number above 0; received ` +
+  const given = Object.entries(criteria ?? {}).filter(([, value]) => value !== undefined) as Array<[string, unknown]>;
+  const isCriterion = ([name, value]: [string, unknown]): boolean =>
+    name === 'converged' ? value === true : names.includes(name) && typeof value === 'number' && value > 0;
+  if (given.length === 0 || !given.every(isCriterion)) {
+    throw ggnError(`stopWhen() takes at least one of ${names.join(', ')}, each a number above 0, and converged: true; received ` +
         `{${given.map(([name, value]) => `${name}: ${String(value)}`).join(', ')}}.`);
   }
   let reason: string | null = null;
@@ -80,7 +87,8 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
       }
     },
     onEpochEnd: epoch => {
-      const met = criterionMet(criteria, steps, criteria.remaining === undefined ? NaN : optimizer.remainingDecrease());
+      const left = criteria.remaining === undefined ? NaN : optimizer.remainingDecrease();
+      const met = criterionMet(criteria, steps, left, criteria.converged === true && steps.length > 0 ? optimizer.convergence() : null);
       steps = [];
       if (met !== null && trained !== null) {
         reason = met;
@@ -93,7 +101,8 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria, say
 }
 
 /** Which criterion the steps of an epoch meet, in words; null if none. */
-export function criterionMet({gradientNorm, decrease, remaining, damping}: StopCriteria, steps: readonly StepReport[], left = NaN): string | null {
+export function criterionMet({gradientNorm, decrease, remaining, damping}: StopCriteria, steps: readonly StepReport[], left = NaN,
+    end: Convergence | null = null): string | null {
   const last = steps.at(-1);
   if (last === undefined) {
     return null;
@@ -113,6 +122,9 @@ export function criterionMet({gradientNorm, decrease, remaining, damping}: StopC
   }
   if (damping !== undefined && last.damping >= damping) {
     return `the damping, ${last.damping.toExponential(2)}, is at least ${damping}`;
+  }
+  if (end !== null && end.status !== 'improving') {
+    return `${end.status === 'converged' ? 'it has converged' : 'it is stuck'}: ${end.reason}`;
   }
   return null;
 }

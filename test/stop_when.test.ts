@@ -54,6 +54,19 @@ for (const kind of ['sequential', 'functional'] as const) {
   }
 }
 
+test.serial('converged ends fit where the optimizer says so: at a minimum, and with redundant weights when steps bring nothing more', async t => {
+  const normal = tf.randomNormal([12, 3], 0, 1, 'float32', 1) as tf.Tensor2D;
+  for (const [data, reason, epochs] of [[normal, /^it has converged: \S+ of the loss is left to gain, at most 1e-8$/, 40], [x, /^it is stuck: 20 steps/, 200]] as const) {
+    const {model, optimizer} = compiled();
+    const stop = stopWhen(optimizer, {converged: true}, listener().say);
+    const {epoch} = await model.fit(data, y, {...FULL, epochs: 300, callbacks: stop});
+    t.true(epoch.length < epochs, `${epoch.length} epochs`);
+    t.regex(stop.reason!, reason);
+    t.not(optimizer.convergence().status, 'improving');
+  }
+  normal.dispose();
+});
+
 test.serial('remaining ends fit where nothing is left to gain, and is named', async t => {
   const {model, optimizer} = compiled();
   const {say} = listener();
@@ -226,10 +239,11 @@ test('criteria that are none are refused, and shown', t => {
     [{}, '{}'], [undefined, '{}'], [null, '{}'], [{damping: undefined}, '{}'],
     [{gradientNorm: 0}, '{gradientNorm: 0}'], [{decrease: -1}, '{decrease: -1}'], [{damping: NaN}, '{damping: NaN}'], [{damping: '1'}, '{damping: 1}'],
     [{loss: 1}, '{loss: 1}'], [{gradientNorm: 1e-6, patience: 3}, '{gradientNorm: 0.000001, patience: 3}'], [{damping: null}, '{damping: null}'],
+    [{converged: false}, '{converged: false}'],
   ];
   for (const [criteria, shown] of wrong) {
     t.throws(() => stopWhen(ggn(), criteria as StopCriteria),
-        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, remaining, damping, each a number above 0; received ${shown}.`}, shown);
+        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, remaining, damping, each a number above 0, and converged: true; received ${shown}.`}, shown);
   }
   t.notThrows(() => stopWhen(ggn(), {gradientNorm: 1e-6, decrease: undefined}));
 });
