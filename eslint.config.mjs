@@ -26,7 +26,7 @@ export default tseslint.config(
   },
   {
     // Plain numbers and typed arrays: these are tested on their own, without tfjs.
-    files: ['src/solve/**/*.ts', 'src/options.ts'],
+    files: ['src/solve/**/*.ts', 'src/api/options.ts'],
     rules: {'no-restricted-imports': ['error', {patterns: [{group: ['@tensorflow/*'], message: 'solve/ and options.ts know nothing of tfjs.'}]}]},
   },
   {

@@ -5,30 +5,30 @@
  *
  * @packageDocumentation
  */
-import {registerOwnCopy} from './register';
+import {registerOwnCopy} from './api/register';
 
-export type {Convergence} from './convergence';
-export {stepMetrics} from './callback';
-export {grad} from './grad';
-export {ggn, GramGaussNewton} from './gram_gauss_newton';
-export type {Curvature} from './losses/output_loss';
-export {leastSquares} from './least_squares';
-export type {LeastSquaresOptions} from './least_squares';
-export type {GgnOptions, PolicyFunction} from './options';
+export type {Convergence} from './api/convergence';
+export {stepMetrics} from './api/step_metrics';
+export {grad} from './api/grad';
+export {ggn, GramGaussNewton} from './api/gram_gauss_newton';
+export type {Curvature} from './loss/output_loss';
+export {leastSquares} from './api/least_squares';
+export type {LeastSquaresOptions} from './api/least_squares';
+export type {GgnOptions, PolicyFunction} from './api/options';
 export type {LevenbergMarquardtOptions} from './policy/levenberg_marquardt';
 export type {Settings} from './policy/policy';
 export type {PolicyName} from './policy/step_policy';
-export {logEpochs} from './log_epochs';
-export {register} from './register';
-export type {TfjsCopy} from './register';
+export {logEpochs} from './api/log_epochs';
+export {register} from './api/register';
+export type {TfjsCopy} from './api/register';
 export type {SolveStatus} from './solve/damped_step';
-export type {NamedTensor} from './saved_tensors';
+export type {NamedTensor} from './api/saved_tensors';
 export type {Scaling} from './solve/scaling';
 export type {SystemName} from './solve/system';
-export type {StepReport} from './step_report';
-export {stopWhen} from './stop_when';
-export type {StopCriteria, StopWhen} from './stop_when';
-export type {TrainingCallback} from './training_callback';
+export type {StepReport} from './step/step_report';
+export {stopWhen} from './api/stop_when';
+export type {StopCriteria, StopWhen} from './api/stop_when';
+export type {TrainingCallback} from './api/training_callback';
 
 registerOwnCopy();
 

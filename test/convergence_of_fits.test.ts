@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../src/index';
-import {Patience} from '../src/convergence';
+import {Patience} from '../src/api/convergence';
 import type {UndampedDecrease} from '../src/solve/resolved_decrease';
-import type {StepReport} from '../src/step_report';
+import type {StepReport} from '../src/step/step_report';
 
 await tf.setBackend('cpu');
 

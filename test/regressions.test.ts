@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../src/index';
-import {BatchJacobian} from '../src/jacobian/batch_jacobian';
+import {BatchJacobian} from '../src/jacobian/sweep/batch_jacobian';
 import {denseJacobian, referenceStep} from './reference/dense_jacobian';
 import {relativeError} from './support/probe';
 

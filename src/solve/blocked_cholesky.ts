@@ -1,4 +1,4 @@
-import {cholesky} from './cholesky';
+import {cholesky} from '../arrays/cholesky';
 import type {Precondition} from './mixed_precision';
 
 /** a b for row-major a [m, k] and b [k, n]. */

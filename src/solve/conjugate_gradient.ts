@@ -1,4 +1,4 @@
-import {addInto, dot} from './vectors';
+import {addInto, dot} from '../arrays/vectors';
 
 /** A product with a symmetric positive definite matrix. */
 export type Product = (x: Float64Array) => Float64Array;

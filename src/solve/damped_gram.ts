@@ -20,8 +20,8 @@ import {float32Floor, traceOf, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';
 import {doublePrecision} from './mixed_precision';
 import type {Factorize} from './mixed_precision';
-import {addProduct} from './product';
-import {addInto} from './vectors';
+import {addProduct} from '../arrays/product';
+import {addInto} from '../arrays/vectors';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
 export interface GramGroup {

@@ -1,4 +1,4 @@
-import {cholesky} from './cholesky';
+import {cholesky} from '../arrays/cholesky';
 
 /**
  * trace(C(C + λΣ)⁻¹), with Σ = I: Σ σ²/(σ² + λ) over the eigenvalues σ² of a symmetric positive semidefinite C (n x n, row-major, not changed): how many

@@ -1,7 +1,7 @@
-import {cholesky} from './cholesky';
-import type {CholeskyBreakdown} from './cholesky';
-import {addProduct} from './product';
-import {addInto, dot} from './vectors';
+import {cholesky} from '../arrays/cholesky';
+import type {CholeskyBreakdown} from '../arrays/cholesky';
+import {addProduct} from '../arrays/product';
+import {addInto, dot} from '../arrays/vectors';
 
 /** A symmetric positive definite matrix that can be solved with. */
 export interface Factored {

@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {capture} from '../../src/capture/trace';
-import {cotangents, tfjsCotangents} from '../../src/jacobian/cotangents';
+import {capture} from '../../src/trace/trace';
+import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
 import {relativeError} from '../support/probe';
 
 type Op = (x: any) => tf.Tensor;

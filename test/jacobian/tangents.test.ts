@@ -2,12 +2,12 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import type {ExecutionContext} from 'ava';
-import {capture} from '../../src/capture/trace';
-import {forwardJacobian} from '../../src/jacobian/forward_jacobian';
-import {makeForwardPlan} from '../../src/jacobian/forward_plan';
-import {linearize} from '../../src/jacobian/linearize';
-import {makePlan} from '../../src/jacobian/plan';
-import {findRows} from '../../src/rows';
+import {capture} from '../../src/trace/trace';
+import {forwardJacobian} from '../../src/jacobian/sweep/forward_jacobian';
+import {makeForwardPlan} from '../../src/jacobian/plan/forward_plan';
+import {linearize} from '../../src/jacobian/sweep/linearize';
+import {makePlan} from '../../src/jacobian/plan/plan';
+import {findRows} from '../../src/loss/rows';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {useBackend} from '../support/backends';
 import type {NodeBackend} from '../support/backends';

@@ -1,10 +1,10 @@
 import test from 'ava';
-import {cholesky} from '../../src/solve/cholesky';
+import {cholesky} from '../../src/arrays/cholesky';
 import {blockedCholesky} from '../../src/solve/blocked_cholesky';
 import type {Multiply} from '../../src/solve/blocked_cholesky';
 import {doublePrecision, mixedPrecision} from '../../src/solve/mixed_precision';
 import type {Factorize} from '../../src/solve/mixed_precision';
-import {addProduct} from '../../src/solve/product';
+import {addProduct} from '../../src/arrays/product';
 import {norm, randomNumbers, randomVector, relativeError} from './dense';
 
 /** Around whole blocks of 96 columns; from 384 on it is not the float64 factorization alone. */

@@ -1,7 +1,7 @@
 /** The Jacobian of a loop's rows as an operator, against the dense reference. */
 import * as tf from '@tensorflow/tfjs';
 import type {ExecutionContext} from 'ava';
-import type {Plan} from '../../src/jacobian/plan';
+import type {Plan} from '../../src/jacobian/plan/plan';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
 import {Probe, relativeError} from './probe';
 

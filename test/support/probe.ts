@@ -1,16 +1,16 @@
 /** A look inside one step: what the capture, the loss head and the Jacobian say, without the step being taken. */
 import * as tf from '@tensorflow/tfjs';
-import {capture, discard} from '../../src/capture/trace';
-import type {Trace} from '../../src/capture/trace';
-import {trainStepOf} from '../../src/capture/train_step_hook';
-import {checkedJacobian} from '../../src/checked_jacobian';
-import {Clock} from '../../src/clock';
+import {capture, discard} from '../../src/trace/trace';
+import type {Trace} from '../../src/trace/trace';
+import {trainStepOf} from '../../src/tfjs/train_step_hook';
+import {checkedJacobian} from '../../src/jacobian/checked_jacobian';
+import {Clock} from '../../src/solve/clock';
 import {GramGaussNewton} from '../../src/index';
-import type {BatchJacobian} from '../../src/jacobian/batch_jacobian';
-import type {Plan} from '../../src/jacobian/plan';
-import {PlanCache} from '../../src/jacobian/plan_cache';
-import {findRows, readResiduals} from '../../src/rows';
-import type {Rows} from '../../src/rows';
+import type {BatchJacobian} from '../../src/jacobian/sweep/batch_jacobian';
+import type {Plan} from '../../src/jacobian/plan/plan';
+import {PlanCache} from '../../src/jacobian/plan/plan_cache';
+import {findRows, readResiduals} from '../../src/loss/rows';
+import type {Rows} from '../../src/loss/rows';
 
 export interface Look {
   trace: Trace;

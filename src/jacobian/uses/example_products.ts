@@ -1,9 +1,9 @@
 import {getBackend, reshape, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {matrixProduct, rowMajor} from '../../solve/matrix_product';
-import {matMul} from '../kernels';
-import {isHost, matMulBatch} from '../patches';
-import {sliceRows} from '../slices';
+import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
+import {matMul} from '../../tfjs/fast_ops';
+import {isHost, matMulBatch} from '../../derivatives/patches';
+import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';
 
 /**

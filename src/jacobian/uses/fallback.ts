@@ -1,12 +1,12 @@
 import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {TraceNode} from '../../capture/trace';
+import type {TraceNode} from '../../trace/trace';
 import {ggnError} from '../../errors';
-import type {BatchStride} from '../batch_axis';
-import {tfjsCotangents} from '../cotangents';
-import type {Values} from '../cotangents';
-import {matMul} from '../kernels';
-import {mayKeep} from '../memory';
+import type {BatchStride} from '../../trace/batch_axis';
+import {tfjsCotangents} from '../../derivatives/cotangents';
+import type {Values} from '../../derivatives/cotangents';
+import {matMul} from '../../tfjs/fast_ops';
+import {mayKeep} from '../../tfjs/memory';
 import {blocksOf, denseExampleGrams, denseGram} from './use';
 import type {GramTerm, ParameterUse} from './use';
 

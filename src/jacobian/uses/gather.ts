@@ -1,10 +1,10 @@
 import {gather, getBackend, reshape, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {outerProduct} from '../../solve/outer_product';
-import type {TraceNode} from '../../capture/trace';
-import type {BatchStride} from '../batch_axis';
-import type {Values} from '../cotangents';
-import {READS_ARE_CHEAP} from '../kernels';
+import {outerProduct} from '../../arrays/outer_product';
+import type {TraceNode} from '../../trace/trace';
+import type {BatchStride} from '../../trace/batch_axis';
+import type {Values} from '../../derivatives/cotangents';
+import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import type {GramTerm, ParameterUse} from './use';
 
 /** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */

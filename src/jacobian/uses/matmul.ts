@@ -1,9 +1,9 @@
 import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {TraceNode} from '../../capture/trace';
-import type {Values} from '../cotangents';
-import {matMul, matricesIn, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../kernels';
-import {sliceRows} from '../slices';
+import type {TraceNode} from '../../trace/trace';
+import type {Values} from '../../derivatives/cotangents';
+import {matMul, matricesIn, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../../tfjs/fast_ops';
+import {sliceRows} from '../../tfjs/slices';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import {blockProducts} from './use';

@@ -1,7 +1,7 @@
 import {concat, mul, reshape, sum, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {matMul, shaped, transposed} from '../kernels';
-import {sliceRows} from '../slices';
+import {matMul, shaped, transposed} from '../../tfjs/fast_ops';
+import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';
 import {blocksOf, LONGEST_SUM} from './use';
 

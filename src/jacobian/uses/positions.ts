@@ -1,10 +1,10 @@
 import {eye, getBackend, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {convolve, shapeOf} from '../convolution';
-import type {Convolution} from '../convolution';
-import {matMul, transposed, transposeMultiply} from '../kernels';
-import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../patches';
-import {sliceRows} from '../slices';
+import {convolve, shapeOf} from '../../derivatives/convolution';
+import type {Convolution} from '../../derivatives/convolution';
+import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
+import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../../derivatives/patches';
+import {sliceRows} from '../../tfjs/slices';
 
 /** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */
 export interface PositionData {

@@ -1,8 +1,8 @@
 import {addN, getBackend} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, matMul, shaped, transposed} from '../kernels';
-import {blockFloats} from '../memory';
-import {sliceColumns, sliceRows} from '../slices';
+import {add, matMul, shaped, transposed} from '../../tfjs/fast_ops';
+import {blockFloats} from '../../tfjs/memory';
+import {sliceColumns, sliceRows} from '../../tfjs/slices';
 import {denseExampleGrams, longProducts, LONGEST_SUM} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
 

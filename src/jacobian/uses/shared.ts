@@ -1,7 +1,7 @@
 import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, shaped, transposed as transposedMatrix} from '../kernels';
-import {blockFloats, mayKeep} from '../memory';
+import {add, shaped, transposed as transposedMatrix} from '../../tfjs/fast_ops';
+import {blockFloats, mayKeep} from '../../tfjs/memory';
 import {exampleProducts} from './example_products';
 import {isByPairs, pairProducts, sumOfPairs} from './pairs';
 import {PlainPositions} from './positions';

@@ -1,9 +1,9 @@
 import {concat, getBackend, matMul as batchMatMul, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
-import {outerProduct} from '../../solve/outer_product';
-import {add, matMul, mul, shaped, sumRows, transposed} from '../kernels';
-import {blockFloats} from '../memory';
-import {sliceColumns} from '../slices';
+import {outerProduct} from '../../arrays/outer_product';
+import {add, matMul, mul, shaped, sumRows, transposed} from '../../tfjs/fast_ops';
+import {blockFloats} from '../../tfjs/memory';
+import {sliceColumns} from '../../tfjs/slices';
 
 /**
  * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of one): one

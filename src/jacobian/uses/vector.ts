@@ -1,10 +1,10 @@
 import {addN, broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {TraceNode} from '../../capture/trace';
-import {inverseDeviation, tfjsCotangents} from '../cotangents';
-import type {Values} from '../cotangents';
-import {matMul, mul, shaped, sumTo} from '../kernels';
-import {sliceRows} from '../slices';
+import type {TraceNode} from '../../trace/trace';
+import {inverseDeviation, tfjsCotangents} from '../../derivatives/cotangents';
+import type {Values} from '../../derivatives/cotangents';
+import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
+import {sliceRows} from '../../tfjs/slices';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
 

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {capture} from '../../../src/capture/trace';
+import {capture} from '../../../src/trace/trace';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
-import {blockFloats, withMemoryLimit} from '../../../src/jacobian/memory';
+import {blockFloats, withMemoryLimit} from '../../../src/tfjs/memory';
 import {denseGram as blockedGram, OuterProducts} from '../../../src/jacobian/uses/use';
-import {outerProduct} from '../../../src/solve/outer_product';
+import {outerProduct} from '../../../src/arrays/outer_product';
 
 const MAX_BLOCK = blockFloats();
 import type {ParameterUse} from '../../../src/jacobian/uses/use';

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
-import {READS_ARE_CHEAP} from '../../../src/jacobian/kernels';
+import {READS_ARE_CHEAP} from '../../../src/tfjs/fast_ops';
 import {GatherUse} from '../../../src/jacobian/uses/gather';
 import {Probe, relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {withMemoryLimit} from '../../../src/jacobian/memory';
+import {withMemoryLimit} from '../../../src/tfjs/memory';
 import {MatrixUse, stackUses} from '../../../src/jacobian/uses/matmul';
 import {PlainPositions} from '../../../src/jacobian/uses/positions';
 import {RowsUse} from '../../../src/jacobian/uses/rows';

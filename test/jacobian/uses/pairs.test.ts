@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import type {TraceNode} from '../../../src/capture/trace';
-import {convolutionOf} from '../../../src/jacobian/convolution';
-import {withMemoryLimit} from '../../../src/jacobian/memory';
+import type {TraceNode} from '../../../src/trace/trace';
+import {convolutionOf} from '../../../src/derivatives/convolution';
+import {withMemoryLimit} from '../../../src/tfjs/memory';
 import {isByPairs} from '../../../src/jacobian/uses/pairs';
 import {PatchPositions, PlainPositions} from '../../../src/jacobian/uses/positions';
 import {SharedUse} from '../../../src/jacobian/uses/shared';

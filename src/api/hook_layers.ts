@@ -1,0 +1,39 @@
+import {serialization} from '@tensorflow/tfjs-core';
+import type {Optimizer} from '@tensorflow/tfjs-core';
+import {hookCallbacks} from './callback_list';
+import {hookFitEnd} from '../tfjs/fit_end_hook';
+import {hookSave} from '../tfjs/save_hook';
+import {definingClass} from '../tfjs/internals';
+import {hookTrainStep} from '../tfjs/train_step_hook';
+
+/** Name of the optimizer in saved models, and what other copies of this package know it by. */
+export const CLASS_NAME = 'GramGaussNewton';
+
+/** By name, since two copies of this package may meet in one process. */
+function isGgn(optimizer: Optimizer): boolean {
+  return typeof optimizer.getClassName === 'function' && optimizer.getClassName() === CLASS_NAME;
+}
+
+/** Lets the models of one copy of tfjs-layers give the optimizer its batches, and its callbacks their place in any list. Idempotent. */
+export function hookLayers(layersModel: {prototype: unknown}): void {
+  hookTrainStep(layersModel, isGgn);
+  hookSave(layersModel, isGgn);
+  hookCallbacks(layersModel);
+  hookFitEnd(layersModel);
+}
+
+/**
+ * Hooks the tfjs-layers that works on the tfjs-core of this package, if it has been loaded by now. It is found by what it registers there, so that this package needs
+ * no tfjs-layers where a loop of the user's own needs none.
+ */
+export function hookOwnLayers(): void {
+  const {classNameMap} = serialization.SerializationMap.getMap();
+  // A class of the user's own may have taken the name of one of them.
+  for (const name of ['Model', 'Sequential']) {
+    const layersModel = definingClass(classNameMap[name]?.[0]);
+    if (layersModel !== null) {
+      hookLayers(layersModel);
+      return;
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {ggnError} from '../errors';
+import {checkEntries, checkNumbers, COUNT, nameOfStep} from './saved_tensors';
+import type {NamedTensor} from './saved_tensors';
+import {shortened} from '../shown';
+
+/** d_prev of a variable, kept and owned here. */
+interface KnownStep {
+  readonly variable: Variable;
+  readonly step: Tensor;
+}
+
+/**
+ * The last accepted step d_prev of every variable, before learning rate, and the copies of it that were given out.
+ *
+ * State that was loaded waits until the first step tells the variables: tfjs gives variables other names on
+ * loading, so it is matched by position and shape.
+ */
+export class OptimizerState {
+  private readonly steps = new Map<number, KnownStep>();
+  private order: readonly Variable[] = [];
+  private loaded: Tensor[] | null = null;
+  /** Copies of the present state, so that asking twice makes no more of them. */
+  private copies: {readonly iterations: number; readonly list: NamedTensor[]} | null = null;
+  /** Copies of earlier states. */
+  private earlier: Tensor[] = [];
+
+  /**
+   * d_prev of each variable of a step, null where there is none.
+   *
+   * @throws when state was loaded that does not fit these variables.
+   */
+  previous(variables: readonly Variable[]): Array<Tensor | null> {
+    if (this.loaded !== null) {
+      this.match(variables, this.loaded);
+    }
+    return variables.map(variable => this.steps.get(variable.id)?.step ?? null);
+  }
+
+  private match(variables: readonly Variable[], loaded: readonly Tensor[]): void {
+    const show = (list: ReadonlyArray<{shape: number[]}>): string =>
+      shortened(list.map(t => `[${t.shape.join()}]`).join(' '));
+    if (loaded.length !== variables.length || loaded.some((t, i) => t.shape.join() !== variables[i].shape.join())) {
+      throw ggnError(`the loaded optimizer state belongs to other variables: it has shapes ${show(loaded)}, ` +
+          `this training has ${show(variables)}. Train the model that was saved, with the same layers frozen, ` +
+          'or compile it with a new ggn().');
+    }
+    variables.forEach((variable, i) => this.steps.set(variable.id, {variable, step: loaded[i]}));
+    this.order = variables;
+    this.loaded = null;
+  }
+
+  /** Takes over the tensors of an accepted step, and drops the state of variables that were disposed of meanwhile. */
+  accept(variables: readonly Variable[], step: readonly Tensor[]): void {
+    this.retire();
+    variables.forEach((variable, i) => {
+      this.steps.get(variable.id)?.step.dispose();
+      this.steps.set(variable.id, {variable, step: keep(step[i])});
+    });
+    for (const [id, known] of this.steps) {
+      if (known.variable.isDisposed) {
+        known.step.dispose();
+        this.steps.delete(id);
+      }
+    }
+    this.order = variables;
+  }
+
+  /**
+   * Copies of the iteration count and of d_prev; the same ones as long as the state is the same, but for those that
+   * were disposed of.
+   */
+  copy(iterations: number): NamedTensor[] {
+    const known = this.copies?.iterations === iterations ? this.copies.list : [];
+    const list = this.freshCopy(iterations, known);
+    if (known.length === 0) {
+      this.retire();
+    }
+    this.copies = {iterations, list};
+    return [...list];
+  }
+
+  /**
+   * The same, which are the caller's.
+   *
+   * @param known copies to go on with.
+   */
+  freshCopy(iterations: number, known: readonly NamedTensor[] = []): NamedTensor[] {
+    const made: Tensor[] = [];
+    const entry = (i: number, name: string, make: () => Tensor): NamedTensor => {
+      if (i < known.length && !known[i].tensor.isDisposed) {
+        return known[i];
+      }
+      made.push(keep(make()));
+      return {name, tensor: made.at(-1)!};
+    };
+    try {
+      const steps = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!.step);
+      return [entry(0, COUNT, () => scalar(iterations, 'int32')),
+        ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone()))];
+    } catch (error) {
+      dispose(made);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes over copies of d_prev, since the loader disposes of what it gives. All of a state is checked before any of it
+   * is taken.
+   *
+   * @returns the iteration count.
+   * @throws for state of another optimizer or of another version of the format, and for what no optimizer has saved.
+   */
+  async load(saved: readonly NamedTensor[]): Promise<number> {
+    checkEntries(saved);
+    const copies: Tensor[] = [];
+    try {
+      saved.forEach(({tensor}) => copies.push(keep(tensor.clone())));
+      const iterations = await checkNumbers(copies.map((tensor, i) => ({name: saved[i].name, tensor})));
+      this.retire();
+      this.disposeSteps();
+      const [count, ...steps] = copies.splice(0);
+      count.dispose();
+      this.loaded = steps.length === 0 ? null : steps;
+      return iterations;
+    } finally {
+      dispose(copies);
+    }
+  }
+
+  /** Frees the state, and all copies of it. */
+  dispose(): void {
+    this.retire();
+    dispose(this.earlier.splice(0));
+    this.disposeSteps();
+  }
+
+  /** The state is about to change: the copies are of an earlier one. Those that were disposed of are forgotten. */
+  private retire(): void {
+    const retired = (this.copies?.list ?? []).map(({tensor}) => tensor);
+    this.earlier = [...this.earlier, ...retired].filter(tensor => !tensor.isDisposed);
+    this.copies = null;
+  }
+
+  private disposeSteps(): void {
+    dispose([...[...this.steps.values()].map(({step}) => step), ...(this.loaded ?? [])]);
+    this.steps.clear();
+    this.order = [];
+    this.loaded = null;
+  }
+}

@@ -1,0 +1,98 @@
+import type {Optimizer} from '@tensorflow/tfjs-core';
+import {isTensor} from '../trace/recorder';
+import {ggnError} from '../errors';
+import {isIn, whole} from '../policy/ranges';
+import {shortened, shown} from '../shown';
+
+/**
+ * A named tensor of optimizer state, as tfjs's optimizers save it.
+ * @public
+ */
+export type NamedTensor = Awaited<ReturnType<Optimizer['getWeights']>>[number];
+
+/** Name of the iteration count, as tfjs's own optimizers save it. */
+export const COUNT = 'iter';
+
+/** Version of the format in which the state is saved; it is part of the names. */
+const FORMAT = 1;
+
+/** Name of d_prev of the i-th variable. */
+export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i}`;
+
+/** The count is saved as int32. */
+const COUNT_RANGE = whole(0, 2 ** 31 - 1);
+
+const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and in its order';
+
+/**
+ * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every variable, in order.
+ *
+ * @throws Error with the name of the first entry that is wrong.
+ */
+export function checkEntries(saved: unknown): void {
+  if (!Array.isArray(saved)) {
+    throw ggnError(`setWeights() takes the list that getWeights() gave; received ${shown(saved)}.`);
+  }
+  Array.from(saved as unknown[]).forEach((entry, i) => {  // holes, too
+    const {name, tensor} = (entry ?? {}) as Partial<NamedTensor>;
+    if (typeof name !== 'string') {
+      throw ggnError(`entry ${i} of the saved state is ${shown(entry)}, not a named tensor. ${ADVICE}.`);
+    }
+    checkName(name, i);
+    if (!isTensor(tensor) || tensor.isDisposed) {
+      const what = isTensor(tensor) ? 'is a tensor that was disposed of' : `holds ${shown(tensor)}, not a tensor`;
+      throw ggnError(`'${name}' of the saved state ${what}. ${ADVICE}.`);
+    }
+    const isCount = i === 0;
+    const {dtype, size} = tensor;
+    if (isCount ? size !== 1 || !['int32', 'float32'].includes(dtype) : dtype !== 'float32') {
+      throw ggnError(`'${name}' of the saved state is a tensor of ${dtype} with ${size} ` +
+          `${size === 1 ? 'entry' : 'entries'}, where ${isCount ? 'the iteration count, one whole number,' : 'float32'} ` +
+          `is expected. ${ADVICE}.`);
+    }
+  });
+  if (saved.length === 0) {
+    throw ggnError(`the saved state must begin with '${COUNT}'; received nothing. ${ADVICE}.`);
+  }
+}
+
+function checkName(name: string, i: number): void {
+  const expected = i === 0 ? COUNT : nameOfStep(i - 1);
+  if (name === expected) {
+    return;
+  }
+  if (i === 0) {
+    throw ggnError(`the saved state must begin with '${COUNT}'; received ${shown(name)}. ${ADVICE}.`);
+  }
+  const version = /^ggn\/(\d+)\//.exec(name)?.[1];
+  if (version === undefined) {
+    throw ggnError(`${shown(name)} is no state of GramGaussNewton. ${ADVICE}.`);
+  }
+  if (version !== String(FORMAT)) {
+    throw ggnError(`the saved optimizer state has format ${shortened(version)}, this version of tfjs-ggn reads format ` +
+        `${FORMAT}. Use the version that saved it, or load the model without its optimizer and compile it with a new ggn().`);
+  }
+  throw ggnError(`entry ${i} of the saved state is ${shown(name)} where '${expected}' is expected: entries are missing, ` +
+      `doubled or in another order. ${ADVICE}.`);
+}
+
+/**
+ * Reads the numbers of a saved state and checks them.
+ *
+ * @returns the iteration count.
+ * @throws Error with the name of the first entry that is wrong.
+ */
+export async function checkNumbers(saved: readonly NamedTensor[]): Promise<number> {
+  const [counted, ...steps] = await Promise.all(saved.map(async ({tensor}) => tensor.data()));
+  if (!isIn(COUNT_RANGE, counted[0])) {
+    throw ggnError(`'${COUNT}' of the saved state, the iteration count, must be a number ${COUNT_RANGE.range}; received ` +
+        `${counted[0]}. ${ADVICE}.`);
+  }
+  steps.forEach((numbers, i) => {
+    const bad = (numbers as Float32Array).find(x => !Number.isFinite(x));
+    if (bad !== undefined) {
+      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}. ${ADVICE}.`);
+    }
+  });
+  return counted[0];
+}

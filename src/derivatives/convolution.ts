@@ -1,0 +1,267 @@
+import {backend_util, getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {runKernel} from '../tfjs/internals';
+import type {TraceNode} from '../trace/trace';
+import {partsOf} from '../tfjs/memory';
+import {depthwiseProduct, isHost, patchProduct} from './patches';
+import {cutSpatial, padSpatial} from './spatial';
+
+/** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
+export type Operand = 'x' | 'filter' | 'y';
+
+/** Sizes along depth, height and width; depth is 1 for images. */
+export type Extent = readonly [number, number, number];
+
+/**
+ * A convolution y[n, o, :] = Σ_k x[n, o · stride + k · dilation - before, :] filter[k, :, :], channels last. Trilinear in
+ * (x, filter, y) where y is a cotangent: its two gradients are the same sum over other indices.
+ */
+export interface Convolution {
+  readonly spatial: 2 | 3;
+  /** Each input channel by itself, with `outChannels / inChannels` filters. */
+  readonly depthwise: boolean;
+  readonly images: number;
+  readonly input: Extent;
+  readonly inChannels: number;
+  readonly output: Extent;
+  readonly outChannels: number;
+  readonly filter: Extent;
+  readonly strides: Extent;
+  readonly dilations: Extent;
+  /** Padding in front of the input. */
+  readonly before: Extent;
+  /** The kernel's own names for the padding, for tfjs's kernels. */
+  readonly attrs: {readonly pad: unknown; readonly dimRoundingMode: unknown};
+  readonly channelsFirst: boolean;
+  /** The node's name of each operand; null for its output. */
+  readonly names: Readonly<Record<Operand, string | null>>;
+}
+
+const FORWARD = {x: 'x', filter: 'filter', y: null};
+const INPUT = {x: null, filter: 'filter', y: 'dy'};
+const FILTER = {x: 'x', filter: null, y: 'dy'};
+
+const KERNELS: Record<string, {spatial: 2 | 3; depthwise: boolean; names: Record<Operand, string | null>}> = {
+  Conv2D: {spatial: 2, depthwise: false, names: FORWARD},
+  FusedConv2D: {spatial: 2, depthwise: false, names: FORWARD},
+  Conv2DBackpropInput: {spatial: 2, depthwise: false, names: INPUT},
+  Conv2DBackpropFilter: {spatial: 2, depthwise: false, names: FILTER},
+  DepthwiseConv2dNative: {spatial: 2, depthwise: true, names: FORWARD},
+  FusedDepthwiseConv2D: {spatial: 2, depthwise: true, names: FORWARD},
+  DepthwiseConv2dNativeBackpropInput: {spatial: 2, depthwise: true, names: INPUT},
+  DepthwiseConv2dNativeBackpropFilter: {spatial: 2, depthwise: true, names: FILTER},
+  Conv3D: {spatial: 3, depthwise: false, names: FORWARD},
+  Conv3DBackpropInputV2: {spatial: 3, depthwise: false, names: INPUT},
+  Conv3DBackpropFilterV2: {spatial: 3, depthwise: false, names: FILTER},
+};
+
+/** Reads the convolution of a node; null for other kernels. */
+export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convolution | null {
+  const kernel = KERNELS[node.kernel];
+  if (kernel === undefined) {
+    return null;
+  }
+  const {spatial, depthwise, names} = kernel;
+  const shapeOf = (operand: Operand): number[] => {
+    const name = names[operand];
+    return values[name === null ? node.outputs[0] : node.inputs.find(([n]) => n === name)![1]].shape;
+  };
+  const {strides, pad: padding, dataFormat, dimRoundingMode} = node.attrs as {strides: number | number[]; pad: 'same';
+    dataFormat?: string; dimRoundingMode?: 'floor'};
+  const dilations = node.attrs['dilations'] as number | number[] | undefined ?? 1;
+  const channelsFirst = dataFormat === 'NCHW' || dataFormat === 'NCDHW';
+  const common = {spatial, depthwise, names, channelsFirst};
+  if (spatial === 3) {
+    const info = backend_util.computeConv3DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
+        depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
+    const {front, top, left} = info.padInfo;
+    return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
+      input: [info.inDepth, info.inHeight, info.inWidth], output: [info.outDepth, info.outHeight, info.outWidth],
+      filter: [info.filterDepth, info.filterHeight, info.filterWidth],
+      strides: [info.strideDepth, info.strideHeight, info.strideWidth],
+      dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth], before: [front, top, left],
+      attrs: {pad: padding, dimRoundingMode}};
+  }
+  const info = backend_util.computeConv2DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
+      dimRoundingMode, depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
+  const {top, bottom, left, right} = info.padInfo;
+  return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
+    input: [1, info.inHeight, info.inWidth], output: [1, info.outHeight, info.outWidth],
+    filter: [1, info.filterHeight, info.filterWidth], strides: [1, info.strideHeight, info.strideWidth],
+    dilations: [1, info.dilationHeight, info.dilationWidth], before: [0, top, left],
+    attrs: {pad: typeof padding === 'object' ? [[0, 0], [top, bottom], [left, right], [0, 0]] : padding, dimRoundingMode}};
+}
+
+/** Shape of an operand, channels last. */
+export function shapeOf(c: Convolution, operand: Operand): number[] {
+  const size = (extent: Extent): number[] => c.spatial === 2 ? extent.slice(1) : [...extent];
+  switch (operand) {
+    case 'x':
+      return [c.images, ...size(c.input), c.inChannels];
+    case 'y':
+      return [c.images, ...size(c.output), c.outChannels];
+    default:
+      return [...size(c.filter), c.inChannels, c.depthwise ? c.outChannels / c.inChannels : c.outChannels];
+  }
+}
+
+/**
+ * One operand from the two others: y by the convolution itself, x and filter by its gradients at the cotangent y. All
+ * in the node's own format.
+ */
+export function convolve(c: Convolution, wanted: Operand, given: Readonly<Partial<Record<Operand, Tensor>>>): Tensor {
+  const x = given.x === undefined ? null : channelsLast(c, given.x);
+  const y = given.y === undefined ? null : channelsLast(c, given.y);
+  switch (wanted) {
+    case 'y':
+      return channelsBack(c, forward(c, x!, given.filter!));
+    case 'x':
+      return channelsBack(c, inputGradient(c, y!, given.filter!));
+    default:
+      return filterGradient(c, x!, y!);
+  }
+}
+
+/** Channels moved last, where they come first. */
+export function channelsLast(c: Convolution, t: Tensor): Tensor {
+  return c.channelsFirst ? transpose(t, c.spatial === 2 ? [0, 2, 3, 1] : [0, 2, 3, 4, 1]) : t;
+}
+
+function channelsBack(c: Convolution, t: Tensor): Tensor {
+  return c.channelsFirst ? transpose(t, c.spatial === 2 ? [0, 3, 1, 2] : [0, 4, 1, 2, 3]) : t;
+}
+
+const isDilated = (c: Convolution): boolean => c.dilations.some(d => d > 1);
+
+/** Pads (or cuts, where negative) so that `output` positions of the filter fit exactly. */
+function fit(t: Tensor, spatial: 2 | 3, before: readonly number[], sizes: readonly number[]): Tensor {
+  const from = 3 - spatial;
+  const axes = [0, 1, 2].slice(from);
+  const lead = axes.map(axis => before[axis]);
+  const trail = axes.map((axis, i) => sizes[axis] - t.shape[i + 1] - lead[i]);
+  let result = t;
+  if ([...lead, ...trail].some(p => p < 0)) {
+    const begin = lead.map(p => Math.max(0, -p));
+    result = cutSpatial(result, begin.map((from, i) => [from, t.shape[i + 1] - Math.max(0, -trail[i]) - from]));
+  }
+  if ([...lead, ...trail].some(p => p > 0)) {
+    result = padSpatial(result, lead.map((p, i) => [Math.max(0, p), Math.max(0, trail[i])]));
+  }
+  return result;
+}
+
+/** Reach of a filter: (size - 1) · dilation + 1. */
+const reach = (c: Convolution): number[] => c.filter.map((size, i) => (size - 1) * c.dilations[i] + 1);
+
+function forward(c: Convolution, x: Tensor, filter: Tensor): Tensor {
+  const sizes = c.output.map((size, i) => (size - 1) * c.strides[i] + reach(c)[i]);
+  return run(c, fit(x, c.spatial, c.before, sizes), filter, c.strides, c.dilations);
+}
+
+/** The kernel without padding. */
+function run(c: Convolution, x: Tensor, filter: Tensor, strides: Extent, dilations: Extent): Tensor {
+  const from = 3 - c.spatial;
+  return runKernel(c.spatial === 3 ? 'Conv3D' : c.depthwise ? 'DepthwiseConv2dNative' : 'Conv2D', {x, filter},
+      {strides: strides.slice(from), pad: 'valid', dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', dilations: dilations.slice(from)}) as Tensor;
+}
+
+/**
+ * Σ over the filter of y: on WASM, where tfjs's kernels for it are slow, wrong (3D) or missing (depthwise), and with
+ * dilations, which they do not know, as a forward convolution of y.
+ */
+function inputGradient(c: Convolution, y: Tensor, filter: Tensor): Tensor {
+  const from = 3 - c.spatial;
+  if (getBackend() !== 'wasm' && !isDilated(c)) {
+    const kernel = c.spatial === 3 ? 'Conv3DBackpropInputV2' : c.depthwise ? 'DepthwiseConv2dNativeBackpropInput' : 'Conv2DBackpropInput';
+    return runKernel(kernel, {dy: y, filter}, {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from),
+      dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', inputShape: shapeOf(c, 'x')}) as Tensor;
+  }
+  const ofAll = (some: Convolution, ys: Tensor): Tensor =>
+    c.spatial === 3 || c.depthwise || isDilated(c) ? byZeroInsertion(some, ys, filter) : byPhases(some, ys, filter);
+  const size = shapeOf(c, 'x').reduce((a, b) => a * b);
+  // Padded or spread y and two stages as large as x.
+  const parts = isHost() ? Math.min(c.images, partsOf(3 * size + 2 * y.size, size)) : 1;
+  return parts === 1 ? ofAll(c, y) : byImages(c, y, Math.ceil(c.images / parts), ofAll);
+}
+
+/** Some images after the others, put together outside the memory of tensors. */
+function byImages(c: Convolution, y: Tensor, step: number, gradient: (some: Convolution, ys: Tensor) => Tensor): Tensor {
+  const shape = shapeOf(c, 'x');
+  const each = shape.reduce((a, b) => a * b) / c.images;
+  const all = new Float32Array(each * c.images);
+  for (let from = 0; from < c.images; from += step) {
+    const count = Math.min(step, c.images - from);
+    const part = tidy(() => gradient({...c, images: count}, slice(y, [from], [count])));
+    all.set(part.dataSync(), from * each);
+    part.dispose();
+  }
+  return tensor(all, shape);
+}
+
+/** Zeros between the entries of y undo the strides; then a convolution with the filter turned around, stride 1. */
+function byZeroInsertion(c: Convolution, y: Tensor, filter: Tensor): Tensor {
+  const spread = insertZeros(c, y);
+  const before = reach(c).map((r, i) => r - 1 - c.before[i]);
+  const padded = fit(spread, c.spatial, before, c.input.map((size, i) => size + reach(c)[i] - 1));
+  const axes = c.spatial === 2 ? [0, 1] : [0, 1, 2];
+  const turned = reverse(filter, axes);
+  if (c.depthwise) {
+    const multiplier = c.outChannels / c.inChannels;
+    const each = run(c, padded, reshape(turned, [c.filter[1], c.filter[2], c.outChannels, 1]), [1, 1, 1], c.dilations);
+    return reshape(sum(reshape(each, [-1, multiplier]), 1), shapeOf(c, 'x'));
+  }
+  const swapped = transpose(turned, [...axes, c.spatial + 1, c.spatial]);
+  return run(c, padded, swapped, [1, 1, 1], c.dilations);
+}
+
+function insertZeros(c: Convolution, y: Tensor): Tensor {
+  let spread = y;
+  // From the last axis on: [before · size, rest] -> [before · size, stride, rest].
+  let rest = c.outChannels;
+  const sizes = [...c.output];
+  for (let axis = 2; axis >= 0; axis--) {
+    const stride = c.strides[axis];
+    if (stride > 1) {
+      spread = pad(reshape(spread, [-1, 1, rest]), [[0, 0], [0, stride - 1], [0, 0]]);
+      sizes[axis] *= stride;
+    }
+    rest *= sizes[axis];
+  }
+  return reshape(spread, [c.images, ...(c.spatial === 2 ? sizes.slice(1) : sizes), c.outChannels]);
+}
+
+/**
+ * Images, stride s: the entries of x with the same remainder modulo s (a phase) meet the same part of the filter. One
+ * convolution of y, stride 1, gives all phases as channels, at (s ⌈k/s⌉ / k)² times the arithmetic of the forward pass; then they
+ * are put side by side.
+ */
+function byPhases(c: Convolution, y: Tensor, filter: Tensor): Tensor {
+  const {inChannels, outChannels, images} = c;
+  const [[, kh, kw], [, sh, sw]] = [c.filter, c.strides];
+  const [th, tw] = [Math.ceil(kh / sh), Math.ceil(kw / sw)];
+  // [th, sh, tw, sw, in, out] -> turned around in th and tw -> [th, tw, out, sh, sw, in], in steps of rank 4.
+  const padded = pad(filter as never, [[0, th * sh - kh], [0, tw * sw - kw], [0, 0], [0, 0]]);
+  const rows = transpose(reshape(padded, [th, sh, tw, sw * inChannels * outChannels]), [0, 2, 1, 3]);
+  const taps = transpose(reshape(rows, [th, tw, sh * sw * inChannels, outChannels]), [0, 1, 3, 2]);
+  const [qh, qw] = [Math.ceil((c.input[1] + c.before[1]) / sh), Math.ceil((c.input[2] + c.before[2]) / sw)];
+  // Each stage is as large as x: one is dropped when the next is there.
+  const phases = tidy(() => run(c, fit(y, 2, [0, th - 1, tw - 1], [1, qh + th - 1, qw + tw - 1]), reverse(taps, [0, 1]), [1, 1, 1], [1, 1, 1]));
+  if (sh === 1 && sw === 1) {
+    return fit(phases, 2, c.before.map(p => -p), [1, c.input[1], c.input[2]]);
+  }
+  // tfjs's depthToSpace does the same entry by entry, which takes WASM 80 times as long.
+  const whole = reshape(transpose(reshape(phases, [images * qh, qw, sh, sw * inChannels]), [0, 2, 1, 3]), [images, qh * sh, qw * sw, inChannels]);
+  phases.dispose();
+  return fit(whole, 2, c.before.map(p => -p), [1, c.input[1], c.input[2]]);
+}
+
+/** patches(x)ᵀ y summed over all images, [filter.., in, out]. */
+function filterGradient(c: Convolution, x: Tensor, y: Tensor): Tensor {
+  if (getBackend() !== 'cpu' && getBackend() !== 'wasm' && !isDilated(c)) {
+    const from = 3 - c.spatial;
+    const kernel = c.spatial === 3 ? 'Conv3DBackpropFilterV2' : c.depthwise ? 'DepthwiseConv2dNativeBackpropFilter' : 'Conv2DBackpropFilter';
+    return runKernel(kernel, {x, dy: y}, {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from),
+      dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', filterShape: shapeOf(c, 'filter')}) as Tensor;
+  }
+  return reshape(c.depthwise ? depthwiseProduct(c, x, y, 1) : patchProduct(c, x, y), shapeOf(c, 'filter'));
+}

@@ -1,0 +1,111 @@
+import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {KernelAttrs} from '../tfjs/internals';
+import {add} from '../tfjs/fast_ops';
+import {cutSpatial, everyAlong} from './spatial';
+
+/** One spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of the input. */
+export interface PooledAxis {
+  readonly size: number;
+  readonly count: number;
+  readonly stride: number;
+  readonly filter: number;
+  readonly before: number;
+}
+
+/** The spatial axes of a pooling [B, .., C], 2 or 3 of them. */
+export function pooledAxes(shape: readonly number[], attrs: KernelAttrs): PooledAxis[] {
+  const {filterSize, strides, pad: padding, dimRoundingMode} = attrs as
+      {filterSize: [number, number]; strides: [number, number]; pad: 'same'; dimRoundingMode?: 'floor'};
+  if (shape.length === 4) {
+    const info = backend_util.computePool2DInfo(shape as [number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
+    return [
+      {size: info.inHeight, count: info.outHeight, stride: info.strideHeight, filter: info.filterHeight, before: info.padInfo.top},
+      {size: info.inWidth, count: info.outWidth, stride: info.strideWidth, filter: info.filterWidth, before: info.padInfo.left}];
+  }
+  const info = backend_util.computePool3DInfo(shape as [number, number, number, number, number], filterSize as unknown as number,
+      strides as unknown as number, 1, padding, dimRoundingMode);
+  return [
+    {size: info.inDepth, count: info.outDepth, stride: info.strideDepth, filter: info.filterDepth, before: info.padInfo.front},
+    {size: info.inHeight, count: info.outHeight, stride: info.strideHeight, filter: info.filterHeight, before: info.padInfo.top},
+    {size: info.inWidth, count: info.outWidth, stride: info.strideWidth, filter: info.filterWidth, before: info.padInfo.left}];
+}
+
+/** Size of a window over the number of its entries inside of the image, [1, .., 1], for each window; null where it is 1 throughout. */
+export function windowShare(shape: readonly number[], attrs: KernelAttrs): Tensor | null {
+  const axes = pooledAxes(shape, attrs);
+  let shares = [1];
+  for (const {size, count, stride, filter, before} of axes) {
+    const along = Array.from({length: count}, (_, o) => {
+      const from = o * stride - before;
+      return filter / (Math.min(from + filter, size) - Math.max(from, 0));
+    });
+    shares = shares.flatMap(share => along.map(a => share * a));
+  }
+  return shares.every(share => share === 1) ? null : tensor(shares, [1, ...axes.map(axis => axis.count), 1]);
+}
+
+/** The entries of t where each window of x has its maximum y, one of equals. */
+export function pickMaxima(x: Tensor, y: Tensor, t: Tensor, attrs: KernelAttrs): Tensor {
+  const axes = pooledAxes(x.shape, attrs);
+  const entries = pad(t, margins(axes));
+  let total: Tensor | null = null;
+  for (const {at, hit} of maxima(x, y, axes)) {
+    const part = mul(hit, every(entries, at, axes));
+    total = total === null ? part : add(total, part);
+  }
+  return total!;
+}
+
+/** The other way: each window's entry of dy goes to the entry of x that is its maximum. */
+export function spreadMaxima(x: Tensor, y: Tensor, dy: Tensor, attrs: KernelAttrs): Tensor {
+  const axes = pooledAxes(x.shape, attrs);
+  const padded = margins(axes);
+  const sizes = padded.map(([before, after], k) => before + x.shape[k] + after);
+  let total: Tensor | null = null;
+  for (const {at, hit} of maxima(x, y, axes)) {
+    const part = axes.reduce((t, {stride}, k) => spreadAlong(t, k + 1, at[k], stride, sizes[k + 1]), mul(hit, dy));
+    total = total === null ? part : add(total, part);
+  }
+  return cutSpatial(total!, axes.map(({before, size}) => [before, size]));
+}
+
+/** Padding of each axis of a pooled tensor; with sizes rounded up the last windows reach beyond it. */
+function margins(axes: readonly PooledAxis[]): Array<[number, number]> {
+  return [[0, 0], ...axes.map(({size, count, stride, filter, before}): [number, number] =>
+    [before, Math.max(0, stride * (count - 1) + filter - size - before)]), [0, 0]];
+}
+
+/** For each place in a window: ones where the first maximum lies there; of volumes the last, as in tfjs. */
+function maxima(x: Tensor, y: Tensor, axes: readonly PooledAxis[]): Array<{at: number[]; hit: Tensor}> {
+  const candidates = pad(x, margins(axes), -Infinity);
+  let free = onesLike(y);
+  const places = positions(axes.map(axis => axis.filter));
+  return (axes.length === 3 ? places.reverse() : places).map(at => {
+    const hit = mul(cast(equal(every(candidates, at, axes), y), 'float32'), free);
+    free = sub(free, hit);
+    return {at, hit};
+  });
+}
+
+/** Entry `at` of every window. */
+const every = (padded: Tensor, at: readonly number[], axes: readonly PooledAxis[]): Tensor =>
+  axes.reduce((t, {stride, count}, k) => everyAlong(t, k + 1, at[k], count, stride), padded);
+
+/** All index tuples of a window, the last axis fastest. */
+function positions(sizes: readonly number[]): number[][] {
+  return sizes.reduce<number[][]>((all, size) => all.flatMap(head => Array.from({length: size}, (_, i) => [...head, i])), [[]]);
+}
+
+/** Entry k along an axis goes to from + k·stride of an axis of zeros. */
+export function spreadAlong(t: Tensor, axis: number, from: number, stride: number, size: number): Tensor {
+  const [before, count, after] = [t.shape.slice(0, axis), t.shape[axis], t.shape.slice(axis + 1)];
+  const [outer, inner] = [before, after].map(shape => shape.reduce((a, b) => a * b, 1));
+  let spread = reshape(t, [outer, count, inner]);
+  if (stride > 1) {
+    spread = reshape(pad(reshape(spread, [outer * count, inner]), [[0, 0], [0, (stride - 1) * inner]]), [outer, count * stride, inner]);
+  }
+  const kept = Math.min(count * stride, size - from);
+  spread = pad(slice(spread, [0, 0, 0], [outer, kept, inner]), [[0, 0], [from, size - from - kept], [0, 0]]);
+  return reshape(spread, [...before, size, ...after]);
+}

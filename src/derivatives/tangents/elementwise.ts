@@ -1,0 +1,108 @@
+import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square, sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {cotangents} from '../cotangents';
+import {add, mul, shaped, sub} from '../../tfjs/fast_ops';
+import type {ForwardNode, Tangent, TangentRule} from './rule';
+
+/**
+ * y = f(x, ...) entry by entry, with no broadcasting: dy = Σ f'(x) ∘ dx. The vector-Jacobian product of ones is f'(x), as the reverse
+ * sweep takes it.
+ */
+const byEntry: TangentRule = at => at.sum(at.names.filter(name => at.tangent(name) !== null).map(name => {
+  const [slope] = cotangents(at.values, at.node, [ones(at.output.shape)], [name]);
+  return mul(at.tangent(name)!, slope);
+}));
+
+/** dy = f_a da + f_b db, with the slopes by broadcasting; a slope is asked for where its input depends on a parameter. */
+const binary = (slopeA: (at: ForwardNode) => Tensor, slopeB: (at: ForwardNode) => Tensor): TangentRule => at => {
+  const [a, b] = [at.lifted('a'), at.lifted('b')];
+  return at.sum([a === null ? null : mul(a, slopeA(at)), b === null ? null : mul(b, slopeB(at))]);
+};
+
+const a = (at: ForwardNode): Tensor => at.value('a');
+const b = (at: ForwardNode): Tensor => at.value('b');
+
+const addition: TangentRule = at => at.sum(at.names.map(name => at.lifted(name)));
+
+const subtraction: TangentRule = at => {
+  const [da, db] = [at.lifted('a'), at.lifted('b')];
+  return at.sum([da === null ? neg(db!) : db === null ? da : sub(da, db)]);
+};
+
+/** d(a/b) = (da - y db) / b. */
+const division: TangentRule = at => {
+  const [da, db] = [at.lifted('a'), at.lifted('b')];
+  const change = db === null ? da! : da === null ? neg(mul(db, at.output)) : sub(da, mul(db, at.output));
+  return at.sum([div(change, b(at))]);
+};
+
+const squaredDifference: TangentRule = at => {
+  const slope = mul(subtract(a(at), b(at)), scalar(2));
+  return binary(() => slope, () => neg(slope))(at);
+};
+
+/** Of equals the first, as tfjs has it. */
+const choice = (takesA: (a: Tensor, b: Tensor) => Tensor): TangentRule =>
+  binary(at => cast(takesA(a(at), b(at)), 'float32'), at => subtract(1, cast(takesA(a(at), b(at)), 'float32')));
+
+/** b aᵇ⁻¹, with a¹ for a⁻¹ where the factor b is 0, and y log a, 0 where a is not positive. */
+const power = binary(at => {
+  const exponent = cast(b(at), 'float32');
+  return mul(pow(a(at), where(equal(exponent, 0), onesLike(exponent), subtract(exponent, 1))), exponent);
+}, at => mul(at.output, where(greater(a(at), 0), log(a(at)), zerosLike(a(at)))));
+
+const modulo = binary(() => scalar(1), at => neg(floor(div(a(at), b(at)))));
+
+const arcTangent = binary(at => div(b(at), add(square(a(at)), square(b(at)))), at => neg(div(a(at), add(square(a(at)), square(b(at))))));
+
+const prelu: TangentRule = at => {
+  const [x, alpha] = [at.value('x'), at.value('alpha')];
+  const isPositive = cast(greater(x, 0), 'float32');
+  const isOther = subtract(1, isPositive);
+  const [dx, dAlpha] = [at.lifted('x'), at.lifted('alpha')];
+  return at.sum([dx === null ? null : mul(dx, add(isPositive, mul(isOther, alpha))), dAlpha === null ? null : mul(dAlpha, mul(isOther, x))]);
+};
+
+/** What is not chosen may be anything. */
+const select: TangentRule = at => {
+  const condition = at.value('condition');
+  const missing = at.output.rank - condition.rank;
+  const lifted = missing === 0 ? condition : shaped(condition, [...condition.shape, ...Array<number>(missing).fill(1)]);
+  return where(lifted, at.tangentOrZeros('t'), at.tangentOrZeros('e'));
+};
+
+/** y = (x - mean) s scale + offset with s = (variance + ε)^-1/2, ds = -½ s³ dvariance. */
+const batchNorm: TangentRule = at => {
+  const s = rsqrt(add(at.value('variance'), scalar(at.attrs['varianceEpsilon'] as number)));
+  const scaled = (t: Tensor): Tensor => at.has('scale') ? mul(t, at.value('scale')) : t;
+  const deviation = sub(at.value('x'), at.value('mean'));
+  const term = (name: string, slope: () => Tensor): Tensor | null => {
+    const d = at.has(name) ? at.lifted(name) : null;
+    return d === null ? null : mul(d, slope());
+  };
+  return at.sum([term('x', () => scaled(s)), term('mean', () => neg(scaled(s))),
+    term('variance', () => scaled(mul(mul(deviation, mul(square(s), s)), scalar(-0.5)))),
+    term('scale', () => mul(deviation, s)), at.has('offset') ? at.lifted('offset') : null]);
+};
+
+/** Kernels of one tensor, or of several of one shape. */
+const BY_ENTRY = ['Abs', 'Acos', 'Acosh', 'Asin', 'Asinh', 'Atan', 'Atanh', 'ClipByValue', 'Cos', 'Cosh', 'Elu', 'EluGrad', 'Erf', 'Exp', 'Expm1', 'LeakyRelu', 'Log',
+  'Log1p', 'Neg', 'Reciprocal', 'Relu', 'Relu6', 'Rsqrt', 'Selu', 'Sigmoid', 'Sin', 'Sinh', 'Softplus', 'Sqrt', 'Square', 'Tan', 'Tanh'];
+
+export const ELEMENTWISE: Record<string, Tangent> = {
+  ...Object.fromEntries(BY_ENTRY.map(kernel => [kernel, {rule: byEntry}])),
+  Add: {rule: addition},
+  AddN: {rule: addition},
+  Sub: {rule: subtraction},
+  Multiply: {rule: binary(b, a)},
+  RealDiv: {rule: division},
+  SquaredDifference: {rule: squaredDifference},
+  Maximum: {rule: choice(greaterEqual)},
+  Minimum: {rule: choice(lessEqual)},
+  Pow: {rule: power},
+  Mod: {rule: modulo},
+  Atan2: {rule: arcTangent},
+  Prelu: {rule: prelu},
+  Select: {rule: select},
+  FusedBatchNorm: {rule: batchNorm},
+};

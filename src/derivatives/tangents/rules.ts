@@ -1,0 +1,13 @@
+import type {TraceNode} from '../../trace/trace';
+import {ELEMENTWISE} from './elementwise';
+import {LINEAR} from './linear';
+import type {Tangent, TangentRule} from './rule';
+import {STRUCTURE} from './structure';
+
+const RULES: Record<string, Tangent | undefined> = {...ELEMENTWISE, ...STRUCTURE, ...LINEAR};
+
+/** The rule of a node; null where there is none (`tf.customGrad`, kernels of the user, ...). */
+export function tangentRule(node: TraceNode): TangentRule | null {
+  const tangent = RULES[node.kernel];
+  return tangent === undefined || tangent.covers?.(node) === false ? null : tangent.rule;
+}

@@ -1,0 +1,125 @@
+import {slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {runKernel} from '../../tfjs/internals';
+import type {Trace, TraceNode} from '../../trace/trace';
+import type {Analysis} from '../../trace/dependence';
+import type {BatchStride} from '../../trace/batch_axis';
+import {pseudoRandom} from './compare';
+import {convolutionOf} from '../../derivatives/convolution';
+import type {Convolution} from '../../derivatives/convolution';
+import {hasOwnGradient, tfjsCotangents, unfused} from '../../derivatives/cotangents';
+import type {Values} from '../../derivatives/cotangents';
+import type {Fault} from './fault';
+import type {Plan} from '../plan/plan';
+import {TOLERANCE} from './self_check';
+
+/** By kernel, the inputs in which it is linear; of convolutions all are. */
+const LINEAR: Record<string, readonly string[]> = {BatchMatMul: ['a', 'b'], GatherV2: ['x'], Tile: ['x'], Cumsum: ['x'],
+  ResizeNearestNeighbor: ['images'], ResizeBilinear: ['images'], EluGrad: ['dy'], MaxPoolGrad: ['dy'], AvgPoolGrad: ['dy'], LRNGrad: ['dy'], AvgPool: ['x'], AvgPool3D: ['x']};
+
+/** Kernels with K(t x) = t K(x) for t > 0. */
+const HOMOGENEOUS: Record<string, readonly string[]> = {MaxPool: ['x'], MaxPool3D: ['x']};
+
+/**
+ * Tests the gradients that are ours in both sweeps of the self-check, since tfjs has none or a wrong one, against the kernel K
+ * itself: with pseudo-random δ, and in the inputs in which K is linear a pseudo-random x',
+ *
+ *     <K(x'), δ> = <x', vjp(δ)>        and for a maximum, by Euler's theorem,   <K(x), δ> = <x, vjp(δ)>
+ *
+ * example by example where K has examples on both sides. One forward pass and one vector-Jacobian product of the kernel for each
+ * distinct (kernel, attributes, shapes). The two sums of N products have random signs: they are compared on the scale of
+ * sqrt(Σ of the squared products), where rounding leaves 1e-6 and a wrong entry in a hundred 1e-1.
+ *
+ * In an input in which K is neither (a second derivative) there is no identity, only a difference quotient, which float32 and kinks
+ * make too coarse to refuse a model for: such rules are left to the tests. So are gradients that users register, and those of
+ * tf.customGrad, which may differ from the derivative on purpose (a straight-through estimator).
+ */
+export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
+  const {analysis} = plan;
+  const nodes = [...plan.steps.map(({node}) => node), ...analysis.parameters.map(i => trace.nodes[i])];
+  const done = new Set<string>();
+  for (const fused of nodes) {
+    const node = unfused(fused);
+    for (const [name, value] of node.inputs) {
+      if (!analysis.dependent[value] || !hasOwnGradient(trace.values, node, name)) {
+        continue;
+      }
+      const key = `${name} ${node.kernel} ${JSON.stringify(node.attrs)} ${node.inputs.map(([, v]) => trace.values[v].shape.join()).join(';')}`;
+      if (done.has(key)) {
+        continue;
+      }
+      done.add(key);
+      const difference = tidy(() => adjointDifference(trace.values, analysis, node, name) as unknown as Tensor) as unknown as number;
+      if (!(difference <= TOLERANCE)) {
+        const variable = analysis.variableOf.get(value) ?? null;
+        return {kind: 'own', nodes: [node], input: name, variable, product: null, difference};
+      }
+    }
+  }
+  return null;
+}
+
+/** The largest difference of the two sums, over the examples; 0 where there is no identity. */
+function adjointDifference(values: Values, {strides, batch}: Analysis, node: TraceNode, name: string): number {
+  const convolution = convolutionOf(values, node);
+  const isLinear = convolution !== null || (LINEAR[node.kernel] ?? []).includes(name);
+  if (!isLinear && !(HOMOGENEOUS[node.kernel] ?? []).includes(name)) {
+    return 0;
+  }
+  return convolution === null ? compare(values, node, name, isLinear, value => strides[value] ?? null, batch) :
+    compareImages(values, node, convolution, name);
+}
+
+/** The images of a convolution do not meet: a few of them are tested. How they are put together shows in the rest of the self-check. */
+function compareImages(values: Values, node: TraceNode, {images, names}: Convolution, name: string): number {
+  const count = Math.min(images, IMAGES);
+  const few = [...values];
+  const withImages = [names.x, names.y].map(operand => operand === null ? node.outputs[0] : inputOf(node, operand));
+  for (const value of withImages) {
+    few[value] = slice(values[value], values[value].shape.map(() => 0), values[value].shape.map((size, axis) => axis === 0 ? count : size));
+  }
+  const {inputShape} = node.attrs as {inputShape?: number[]};
+  const attrs = inputShape === undefined ? node.attrs : {...node.attrs, inputShape: [count, ...inputShape.slice(1)]};
+  return compare(few, {...node, attrs}, name, true, value => withImages.includes(value) ? few[value].size / count : null, count);
+}
+
+const IMAGES = 16;
+
+const inputOf = (node: TraceNode, name: string): number => node.inputs.find(([n]) => n === name)![1];
+
+function compare(values: Values, node: TraceNode, name: string, isLinear: boolean, strideOf: (value: number) => BatchStride, batch: number): number {
+  const [output] = node.outputs;
+  const input = inputOf(node, name);
+  const x = isLinear ? tensor(pseudoRandom(values[input].size, 1), values[input].shape) : values[input];
+  const y = isLinear ? runKernel(node.kernel, Object.fromEntries(node.inputs.map(([n, v]) => [n, n === name ? x : values[v]])), node.attrs) as Tensor :
+    values[output];
+  const delta = tensor(pseudoRandom(y.size, 2), y.shape);
+  const pulled = tfjsCotangents(values, node, [delta])[name]();
+  const [before, after] = [strideOf(input), strideOf(output)];
+  const examples = before === null || after === null ? 1 : batch;
+  const left = innerProducts(y, delta, after ?? y.size, examples);
+  const right = innerProducts(x, pulled, before ?? x.size, examples);
+  return left.sums.reduce((largest, sum, b) => {
+    const difference = Math.abs(sum - right.sums[b]);
+    const relative = difference === 0 ? 0 : difference / Math.sqrt(Math.max(left.squares[b], right.squares[b]));
+    return relative > largest || Number.isNaN(relative) ? relative : largest;
+  }, 0);
+}
+
+/** Σ a·b of each example, and Σ (a·b)². */
+function innerProducts(a: Tensor, b: Tensor, stride: number, examples: number): {sums: Float64Array; squares: Float64Array} {
+  const [p, q] = [a.dataSync(), b.dataSync()];
+  const [sums, squares] = [new Float64Array(examples), new Float64Array(examples)];
+  for (let from = 0, e = 0; from < p.length; from += stride, e = e + 1 === examples ? 0 : e + 1) {
+    let sum = 0;
+    let square = 0;
+    for (let i = from; i < from + stride; i++) {
+      const product = p[i] * q[i];
+      sum += product;
+      square += product * product;
+    }
+    sums[e] += sum;
+    squares[e] += square;
+  }
+  return {sums, squares};
+}

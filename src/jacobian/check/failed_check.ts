@@ -1,0 +1,86 @@
+import type {Trace, TraceNode} from '../../trace/trace';
+import type {TrainStep} from '../../tfjs/train_step_hook';
+import {ggnError} from '../../errors';
+import type {Fault} from './fault';
+import {RESIDUAL} from '../plan/plan';
+import type {Plan} from '../plan/plan';
+
+/**
+ * The error of a failed self-check: what differs, where, by how much, and what to do.
+ *
+ * @param problem what the check says; null where only a kernel by itself was tested.
+ */
+export function failedCheck(problem: string | null, fault: Fault | null, trace: Trace, plan: Plan, step: TrainStep | null): Error {
+  const start = `the self-check of the Jacobian failed:${problem === null ? '' : ` ${problem}.`}`;
+  if (fault === null) {
+    return ggnError(`${start} No single kernel was found to be wrong: either the model couples the examples of a batch in a way that ` +
+        'was not noticed, or tfjs-ggn is wrong about how its parts join. Please report the model. No step was taken; another optimizer will ' +
+        'train it.');
+  }
+  const size = Number.isFinite(fault.difference) ? `${fault.difference.toExponential(1)} of its norm` : 'what is not a number';
+  const variable = fault.variable === null ? '' : `the variable '${plan.analysis.variables[fault.variable].name}'`;
+  const input = fault.input === null ? '' : ` in its input '${fault.input}'`;
+  const kernels = [...new Set(fault.nodes.map(({kernel}) => kernel === RESIDUAL ? 'the residuals' : `the kernel '${kernel}'`))].join(', ');
+  const [node] = fault.nodes;
+  const where = layerOf(node, trace, step);
+  switch (fault.kind) {
+    case 'rule':
+      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from that of tfjs by ${size}. No step was ` +
+          `taken. If you have registered a gradient of your own for '${node.kernel}', mend it, or give the op a name of its own, by tf.customGrad ` +
+          'say; otherwise please report the model. Another optimizer will train it.');
+    case 'own':
+      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from what the kernel itself does by ${size}; tfjs has none on this ` +
+          'backend, or a wrong or slow one. No step was taken. Please report the model; on another backend (cpu, wasm, webgl, tfjs-node) it may train.');
+    case 'nonlinear':
+      return ggnError(`${start} The gradient function of a tf.customGrad op with output [${trace.values[node.outputs[0]].shape.join()}]${where} is not linear in dy ` +
+          `(by ${size}), as clipping or normalising makes it: there is no Jacobian with it. No step was taken. Leave the clipping out, which damped steps do ` +
+          'not need, or train with a first-order optimizer.');
+    case 'couples':
+      return ggnError(`${start} ${capitalized(kernels)}${where} mixes the examples of the batch: through it, one example has an influence on the ` +
+          `outputs of another (by ${size}), and no rule says how. No step was taken. Let each example go its own way there, if the model ` +
+          'allows it; otherwise please report the model, and train it with another optimizer.');
+    case 'use':
+      return ggnError(`${start} The ${fault.product === 'rows' ? 'rows' : `product ${fault.product}`} of ${variable}${input === '' ? '' : `, the input '${fault.input}'`} of ` +
+          `${kernels}${where}, is wrong by ${size}. No step was taken. Please report the model; another optimizer will train it.`);
+    case 'joined':
+      return ggnError(`${start} Each use of ${variable} in ${kernels}${where} is right, but the product ${fault.product} of all of them together is ` +
+          `wrong by ${size}${fault.nodes.length > 1 && fault.product === 'G u' ? ': cross terms between the uses are missing' : ''}. No step was taken. Please report the model; ` +
+          'another optimizer will train it.');
+  }
+}
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** ", in the layer 'dense_1' (Dense)", by the variable that enters at a node or most closely before it; nothing in a custom loop. */
+export function layerOf(node: TraceNode, trace: Trace, step: TrainStep | null): string {
+  const {variable, isDirect} = nearestVariable(node, trace);
+  if (variable === null) {
+    return '';
+  }
+  if (step === null) {
+    return isDirect ? '' : ` (behind the variable '${variable}')`;
+  }
+  const [name] = variable.split('/');
+  const kind = step.model.layers.find(layer => layer.name === name)?.getClassName();
+  return ` (${isDirect ? 'in' : 'in or behind'} the layer '${name}'${kind === undefined ? '' : `, ${kind}`})`;
+}
+
+/** The name of the variable on the shortest way back from a node; direct where none but views lie between. */
+function nearestVariable(node: TraceNode, trace: Trace): {variable: string | null; isDirect: boolean} {
+  let front = node.inputs.map(([, value]) => value);
+  const seen = new Set(front);
+  let isDirect = true;
+  while (front.length > 0) {
+    const found = front.find(value => trace.variables.has(value));
+    if (found !== undefined) {
+      return {variable: trace.variables.get(found)!.name, isDirect};
+    }
+    const producers = front.map(value => trace.nodes[trace.producer[value]] as TraceNode | undefined).filter(n => n !== undefined);
+    isDirect &&= producers.some(({kernel}) => VIEWS.has(kernel));
+    front = producers.flatMap(n => n.inputs.map(([, value]) => value)).filter(value => !seen.has(value));
+    front.forEach(value => seen.add(value));
+  }
+  return {variable: null, isDirect: false};
+}
+
+const VIEWS = new Set(['Reshape', 'Transpose', 'Slice', 'SplitV', 'Tile']);

@@ -1,0 +1,157 @@
+import {mul, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from '../../trace/custom_grad';
+import type {Trace, TraceNode} from '../../trace/trace';
+import {adjointCheck} from './adjoint_check';
+import type {BatchStride} from '../../trace/batch_axis';
+import type {BatchJacobian} from '../sweep/batch_jacobian';
+import {floats, pseudoRandom, relativeDifference} from './compare';
+import {beforeActivation, cotangents, tfjsCotangents} from '../../derivatives/cotangents';
+import type {Values} from '../../derivatives/cotangents';
+import type {Fault} from './fault';
+import {add, shaped, sumTo} from '../../tfjs/fast_ops';
+import {backward, collect, sweepBack} from '../plan/parameter';
+import {RESIDUAL} from '../plan/plan';
+import type {Plan, SweepStep} from '../plan/plan';
+import {seedsOf, TOLERANCE} from './self_check';
+import {findFaultOfUses} from './use_faults';
+
+type Deltas = ReadonlyArray<Tensor | null>;
+
+/**
+ * Finds what made the self-check fail: the first thing wrong on the way from the loss to the variables, each tested alone with
+ * what arrives there in a sweep with tfjs's gradients, seeded with a pseudo-random u:
+ *
+ * 0. each gradient function of a tf.customGrad: it must be linear in dy;
+ * 1. each kernel's cotangent rule against tfjs's gradient, and gradients of ours against the kernel;
+ * 2. each kernel's examples: with w_b a weight for example b, vjp(w ∘ δ) = w ∘ vjp(δ), or it couples them;
+ * 3. the use of each parameter against the vector-Jacobian product of its kernel, then its products against its rows;
+ * 4. the uses of each variable together: here forgotten cross terms show.
+ *
+ * Runs only after a failure, so what it costs does not matter. Leaves no tensor behind and never throws.
+ *
+ * @returns null where each part is right by itself.
+ */
+export function findFault(trace: Trace, plan: Plan, jacobian: BatchJacobian): Fault | null {
+  let fault: Fault | null = null;
+  try {
+    tidy(() => {
+      const u = tensor(pseudoRandom(jacobian.rows), [jacobian.rows]);
+      const {found, arriving} = followCotangents(trace, plan, u);
+      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ?? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u);
+    });
+  } catch {
+    // What was wrong is known without it.
+  }
+  return fault;
+}
+
+/** Part 0: vjp(-1000 δ) = -1000 vjp(δ), for a pseudo-random δ, in the network and in what makes its weights. */
+function findNonlinear({values, nodes}: Trace, {steps, analysis}: Plan): Fault | null {
+  const custom = [...steps.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])].filter(({kernel}) => kernel === CUSTOM_GRAD);
+  for (const node of custom) {
+    const {shape, size} = values[node.outputs[0]];
+    const delta = tensor(pseudoRandom(size, 5), shape);
+    const names = node.inputs.filter(([, value]) => analysis.dependent[value]).map(([name]) => name);
+    const [once, scaled] = [delta, mul(delta, -1000)].map(d => pull(values, node, [d], names));
+    const difference = Math.max(...names.map((_, i) => gap(mul(once[i], -1000), scaled[i])));
+    if (!(difference <= TOLERANCE)) {
+      return {kind: 'nonlinear', nodes: [node], input: null, variable: null, product: null, difference};
+    }
+  }
+  return null;
+}
+
+/** Parts 1 and 2, node by node. What arrives at the sites on the way is returned by index of the site. */
+function followCotangents(trace: Trace, plan: Plan, u: Tensor): {found: Fault | null; arriving: Array<Deltas | undefined>} {
+  const {values} = trace;
+  const {batch, strides} = plan.analysis;
+  const weights = pseudoRandom(batch, 3);
+  const weigh = (t: Tensor, stride: BatchStride): Tensor => mul(t, exampleWeights(weights, t, stride ?? t.size));
+  const known = new Map<number, Tensor>();
+  const arriving: Array<Deltas | undefined> = plan.sites.map(() => undefined);
+  const plant = (value: number, cotangent: Tensor): void => {
+    const before = known.get(value);
+    known.set(value, before === undefined ? cotangent : add(before, cotangent));
+  };
+  const visit = ({node, plain, names, values: inputs, sites}: SweepStep, deltas: Deltas): Fault | null => {
+    const bare = plain === node ? deltas : [beforeActivation(values, node, deltas[0]!)];
+    sites.forEach(site => arriving[site] = bare);
+    if (names.length === 0) {
+      return null;
+    }
+    const ours = cotangents(values, plain, bare, names);
+    const theirs = pull(values, plain, bare, names);
+    const weighed = batch === 1 ? theirs : pull(values, plain, bare.map((d, k) => d === null ? null : weigh(d, strides[node.outputs[k]])), names);
+    for (const [i, name] of names.entries()) {
+      const difference = gap(ours[i], theirs[i]);
+      const coupling = batch === 1 ? 0 : gap(weighed[i], weigh(theirs[i], strides[inputs[i]]));
+      if (!(Math.max(difference, coupling) <= TOLERANCE)) {
+        const kind = difference <= TOLERANCE ? 'couples' : 'rule';
+        return {kind, nodes: [node], input: name, variable: null, product: null, difference: kind === 'rule' ? difference : coupling};
+      }
+      plant(inputs[i], theirs[i]);
+    }
+    return null;
+  };
+  const seeds = seedsOf(trace, plan, u);
+  for (const [b, {step, rows}] of plan.starts.entries()) {
+    const fault = step === null ? null : visit(step, [seeds[b]]);
+    if (fault !== null) {
+      return {found: fault, arriving};
+    }
+    rows.forEach(({site, value, negative}) => {
+      const part = sumTo(seeds[b], values[value].shape);
+      arriving[site] = [negative ? mul(part, -1) : part];
+    });
+    if (step === null && rows.length === 0) {
+      plant(plan.blocks[b].value, seeds[b]);
+    }
+  }
+  for (const step of plan.steps) {
+    const deltas = step.node.outputs.map(output => known.get(output) ?? null);
+    const fault = deltas.every(d => d === null) ? null : visit(step, deltas);
+    if (fault !== null) {
+      return {found: fault, arriving};
+    }
+  }
+  return {found: null, arriving};
+}
+
+function pull(values: Values, node: TraceNode, deltas: Deltas, names: readonly string[]): Tensor[] {
+  const thunks = tfjsCotangents(values, node, deltas);
+  return names.map(name => thunks[name]());
+}
+
+/** The weight of the example that each entry belongs to. */
+function exampleWeights(weights: Float32Array, like: Tensor, stride: number): Tensor {
+  return tensor(Float32Array.from({length: like.size}, (_, i) => weights[Math.floor(i / stride) % weights.length]), like.shape);
+}
+
+const gap = (a: Tensor, b: Tensor): number => relativeDifference(floats(a, a.size), floats(b, b.size));
+
+/** Part 3, Jᵀu: each use against the vector-Jacobian product of its kernel, by variable. */
+function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Tensor, arriving: ReadonlyArray<Deltas | undefined>): Fault | null {
+  const {analysis, components} = plan;
+  const entries = reshape(u, [analysis.batch, components]);
+  const views = analysis.parameters.map(i => trace.nodes[i]);
+  for (const [i, {node, name, parameter}] of plan.sites.entries()) {
+    const deltas = arriving[i];
+    if (deltas === undefined) {
+      continue;
+    }
+    const input = node.inputs.find(([n]) => n === name)![1];
+    const own = node.kernel === RESIDUAL ? deltas[0]! : pull(trace.values, node, deltas, [name])[0];
+    const theirs = collect(sweepBack(trace.values, views, new Map([[input, own]]), value => analysis.dependent[value]), parameter.leaves,
+        analysis.variableOf);
+    const mine = backward(trace.values, analysis, parameter, shaped(jacobian.uses[i].applyTranspose(entries), trace.values[parameter.value].shape));
+    for (const variable of parameter.variables) {
+      const {size} = analysis.variables[variable];
+      const difference = relativeDifference(floats(mine.get(variable) ?? null, size), floats(theirs.get(variable) ?? null, size));
+      if (!(difference <= TOLERANCE)) {
+        return {kind: 'use', nodes: [node], input: name, variable, product: 'Jᵀu', difference};
+      }
+    }
+  }
+  return null;
+}

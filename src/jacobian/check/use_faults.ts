@@ -1,0 +1,133 @@
+import {ones, slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {BatchJacobian} from '../sweep/batch_jacobian';
+import {floats, pseudoRandom, relativeDifference} from './compare';
+import type {Fault} from './fault';
+import {matMul, mul, shaped, sumRows, transposeMultiply} from '../../tfjs/fast_ops';
+import type {Plan} from '../plan/plan';
+import {TOLERANCE} from './self_check';
+import {blocksOf, OuterProducts, sharesDelta} from '../uses/use';
+import type {ParameterUse} from '../uses/use';
+
+/** Some rows as an operator: what each product ought to be, from dense rows, block by block. */
+interface Products {
+  /** Jᵀu. */
+  pull(u: Tensor): Float32Array;
+  /** J d. */
+  apply(d: Tensor): Float32Array;
+}
+
+/**
+ * The products with the rows of each parameter and of each variable against the rows themselves: first of the uses alone, then of
+ * those that are joined, then of whole variables.
+ *
+ * @param u [n].
+ */
+export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor): Fault | null {
+  const {components, sites, bySite, analysis} = plan;
+  const {uses} = jacobian;
+  const entries = shaped(u, [analysis.batch, components]);
+  for (const [i, use] of uses.entries()) {
+    const difference = relativeDifference(rowsOf([use]).pull(u), floats(use.applyTranspose(entries), use.size));
+    if (!(difference <= TOLERANCE)) {
+      return {kind: 'use', nodes: [sites[i].node], input: sites[i].name, variable: sites[i].parameter.variables[0], product: 'rows', difference};
+    }
+  }
+  for (const [variable, {groups, sites: own}] of bySite.entries()) {
+    for (const [k, [use]] of jacobian.joined[variable].entries()) {
+      const group = groups?.[k] ?? [own[k]];
+      const expected = rowsOf(group.map(i => uses[i]));
+      const d = tensor(pseudoRandom(use.size, 4), [use.size]);
+      const wrong = compare(expected, u, d, () => pullOf(use, u), () => applyOf(use, d), groups === null ? null : () => timesGram(use, u));
+      if (wrong !== null) {
+        return {kind: group.length > 1 ? 'joined' : 'use', nodes: group.map(i => sites[i].node), input: group.length > 1 ? null : sites[group[0]].name,
+          variable, ...wrong};
+      }
+    }
+  }
+  for (const [variable, {sites: own}] of bySite.entries()) {
+    if (own.length === 0) {
+      continue;
+    }
+    const {size, shape} = analysis.variables[variable];
+    const expected = productsOf(jacobian.blocks(variable), components, size, (from, to) => jacobian.rowsOf(variable, from, to));
+    const d = tensor(pseudoRandom(size, 4), shape);
+    const only = (t: Tensor): Array<Tensor | null> => bySite.map((_, v) => v === variable ? t : null);
+    const wrong = compare(expected, u, d, () => floats(jacobian.applyTranspose(u)[variable], size), () => floats(jacobian.apply(only(d)), u.size),
+        () => floats(matMul(jacobian.gram(bySite.map((_, v) => v === variable ? 0 : 1))[0], shaped(u, [u.size, 1])), u.size));
+    if (wrong !== null) {
+      return {kind: 'joined', nodes: own.map(i => sites[i].node), input: null, variable, ...wrong};
+    }
+  }
+  return null;
+}
+
+/** The first product that differs from what the rows say. */
+function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<number>, apply: () => ArrayLike<number>,
+    gram: (() => ArrayLike<number>) | null): Pick<Fault, 'product' | 'difference'> | null {
+  const pulled = rows.pull(u);
+  const tests: Array<[Fault['product'], () => ArrayLike<number>, () => ArrayLike<number>]> = [
+    ['Jᵀu', () => pulled, pull],
+    ['J d', () => rows.apply(d), apply],
+    ['G u', () => rows.apply(tensor(pulled)), gram ?? (() => rows.apply(tensor(pulled)))],
+  ];
+  for (const [product, expected, actual] of tests) {
+    const difference = tidy(() => relativeDifference(expected(), actual()) as unknown as Tensor) as unknown as number;
+    if (!(difference <= TOLERANCE)) {
+      return {product, difference};
+    }
+  }
+  return null;
+}
+
+/** The rows of uses of the same entries, added. */
+function rowsOf(uses: readonly ParameterUse[]): Products {
+  const [{examples, components, size}] = uses;
+  const parts = uses.map(use => productsOf(blocksOf(examples, size * components), components, size, (from, to) => use.rows(from, to)));
+  const total = (f: (part: Products) => Float32Array): Float32Array => parts.map(f).reduce((a, b) => a.map((x, i) => x + b[i]));
+  return {pull: u => total(part => part.pull(u)), apply: d => total(part => part.apply(d))};
+}
+
+function productsOf(blocks: ReturnType<typeof blocksOf>, components: number, size: number, rows: (from: number, to: number) => Tensor): Products {
+  return {
+    pull: u => {
+      const sum = new Float32Array(size);
+      for (const [from, to] of blocks) {
+        const part = tidy(() => transposeMultiply(slice(shaped(u, [u.size, 1]), [from * components, 0], [(to - from) * components, 1]), rows(from, to)));
+        floats(part, size).forEach((x, i) => sum[i] = sum[i] + x);
+      }
+      return sum;
+    },
+    apply: d => {
+      const parts = blocks.map(([from, to]) => floats(tidy(() => matMul(rows(from, to), shaped(d, [size, 1]))), 0));
+      return Float32Array.from(parts.flatMap(part => [...part]));
+    },
+  };
+}
+
+/** Jᵀu and J d of a use as `BatchJacobian` takes them: by the product that a kernel and its bias share, where they do. */
+function pullOf(use: ParameterUse, u: Tensor): Float32Array {
+  const entries = shaped(u, [use.examples, use.components]);
+  return floats(sharesDelta(use) ? use.pullWeighted(mul(use.delta, entries), () => ones([1, u.size])) : use.applyTranspose(entries), use.size);
+}
+
+function applyOf(use: ParameterUse, d: Tensor): Float32Array {
+  const change = sharesDelta(use) ? sumRows(mul(use.delta, use.preactivation(d))) : use.apply(d);
+  return floats(change, change.size);
+}
+
+/** (left ∘ right) u in float64; a B x B left counts for all pairs of components. */
+function timesGram(use: ParameterUse, u: Tensor): Float64Array {
+  const {left, right} = use.gram(new OuterProducts());
+  const {examples, components} = use;
+  const n = examples * components;
+  const [weights, entries, vector] = [left?.dataSync() ?? null, right.dataSync(), u.dataSync()];
+  return Float64Array.from({length: n}, (_, i) => {
+    let sum = 0;
+    for (let j = 0; j < n; j++) {
+      const weight = weights === null ? 1 : weights[Math.floor(i / components) * examples + Math.floor(j / components)];
+      sum += weight * entries[i * n + j] * vector[j];
+    }
+    return sum;
+  });
+}

@@ -1,0 +1,78 @@
+import {add, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {runKernel} from '../../tfjs/internals';
+import type {TraceNode} from '../../trace/trace';
+import type {Values} from '../../derivatives/cotangents';
+
+/** Kernels whose attributes alone, and so the signature of the trace, say which entries they take. */
+export const SELECTIONS = new Set(['Reshape', 'Transpose', 'Slice', 'StridedSlice', 'SplitV', 'Unpack', 'Tile', 'Reverse',
+  'BroadcastTo', 'ExpandDims', 'Concat', 'Pack']);
+
+/** Kernels that work element by element. */
+const ELEMENTWISE = new Set(['Add', 'AddN', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference', 'Neg', 'Abs',
+  'Square', 'Sqrt', 'Rsqrt', 'Reciprocal', 'Exp', 'Expm1', 'Log', 'Log1p', 'Sin', 'Cos', 'Tanh', 'Sigmoid', 'Softplus', 'Relu',
+  'LeakyRelu', 'Elu', 'ClipByValue']);
+
+/**
+ * Which entry of p each entry of a variable goes into, where that is one at most: p is then, entry by entry, a function of single
+ * entries of its variables (a mask, a square, variables joined, added or multiplied), and dp/dv has one number for each of v.
+ *
+ * @param leaf value index of the variable.
+ * @param path the nodes between the variables and p, in order.
+ * @returns by entry of the variable, -1 for none; null where an entry goes into several, or a kernel mixes the entries.
+ */
+export function findReach(values: Values, path: readonly TraceNode[], leaf: number, p: number): Int32Array | null {
+  let reach: Int32Array | null = null;
+  tidy(() => {
+    const {size, shape} = values[leaf];
+    /** By value index: one more than the entry of the variable that each element is made of, 0 for none. */
+    const known = new Map([[leaf, tensor(Float32Array.from({length: size}, (_, i) => i + 1), shape)]]);
+    for (const node of path) {
+      if (node.inputs.some(([, value]) => known.has(value))) {
+        const marks = SELECTIONS.has(node.kernel) || node.kernel === 'PadV2' ? select(values, node, known) :
+          ELEMENTWISE.has(node.kernel) ? merge(values, node, known) : null;
+        if (marks === null) {
+          return;
+        }
+        node.outputs.forEach((output, k) => known.set(output, marks[k]));
+      }
+    }
+    const found = new Int32Array(size).fill(-1);
+    const marks = known.get(p)!.dataSync();
+    for (let i = 0; i < marks.length; i++) {
+      const entry = marks[i] - 1;
+      if (entry >= 0 && found[entry] >= 0) {
+        return;
+      }
+      if (entry >= 0) {
+        found[entry] = i;
+      }
+    }
+    reach = found;
+  });
+  return reach;
+}
+
+function select(values: Values, node: TraceNode, known: ReadonlyMap<number, Tensor>): Tensor[] {
+  const inputs = node.inputs.map(([name, v]) => [name, known.get(v) ?? zeros(values[v].shape)] as const);
+  const attrs = node.kernel === 'PadV2' ? {...node.attrs, constantValue: 0} : node.attrs;
+  const result = runKernel(node.kernel, node.arrayInputs ? inputs.map(([, t]) => t) : Object.fromEntries(inputs), attrs);
+  return Array.isArray(result) ? result : [result];
+}
+
+/** Null where an element is made of two entries. */
+function merge(values: Values, node: TraceNode, known: ReadonlyMap<number, Tensor>): Tensor[] | null {
+  const {shape, size} = values[node.outputs[0]];
+  const merged = new Float32Array(size);
+  for (const [, value] of node.inputs) {
+    const marks = known.get(value);
+    const full = marks === undefined ? [] : add(marks, zeros(shape)).dataSync();
+    for (let i = 0; i < full.length; i++) {
+      if (full[i] !== 0 && merged[i] !== 0 && full[i] !== merged[i]) {
+        return null;
+      }
+      merged[i] = Math.max(merged[i], full[i]);
+    }
+  }
+  return [tensor(merged, shape)];
+}

@@ -1,0 +1,221 @@
+import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Values} from '../../derivatives/cotangents';
+import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
+import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter';
+import type {Plan, VariableSites} from '../plan/plan';
+import {GatherUse} from '../uses/gather';
+import {MatrixUse, stackUses} from '../uses/matmul';
+import {RowsUse} from '../uses/rows';
+import {SharedUse, SummedUse} from '../uses/shared';
+import {blocksOf, ByMatrix, denseExampleGrams, denseGram, OuterProducts, sharesDelta} from '../uses/use';
+import type {GramTerm, ParameterUse} from '../uses/use';
+import {VectorUse} from '../uses/vector';
+
+/**
+ * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator: n = B·C rows ordered
+ * (example, component), m parameters ordered by variable. J itself is never formed but for `rows()`, which
+ * tests use, and block by block where a variable has no structure to use.
+ *
+ * No scaling: J = dr/dw of the residuals as they stand, without weights, means or halves.
+ */
+export class BatchJacobian {
+  readonly rows: number;
+  /** The uses of each variable, those that share their entries joined, each with one of its sites. */
+  readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
+
+  /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
+  constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
+    this.rows = plan.analysis.batch * plan.components;
+    this.joined = plan.bySite.map(({sites, groups}) =>
+      (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
+  }
+
+  /**
+   * Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n] in float32.
+   *
+   * @param groupOf group of each variable, counted from 0.
+   */
+  gram(groupOf: readonly number[]): Tensor[] {
+    return tidy(() => {
+      const outer = new OuterProducts();
+      const groups = Math.max(...groupOf) + 1;
+      /** By group: right factors by tensor id with all the left factors they meet. */
+      const terms = Array.from({length: groups}, () => new Map<number, {right: Tensor; lefts: Array<Tensor | null>}>());
+      this.plan.bySite.forEach((variable, v) => {
+        for (const {left, right} of this.termsOf(variable, v, outer)) {
+          const known = terms[groupOf[v]].get(right.id);
+          if (known === undefined) {
+            terms[groupOf[v]].set(right.id, {right, lefts: [left]});
+          } else {
+            known.lefts.push(left);
+          }
+        }
+      });
+      return terms.map(group => this.total([...group.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
+          [this.rows, this.rows]));
+    });
+  }
+
+  /** The blocks of the Gram matrix over all variables on its diagonal, one for each example: [B, C, C]. Of one output they are the squares |J_i|². */
+  exampleGrams(): Tensor {
+    const {analysis: {batch, variables}, components} = this.plan;
+    return tidy(() => this.total(this.plan.bySite.flatMap(({groups}, v) => groups !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
+      [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]), [batch, components, components]));
+  }
+
+  /** What the uses hold: without them there are no products, and with them all. */
+  get tensors(): Tensor[] {
+    return [...new Set(this.joined.flatMap(uses => uses.flatMap(([use]) => use.tensors)))];
+  }
+
+  /** J d, shape [n]; d by variable, null for no change. */
+  apply(d: ReadonlyArray<Tensor | null>): Tensor {
+    return tidy(() => {
+      const changes: Tensor[] = [];
+      const shared = new ByMatrix<{delta: Tensor; sum: Tensor | null}>();
+      this.plan.bySite.forEach((variable, v) => {
+        const change = d[v];
+        if (change == null) {
+          return;
+        }
+        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function' && this.plan.sites[i].parameter.reach === null)) {
+          changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
+          return;
+        }
+        for (const [use, site] of this.joined[v]) {
+          const {parameter} = this.plan.sites[site];
+          const p = parameter.kind === 'function' ? forwardReach(this.values, this.plan.analysis, parameter, v, change) :
+            forward(this.values, parameter, change);
+          if (!sharesDelta(use)) {
+            changes.push(shaped(use.apply(p), [this.rows]));
+            continue;
+          }
+          const known = shared.of(use.delta, () => ({delta: use.delta, sum: null}));
+          const more = use.preactivation(p);
+          known.sum = known.sum === null ? more : add(known.sum, more);
+        }
+      });
+      changes.push(...shared.all().map(known => sumRows(mul(known.delta, known.sum!))));
+      return this.total(changes, [this.rows]);
+    });
+  }
+
+  /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted. */
+  applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
+    const {analysis, components, sites} = this.plan;
+    const entries = shaped(u, [analysis.batch, components]);
+    const weighted = new ByMatrix<Tensor>();
+    let row: Tensor | undefined;
+    const onesRow = (): Tensor => row ??= ones([1, this.rows]);
+    const pull = (use: ParameterUse): Tensor => sharesDelta(use) ?
+      use.pullWeighted(weighted.of(use.delta, () => mul(use.delta, entries)), onesRow) : use.applyTranspose(entries);
+    const gradients: Array<Tensor | null> = analysis.variables.map(() => null);
+    const done = new Set<ParameterUse>();
+    this.joined.forEach((uses, v) => {
+      if (!wanted(v)) {
+        return;
+      }
+      for (const [use, site] of uses) {
+        // A parameter made of several variables gives to all of them at once.
+        if (done.has(use)) {
+          continue;
+        }
+        done.add(use);
+        for (const [w, part] of backward(this.values, analysis, sites[site].parameter, pull(use))) {
+          if (wanted(w)) {
+            gradients[w] = gradients[w] == null ? part : add(gradients[w], part);
+          }
+        }
+      }
+    });
+    return gradients;
+  }
+
+  /** The dense Jacobian [n, m]: for small problems and tests. */
+  dense(): Tensor {
+    return tidy(() => concat(this.plan.bySite.map((_, v) => this.blockwise(v, rows => rows)), 1));
+  }
+
+  /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
+  private total(terms: readonly Tensor[], shape: number[]): Tensor {
+    return terms.length === 0 ? zeros(shape) : terms.reduce((partial, term) => add(partial, term));
+  }
+
+  private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
+    if (variable.groups !== null) {
+      return this.joined[v].map(([use]) => use.gram(outer));
+    }
+    const {batch} = this.plan.analysis;
+    const size = this.plan.analysis.variables[v].size;
+    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
+  }
+
+  /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
+  private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor {
+    const {analysis: {batch}, components} = this.plan;
+    const matrices = lefts.filter(left => left !== null);
+    const constant = lefts.length - matrices.length;
+    if (matrices.length === 0) {
+      return constant === 1 ? right : mul(right, scalar(constant));
+    }
+    const left = matrices.reduce((total, matrix) => add(total, matrix));
+    if (components > 1) {
+      // The ones are added to the smaller factor.
+      const all = constant === 0 ? left : add(left, scalar(constant));
+      return shaped(mul(shaped(all, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])), [this.rows, this.rows]);
+    }
+    const product = mul(left, right);
+    return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
+  }
+
+  /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
+  private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
+    const parts = this.blocks(v).map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
+    return parts.length === 1 ? parts[0] : concat(parts, 0);
+  }
+
+  /** Ranges of examples whose dense rows of a variable fit into a block. */
+  blocks(v: number): ReturnType<typeof blocksOf> {
+    const {analysis, components} = this.plan;
+    return blocksOf(analysis.batch, analysis.variables[v].size * components);
+  }
+
+  /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */
+  rowsOf(v: number, from: number, to: number): Tensor {
+    const {analysis, components, bySite} = this.plan;
+    const size = analysis.variables[v].size;
+    if (bySite[v].sites.length === 0) {
+      return zeros([(to - from) * components, size]);
+    }
+    return tidy(() => this.joined[v].map(([use, site]) => {
+      const {parameter} = this.plan.sites[site];
+      const rows = use.rows(from, to);
+      if (parameter.kind === 'direct') {
+        return rows;
+      }
+      if (parameter.entries !== null) {
+        return pullSelection(parameter.entries, rows, size);
+      }
+      if (parameter.reach !== null) {
+        return pullRows(this.values, analysis, parameter, v, rows);
+      }
+      const count = rows.shape[0];
+      return stack(Array.from({length: count}, (_, r) => tidy(() =>
+        shaped(backward(this.values, analysis, parameter, slice(rows, [r, 0], [1, -1])).get(v)!, [size]))));
+    }).reduce((partial, rows) => add(partial, rows)));
+  }
+}
+
+/** Uses of the same entries as one, in the form that its products are best taken from. */
+function join(uses: readonly ParameterUse[]): ParameterUse {
+  const [first] = uses;
+  const all = <T extends ParameterUse>(type: abstract new (...args: never[]) => T): T[] | null =>
+    uses.every(use => use instanceof type) ? uses as T[] : null;
+  const one = uses.length === 1 ? first : stackUses(uses);
+  if (one !== null) {
+    return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
+  }
+  const [vectors, rows, gathers] = [all(VectorUse), all(RowsUse), all(GatherUse)];
+  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
+}

@@ -1,0 +1,159 @@
+import {reshape, slice} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from '../../trace/custom_grad';
+import type {Trace, TraceNode} from '../../trace/trace';
+import {withoutActivation} from '../../derivatives/cotangents';
+import {matricesIn} from '../../tfjs/fast_ops';
+import type {Plan, SweepStep} from '../plan/plan';
+import {sliceRows} from '../../tfjs/slices';
+import {filterSite} from '../uses/convolution';
+
+/** A trace and its plan as they would be, had f() been given some of the examples only. */
+export interface SubBatch {
+  readonly trace: Trace;
+  readonly plan: Plan;
+}
+
+/**
+ * Some of the examples of a traced batch, so that their rows can be linearized by themselves: every value that belongs to examples is sliced to theirs,
+ * and the attributes that name a shape of the batch are changed with it. f() does not run again.
+ *
+ * The reverse sweeps of a batch hold a cotangent of every activation and output component: of 6,000 images of 28 x 28 and ten outputs of a small
+ * CNN, gigabytes. Those of a sub-batch hold its share.
+ */
+export class SubBatches {
+  private constructor(private readonly trace: Trace, private readonly plan: Plan, private readonly nodes: readonly TraceNode[],
+      private readonly values: ReadonlySet<number>) {}
+
+  /** null where it is not known how: see `mayBeCut`. */
+  static of(trace: Trace, plan: Plan): SubBatches | null {
+    const {analysis: {batch, strides, activations}, blocks, starts} = plan;
+    if (batch === 1 || starts.some(({rows}) => rows.length > 0)) {
+      return null;
+    }
+    const differences = blocks.flatMap(({difference}) => difference === null ? [] : [trace.nodes[difference]]);
+    const nodes = [...new Set([...activations.map(i => trace.nodes[i]), ...differences])];
+    const values = [...new Set([...nodes.flatMap(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs]), ...blocks.map(({value}) => value)])]
+        .filter(value => strides[value] != null);
+    const isPossible = nodes.every(node => mayBeCut(trace, plan, node)) && values.every(value => cutShape(trace, plan, value, 1) !== null);
+    return isPossible ? new SubBatches(trace, plan, nodes, new Set(values)) : null;
+  }
+
+  /** The shape of a value, were there as many examples; of those that `has`. */
+  shapeOf(value: number, examples: number): number[] {
+    return cutShape(this.trace, this.plan, value, examples)!;
+  }
+
+  /** Whether a value has an entry for each example, and is sliced. */
+  has(value: number): boolean {
+    return this.values.has(value);
+  }
+
+  /** The examples from..to-1. The sliced tensors belong to the caller's scope. */
+  take(from: number, to: number): SubBatch {
+    const {analysis} = this.plan;
+    const count = to - from;
+    const values = [...this.trace.values];
+    for (const value of this.values) {
+      values[value] = cut(this.trace.values[value], analysis.strides[value]!, analysis.batch, from, to, cutShape(this.trace, this.plan, value, count)!);
+    }
+    const isCut = new Set(this.nodes.flatMap(({outputs}) => outputs));
+    const known = new Map<TraceNode, TraceNode>();
+    // By its values: a plan that is remembered holds the nodes of the trace that it was made from.
+    const nodeOf = (node: TraceNode): TraceNode => {
+      if (!known.has(node)) {
+        known.set(node, node.outputs.some(value => isCut.has(value)) ? withShapes(node, values, this.trace.values) : node);
+      }
+      return known.get(node)!;
+    };
+    const nodes = this.trace.nodes.map(nodeOf);
+    const stepOf = (step: SweepStep): SweepStep => {
+      const node = nodeOf(step.node);
+      return {...step, node, plain: withoutActivation(node)};
+    };
+    // The trace itself in everything but its values and nodes.
+    const trace = Object.create(this.trace, {values: {value: values}, nodes: {value: nodes}}) as Trace;
+    const steps = this.plan.steps.map(stepOf);
+    const plainOf = new Map<TraceNode, TraceNode>();
+    this.plan.steps.forEach((step, i) => plainOf.set(step.plain, steps[i].plain));
+    const sites = this.plan.sites.map(site => {
+      const node = plainOf.get(site.node) ?? nodeOf(site.node);
+      return {...site, node, convolution: site.convolution === null ? null : filterSite(values, node, site.name)};
+    });
+    return {trace, plan: {...this.plan, analysis: {...analysis, batch: count}, steps, sites}};
+  }
+}
+
+/** Kernels whose attributes or gradients may say something of the batch that is not in the shapes of their values. */
+const UNKNOWN = new Set([CUSTOM_GRAD, 'StridedSlice', 'Concat', 'Pack', 'Select']);
+
+/**
+ * Whether a node can be run backwards for some of the examples: it must not be of a kind of which we cannot tell, and what all examples share must not have an
+ * entry for each (data that lost their examples, a parameter that was tiled to the batch).
+ */
+function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inputs, outputs}: TraceNode): boolean {
+  const shared = inputs.filter(([, value]) => strides[value] == null).map(([, value]) => trace.values[value]);
+  if (kernel === CUSTOM_GRAD || kernel === 'StridedSlice') {
+    return false;
+  }
+  if (UNKNOWN.has(kernel) && shared.some(t => t.rank > 0)) {
+    return false;
+  }
+  const {shape} = trace.values[outputs[0]];
+  const axis = axisOf(shape, strides[outputs[0]]!, batch);
+  // Products take parameters of any shape, if it is one for all examples; elsewhere parameters broadcast.
+  return axis === null ? false : PRODUCTS.has(kernel) ? !MATRIX_PRODUCTS.has(kernel) || shared.every(t => matricesIn(t) === 1) : shared.every(t => {
+    const own = axis - (shape.length - t.rank);
+    return own < 0 || t.shape[own] === 1;
+  });
+}
+
+const MATRIX_PRODUCTS = new Set(['BatchMatMul', '_FusedMatMul']);
+const PRODUCTS = new Set([...MATRIX_PRODUCTS, 'Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
+  'Conv2DBackpropInput', 'Conv3DBackpropInputV2', 'GatherV2']);
+
+/** The axis along which the examples lie. */
+function axisOf(shape: readonly number[], stride: number, batch: number): number | null {
+  let after = 1;
+  for (let axis = shape.length - 1; axis >= 0; after *= shape[axis], axis--) {
+    const inner = stride / after;
+    if (shape[axis] > 1 && Number.isInteger(inner) && inner >= 1 && shape[axis] % (batch * inner) === 0) {
+      return axis;
+    }
+  }
+  return null;
+}
+
+function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: number, count: number): number[] | null {
+  const {shape} = trace.values[value];
+  const axis = axisOf(shape, strides[value]!, batch);
+  return axis === null ? null : shape.map((size, i) => i === axis ? size / batch * count : size);
+}
+
+function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
+  const before = t.size / (batch * stride);
+  if (before === 1 && t.shape[0] === batch) {
+    return sliceRows(t, from, to);
+  }
+  return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
+}
+
+/** The node with the attributes that name a shape of its values as they are now. */
+export function withShapes(node: TraceNode, values: readonly Tensor[], before: readonly Tensor[]): TraceNode {
+  const {attrs} = node;
+  const [x, y] = [node.inputs[0][1], node.outputs[0]];
+  const {shape} = values[y];
+  if (node.kernel === 'Reshape' || node.kernel === 'BroadcastTo') {
+    return {...node, attrs: {...attrs, shape}};
+  }
+  if (attrs['inputShape'] !== undefined) {
+    return {...node, attrs: {...attrs, inputShape: shape}};
+  }
+  if (node.kernel === 'Slice') {
+    const was = before[x].shape;
+    const resize = (size: number, axis: number): number => size === was[axis] ? values[x].shape[axis] : size;
+    const {size} = attrs as {size: number | number[]};
+    return {...node, attrs: {...attrs, size: Array.isArray(size) ? size.map(resize) : resize(size, 0)}};
+  }
+  return node;
+}

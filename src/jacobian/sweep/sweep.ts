@@ -1,0 +1,68 @@
+import {tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {TraceNode} from '../../trace/trace';
+import {beforeActivation, cotangents} from '../../derivatives/cotangents';
+import type {Values} from '../../derivatives/cotangents';
+import {add} from '../../tfjs/fast_ops';
+import type {SweepStep} from '../plan/plan';
+
+/** The cotangents of a node's outputs. */
+export type Deltas = ReadonlyArray<Tensor | null>;
+
+/** Vector-Jacobian products of the nodes of a sweep. */
+export interface SweepRules {
+  /** Tensors that are not the sweep's to dispose of. */
+  readonly values: Values;
+  /** δ in front of the fused activation of a node. */
+  beforeActivation(node: TraceNode, delta: Tensor): Tensor;
+  cotangents(node: TraceNode, deltas: Deltas, names: readonly string[]): Tensor[];
+}
+
+/** Entries from which on a cotangent is worth giving back early. */
+export const LARGE = 2 ** 14;
+
+export const plainRules = (values: Values): SweepRules => ({values, beforeActivation: (node, delta) => beforeActivation(values, node, delta),
+  cotangents: (node, deltas, names) => cotangents(values, node, deltas, names)});
+
+/**
+ * @param seeds cotangents of the rows, by value index.
+ * @param found says whether a site holds on to the cotangents.
+ * @param large entries from which on cotangents are given back early.
+ */
+export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
+    found: (site: number, deltas: Deltas) => boolean, large = LARGE): void {
+  const known = new Map(seeds);
+  const held = new Set<Tensor | null>(seeds.values());
+  for (const {node, plain, names, values, sites} of steps) {
+    const arriving: Deltas = node.outputs.map(output => known.get(output) ?? null);
+    if (arriving.every(delta => delta === null)) {
+      continue;
+    }
+    const isLarge = arriving.some(delta => delta !== null && delta.size >= large);
+    const scope = isLarge ? tidy : (f: () => Tensor[]): Tensor[] => f();
+    node.outputs.forEach(output => known.delete(output));
+    // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.
+    const drop = (delta: Tensor | null): void => {
+      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !rules.values.includes(delta)) {
+        delta.dispose();
+      }
+    };
+    let deltas: Deltas = arriving;
+    if (plain !== node) {
+      deltas = scope(() => [rules.beforeActivation(node, arriving[0]!)]);
+      arriving.filter(delta => delta !== deltas[0]).forEach(drop);
+    }
+    for (const site of sites) {
+      if (found(site, deltas)) {
+        deltas.forEach(delta => held.add(delta));
+      }
+    }
+    if (names.length > 0) {
+      scope(() => rules.cotangents(plain, deltas, names)).forEach((cotangent, i) => {
+        const before = known.get(values[i]);
+        known.set(values[i], before === undefined ? cotangent : add(before, cotangent));
+      });
+    }
+    deltas.forEach(drop);
+  }
+}

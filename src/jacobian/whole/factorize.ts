@@ -1,0 +1,83 @@
+import {engine, scalar, tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {nativeOps} from '../../tfjs/internals';
+import type {NativeOp} from '../../tfjs/internals';
+import {add, matMul} from '../../tfjs/fast_ops';
+import {blockedCholesky, unitScale} from '../../solve/blocked_cholesky';
+import {doublePrecision, mixedPrecision} from '../../solve/mixed_precision';
+import type {Factorize, Precondition} from '../../solve/mixed_precision';
+
+/** With the products of WASM, which has ten times the speed of JavaScript and shares its memory. */
+const blocked = blockedCholesky((a, b, m, k, n) => {
+  const product = tidy(() => matMul(tensor(a, [m, k]), tensor(b, [k, n])));
+  const entries = product.dataSync() as Float32Array;
+  product.dispose();
+  return entries;
+});
+
+/** The tensors that matrices were read from, while they exist: they need not be made again. */
+const readFrom = new WeakMap<Float64Array, Tensor>();
+
+/** Notes the tensor, of the scope of the step, that a symmetric matrix was read from. The matrix is not written into after this. */
+export function noteTensor(matrix: Float64Array, from: Tensor): void {
+  readFrom.set(matrix, from);
+}
+
+/** Diagonal entries in whose range float32 factors a matrix as it is. */
+const TAME = 2 ** 60;
+
+/** C + shift·I, scaled by s_i s_j, as a tensor for the op Cholesky, which reads the lower triangle only. */
+function scaledTensor(curvature: Float64Array, n: number, shift: number, scale: Float64Array, op: NativeOp): {matrix: Tensor; scale: Float64Array} {
+  const known = readFrom.get(curvature);
+  const diagonal = scale.map(value => 1 / value ** 2);
+  if (known !== undefined && !known.isDisposed && diagonal.every(value => value > 1 / TAME && value < TAME)) {
+    return {matrix: tidy(() => op('MatrixSetDiag', [known, tensor(Float32Array.from(diagonal))])), scale: new Float64Array(n).fill(1)};
+  }
+  const scaled = new Float32Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0, p = i * n; j < i; j++, p++) {
+      scaled[p] = scale[i] * curvature[p] * scale[j];
+    }
+    scaled[i * n + i] = 1;
+  }
+  // The sum is TensorFlow's own memory, aligned: on that of JavaScript the factorization takes twice as long.
+  return {matrix: tidy(() => add(tensor(scaled, [n, n]), scalar(0))), scale};
+}
+
+/** With TensorFlow's own factorization. The factor is a tensor of the caller's scope. */
+const native: Precondition = (curvature, n, shift) => {
+  const unit = unitScale(curvature, n, shift);
+  const op = nativeOps();
+  if (unit === null || op === null) {
+    return null;
+  }
+  const {matrix, scale} = scaledTensor(curvature, n, shift, unit, op);
+  let lower: Tensor;
+  try {
+    lower = op('Cholesky', [matrix]);
+  } catch {
+    return null;  // TensorFlow 2.9 throws where later versions return NaN
+  }
+  return r => {
+    const scaledR = r.map((value, i) => scale[i] * value);
+    const unit = scaledR.reduce((most, value) => Math.max(most, Math.abs(value)), 0);  // float32 ends at 1e-45
+    const z = tidy(() => {
+      const right = tensor(Float32Array.from(scaledR, value => value / unit), [n, 1]);
+      const half = op('MatrixTriangularSolve', [lower, right], {lower: true, adjoint: false});
+      return op('MatrixTriangularSolve', [lower, half], {lower: true, adjoint: true});
+    });
+    const entries = z.dataSync();
+    z.dispose();
+    return Float64Array.from(entries, (value, i) => unit * scale[i] * value);
+  };
+};
+
+const PRECONDITIONS: Readonly<Record<string, Precondition>> = {wasm: blocked, tensorflow: native};
+
+const FACTORIZATIONS: Readonly<Record<string, Factorize>> = {wasm: mixedPrecision(blocked), tensorflow: mixedPrecision(native)};
+
+/** How damped systems are solved on the current backend. */
+export const factorizeHere = (): Factorize => FACTORIZATIONS[engine().backendName] ?? doublePrecision;
+
+/** The approximate factorization that this takes, in float32; null where there is none. */
+export const preconditionHere = (): Precondition | null => PRECONDITIONS[engine().backendName] ?? null;

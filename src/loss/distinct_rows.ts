@@ -1,0 +1,41 @@
+import type {Trace} from '../trace/trace';
+import type {RowBlock} from '../jacobian/plan/plan';
+import type {Rows} from './rows';
+
+/**
+ * How many of some rows differ: for each block of rows, the value that its rows are but for their sign and for data that are added to them. Residuals p - y of two targets and the logits p
+ * are the same rows of J, so they count once where λ is taken from the rank that JᵀHJ can have, and the step does not depend on how a loss is split into terms.
+ *
+ * @param isCounted whether entry i of block b counts.
+ */
+export function countDistinct(trace: Trace, {blocks, dependence: {dependent}}: Pick<Rows, 'blocks' | 'dependence'>, isCounted: (block: number, i: number) => boolean): number {
+  const counted = new Map<number, Uint8Array>();
+  blocks.forEach((block, b) => {
+    const {size} = trace.values[block.value];
+    const source = sourceOf(trace, dependent, block);
+    const entries = counted.get(source) ?? new Uint8Array(size);
+    for (let i = 0; i < size; i++) {
+      entries[i] ||= isCounted(b, i) ? 1 : 0;
+    }
+    counted.set(source, entries);
+  });
+  return [...counted.values()].reduce((count, entries) => entries.reduce((sum, x) => sum + x, count), 0);
+}
+
+function sourceOf(trace: Trace, dependent: readonly boolean[], {value, difference}: RowBlock): number {
+  const node = trace.nodes[difference ?? trace.producer[value]];
+  switch (difference === null ? node?.kernel : 'Sub') {
+    case 'Reshape':
+    case 'ExpandDims':
+    case 'Cast':
+    case 'Neg':
+    case 'Add':
+    case 'Sub': {
+      const active = node.inputs.map(([, input]) => input).filter(input => dependent[input]);
+      // Spread over more entries, or beside another value that depends on the weights, it is a row of its own.
+      return active.length === 1 && trace.values[active[0]].size === trace.values[value].size ? sourceOf(trace, dependent, {value: active[0], difference: null}) : value;
+    }
+    default:
+      return value;
+  }
+}

@@ -1,0 +1,213 @@
+import type {Dependence} from '../../trace/dependence';
+import {numberIn} from './number_in';
+import type {Trace, TraceNode} from '../../trace/trace';
+
+/** Logits of a softmax or of a sigmoid, by value index. */
+export interface Logits {
+  readonly kernel: 'Softmax' | 'Sigmoid';
+  readonly value: number;
+}
+
+/** What a value is a logarithm of: p or 1 - p with p = σ(f), or a softmax of f; with the sign of the logarithm. */
+export interface LogProbability {
+  readonly logits: Logits;
+  readonly sign: 1 | -1;
+  /** Whether it is log(1 - p). */
+  readonly isComplement: boolean;
+}
+
+/** What tfjs adds to probabilities so that a logarithm stays finite, 1e-7: at most this counts as nothing. */
+const MOST_EPSILON = 1e-6;
+
+/**
+ * What tfjs-layers clips them at: 1e-7, but 1e-4 where its first loss or layer ran on WebGL, whatever the backend is by then; a number of float32 in `1 - 1e-4`. At most this counts as
+ * nothing.
+ */
+const MOST_CLIPPED = 1.001e-4;
+
+/**
+ * Finds the logits behind probabilities and their logarithms as tfjs and its users write them: by the kernels of the trace, never by the name of a
+ * loss. Clipping at up to 1e-4, adding up to 1e-6, and dividing a softmax by its sum count as nothing.
+ */
+export class ProbabilityReader {
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence) {}
+
+  /** log p of a `Log` node, also as log(data / p), with one entry for each of the logits; null for anything else. */
+  logProbability(node: TraceNode): LogProbability | null {
+    const log = node.kernel === 'Log' ? this.insideOf(node) : null;
+    return log !== null && this.sizeOf(log.logits.value) === this.sizeOf(node.outputs[0]) ? log : null;
+  }
+
+  private insideOf(node: TraceNode): LogProbability | null {
+    const inside = this.nodeOf(this.strip(input(node, 'x')));
+    if (inside?.kernel === 'RealDiv' && !this.dependence.dependent[input(inside, 'a')]) {
+      const logits = this.probability(input(inside, 'b'));
+      return logits === null ? null : {logits, sign: -1, isComplement: false};
+    }
+    const logits = this.probability(input(node, 'x'));
+    if (logits !== null) {
+      return {logits, sign: 1, isComplement: false};
+    }
+    const complement = this.complement(input(node, 'x'));
+    return complement === null ? null : {logits: complement, sign: 1, isComplement: true};
+  }
+
+  /**
+   * f where a node is log softmax(f) in one of tfjs's two ways: shifted - log Σ exp(shifted), and f - logSumExp(f). Reshapes are looked through to compare values, never to find f:
+   * which entries are the classes of an example is for its own last axis to say.
+   */
+  logSoftmax(node: TraceNode): number | null {
+    if (node.kernel === 'LogSoftmax') {
+      return input(node, 'logits');
+    }
+    if (node.kernel !== 'Sub' || !this.isByExample(node)) {
+      return null;
+    }
+    const f = input(node, 'a');
+    const [a, b] = [this.strip(f), this.strip(input(node, 'b'))];
+    if (this.exponentsOf(b, f) === a) {
+      return this.shiftOf(a, f) ?? f;
+    }
+    const parts = this.nodeOf(b);
+    if (parts?.kernel !== 'Add' || parts.inputs.some(([, value]) => this.sizeOf(value) !== this.sizeOf(b))) {
+      return null;
+    }
+    const [x, y] = [this.strip(input(parts, 'a')), this.strip(input(parts, 'b'))];
+    return [[x, y], [y, x]].some(([most, log]) => {
+      const exponents = this.exponentsOf(log, f);
+      const shifted = exponents === null ? null : this.shiftOf(exponents, f);
+      return shifted !== null && this.strip(shifted) === a && this.isMostOf(most, f);
+    }) ? f : null;
+  }
+
+  /** f where a value is log(p / (1 - p)) with p = σ(f): `binaryCrossentropy` of tfjs-layers goes back to its logits so. */
+  logit(value: number): number | null {
+    const node = this.nodeOf(value);
+    const ratio = node?.kernel === 'Log' ? this.nodeOf(this.strip(input(node, 'x'))) : null;
+    if (ratio?.kernel !== 'RealDiv') {
+      return null;
+    }
+    const [p, rest] = [this.probability(input(ratio, 'a')), this.complement(input(ratio, 'b'))];
+    return p?.kernel === 'Sigmoid' && rest?.kernel === 'Sigmoid' && p.value === rest.value && this.sizeOf(p.value) === this.sizeOf(value) ?
+      p.value : null;
+  }
+
+  /** The logits of a probability. */
+  probability(value: number): Logits | null {
+    const node = this.nodeOf(value);
+    switch (node?.kernel) {
+      case 'Softmax':
+        return {kernel: 'Softmax', value: input(node, 'logits')};
+      case 'Sigmoid':
+        return {kernel: 'Sigmoid', value: input(node, 'x')};
+      case 'RealDiv': {
+        const sum = this.nodeOf(input(node, 'b'));
+        const logits = this.probability(input(node, 'a'));
+        return logits?.kernel === 'Softmax' && sum?.kernel === 'Sum' && input(sum, 'x') === input(node, 'a') && this.isByExample(node) &&
+          this.isAlongClasses(sum, logits.value) ? logits : null;
+      }
+      default: {
+        const inner = node === null ? null : this.withoutRounding(node);
+        return inner === null ? null : this.probability(inner);
+      }
+    }
+  }
+
+  /** The logits of p, of a value 1 - p. */
+  private complement(value: number): Logits | null {
+    const node = this.nodeOf(value);
+    if (node?.kernel !== 'Sub') {
+      const inner = node === null ? null : this.withoutRounding(node);
+      return inner === null ? null : this.complement(inner);
+    }
+    const logits = this.isOne(input(node, 'a')) ? this.probability(input(node, 'b')) : null;
+    return logits?.kernel === 'Sigmoid' ? logits : null;
+  }
+
+  /** The value that a node only reshapes, casts, clips or adds next to nothing to. */
+  private withoutRounding(node: TraceNode): number | null {
+    switch (node.kernel) {
+      case 'Reshape':
+      case 'ExpandDims':
+      case 'Cast':
+        return node.inputs[0][1];
+      case 'ClipByValue':
+        return (node.attrs['clipValueMin'] as number) <= MOST_CLIPPED && (node.attrs['clipValueMax'] as number) >= 1 - MOST_CLIPPED ? input(node, 'x') : null;
+      case 'Add':
+      case 'Maximum':
+        return this.isEpsilon(input(node, 'b')) ? input(node, 'a') : this.isEpsilon(input(node, 'a')) ? input(node, 'b') : null;
+      default:
+        return null;
+    }
+  }
+
+  /** A constant 1, or as many of them as it is taken from. */
+  private isOne(value: number): boolean {
+    return !this.dependence.dependent[value] && this.sizeOf(value) > 0 && this.trace.values[value].dataSync().every(x => x === 1);
+  }
+
+  /** x of x - max(x), of the shape of f. */
+  private shiftOf(value: number, f: number): number | null {
+    const node = this.nodeOf(value);
+    if (node?.kernel !== 'Sub' || !this.isByExample(node)) {
+      return null;
+    }
+    const x = input(node, 'a');
+    return this.shapeOf(x) === this.shapeOf(f) && this.isMostOf(this.strip(input(node, 'b')), x) ? x : null;
+  }
+
+  /** Whether a value is max(x) over the last axis, for an x that is f but for reshapes. */
+  private isMostOf(value: number, f: number): boolean {
+    const node = this.nodeOf(value);
+    return node?.kernel === 'Max' && this.isAlongClasses(node, f) && this.strip(input(node, 'x')) === this.strip(f);
+  }
+
+  /** x, before it was reshaped, of log Σ exp(x) over the last axis of what has the shape of f. */
+  private exponentsOf(value: number, f: number): number | null {
+    const log = this.nodeOf(value);
+    const sum = log?.kernel === 'Log' ? this.nodeOf(this.strip(input(log, 'x'))) : null;
+    const exp = sum?.kernel === 'Sum' && this.isAlongClasses(sum, f) ? this.nodeOf(this.strip(input(sum, 'x'))) : null;
+    return exp?.kernel === 'Exp' ? this.strip(input(exp, 'x')) : null;
+  }
+
+  /** Whether a Max or Sum is over the last axis alone, of a value of the shape of f. */
+  private isAlongClasses(node: TraceNode, f: number): boolean {
+    const x = input(node, 'x');
+    const rank = this.trace.values[x].shape.length;
+    const axis = (node.attrs['reductionIndices'] ?? node.attrs['axis']) as number | number[];
+    const axes = Array.isArray(axis) ? axis : [axis];
+    return this.shapeOf(x) === this.shapeOf(f) && axes.length === 1 && (axes[0] === rank - 1 || axes[0] === -1);
+  }
+
+  /** Whether b of a - b or a / b has one number for all classes of an example, shape [..., 1]: [B] would spread along the classes where B = K. */
+  private isByExample(node: TraceNode): boolean {
+    const shape = this.trace.values[input(node, 'a')].shape;
+    return shape.length > 0 && this.shapeOf(input(node, 'b')) === [...shape.slice(0, -1), 1].join();
+  }
+
+  private isEpsilon(value: number): boolean {
+    const c = numberIn(this.trace, this.dependence, value);
+    return c !== null && c >= 0 && c <= MOST_EPSILON;
+  }
+
+  /** The value before it was reshaped or cast. */
+  private strip(value: number): number {
+    const node = this.nodeOf(value);
+    return node !== null && (node.kernel === 'Reshape' || node.kernel === 'ExpandDims' || node.kernel === 'Cast') ? this.strip(node.inputs[0][1]) : value;
+  }
+
+  private shapeOf(value: number): string {
+    return this.trace.values[value].shape.join();
+  }
+
+  private sizeOf(value: number): number {
+    return this.trace.values[value].size;
+  }
+
+  private nodeOf(value: number): TraceNode | null {
+    return this.trace.nodes[this.trace.producer[value]] ?? null;
+  }
+}
+
+/** The value of an input of a node; -1 where there is none, which is no value's index. */
+const input = (node: TraceNode, name: string): number => node.inputs.find(([key]) => key === name)?.[1] ?? -1;

@@ -1,0 +1,288 @@
+import {add, fill, mul, reshape, tensor} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {upstream} from '../../trace/dependence';
+import type {Dependence} from '../../trace/dependence';
+import {tfjsCotangents} from '../../derivatives/cotangents';
+import type {RowBlock} from '../../jacobian/plan/plan';
+import type {OutputLoss} from '../output_loss';
+import {FunctionsOfSums} from './functions_of_sums';
+import {isLinear} from '../../trace/linear_kernels';
+import {readOutputLosses} from './output_losses';
+import {ProbabilityReader} from './log_probability';
+import type {LogProbability} from './log_probability';
+import {numberIn} from './number_in';
+import {Regularizers} from './regularizers';
+import type {Trace, TraceNode} from '../../trace/trace';
+
+/** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
+export type Weight = number | Tensor;
+
+/** The loss as Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + what is linear in outputs + whatever else depends on the weights alone. */
+export interface LossHead {
+  /** Residual rows r and their weights w. */
+  readonly squares: readonly WeightedSquare[];
+  /** What depends on data and is no sum of squares. */
+  readonly losses: readonly OutputLoss[];
+  /** ρ by index of the variable: L2 regularizers. */
+  readonly ridge: ReadonlyMap<number, number>;
+  /** Cotangents that give, by a reverse sweep, the gradient of everything that is not a row (ridge included). */
+  readonly extra: ReadonlyMap<number, Tensor>;
+  /** The squares of `ridge`, as they stand in the loss: Σ w_i r_i². */
+  readonly penalties: ReadonlyArray<WeightedSquare>;
+  /** What else depends on the weights alone, and terms that are linear in outputs beside others that curve: as they stand in the loss, Σ w_i x_i of values x. */
+  readonly others: ReadonlyArray<readonly [number, Weight]>;
+  /** Monotone functions of sums of squares, as they stand in the loss, see `functions_of_sums.ts`. Their squares are among the others, with f' in their weights. */
+  readonly functions: ReadonlyArray<readonly [number, Weight]>;
+}
+
+/** Σ w_i r_i² with the values r of a block. */
+export interface WeightedSquare {
+  readonly block: RowBlock;
+  readonly weight: Weight;
+  /** The part of the weight that functions of sums have: by their derivative, at the weights of the network. */
+  readonly inner: Weight;
+}
+
+/** A term of the loss that is no square: weight times a value, or times log p of some logits. */
+export interface OtherTerm {
+  readonly value: number;
+  readonly weight: Weight;
+  readonly log: LogProbability | null;
+}
+
+/** Thrown when a term of the loss (made by `kernel`) is no square, no function of outputs without variables behind them, and no regularizer. */
+export class UnknownTerm extends Error {
+  constructor(readonly kernel: string) {
+    super(kernel);
+  }
+}
+
+/**
+ * Reads the loss head: walks back from the loss through sums, means, weights and reshapes, which are linear, and through monotone functions of sums, to
+ * squares (`Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`), carrying the coefficient along. So class
+ * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
+ *
+ * Regularizers are the squares of single variables (of w, or beside data of w - c with a number c), whose curvature
+ * is constant, and other functions of one variable that no data reach. Every other square is rows, boundary points included. What else depends on
+ * data are functions of outputs, see `output_losses.ts`.
+ *
+ * @param isData whether a value that f() only read holds data.
+ * @throws UnknownTerm for a term that is none of these.
+ */
+export function readLossHead(trace: Trace, dependence: Dependence, isData: (value: number) => boolean): LossHead {
+  return new HeadReader(trace, dependence, isData).read();
+}
+
+/** Squares of the loss, uniformly or entry by entry weighted. */
+export interface Square {
+  /** Value that holds the squares. */
+  readonly value: number;
+  readonly block: RowBlock;
+  /** Values whose squares (or the square of whose difference) it is: equal for equal squares. */
+  readonly of: readonly number[];
+  weight: Weight;
+  inner: Weight;
+}
+
+class HeadReader {
+  private readonly squares = new Map<string, Square>();
+  private readonly terms = new Map<number, OtherTerm>();
+  private readonly functions: Array<readonly [number, Weight]> = [];
+  private readonly sums: FunctionsOfSums;
+  private readonly probabilities: ProbabilityReader;
+  private readonly bent: ReadonlySet<number>;
+  private readonly regularizers: Regularizers;
+
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence, isData: (value: number) => boolean) {
+    this.probabilities = new ProbabilityReader(trace, dependence);
+    this.regularizers = new Regularizers(trace, dependence, isData, () => [...[...this.squares.values()].flatMap(({of}) => of), ...this.terms.keys()]);
+    this.sums = new FunctionsOfSums(trace, dependence, (node, value) => this.squareOf(node, value) !== null, value => this.regularizers.isFunctionOfOneVariable(value));
+    this.bent = this.findBent();
+  }
+
+  read(): LossHead {
+    this.walk(this.trace.result, 1);
+    const all = [...this.squares.values()];
+    const terms = [...this.terms.values()];
+    let others = terms.filter(({value}) => this.regularizers.isFunctionOfOneVariable(value));
+    let strangers = terms.filter(term => !others.includes(term));
+    let rows = all.filter(square => this.regularizers.ridgeVariable(square) === null);
+    if (rows.length === 0 && strangers.length === 0) {
+      // Nothing but functions of variables in the loss: then they are what is to be fitted, the squares before all.
+      rows = all;
+      [strangers, others] = all.length === 0 ? [others, []] : [[], others];
+    }
+    const {losses, taken, linear, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows, (weight, value) => this.asTensor(weight, value));
+    if (unknown !== null || rows.length + losses.length === 0) {
+      throw new UnknownTerm(this.kernelOf(unknown ?? linear[0]?.value ?? this.trace.result));
+    }
+    others.push(...linear);
+    const penalties = all.filter(square => !rows.includes(square));
+    rows = rows.filter(square => !taken.includes(square));
+    const ridge = new Map<number, number>();
+    const extra = new Map<number, Tensor>();
+    const addExtra = (value: number, seed: Tensor): void => {
+      extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
+    };
+    for (const square of penalties) {
+      const variable = this.regularizers.ridgeVariable(square)!;
+      ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
+      addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
+        mul(this.trace.values[square.block.value], 2 * (square.weight as number)));
+    }
+    for (const {value, weight} of others) {
+      addExtra(value, this.asTensor(weight, value));
+    }
+    return {squares: rows.map(({block, weight, inner}) => ({block, weight, inner})), losses, ridge, extra, penalties,
+      others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
+  }
+
+  /** Values that the loss is not an affine function of, nor a function of sums of squares. */
+  private findBent(): Set<number> {
+    const {trace, dependence} = this;
+    const {dependent} = dependence;
+    const needed = upstream(trace, [trace.result]);
+    const bent = new Set<number>();
+    for (let i = trace.nodes.length - 1; i >= 0; i--) {
+      const node = trace.nodes[i];
+      if (node.outputs.some(output => needed.has(output) && dependent[output])) {
+        const active = node.inputs.filter(([, input]) => dependent[input]);
+        if (node.outputs.some(output => bent.has(output)) || !(isLinear(node, dependence) || this.sums.isFunction(node))) {
+          active.forEach(([, input]) => bent.add(input));
+        }
+      }
+    }
+    return bent;
+  }
+
+  private addTerm(value: number, weight: Weight, log: LogProbability | null = null): void {
+    const known = this.terms.get(value);
+    this.terms.set(value, {value, log, weight: known === undefined ? weight : this.sumOf(known.weight, weight, value)});
+  }
+
+  private sumOf(a: Weight, b: Weight, value: number): Weight {
+    return typeof a === 'number' && typeof b === 'number' ? a + b : add(this.asTensor(a, value), this.asTensor(b, value));
+  }
+
+  /** @param isInner whether a function of sums is on the way. */
+  private walk(value: number, weight: Weight, isInner = false): void {
+    if (!this.dependence.dependent[value]) {
+      return;
+    }
+    const node = this.nodeOf(value);
+    if (node === null) {
+      this.addTerm(value, weight);
+      return;
+    }
+    const square = this.squareOf(node, value);
+    if (square !== null) {
+      const key = square.of.join();
+      weight = typeof weight === 'number' ? weight : this.asTensor(weight, square.block.value);
+      const known = this.squares.get(key);
+      if (known === undefined) {
+        this.squares.set(key, {...square, value, weight, inner: isInner ? weight : 0});
+      } else {
+        known.weight = this.sumOf(known.weight, weight, square.block.value);
+        known.inner = isInner ? this.sumOf(known.inner, weight, square.block.value) : known.inner;
+      }
+      return;
+    }
+    if (this.sums.isFunction(node)) {
+      if (!isInner) {
+        this.functions.push([value, weight]);
+      }
+      const {value: sum, entries} = this.sums.derivative(node, this.asTensor(weight, value));
+      this.walk(sum, entries.length === 1 ? entries[0] : tensor(entries, this.trace.values[sum].shape), true);
+      return;
+    }
+    const logits = this.probabilities.logSoftmax(node);
+    const log: LogProbability | null = logits === null ? this.probabilities.logProbability(node) :
+      {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
+    const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
+    // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
+    if (log !== null || !isLinear(node, this.dependence) || (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
+      this.addTerm(value, weight, log);
+      return;
+    }
+    for (const [name, input] of active) {
+      this.walk(input, this.pull(node, name, input, value, weight), isInner);
+    }
+  }
+
+  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight' | 'inner' | 'value'> | null {
+    const [first, second] = node.inputs.map(([, input]) => input);
+    const squareOf = (x: number): Omit<Square, 'weight' | 'inner' | 'value'> => ({block: {value: this.unsigned(x), difference: null}, of: [this.unsigned(x)]});
+    switch (node.kernel) {
+      case 'Square':
+        return squareOf(first);
+      case 'Multiply':
+        return first === second ? squareOf(first) : null;
+      case 'Pow':
+        return numberIn(this.trace, this.dependence, second) === 2 ? squareOf(first) : null;
+      case 'SquaredDifference':
+        return {block: {value, difference: this.trace.producer[value]}, of: [first, second]};
+      default:
+        return null;
+    }
+  }
+
+  /** r of |r|, as `tf.norm` takes the square of it, and of one list of all |r|: there the examples can be told apart. */
+  private unsigned(value: number): number {
+    const node = this.nodeOf(value);
+    if (node?.kernel === 'Cast') {
+      return this.trace.values[node.inputs[0][1]].dtype === 'float32' ? this.unsigned(node.inputs[0][1]) : value;
+    }
+    if (node?.kernel !== 'Abs') {
+      return value;
+    }
+    const [[, r]] = node.inputs;
+    const flattened = this.nodeOf(r);
+    const shapeOf = (index: number): number[] => this.trace.values[index].shape;
+    const isList = flattened?.kernel === 'Reshape' && shapeOf(r).length === 1 && shapeOf(flattened.inputs[0][1])[0] > 1;
+    return isList ? flattened.inputs[0][1] : r;
+  }
+
+  /** The coefficient of an input, from that of the output. */
+  private pull(node: TraceNode, name: string, input: number, value: number, weight: Weight): Weight {
+    if (typeof weight === 'number') {
+      const copies = this.trace.values[value].size / this.trace.values[input].size;
+      switch (node.kernel) {
+        case 'Add':
+        case 'AddN':
+          return weight * copies;
+        case 'Sub':
+          return name === 'a' ? weight * copies : -weight * copies;
+        case 'Neg':
+          return -weight;
+        case 'Mean':
+          return weight * copies;
+        case 'Sum':
+        case 'Reshape':
+        case 'ExpandDims':
+        case 'Cast':
+          return weight;
+        case 'Multiply':
+        case 'RealDiv': {
+          const other = numberIn(this.trace, this.dependence, node.inputs.find(([key]) => key !== name)![1]);
+          if (other !== null) {
+            return node.kernel === 'Multiply' ? weight * other : weight / other;
+          }
+        }
+      }
+    }
+    return tfjsCotangents(this.trace.values, node, [this.asTensor(weight, value)])[name]();
+  }
+
+  private asTensor(weight: Weight, value: number): Tensor {
+    const {shape} = this.trace.values[value];
+    return typeof weight === 'number' ? fill(shape, weight) : weight.shape.join() === shape.join() ? weight : reshape(weight, shape);
+  }
+
+  private nodeOf(value: number): TraceNode | null {
+    return this.trace.nodes[this.trace.producer[value]] ?? null;
+  }
+
+  private kernelOf(value: number): string {
+    return this.nodeOf(value)?.kernel ?? 'a variable itself';
+  }
+}

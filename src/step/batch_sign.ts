@@ -1,0 +1,92 @@
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {findDependence} from '../trace/dependence';
+import type {BatchSign} from '../policy/full_batch';
+import type {TrainStep} from '../tfjs/train_step_hook';
+import type {Trace} from '../trace/trace';
+
+/** Entries of each row that are looked at: enough to tell examples apart, few enough to cost nothing beside a step. */
+const ENTRIES = 32;
+
+/** Fingerprints by the data of a tensor, which never change: in a custom loop on the same tensors nothing is read twice. */
+const known = new WeakMap<object, number>();
+
+/**
+ * Whether the data of a step are those of the last one: a fingerprint of whatever meets the trained weights without depending on them (inputs, slices of
+ * them, targets, points, masks), the same in whatever order the examples come. Dropout masks and noise are such tensors too, so training with them is
+ * never full batch.
+ *
+ * In `fit` with several batches an epoch nothing is read.
+ */
+export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): BatchSign {
+  const batches = step?.batchesPerEpoch() ?? null;
+  if (batches !== null && batches > 1) {
+    return {fingerprint: null, isWhole: false};
+  }
+  const data = dataOf(trace, isTrained);
+  const arrays = data.filter(t => t.size > 1);
+  let fingerprint = 0;
+  for (const t of arrays.length > 0 ? arrays : data) {
+    fingerprint = mix(fingerprint, fingerprintOf(t));
+  }
+  const leaves = trace.values.filter((t, i) => trace.producer[i] === -1 && !trace.variables.has(i) && t.size > 1);
+  const isCurve = step === null && [...trace.variables.values()].every(variable => variable.rank <= 1 || !isTrained(variable));
+  return {fingerprint, isCurve, isWhole: batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf))};
+}
+
+/** The values that enter a kernel beside one that depends on the trained weights, and do not depend on them. */
+function dataOf(trace: Trace, isTrained: (variable: Variable) => boolean): Tensor[] {
+  const {dependent} = findDependence(trace, isTrained);
+  const found = new Set<number>();
+  for (const {inputs} of trace.nodes) {
+    if (inputs.some(([, value]) => dependent[value])) {
+      inputs.filter(([, value]) => !dependent[value]).forEach(([, value]) => found.add(value));
+    }
+  }
+  return [...new Set([...found].map(value => unshaped(trace, value)))].map(value => trace.values[value]);
+}
+
+/** The value before it was reshaped: its leading axis is that of the examples, where a product has put another one in front. */
+function unshaped(trace: Trace, value: number): number {
+  const node = trace.nodes[trace.producer[value]];
+  return node !== undefined && RESHAPES.has(node.kernel) ? unshaped(trace, node.inputs[0][1]) : value;
+}
+
+const RESHAPES = new Set(['Reshape', 'ExpandDims']);
+
+const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean => [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
+
+function isUniform(leaf: Tensor): boolean {
+  const entries = leaf.dataSync();
+  return entries.every(x => x === entries[0]);
+}
+
+/** Sum of the hashes of the rows, by the bits of their numbers: exact, so the order of the rows leaves no rounding. */
+function fingerprintOf(leaf: Tensor): number {
+  const before = known.get(leaf.dataId);
+  if (before !== undefined) {
+    return before;
+  }
+  const entries = leaf.dataSync();
+  const bits = entries instanceof Float32Array ? new Uint32Array(entries.buffer, entries.byteOffset, entries.length) : entries;
+  const rows = leaf.shape[0] ?? 1;
+  const width = leaf.size / rows;
+  const stride = Math.max(1, Math.ceil(width / ENTRIES));
+  let sum = leaf.size;
+  for (let row = 0, from = 0; row < rows; row++, from += width) {
+    let hash = 0;
+    for (let j = 0; j < width; j += stride) {
+      hash = mix(hash, bits[from + j]);
+    }
+    sum = (sum + hash) >>> 0;
+  }
+  known.set(leaf.dataId, sum);
+  return sum;
+}
+
+/** One step of a 32-bit hash (the finaliser of MurmurHash3, public domain), unsigned. */
+function mix(hash: number, value: number): number {
+  let h = (Math.imul(hash, 31) + value) | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

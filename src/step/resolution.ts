@@ -1,0 +1,93 @@
+import type {Trace} from '../trace/trace';
+import type {RowBlock} from '../jacobian/plan/plan';
+import {rowTensor} from '../loss/read/row_tensor';
+import {modelRounding} from './model_rounding';
+import type {Rows} from '../loss/rows';
+
+/** Unit roundoff of float32. */
+const ROUNDOFF = 2 ** -24;
+
+/** What the rounding of float32 residuals does to the loss. */
+export interface Resolution {
+  /** Two losses that differ by less are equal, as far as float32 can tell. */
+  readonly loss: number;
+  /** The loss of the rounding errors themselves: a step that promises less moves the residuals by less than they are known. */
+  readonly rows: number;
+}
+
+/**
+ * With u_i the rounding of the residual r_i, as of independent errors,
+ *
+ *     rows = Σ w_i u_i²          loss = sqrt(Σ (2 w_i r_i u_i)²) + rows
+ *
+ * A residual that is a difference a - b has the rounding of its terms, u_i = 2⁻²⁴ (|a_i| + |b_i|), times what it is multiplied with afterwards; any other
+ * has 2⁻²⁴ |r_i|. Near the minimum of a good fit r is a small rest of large terms, and the loss is known to far less than seven digits. (The subtraction
+ * itself is exact there.)
+ *
+ * Terms of the loss that are no squares do not count.
+ *
+ * @param measured what the rounding of the whole model does to each residual, see `modelRounding`, where that is more.
+ */
+export function resolution(trace: Trace, rows: Rows, measured: readonly Float64Array[] | null = null): Resolution {
+  let linear = 0;
+  let quadratic = 0;
+  for (const [b, {block, weight}] of rows.head.squares.entries()) {
+    const residual = rowTensor(trace, block, value => trace.values[value]).dataSync();
+    const cancellation = cancellationOf(trace, rows, block);
+    const weights = typeof weight === 'number' ? null : weight.dataSync();
+    for (let i = 0; i < residual.length; i++) {
+      const w = weights === null ? weight as number : weights[i];
+      if (w === 0) {
+        continue;  // what a mask leaves out may be anything
+      }
+      const rounding = Math.max(ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
+      linear += (2 * w * residual[i] * rounding) ** 2;
+      quadratic += w * rounding ** 2;
+    }
+  }
+  return {loss: Math.sqrt(linear) + quadratic, rows: quadratic};
+}
+
+/** Multiple of what rounding does to a loss by the residuals alone, above which the rounding of the model does not matter either. */
+const MODEL_MATTERS = 2 ** 12;
+
+/** The resolution of a loss, as closely as a question needs it. */
+export class KnownResolution {
+  private rough: Resolution | null = null;
+  private fine: Resolution | null = null;
+
+  /** @param measures whether the rounding of the model is measured, at the cost of a forward pass, where it may matter. */
+  constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean) {}
+
+  /** For a decrease of the loss that is to be judged. */
+  for(decrease: number): Resolution {
+    const {trace, rows, measures} = this;
+    const rough = this.rough ??= resolution(trace, rows);
+    return !measures || decrease > MODEL_MATTERS * rough.loss ? rough : this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
+  }
+}
+
+/** What a difference may be multiplied with, entry by entry, on its way to the residual: its relative error stays. */
+const KEEPS_RELATIVE_ERROR = new Set(['Reshape', 'Neg', 'Cast', 'Multiply', 'RealDiv']);
+
+/** (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block; 1 where they are no difference, or its terms broadcast otherwise than as scalars. */
+function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock): (i: number) => number {
+  const {size} = trace.values[value];
+  let node = difference ?? trace.producer[value];
+  while (node >= 0 && KEEPS_RELATIVE_ERROR.has(trace.nodes[node].kernel)) {
+    const source = trace.nodes[node].inputs.find(([, input]) => dependent[input] && trace.values[input].size === size);
+    node = source === undefined ? -1 : trace.producer[source[1]];
+  }
+  if (node < 0 || !(node === difference || trace.nodes[node].kernel === 'Sub')) {
+    return () => 1;
+  }
+  const terms = trace.nodes[node].inputs.map(([, input]) => trace.values[input]);
+  if (!terms.every(t => t.size === size || t.size === 1)) {
+    return () => 1;
+  }
+  const [a, b] = terms.map(t => t.dataSync());
+  return i => {
+    const [x, y] = [a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]];
+    return x === y ? 1 : (Math.abs(x) + Math.abs(y)) / Math.abs(x - y);
+  };
+}

@@ -1,0 +1,183 @@
+import {tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Clock} from '../solve/clock';
+import {factorizeHere} from '../jacobian/whole/factorize';
+import {add, addScaled} from '../tfjs/fast_ops';
+import {gramProblem} from '../solve/damped_gram';
+import type {DampedGramStep, GramGroup} from '../solve/damped_gram';
+import {dampedStep} from '../solve/damped_step';
+import type {DampedProblem, Solution} from '../solve/damped_step';
+import {traceOf} from '../solve/damping';
+import {addProduct} from '../arrays/product';
+import {promised} from '../solve/resolved_decrease';
+import type {UndampedDecrease} from '../solve/resolved_decrease';
+import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
+import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
+import {dot} from '../arrays/vectors';
+import {sumOfSquares} from './variable_vector';
+
+/** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
+const PRECISION = 0.02;
+
+/** Share of all residuals below which a promise says nothing: rounding may hide the rest. */
+const PROMISED = 0.01;
+
+/** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
+const CANCELLATION = 1e-5;
+
+/** The system in the space of the rows: SᵀJJᵀS + λI, n x n, by groups of variables with the same ρ. */
+export class GramSystem implements StepSystem {
+  private readonly rows: number;
+  private readonly distinct: readonly number[];
+  private readonly groupOf: readonly number[];
+  private previous: Array<Float64Array | null> | null = null;
+  private extra: Array<Float64Array | null> | null = null;
+
+  constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
+    this.rows = parts.linearization.jacobian.rows;
+    this.distinct = [...new Set(parts.rhos)];
+    this.groupOf = parts.rhos.map(rho => this.distinct.indexOf(rho));
+  }
+
+  problem(momentum: number): DampedProblem<DampedGramStep> {
+    const {linearization, loss: {root, z, q}} = this.parts;
+    const previous = momentum === 0 ? null : this.previousByGroup();
+    const extra = this.extraByGroup();
+    const grams = linearization.grams();
+    const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
+    return gramProblem({n: this.rows, groups, root, residual: z === null ? {q} : {z}, momentum, factorize: factorizeHere()});
+  }
+
+  scale(): null {
+    return null;
+  }
+
+  previousChange(): Float64Array | null {
+    return this.previousByGroup().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total : total.map((x, i) => x + part[i]), null);
+  }
+
+  traceOfBounds(bounds: Float64Array): number {
+    let trace = 0;
+    this.parts.linearization.grams().forEach(gram => bounds.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
+    return trace;
+  }
+
+  /** Without a product of the size of the weights, where rounding allows it: |g|² = qᵀGq + 2 qᵀJe + |e|². */
+  gradientNorm(): number {
+    const {loss: {q}, extra, linearization} = this.parts;
+    const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
+    linearization.grams().forEach(gram => addProduct(1, gram, q, ofRows));
+    for (const product of this.extraByGroup()) {
+      product?.forEach((x, i) => ofRows[i] += 2 * x);
+    }
+    const present = extra.filter(t => t !== null);
+    const squared = dot(q, ofRows) + (present.length === 0 ? 0 : sumOfSquares(present));
+    const scale = linearization.grams().reduce((bound, gram) => bound + traceOf(gram, this.rows), 0) * dot(q, q);
+    return squared > CANCELLATION * scale ? Math.sqrt(squared) : Math.sqrt(sumOfSquares(this.gradient()));
+  }
+
+  form(solution: Solution): Tensor[] {
+    return this.pull(solution as DampedGramStep);
+  }
+
+  alongRows(solution: Solution): {slope: number; curvature: number} {
+    const {change} = solution as DampedGramStep;
+    const {q, root} = this.parts.loss;
+    const curved = root.applyTranspose(change);
+    return {slope: dot(q, change), curvature: dot(curved, curved)};
+  }
+
+  readonly verify = (solution: Solution, d: readonly Tensor[]): boolean =>
+    agrees(this.parts.linearization.jacobian.apply(d).dataSync(), (solution as DampedGramStep).change);
+
+  /**
+   * With the least damping that a Gram matrix in float32 allows. NaN also with regularizers, and where that promises less than a hundredth of all residuals, |z|²/2: directions below
+   * the damping may hold the others, and nobody knows whether J can move them.
+   */
+  undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
+    const {parameters, loss: {q, root, z, weighted: rows}, extra, rhos} = this.parts;
+    if (extra.some(t => t !== null) || rhos.some(rho => rho !== 0)) {
+      return () => promised(NaN);
+    }
+    return () => {
+      // A factorization may be a tensor, of a scope that a call from outside a step lacks.
+      const solved: Array<ReturnType<typeof dampedStep<Solution>>> = [];
+      tidy(() => void solved.push(dampedStep(damped, {damping: 0, rows, parameters})));
+      const [{solution, status}] = solved;
+      if (solution === null) {
+        return promised(status === 'flat' ? 0 : NaN);
+      }
+      const {change} = solution as DampedGramStep;
+      const curved = root.applyTranspose(change);
+      const decrease = -dot(q, change) - dot(curved, curved) / 2;
+      const most = z === null ? decrease : dot(z, z) / 2;
+      return promised(decrease < PROMISED * most && 2 * most > ofResiduals ? NaN : decrease);
+    };
+  }
+
+  /** g by variable. */
+  private gradient(): Tensor[] {
+    const {linearization: {jacobian}, loss: {q}, extra, variables} = this.parts;
+    return jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])).map((part, v) => {
+      const e = extra[v];
+      return part === null ? e ?? zerosLike(variables[v]) : e === null ? part : add(part, e);
+    });
+  }
+
+  /** J_g d_prev by group of variables. */
+  private previousByGroup(): Array<Float64Array | null> {
+    return this.previous ??= this.applyByGroup(this.parts.previous, BAD_PREVIOUS);
+  }
+
+  /** J_g e by group of variables. */
+  private extraByGroup(): Array<Float64Array | null> {
+    return this.extra ??= this.applyByGroup(this.parts.extra, BAD_EXTRA);
+  }
+
+  /** J_g x for each group of variables; null where x is zero on the whole group. */
+  private applyByGroup(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
+    const products = this.clock.time('gram', () => this.distinct.map((_, g) => {
+      const part = x.map((t, v) => this.groupOf[v] === g ? t : null);
+      return part.every(t => t === null) ? null : Float64Array.from(this.parts.linearization.jacobian.apply(part).dataSync());
+    }));
+    if (!products.every(product => product === null || product.every(Number.isFinite))) {
+      checkFinite(x.map(t => t === null ? null : t.dataSync()), message);
+      throw this.parts.linearization.notFinite();
+    }
+    return products;
+  }
+
+  /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
+  private pull(solution: DampedGramStep): Tensor[] {
+    const {groupOf} = this;
+    const {linearization: {jacobian}, variables, previous, extra} = this.parts;
+    const pulled: Array<Tensor | null> = groupOf.map(() => null);
+    solution.groups.forEach((group, g) => {
+      const u = tensor(Float32Array.from(group.coefficients, x => -x), [this.rows]);
+      jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
+    });
+    const hasExtra = extra.some(t => t !== null);
+    const adds = solution.groups.map(group =>
+      ({previous: group.previousScale === 0 ? null : addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
+    return variables.map((variable, v) => {
+      const more = adds[groupOf[v]];
+      let d = pulled[v];
+      for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
+        if (t !== null && addTo !== null) {
+          d = addTo(d, t);
+        }
+      }
+      return d ?? zerosLike(variable);
+    });
+  }
+}
+
+function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < predicted.length; i++) {
+    difference += (change[i] - predicted[i]) ** 2;
+    size += predicted[i] ** 2;
+  }
+  return difference <= PRECISION ** 2 * size;
+}

@@ -1,0 +1,48 @@
+import {addN, getBackend, square, sum, tensor} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
+
+/** Vectors of R^m: as one tensor for each variable, or as one typed array in the order of the variables. */
+
+/** One vector of tensors by variable; zeros for null. */
+export function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
+  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  let from = 0;
+  variables.forEach(({size}, v) => {
+    const t = tensors[v];
+    if (t !== null) {
+      flat.set(t.dataSync(), from);
+    }
+    from += size;
+  });
+  return flat;
+}
+
+/** The parts of a vector, in the shapes of the variables. */
+export function split(flat: Float64Array, variables: readonly Variable[]): Tensor[] {
+  let from = 0;
+  return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
+}
+
+/** One number for each variable, for each of its entries. */
+export function spread(numbers: readonly number[], variables: readonly Variable[]): Float64Array {
+  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  let from = 0;
+  variables.forEach(({size}, v) => flat.fill(numbers[v], from, from += size));
+  return flat;
+}
+
+/** Σ x². Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
+export function sumOfSquares(tensors: readonly Tensor[]): number {
+  if (!READS_ARE_CHEAP.has(getBackend())) {
+    return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
+  }
+  let total = 0;
+  for (const t of tensors) {
+    const entries = t.dataSync();
+    for (let i = 0; i < entries.length; i++) {
+      total += entries[i] * entries[i];
+    }
+  }
+  return total;
+}

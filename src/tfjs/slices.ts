@@ -1,0 +1,47 @@
+import {backend, engine, slice} from '@tensorflow/tfjs-core';
+import type {DataId, Tensor, TypedArray} from '@tensorflow/tfjs-core';
+import {isObserved} from './internals';
+
+/**
+ * Parts of large tensors. WASM's Slice copies all of its operand each time, which takes a hundred blocks of a matrix as many times as long as the matrix; so there the entries
+ * that are wanted are read. Not while somebody looks on: a derivative of the result would miss what no kernel did.
+ */
+type ReadsRange = (dataId: DataId, start: number, end: number) => TypedArray;
+
+const readsRanges = (x: Tensor): boolean => engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved();
+
+/** The entries start..end-1. */
+const entriesOf = (x: Tensor, start: number, end: number): TypedArray => {
+  const entries = (backend().readSync as ReadsRange).call(backend(), x.dataId, start, end);
+  return entries.length === end - start ? entries : entries.subarray(start, end);  // of a backend that reads the whole
+};
+
+/** The entries from..to-1 along the first axis; free where these are all. */
+export function sliceRows(x: Tensor, from: number, to: number): Tensor {
+  if (from === 0 && to === x.shape[0]) {
+    return x;
+  }
+  const shape = [to - from, ...x.shape.slice(1)];
+  if (readsRanges(x) && to > from) {
+    const each = x.size / x.shape[0];
+    return engine().makeTensor(entriesOf(x, from * each, to * each), shape, x.dtype);
+  }
+  return engine().runKernel('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: shape});
+}
+
+/** Columns from which on a row is worth a read of its own. */
+const LONG_ROW = 2 ** 11;
+
+/** The columns from..to-1 of a matrix. */
+export function sliceColumns(x: Tensor, from: number, to: number): Tensor {
+  const [n, size] = x.shape as [number, number];
+  const width = to - from;
+  if (!readsRanges(x) || size < LONG_ROW || x.dtype !== 'float32') {
+    return slice(x, [0, from], [n, width]);
+  }
+  const part = new Float32Array(n * width);
+  for (let row = 0; row < n; row++) {
+    part.set(entriesOf(x, row * size + from, row * size + to), row * width);
+  }
+  return engine().makeTensor(part, [n, width], 'float32');
+}

@@ -1,0 +1,239 @@
+import type {TraceNode} from './trace';
+
+/**
+ * Where the examples of a batch lie in a tensor: flat index i belongs to example floor(i / stride) mod B.
+ *
+ * One number says it for any axis: stride = size / B for the leading axis, smaller when the axis lies further in
+ * (time-major [T, B, in]: stride = in), and it survives every reshape, also [B, T, in] -> [B·T, in]. `null`
+ * stands for a tensor that all examples share.
+ */
+export type BatchStride = number | null;
+
+/**
+ * - `reduces`: the kernel sums, or takes the largest, ... over the examples: a statistic of the batch, which all share.
+ * - `couples`: the examples meet in another way; what comes out may still have an entry for each.
+ * - `unknown`: no rule says where they are afterwards.
+ */
+export class BatchAxisLost extends Error {
+  constructor(readonly kernel: string, readonly reason: 'reduces' | 'couples' | 'unknown') {
+    super(`${kernel}: ${reason}`);
+  }
+}
+
+interface Operand {
+  readonly shape: readonly number[];
+  readonly stride: BatchStride;
+}
+
+type Rule = (node: TraceNode, inputs: ReadonlyMap<string, Operand>, outputs: ReadonlyArray<readonly number[]>,
+    batch: number) => BatchStride[];
+
+/**
+ * The batch strides of a kernel's outputs from those of its inputs.
+ *
+ * A kernel without a rule loses the examples: what some kernels do with them is in the values of an input, which may
+ * change from step to step.
+ *
+ * @throws BatchAxisLost
+ */
+export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Operand>,
+    outputs: ReadonlyArray<readonly number[]>, batch: number): BatchStride[] {
+  if (![...inputs.values()].some(input => input.stride !== null)) {
+    return outputs.map(() => null);
+  }
+  return (RULES[node.kernel] ?? unknown)(node, inputs, outputs, batch);
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+const axisStride = (shape: readonly number[], axis: number): number => sizeOf(shape.slice(axis + 1));
+
+/** The axis that holds the examples: {axis, inner} with stride = inner · (stride of that axis). */
+function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis: number; inner: number} {
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const inner = stride! / axisStride(shape, axis);
+    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
+      return {axis, inner};
+    }
+  }
+  if (batch === 1) {
+    return {axis: 0, inner: shape[0] ?? 1};
+  }
+  throw new BatchAxisLost(node.kernel, 'unknown');
+}
+
+const batched = (inputs: ReadonlyMap<string, Operand>): Operand[] =>
+  [...inputs.values()].filter(input => input.stride !== null);
+
+/** All agree, or the examples of one input meet those of another. */
+function agree(node: TraceNode, strides: number[]): number {
+  if (strides.some(stride => stride !== strides[0])) {
+    throw new BatchAxisLost(node.kernel, 'couples');
+  }
+  return strides[0];
+}
+
+const unknown: Rule = (node, _inputs, outputs, batch) => {
+  if (batch === 1) {
+    return outputs.map(sizeOf);
+  }
+  throw new BatchAxisLost(node.kernel, 'unknown');
+};
+
+/** Kernels that treat the entries of the leading axis one by one. */
+const leading: Rule = (node, inputs, outputs, batch) => {
+  const isLeading = ({shape, stride}: Operand): boolean =>
+    stride === sizeOf(shape) / batch && (batch === 1 || shape[0] % batch === 0);
+  if (!batched(inputs).every(isLeading) || outputs.some(shape => batch !== 1 && (shape[0] ?? 1) % batch !== 0)) {
+    throw new BatchAxisLost(node.kernel, 'unknown');
+  }
+  return outputs.map(shape => sizeOf(shape) / batch);
+};
+
+const elementwise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
+  if (batch === 1) {
+    return sizeOf(out);
+  }
+  return agree(node, batched(inputs).map(input => {
+    if (sizeOf(input.shape) === sizeOf(out)) {
+      return input.stride!;
+    }
+    const {axis, inner} = locate(node, input, batch);
+    const outAxis = axis + out.length - input.shape.length;
+    if (out[outAxis] !== input.shape[axis]) {
+      throw new BatchAxisLost(node.kernel, 'unknown');
+    }
+    return inner * axisStride(out, outAxis);
+  }));
+});
+
+const reshape: Rule = (_node, inputs, outputs) => outputs.map(() => batched(inputs)[0].stride);
+
+/** The examples stay on their axis, which becomes axis `to(axis)` of the output and must keep its size. */
+const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number, otherwise: 'reduces' | 'couples' = 'couples'): Rule =>
+  (node, inputs, outputs, batch) => outputs.map(out => {
+    if (batch === 1) {
+      return sizeOf(out);
+    }
+    return agree(node, batched(inputs).map(input => {
+      const {axis, inner} = locate(node, input, batch);
+      const outAxis = to(node, axis, input.shape.length);
+      if (outAxis < 0 || out[outAxis] !== input.shape[axis]) {
+        throw new BatchAxisLost(node.kernel, otherwise);
+      }
+      return inner * axisStride(out, outAxis);
+    }));
+  });
+
+const listOf = (value: unknown): number[] | null =>
+  value == null ? null : Array.isArray(value) ? value as number[] : [value as number];
+
+const transpose = keepAxis((node, axis) => (node.attrs['perm'] as number[]).indexOf(axis));
+
+/** Sum, Mean, Max, ...: over the other axes of each example, or the examples meet. */
+const reduce = keepAxis((node, axis, rank) => {
+  const axes = (listOf(node.attrs['axis'] ?? node.attrs['reductionIndices']) ?? [...Array(rank).keys()])
+      .map(a => (a + rank) % rank);
+  if (axes.includes(axis)) {
+    return -1;
+  }
+  return node.attrs['keepDims'] === true ? axis : axis - axes.filter(a => a < axis).length;
+}, 'reduces');
+
+/** Kernels that work along one axis, or some, or (without the attribute) all, and leave the others alone. */
+const along = (attr: string): Rule => keepAxis((node, axis, rank) =>
+  (listOf(node.attrs[attr]) ?? [axis]).some(a => (a + rank) % rank === axis) ? -1 : axis);
+
+const sameAxis = keepAxis((_node, axis) => axis);
+
+const unpack = keepAxis((node, axis, rank) => {
+  const along = ((node.attrs['axis'] as number) + rank) % rank;
+  return along === axis ? -1 : axis - (along < axis ? 1 : 0);
+});
+
+const pack = keepAxis((node, axis, rank) => {
+  const along = ((node.attrs['axis'] as number) + rank + 1) % (rank + 1);
+  return along <= axis ? axis + 1 : axis;
+});
+
+const gather: Rule = (node, inputs, outputs, batch) => {
+  const x = inputs.get('x')!;
+  const indices = inputs.get('indices')!;
+  const axis = ((node.attrs['axis'] as number | undefined ?? 0) + x.shape.length) % x.shape.length;
+  if (batch === 1) {
+    return outputs.map(sizeOf);
+  }
+  if (x.stride === null && !node.attrs['batchDims']) {
+    return [indices.stride! * axisStride(x.shape, axis)];
+  }
+  if (indices.stride === null) {
+    return keepAxis((_node, a) => a === axis ? -1 : a < axis ? a : a + indices.shape.length - 1)(
+        node, new Map([['x', x]]), outputs, batch);
+  }
+  throw new BatchAxisLost(node.kernel, 'unknown');
+};
+
+/** [.., M, K] x [.., K, N]: rows and leading axes keep the examples, the contracted axis must not hold them. */
+const matMul: Rule = (node, inputs, outputs, batch) => {
+  const out = outputs[0];
+  if (batch === 1) {
+    return [sizeOf(out)];
+  }
+  const strides: number[] = [];
+  let contractions = 0;
+  for (const [name, transposed] of [['a', node.attrs['transposeA']], ['b', node.attrs['transposeB']]] as const) {
+    const input = inputs.get(name)!;
+    if (input.stride === null) {
+      continue;
+    }
+    const rank = input.shape.length;
+    const {axis, inner} = locate(node, input, batch);
+    if (axis < rank - 2) {
+      const outAxis = axis + out.length - rank;
+      if (out[outAxis] !== input.shape[axis]) {
+        throw new BatchAxisLost(node.kernel, 'unknown');
+      }
+      strides.push(inner * axisStride(out, outAxis));
+      continue;
+    }
+    const contracted = (name === 'a') === (transposed !== true) ? rank - 1 : rank - 2;
+    if (axis === contracted) {
+      contractions++;
+      continue;
+    }
+    strides.push(inner * axisStride(out, out.length - (name === 'a' ? 2 : 1)));
+  }
+  if (contractions > 0) {
+    // Weights for each example may make of them as many mixtures, one for each (a graph over the batch).
+    const isStatistic = strides.length === 0 && !out.slice(-2).some(size => size % batch === 0 && contractions === 1);
+    throw new BatchAxisLost(node.kernel, isStatistic ? 'reduces' : 'couples');
+  }
+  const bias = inputs.get('bias');
+  if (bias !== undefined && bias.stride !== null) {
+    throw new BatchAxisLost(node.kernel, 'unknown');
+  }
+  return [agree(node, strides)];
+};
+
+const RULES: Record<string, Rule> = {Reshape: reshape, ExpandDims: reshape, Transpose: transpose, GatherV2: gather, Unpack: unpack, Pack: pack,
+  BatchMatMul: matMul, _FusedMatMul: matMul, Concat: along('axis'), SplitV: along('axis'), Cumsum: along('axis'),
+  Softmax: along('dim'), LogSoftmax: along('axis'), Reverse: along('dims')};
+for (const kernel of ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D', 'Conv2DBackpropInput',
+  'Conv3DBackpropInputV2', 'DepthwiseConv2dNativeBackpropInput', 'MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad', 'MaxPool3D',
+  'MaxPool3DGrad', 'AvgPool3D', 'AvgPool3DGrad', 'Dilation2D', 'LRN', 'LRNGrad', 'DepthToSpace', 'ResizeBilinear',
+  'ResizeBilinearGrad', 'ResizeNearestNeighbor', 'ResizeNearestNeighborGrad']) {
+  RULES[kernel] = leading;
+}
+for (const kernel of ['Slice', 'StridedSlice', 'PadV2', 'MirrorPad', 'Tile']) {
+  RULES[kernel] = sameAxis;
+}
+for (const kernel of ['Sum', 'Mean', 'Max', 'Min', 'Prod', 'All', 'Any', 'ArgMax', 'ArgMin']) {
+  RULES[kernel] = reduce;
+}
+for (const kernel of ['Add', 'AddN', 'Sub', 'Multiply', 'RealDiv', 'FloorDiv', 'Maximum', 'Minimum', 'Pow', 'Mod', 'Atan2',
+  'SquaredDifference', 'Select', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd',
+  'LogicalOr', 'LogicalNot', 'Prelu', 'FusedBatchNorm', 'Cast', 'ClipByValue', 'Abs', 'Neg', 'Square', 'Sqrt', 'Rsqrt',
+  'Exp', 'Expm1', 'Log', 'Log1p', 'Sin', 'Cos', 'Tan', 'Asin', 'Acos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Acosh',
+  'Atanh', 'Erf', 'Sigmoid', 'Softplus', 'Relu', 'Relu6', 'LeakyRelu', 'Elu', 'EluGrad', 'Selu', 'Step', 'Sign', 'Floor',
+  'Ceil', 'Round', 'Reciprocal', 'IsNan', 'IsInf', 'IsFinite', 'ZerosLike', 'OnesLike', 'BroadcastTo']) {
+  RULES[kernel] = elementwise;
+}

@@ -1,0 +1,214 @@
+import type {Variable} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from './custom_grad';
+import type {Trace, TraceNode} from './trace';
+import {BatchAxisLost, propagateBatch} from './batch_axis';
+import type {BatchStride} from './batch_axis';
+
+/** Which values of a trace depend on the variables being trained, through float32 values all the way. */
+export interface Dependence {
+  /** By value index. */
+  readonly dependent: readonly boolean[];
+  /** By value index: whether a value varies with these variables at all, also by steps, through comparisons and integers that no derivative passes. */
+  readonly varying: readonly boolean[];
+  /** The variables being trained that f() read, each once, in the order of their first use. */
+  readonly variables: readonly Variable[];
+  /** Value index -> index in `variables`. A variable that f() wrote in between has several. */
+  readonly variableOf: ReadonlyMap<number, number>;
+}
+
+export function findDependence(trace: Trace, isTrained: (variable: Variable) => boolean): Dependence {
+  const dependent: boolean[] = trace.values.map(() => false);
+  const variables: Variable[] = [];
+  const variableOf = new Map<number, number>();
+  for (const [value, variable] of trace.variables) {
+    if (isTrained(variable)) {
+      let index = variables.indexOf(variable);
+      if (index < 0) {
+        index = variables.push(variable) - 1;
+      }
+      variableOf.set(value, index);
+      dependent[value] = true;
+    }
+  }
+  const varying = [...dependent];
+  for (const node of trace.nodes) {
+    if (node.inputs.some(([, value]) => varying[value])) {
+      node.outputs.forEach(output => varying[output] = true);
+    }
+    if (node.inputs.some(([, value]) => dependent[value])) {
+      for (const output of node.outputs) {
+        dependent[output] = passesDerivative(trace, node, output);
+      }
+    }
+  }
+  return {dependent, varying, variables, variableOf};
+}
+
+/** Kernels whose derivative is zero wherever there is one. */
+const CONSTANT = new Set(['ZerosLike', 'OnesLike', 'Step', 'Sign', 'Floor', 'Ceil', 'Round']);
+
+/** Whether an output of a node varies with its inputs. Integers and truth values are piecewise constant: no derivative passes. */
+export const passesDerivative = (trace: Trace, node: TraceNode, output: number): boolean =>
+  trace.values[output].dtype === 'float32' && !CONSTANT.has(node.kernel);
+
+/** The part of a trace between the variables and the rows, with the place of the examples in every value. */
+export interface Analysis extends Dependence {
+  /** By value index, to the Jacobian: not through frozen statistics. */
+  readonly dependent: readonly boolean[];
+  /** Value indices of statistics of the batch that depend on the variables and that the Jacobian holds constant. */
+  readonly frozen: ReadonlySet<number>;
+  readonly batch: number;
+  /** By value index; null for what all examples share: weights and what is made of them alone. */
+  readonly strides: readonly BatchStride[];
+  /** Indices of the nodes on a path from a variable to a row whose outputs belong to examples, in order. */
+  readonly activations: readonly number[];
+  /** Indices of the nodes on such a path whose outputs all examples share (views of weights), in order. */
+  readonly parameters: readonly number[];
+}
+
+/**
+ * Statistics of the batch (sums, means, largest entries over the examples) that depend on the variables:
+ *
+ * - `none`: they couple the examples;
+ * - `within`: held constant where a parameter joins the data behind them, as gamma does in a batch normalisation;
+ * - `all`: held constant, also where they are part of the residuals: (p - mean p)².
+ */
+export type Freeze = 'none' | 'within' | 'all';
+
+/**
+ * @param roots value indices of the rows.
+ * @param batch number of examples B. With B = 1 the whole batch counts as one example.
+ * @param isBatched whether a value that does not depend on the variables and was read by f(), or made of what all examples share, holds
+ * one entry per example.
+ * @throws BatchAxisLost when the examples cannot be followed from the inputs to the rows.
+ */
+export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
+    isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
+  const needed = upstream(trace, roots);
+  const followed = withForwardPasses(trace, needed);
+  const dependent = [...dependence.dependent];
+  const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
+    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
+  const strides: Array<BatchStride | undefined> = trace.values.map((value, i) =>
+    trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
+  const frozen = new Set<number>();
+  const activations: number[] = [];
+  const parameters: number[] = [];
+  trace.nodes.forEach((node, i) => {
+    if (frozen.size > 0 && !node.inputs.some(([, value]) => dependent[value])) {
+      node.outputs.forEach(output => dependent[output] = false);
+    }
+    const isDependent = node.outputs.some(output => dependent[output]);
+    if (!node.outputs.some(output => needed.has(output))) {
+      if (node.outputs.some(output => followed.has(output))) {
+        const found = stridesOrLost(trace, node, strides, batch, isDependent);
+        node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+      }
+      return;
+    }
+    try {
+      const found = stridesOf(trace, node, strides, batch, isDependent);
+      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+    } catch (error) {
+      if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
+        throw error;
+      }
+      for (const output of node.outputs) {
+        frozen.add(output);
+        dependent[output] = false;
+      }
+      return;
+    }
+    if (isDependent) {
+      (strides[node.outputs[0]] === null ? parameters : activations).push(i);
+    }
+  });
+  const analysis = {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
+  if (frozen.size === 0) {
+    return analysis;
+  }
+  // What only leads to a statistic is no part of the Jacobian.
+  const reached = upstream(trace, roots, frozen);
+  const isReached = (i: number): boolean => trace.nodes[i].outputs.some(output => reached.has(output));
+  const found = {...analysis, activations: activations.filter(isReached), parameters: parameters.filter(isReached)};
+  if (freeze === 'within' && !isWithin(trace, found)) {
+    throw new BatchAxisLost(trace.nodes[trace.producer[[...frozen][0]]].kernel, 'couples');
+  }
+  return found;
+}
+
+/** Whether a parameter joins the data behind a statistic: then it is part of the network, not of the residuals. */
+function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analysis): boolean {
+  const behind = downstream(trace, frozen);
+  return activations.some(i => {
+    const values = trace.nodes[i].inputs.map(([, value]) => value);
+    return values.some(value => behind.has(value)) && values.some(value => dependent[value] && strides[value] === null);
+  });
+}
+
+/** The values that are computed from some values, themselves included. */
+export function downstream(trace: Trace, values: Iterable<number>): Set<number> {
+  const found = new Set(values);
+  for (const node of trace.nodes) {
+    if (node.inputs.some(([, value]) => found.has(value))) {
+      node.outputs.forEach(output => found.add(output));
+    }
+  }
+  return found;
+}
+
+/** The values that some values are computed from, themselves included; not what `stops` are computed from. */
+export function upstream(trace: Trace, values: readonly number[], stops: ReadonlySet<number> = new Set()): Set<number> {
+  const found = new Set(values);
+  for (let i = trace.nodes.length - 1; i >= 0; i--) {
+    const node = trace.nodes[i];
+    if (node.outputs.some(output => found.has(output) && !stops.has(output))) {
+      node.inputs.forEach(([, value]) => found.add(value));
+    }
+  }
+  return found;
+}
+
+/** Some values with the forward passes of the tf.customGrad ops among them, which show where the examples are in the outputs. */
+function withForwardPasses(trace: Trace, values: ReadonlySet<number>): ReadonlySet<number> {
+  const inner = trace.nodes.filter(({kernel, outputs: [output]}) => kernel === CUSTOM_GRAD && values.has(output))
+      .map(({attrs}) => attrs['inner'] as number).filter(value => !values.has(value));
+  return inner.length === 0 ? values : withForwardPasses(trace, new Set([...values, ...upstream(trace, inner)]));
+}
+
+/** In the forward pass of a tf.customGrad, no Jacobian goes through what loses the examples: undefined stands for that. */
+function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+    isDependent: boolean): Array<BatchStride | undefined> {
+  try {
+    return stridesOf(trace, node, strides, batch, isDependent);
+  } catch (error) {
+    if (!(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    return node.outputs.map(() => undefined);
+  }
+}
+
+function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+    isDependent: boolean): BatchStride[] {
+  const sources = node.kernel === CUSTOM_GRAD ? [node.attrs['inner'] as number] : node.inputs.map(([, value]) => value);
+  if (sources.some(value => strides[value] === undefined)) {
+    throw new BatchAxisLost(node.kernel, 'unknown');
+  }
+  if (node.kernel === CUSTOM_GRAD) {
+    return [strides[sources[0]]!];
+  }
+  const shape = (value: number): number[] => trace.values[value].shape;
+  const inputs = new Map(node.inputs.map(([name, value]) => [name, {shape: shape(value), stride: strides[value]!}]));
+  try {
+    return propagateBatch(node, inputs, node.outputs.map(shape), batch);
+  } catch (error) {
+    if (isDependent || !(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    // Data that do not depend on the weights may mix the examples (statistics of the inputs): to the Jacobian they
+    // are constants. Where only the rule is missing, the leading axis is the best guess; the self-check tells.
+    return node.outputs.map(output =>
+      error.reason === 'unknown' && shape(output)[0] === batch ? trace.values[output].size / batch : null);
+  }
+}

@@ -1,0 +1,23 @@
+import type {Dependence} from './dependence';
+import type {TraceNode} from './trace';
+
+const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'ExpandDims', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice', 'Tile', 'BroadcastTo']);
+
+/** Kernels that are linear for constants in one input: which entries are chosen. */
+const CHOICES: Readonly<Record<string, string>> = {Select: 'condition', GatherV2: 'indices'};
+
+/**
+ * Whether a node is an affine function of those of its inputs that depend on the variables. A mask or a choice that the outputs make by a comparison, as in
+ * where(r > 0, q r, (q - 1) r) and r · sign(r), bends it, although no derivative passes through the comparison.
+ */
+export function isLinear(node: TraceNode, {varying}: Pick<Dependence, 'varying'>): boolean {
+  const varies = (name: string): boolean => node.inputs.some(([input, value]) => input === name && varying[value]);
+  switch (node.kernel) {
+    case 'Multiply':
+      return node.inputs.filter(([, input]) => varying[input]).length === 1;
+    case 'RealDiv':
+      return !varies('b');
+    default:
+      return LINEAR.has(node.kernel) || (CHOICES[node.kernel] !== undefined && !varies(CHOICES[node.kernel]));
+  }
+}

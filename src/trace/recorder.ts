@@ -1,0 +1,166 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {ggnError} from '../errors';
+import {CUSTOM_GRAD, setBackward} from './custom_grad';
+import {isUserCustomGrad, isVariable, openEngine} from '../tfjs/internals';
+import type {CustomGradInvocation, KernelAttrs, KernelInputs} from '../tfjs/internals';
+import type {NamedValue, Trace} from './trace';
+
+/**
+ * Writes kernel calls into a trace while it stands in the place of the engine's methods.
+ *
+ * Only outermost calls are recorded: what a kernel calls inside is its own affair. An `Identity` is no call but an
+ * alias, also inside another kernel, where the gradient tape of a `tf.grad` within f() clones the outputs it saves
+ * before their producer is known. The handles of the trace are known as the values that they hold, so that what is
+ * computed from them during the capture, derivatives above all, joins the trace at the right places.
+ */
+export class Recorder {
+  private readonly open = openEngine();
+  private readonly run = this.open.runKernel;
+  private readonly runFunc = this.open.runKernelFunc;
+  private readonly drop = this.open.disposeTensor;
+  /** Tensor id -> value index. A variable keeps its id when its data change, so its data id joins in. */
+  private readonly index = new Map<number, number>();
+  private readonly variableData = new Map<number, object>();
+  private readonly aliases = new Map<number, number>();
+  private depth = 0;
+
+  constructor(readonly trace: Trace) {}
+
+  readonly runKernel = (kernel: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[] => {
+    const outermost = this.depth === 0;
+    // Before the kernel runs: an op may dispose of its inputs when it has them.
+    const named = outermost && kernel !== 'Identity' ? this.indexInputs(inputs) : [];
+    this.depth++;
+    let result: Tensor | Tensor[];
+    try {
+      result = this.run.call(this.open, kernel, inputs, attrs);
+    } finally {
+      this.depth--;
+    }
+    if (kernel === 'Identity') {
+      const source = (inputs as {x: Tensor}).x;
+      if (outermost) {
+        this.index.set((result as Tensor).id, this.indexOf(source));
+      } else {
+        this.aliases.set((result as Tensor).id, source.id);
+      }
+    } else if (outermost) {
+      this.record(kernel, named, inputs, attrs ?? {}, Array.isArray(result) ? result : [result]);
+    }
+    return result;
+  };
+
+  /**
+   * A `tf.customGrad` of the user's is one node, recorded after the kernels of its forward pass: its output is a value
+   * of its own, which leads back to the op's inputs by the user's gradient and not to those kernels. They are there for
+   * `replay`, and for derivatives of what the op saves.
+   */
+  readonly runKernelFunc = (params: CustomGradInvocation): Tensor | Tensor[] => {
+    if (this.depth > 0 || !isUserCustomGrad(this.open, params)) {
+      return this.runFunc.call(this.open, params);
+    }
+    const named = this.indexInputs(params.inputs);
+    const known = this.trace.values.length;
+    let inner = -1;
+    let saved: number[] = [];
+    const output = this.runFunc.call(this.open, {...params, forwardFunc: (backend, save) => {
+      const value = params.forwardFunc(backend, tensors => {
+        saved = tensors.map(t => this.indexOf(t));
+        save(tensors);
+      }) as Tensor;
+      inner = this.indexOf(value);
+      // The op may return a tensor from outside, its input say: the output must be told from it.
+      return inner < known ? this.run.call(this.open, 'Identity', {x: value}) : value;
+    }}) as Tensor;
+    const result = this.trace.values.length;
+    this.record(CUSTOM_GRAD, named, {}, {inner, saved: saved.map(value => value === inner && inner >= known ? result : value)}, [output]);
+    setBackward(this.trace.values[result], params.backwardsFunc);
+    return output;
+  };
+
+  readonly disposeTensor = (t: Tensor): void => {
+    if (isVariable(t) && !t.isDisposed) {
+      this.trace.noteOverwritten(t, () => this.hold(t));
+    }
+    this.drop.call(this.open, t);
+  };
+
+  resultIndex(value: unknown): number {
+    if (!isTensor(value) || value.isDisposed || value.rank !== 0 || value.dtype !== 'float32') {
+      throw ggnError('the function given to minimize() must return the loss as a scalar tensor of float32, ' +
+          `it returned ${returned(value)}.`);
+    }
+    return this.indexOf(value);
+  }
+
+  private indexInputs(inputs: KernelInputs): NamedValue[] {
+    const named: NamedValue[] = [];
+    for (const [name, input] of Object.entries(inputs)) {
+      if (isTensor(input)) {
+        named.push([name, this.indexOf(input)]);
+      }
+    }
+    return named;
+  }
+
+  private record(kernel: string, named: readonly NamedValue[], inputs: KernelInputs, attrs: KernelAttrs, results: Tensor[]): void {
+    const trace = this.trace;
+    const producer = trace.nodes.length;
+    const outputs = results.map(output => {
+      const index = this.addValue(output, producer);
+      trace.originals[index] = output;
+      return index;
+    });
+    const hasOthers = Object.values(inputs).some(input => input != null && !isTensor(input));
+    trace.addNode({kernel, attrs, inputs: named, arrayInputs: Array.isArray(inputs), outputs, ...(hasOthers ? {hasOthers} : {})});
+  }
+
+  private addValue(t: Tensor, producer: number): number {
+    const handle = this.hold(t);
+    const index = this.trace.addValue(handle, producer);
+    this.index.set(t.id, index);
+    this.index.set(handle.id, index);
+    return index;
+  }
+
+  /** The value that a tensor is; a tensor not seen yet becomes one that f() only reads. */
+  indexOf(t: Tensor): number {
+    let id = t.id;
+    while (!this.index.has(id) && this.aliases.has(id)) {
+      id = this.aliases.get(id)!;
+    }
+    let index = this.index.get(id);
+    const variable = isVariable(t) ? t : null;
+    if (index === undefined || (variable !== null && this.variableData.get(id) !== variable.dataId)) {
+      index = this.addValue(t, -1);
+      if (variable !== null) {
+        this.trace.variables.set(index, variable);
+        this.variableData.set(id, variable.dataId);
+      }
+      this.trace.addLeaf(index, t);
+    }
+    return index;
+  }
+
+  /**
+   * One more reference to the same data, beyond the reach of every scope. On WASM by Reshape: Identity copies there,
+   * and a step would pay for a second set of weights; on tfjs-node it is Reshape that makes new data.
+   */
+  private hold(t: Tensor): Tensor {
+    const kernel = this.open.backendName === 'wasm' ? 'Reshape' : 'Identity';
+    return this.open.keep(this.run.call(this.open, kernel, {x: t}, kernel === 'Reshape' ? {shape: t.shape} : {}) as Tensor);
+  }
+}
+
+export function isTensor(value: unknown): value is Tensor {
+  return value != null && (value as Tensor).dataId !== undefined && Array.isArray((value as Tensor).shape);
+}
+
+/** What f() returned, in words. */
+function returned(value: unknown): string {
+  if (!isTensor(value)) {
+    return typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);
+  }
+  return value.isDisposed ? 'a tensor that was disposed of' :
+    `a tensor of shape [${value.shape.join()}] and dtype ${value.dtype}`;
+}

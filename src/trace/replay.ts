@@ -1,0 +1,88 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from './custom_grad';
+import {runKernel} from '../tfjs/internals';
+import type {Trace, TraceNode} from './trace';
+
+/**
+ * Runs the recorded kernels again with other tensors in the place of some values, and returns values of the
+ * trace as they would have been: the loss at other weights with the same dropout masks, without metrics, moving
+ * averages or any other side effect of f(). Only calls that depend on a substituted value run again, and only those that lead to a wanted one.
+ *
+ * @param substitutes value index (of a variable, say) -> tensor of the same shape.
+ * @param wanted indices of the values to return.
+ * @param change takes what a kernel gives and returns what is gone on with.
+ */
+export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[], change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
+  const fresh = new Map(substitutes);
+  const needed = upstream(trace, wanted);
+  const reached = new Set(substitutes.keys());
+  const nodes = trace.nodes.filter(node => {
+    const runs = node.outputs.some(output => needed.has(output) && !substitutes.has(output)) && inputsOf(node).some(value => reached.has(value));
+    if (runs) {
+      node.outputs.forEach(output => reached.add(output));
+    }
+    return runs;
+  });
+  const release = releaser(trace, nodes, fresh, new Set([...wanted, ...substitutes.keys()]));
+  nodes.forEach((node, i) => {
+    if (node.kernel === CUSTOM_GRAD) {
+      fresh.set(node.outputs[0], fresh.get(node.attrs['inner'] as number)!);
+    } else {
+      const inputs: Record<string, Tensor> = {};
+      for (const [name, value] of node.inputs) {
+        inputs[name] = fresh.get(value) ?? trace.values[value];
+      }
+      const result = runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
+      (Array.isArray(result) ? result : [result]).forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
+    }
+    release(i);
+  });
+  return wanted.map(value => fresh.get(value) ?? trace.values[value]);
+}
+
+/** What a node is made from; a customGrad op is what its forward pass gave. */
+const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] => kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : inputs.map(([, value]) => value);
+
+/**
+ * Gives back, after the i-th of the nodes, what no later one reads: all activations at once would take the memory of the forward pass again.
+ *
+ * @param kept values that are not given back.
+ */
+function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, Tensor>, kept: ReadonlySet<number>): (i: number) => void {
+  const last = new Map<number, number>();
+  nodes.forEach((node, i) => [...node.outputs, ...inputsOf(node)].forEach(value => last.set(value, i)));
+  const held = new Set<Tensor>(trace.values);
+  return i => {
+    for (const value of new Set([...inputsOf(nodes[i]), ...nodes[i].outputs])) {
+      const t = fresh.get(value);
+      if (t === undefined || kept.has(value) || last.get(value) !== i) {
+        continue;
+      }
+      fresh.delete(value);
+      // A kernel may give back what it was given, and a customGrad op is another value's tensor.
+      if (!held.has(t) && ![...fresh.values()].includes(t)) {
+        t.dispose();
+      }
+    }
+  };
+}
+
+/** One value, by default what f() returned; see `replayAll`. */
+export function replay(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted = trace.result): Tensor {
+  return replayAll(trace, substitutes, [wanted])[0];
+}
+
+/** The values that some values are computed from, themselves included; by a customGrad op also those of its forward pass. */
+function upstream(trace: Trace, values: readonly number[]): Set<number> {
+  const found = new Set(values);
+  for (let i = trace.nodes.length - 1; i >= 0; i--) {
+    const node = trace.nodes[i];
+    if (node.outputs.some(output => found.has(output))) {
+      node.inputs.forEach(([, value]) => found.add(value));
+      if (node.kernel === CUSTOM_GRAD) {
+        found.add(node.attrs['inner'] as number);
+      }
+    }
+  }
+  return found;
+}

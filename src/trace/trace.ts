@@ -1,0 +1,219 @@
+import {dispose, tidy} from '@tensorflow/tfjs-core';
+import type {Scalar, Tensor, Variable} from '@tensorflow/tfjs-core';
+import {ggnError} from '../errors';
+import {Recorder} from './recorder';
+import {mergeRepeats} from './repeats';
+import {isVariable, openEngine, shadow} from '../tfjs/internals';
+import type {KernelAttrs} from '../tfjs/internals';
+
+/** (input name, value index); names are '0', '1', ... where the kernel takes an array. */
+export type NamedValue = readonly [string, number];
+
+/** One recorded kernel call. Inputs and outputs are indices into `Trace.values`. */
+export interface TraceNode {
+  readonly kernel: string;
+  readonly attrs: KernelAttrs;
+  readonly inputs: readonly NamedValue[];
+  readonly arrayInputs: boolean;
+  /** Whether it was given something else than tensors, too, which is not recorded: an image of the page, lists of tensors. */
+  readonly hasOthers?: boolean;
+  readonly outputs: readonly number[];
+}
+
+/** A variable that f() wrote, with the value it had before. */
+interface OverwrittenVariable {
+  readonly variable: Variable;
+  readonly before: Tensor;
+}
+
+/** Marks the engine while a capture is going on. */
+const RECORDER = Symbol.for('tfjs-ggn.recorder');
+
+/**
+ * What f() computed: every kernel call in order, and a handle on every tensor that took part.
+ *
+ * Handles are clones (one more reference to the same data), kept out of every scope's reach and released by
+ * `dispose()`; the tensors of f() itself live and die exactly as they would without the capture.
+ */
+export class Trace {
+  readonly nodes: TraceNode[] = [];
+  /** Handles by value index. */
+  readonly values: Tensor[] = [];
+  /** Value index -> the variable it was read from (its value at that moment). */
+  readonly variables = new Map<number, Variable>();
+  /** Value index -> index of the node that computed it; -1 for what f() only read. */
+  readonly producer: number[] = [];
+  /**
+   * Value index of a derivative in the trace -> index of the point it was taken at. A derivative that is constant leads
+   * back to its point by no kernel; all the same it is zero to differentiate it, and no mistake.
+   */
+  readonly derivatives = new Map<number, number>();
+  /** Index of the value that f() returned; -1 until it has. */
+  result = -1;
+  /** In `fit`, value indices of the outputs of the model that its losses were asked for. */
+  readonly outputs: number[] = [];
+  /** By value index, the tensors of f() themselves: only to find what it kept when a step fails. */
+  readonly originals: Tensor[] = [];
+  private readonly overwritten = new Map<number, OverwrittenVariable>();
+  private readonly parts: string[] = [];
+
+  /** Equal for two traces exactly when the same kernels ran on the same shapes, wired the same way to the loss. */
+  get signature(): string {
+    return `${this.parts.join('\n')}\nloss ${this.result}`;
+  }
+
+  addValue(handle: Tensor, producer: number): number {
+    this.producer.push(producer);
+    return this.values.push(handle) - 1;
+  }
+
+  addNode(node: TraceNode): void {
+    this.nodes.push(node);
+    let part = node.kernel;
+    for (const [name, value] of node.inputs) {
+      part += ` ${name}=${value}`;
+    }
+    for (const value of node.outputs) {
+      part += ` >${value}[${this.values[value].shape.join()}]`;
+    }
+    for (const name in node.attrs) {
+      const attr = node.attrs[name];
+      part += ` ${name}:${typeof attr === 'number' || typeof attr === 'string' ? attr : JSON.stringify(attr)}`;
+    }
+    this.parts.push(part);
+  }
+
+  addLeaf(index: number, original: Tensor): void {
+    const handle = this.values[index];
+    this.parts.push(`${isVariable(original) ? `v${original.id}` : handle.dtype} ${index}[${handle.shape.join()}]`);
+  }
+
+  /** Takes values for others that are the same: see `mergeRepeats`. */
+  merge(first: ReadonlyMap<number, number>): void {
+    this.result = first.get(this.result) ?? this.result;
+    this.outputs.forEach((value, i) => this.outputs[i] = first.get(value) ?? value);
+    this.parts.push(`same ${[...first].join(' ')}`);
+  }
+
+  noteOverwritten(variable: Variable, before: () => Tensor): void {
+    if (!this.overwritten.has(variable.id)) {
+      this.overwritten.set(variable.id, {variable, before: before()});
+    }
+  }
+
+  /**
+   * Puts back the variables that f() wrote (moving averages, counters): for a step that failed. It runs no kernel, since the step may have failed because none runs any
+   * more (a lost context, no memory left): the variable takes a reference to the data that the handle still holds.
+   */
+  restoreVariables(): void {
+    for (const {variable, before} of this.overwritten.values()) {
+      if (!variable.isDisposed) {
+        variable.assign(before);
+      }
+    }
+  }
+
+  /**
+   * Drops the metrics that `fit` keeps for its logs and nobody will read now: kept scalar means of what is made
+   * with the targets. Other kept tensors belong to layers or to the user.
+   */
+  disposeMetrics(targets: readonly Tensor[]): void {
+    const data = new Set<object>(targets.map(target => target.dataId));
+    const ofTargets = this.values.map((value, i) => this.producer[i] === -1 && data.has(value.dataId));
+    for (const node of this.nodes) {
+      if (!node.inputs.some(([, value]) => ofTargets[value])) {
+        continue;
+      }
+      node.outputs.forEach(output => ofTargets[output] = true);
+      const original = this.originals[node.outputs[0]];
+      if (node.kernel === 'Mean' && original.rank === 0 && original.kept && !original.isDisposed) {
+        original.dispose();
+      }
+    }
+  }
+
+  dispose(): void {
+    dispose(this.values);
+    dispose([...this.overwritten.values()].map(o => o.before));
+    this.values.length = 0;
+    this.overwritten.clear();
+  }
+}
+
+/**
+ * Runs f() exactly once, inside one tidy as `tf.variableGrads` does, and records every kernel call.
+ *
+ * @param targets in `fit`, the targets of the batch: what it keeps for metrics is made with them.
+ * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the caller.
+ * @throws what f() throws; when f() does not return a scalar of float32; when f() minimizes with this optimizer. The
+ * trace is released then and every variable that f() wrote is put back.
+ */
+export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost: Scalar; trace: Trace} {
+  if (activeRecorder() !== undefined) {
+    throw ggnError('minimize() was called inside the function that minimize() or grad() is running. ' +
+        'Take the steps one after the other.');
+  }
+  const {result, trace} = record(recorder => tidy(() => {
+    const value = f();
+    recorder.trace.result = recorder.resultIndex(value);
+    return value;
+  }), targets);
+  try {
+    mergeRepeats(trace);
+  } catch (error) {
+    discard(trace, targets);
+    result.dispose();
+    throw error;
+  }
+  return {cost: result, trace};
+}
+
+/** The recorder of the capture that is going on, if any: of this copy of the package or another. */
+export function activeRecorder(): Recorder | undefined {
+  return (openEngine() as unknown as Record<symbol, Recorder | undefined>)[RECORDER];
+}
+
+/**
+ * Records the kernel calls of a function. All tfjs ops end in `engine.runKernel`; it is shadowed on the engine
+ * instance meanwhile, and restored in `finally`.
+ *
+ * @returns what the function returned, and the trace, owned by the caller.
+ */
+export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tensor[] = []): {result: T; trace: Trace} {
+  const open = openEngine();
+  const marks = open as unknown as Record<symbol, Recorder | undefined>;
+  const trace = new Trace();
+  const recorder = new Recorder(trace);
+  marks[RECORDER] = recorder;
+  const restore = [
+    shadow(open, 'runKernel', recorder.runKernel),
+    shadow(open, 'runKernelFunc', recorder.runKernelFunc),
+    shadow(open, 'disposeTensor', recorder.disposeTensor),
+  ];
+  const stop = (): void => {
+    restore.splice(0).reverse().forEach(undo => undo());
+    delete marks[RECORDER];
+  };
+  try {
+    return {result: run(recorder), trace};
+  } catch (error) {
+    stop();
+    discard(trace, targets);
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+/** After a failed step: everything that f() changed and that can be taken back. Each part happens whatever becomes of the one before. */
+export function discard(trace: Trace, targets: readonly Tensor[]): void {
+  try {
+    trace.restoreVariables();
+  } finally {
+    try {
+      trace.disposeMetrics(targets);
+    } finally {
+      trace.dispose();
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Steps by conjugate gradients of many rows: the same whether linearizations are held or not, within the limit of memory. */
+import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import test from 'ava';
+import {ggn, type GgnOptions} from '../../src/index';
+import {PeakBytes} from '../bench/peak';
+import {flat, noise} from '../support/follow';
+import {relativeError} from '../support/relative_error';
+
+/** Two steps of a classifier: 1,200 rows that couple ten by ten. */
+async function train(options: GgnOptions): Promise<{change: Float64Array; bytes: number}> {
+  const {numTensors} = tf.memory();
+  const model = tf.sequential({layers: [
+    tf.layers.dense({units: 24, activation: 'tanh', inputShape: [16], kernelInitializer: tf.initializers.glorotUniform({seed: 1})}),
+    tf.layers.dense({units: 10, activation: 'softmax', kernelInitializer: tf.initializers.glorotUniform({seed: 2})}),
+  ]});
+  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const x = noise([120, 16], 1);
+  const y = tf.tidy(() => tf.oneHot(tf.argMax(tf.slice(x, [0, 0], [120, 10]), 1), 10));
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, ...options});
+  model.compile({optimizer, loss: 'categoricalCrossentropy'});
+  const before = flat(variables);
+  await model.trainOnBatch(x, y);
+  const after = tf.memory().numTensors;
+  const peak = new PeakBytes();
+  const bytes = await peak.during(() => model.trainOnBatch(x, y));
+  const change = flat(variables).map((w, i) => w - before[i]);
+  if (tf.memory().numTensors !== after) {
+    throw new Error(`a step leaves ${tf.memory().numTensors - after} tensors`);
+  }
+  model.dispose();
+  optimizer.dispose();
+  tf.dispose([x, y]);
+  if (tf.memory().numTensors !== numTensors) {
+    throw new Error(`${tf.memory().numTensors - numTensors} tensors are left over`);
+  }
+  return {change, bytes};
+}
+
+for (const backend of ['cpu', 'wasm']) {
+  test.serial(`${backend}: with little memory, some of the linearizations are taken for each product`, async t => {
+    await tf.setBackend(backend);
+    const gram = await train({solver: 'gram'});
+    const plenty = await train({solver: 'cg'});
+    t.true(relativeError(plenty.change, gram.change) < 1e-4, `${relativeError(plenty.change, gram.change)}`);
+    const limit = 2 ** 22;
+    const thrifty = await train({solver: 'cg', memoryLimit: limit});
+    // Both end at a residual of 1e-6, on their own ways.
+    t.true(relativeError(thrifty.change, gram.change) < 1e-4, `${relativeError(thrifty.change, gram.change)}`);
+    t.log(`${(plenty.bytes / 2 ** 20).toFixed(1)} MiB, with a limit ${(thrifty.bytes / 2 ** 20).toFixed(1)} MiB`);
+    t.true(thrifty.bytes < limit + 2 ** 20, 'the limit, and what f() holds');
+  });
+}
