@@ -3,11 +3,11 @@ import type {Tensor, TensorLike} from '@tensorflow/tfjs-core';
 import {isTensor} from '../trace/recorder';
 import type {Recorder} from '../trace/recorder';
 import {runKernel} from '../tfjs/internals';
-import {activeRecorder, record} from '../trace/trace';
+import {activeRecorder, record} from '../trace/capture';
 import type {Trace} from '../trace/trace';
 import {ggnError} from '../errors';
 import {passesDerivative} from '../trace/dependence';
-import {pullByRules, sweepBack} from '../jacobian/plan/parameter';
+import {pullByRules, sweepBack} from '../derivatives/reverse_sweep';
 
 /**
  * The gradient function of f, as `tf.grad` makes it, but right at any depth: `grad(f)(x, dy)` is dyᵀ df/dx, of the shape

@@ -2,7 +2,7 @@ import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {checkEntries, checkNumbers, COUNT, nameOfStep} from './saved_tensors';
-import type {NamedTensor} from './saved_tensors';
+import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';
 
 /** d_prev of a variable, kept and owned here. */

@@ -5,7 +5,7 @@ import type {Settings} from '../policy/policy';
 import type {Given, PolicyName} from '../policy/step_policy';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';
-import {ABOVE_ONE, between, isIn, NOT_NEGATIVE, BELOW_ONE, POSITIVE, SHARE, whole} from '../policy/ranges';
+import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole, SETTINGS} from '../policy/ranges';
 import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
 import type {StepReport} from '../step/step_report';
@@ -107,9 +107,6 @@ export interface CheckedOptions {
 }
 
 export type SettingName = keyof Settings;
-
-/** Ranges of the settings of a step, in one table. */
-export const SETTINGS: Record<SettingName, Range> = {learningRate: SHARE, damping: NOT_NEGATIVE, momentum: BELOW_ONE};
 const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
 const WEIGHT_DECAY = between(0, 1);
 const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range> = {

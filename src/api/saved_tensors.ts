@@ -1,14 +1,8 @@
-import type {Optimizer} from '@tensorflow/tfjs-core';
 import {isTensor} from '../trace/recorder';
 import {ggnError} from '../errors';
 import {isIn, whole} from '../policy/ranges';
 import {shortened, shown} from '../shown';
-
-/**
- * A named tensor of optimizer state, as tfjs's optimizers save it.
- * @public
- */
-export type NamedTensor = Awaited<ReturnType<Optimizer['getWeights']>>[number];
+import type {NamedTensor} from '../tfjs/save_hook';
 
 /** Name of the iteration count, as tfjs's own optimizers save it. */
 export const COUNT = 'iter';

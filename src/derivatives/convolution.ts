@@ -1,109 +1,11 @@
-import {backend_util, getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
+import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../tfjs/internals';
-import type {TraceNode} from '../trace/trace';
 import {partsOf} from '../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
-
-/** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
-export type Operand = 'x' | 'filter' | 'y';
-
-/** Sizes along depth, height and width; depth is 1 for images. */
-export type Extent = readonly [number, number, number];
-
-/**
- * A convolution y[n, o, :] = Σ_k x[n, o · stride + k · dilation - before, :] filter[k, :, :], channels last. Trilinear in
- * (x, filter, y) where y is a cotangent: its two gradients are the same sum over other indices.
- */
-export interface Convolution {
-  readonly spatial: 2 | 3;
-  /** Each input channel by itself, with `outChannels / inChannels` filters. */
-  readonly depthwise: boolean;
-  readonly images: number;
-  readonly input: Extent;
-  readonly inChannels: number;
-  readonly output: Extent;
-  readonly outChannels: number;
-  readonly filter: Extent;
-  readonly strides: Extent;
-  readonly dilations: Extent;
-  /** Padding in front of the input. */
-  readonly before: Extent;
-  /** The kernel's own names for the padding, for tfjs's kernels. */
-  readonly attrs: {readonly pad: unknown; readonly dimRoundingMode: unknown};
-  readonly channelsFirst: boolean;
-  /** The node's name of each operand; null for its output. */
-  readonly names: Readonly<Record<Operand, string | null>>;
-}
-
-const FORWARD = {x: 'x', filter: 'filter', y: null};
-const INPUT = {x: null, filter: 'filter', y: 'dy'};
-const FILTER = {x: 'x', filter: null, y: 'dy'};
-
-const KERNELS: Record<string, {spatial: 2 | 3; depthwise: boolean; names: Record<Operand, string | null>}> = {
-  Conv2D: {spatial: 2, depthwise: false, names: FORWARD},
-  FusedConv2D: {spatial: 2, depthwise: false, names: FORWARD},
-  Conv2DBackpropInput: {spatial: 2, depthwise: false, names: INPUT},
-  Conv2DBackpropFilter: {spatial: 2, depthwise: false, names: FILTER},
-  DepthwiseConv2dNative: {spatial: 2, depthwise: true, names: FORWARD},
-  FusedDepthwiseConv2D: {spatial: 2, depthwise: true, names: FORWARD},
-  DepthwiseConv2dNativeBackpropInput: {spatial: 2, depthwise: true, names: INPUT},
-  DepthwiseConv2dNativeBackpropFilter: {spatial: 2, depthwise: true, names: FILTER},
-  Conv3D: {spatial: 3, depthwise: false, names: FORWARD},
-  Conv3DBackpropInputV2: {spatial: 3, depthwise: false, names: INPUT},
-  Conv3DBackpropFilterV2: {spatial: 3, depthwise: false, names: FILTER},
-};
-
-/** Reads the convolution of a node; null for other kernels. */
-export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convolution | null {
-  const kernel = KERNELS[node.kernel];
-  if (kernel === undefined) {
-    return null;
-  }
-  const {spatial, depthwise, names} = kernel;
-  const shapeOf = (operand: Operand): number[] => {
-    const name = names[operand];
-    return values[name === null ? node.outputs[0] : node.inputs.find(([n]) => n === name)![1]].shape;
-  };
-  const {strides, pad: padding, dataFormat, dimRoundingMode} = node.attrs as {strides: number | number[]; pad: 'same';
-    dataFormat?: string; dimRoundingMode?: 'floor'};
-  const dilations = node.attrs['dilations'] as number | number[] | undefined ?? 1;
-  const channelsFirst = dataFormat === 'NCHW' || dataFormat === 'NCDHW';
-  const common = {spatial, depthwise, names, channelsFirst};
-  if (spatial === 3) {
-    const info = backend_util.computeConv3DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
-        depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
-    const {front, top, left} = info.padInfo;
-    return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
-      input: [info.inDepth, info.inHeight, info.inWidth], output: [info.outDepth, info.outHeight, info.outWidth],
-      filter: [info.filterDepth, info.filterHeight, info.filterWidth],
-      strides: [info.strideDepth, info.strideHeight, info.strideWidth],
-      dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth], before: [front, top, left],
-      attrs: {pad: padding, dimRoundingMode}};
-  }
-  const info = backend_util.computeConv2DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
-      dimRoundingMode, depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
-  const {top, bottom, left, right} = info.padInfo;
-  return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
-    input: [1, info.inHeight, info.inWidth], output: [1, info.outHeight, info.outWidth],
-    filter: [1, info.filterHeight, info.filterWidth], strides: [1, info.strideHeight, info.strideWidth],
-    dilations: [1, info.dilationHeight, info.dilationWidth], before: [0, top, left],
-    attrs: {pad: typeof padding === 'object' ? [[0, 0], [top, bottom], [left, right], [0, 0]] : padding, dimRoundingMode}};
-}
-
-/** Shape of an operand, channels last. */
-export function shapeOf(c: Convolution, operand: Operand): number[] {
-  const size = (extent: Extent): number[] => c.spatial === 2 ? extent.slice(1) : [...extent];
-  switch (operand) {
-    case 'x':
-      return [c.images, ...size(c.input), c.inChannels];
-    case 'y':
-      return [c.images, ...size(c.output), c.outChannels];
-    default:
-      return [...size(c.filter), c.inChannels, c.depthwise ? c.outChannels / c.inChannels : c.outChannels];
-  }
-}
+import {shapeOf} from './convolution_geometry';
+import type {Operand, Extent, Convolution} from './convolution_geometry';
 
 /**
  * One operand from the two others: y by the convolution itself, x and filter by its gradients at the cotangent y. All

@@ -1,11 +1,12 @@
-import {cast, getBackend, getGradient, getKernel, matMul, oneHot, reshape, sum, tensor, transpose} from '@tensorflow/tfjs-core';
+import {getBackend, getGradient, getKernel, reshape, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../tfjs/internals';
 import type {TraceNode} from '../trace/trace';
-import {convolutionOf, convolve} from './convolution';
-import type {Operand} from './convolution';
+import {convolutionOf} from './convolution_geometry';
+import type {Operand} from './convolution_geometry';
+import {convolve} from './convolution';
 import {refuseWrongKernel} from './tfjs_defects';
-import {tableSizes} from '../jacobian/uses/gather';
+import {gatherGradient} from './gather';
 
 type ValueOf = (name: string) => Tensor;
 
@@ -88,28 +89,4 @@ function tileGradient(node: TraceNode, x: Tensor, dy: Tensor): Tensor {
   const summed = axes.map((_, i) => i).filter(i => axes[i].isSummed);
   const apart = reshape(dy, axes.map(({size}) => size));
   return reshape(summed.length === 0 ? apart : sum(apart, summed), x.shape);
-}
-
-/** Each position's cotangent is added to the entry that it read. */
-function gatherGradient(node: TraceNode, x: Tensor, indices: Tensor, dy: Tensor): Tensor {
-  const {before, entries, after} = tableSizes(node, x.shape);
-  if (isObserved()) {
-    // By kernels, which have derivatives of their own.
-    const chosen = cast(oneHot(cast(reshape(indices, [indices.size]), 'int32'), entries), 'float32');
-    const byPosition = reshape(transpose(reshape(dy, [before, indices.size, after]), [1, 0, 2]), [indices.size, before * after]);
-    return reshape(transpose(reshape(matMul(chosen, byPosition, true), [entries, before, after]), [1, 0, 2]), x.shape);
-  }
-  const [from, at] = [dy.dataSync(), indices.dataSync()];
-  const sum = new Float32Array(x.size);
-  for (let o = 0; o < before; o++) {
-    for (let s = 0; s < at.length; s++) {
-      if (at[s] >= 0 && at[s] < entries) {
-        const [target, source] = [(o * entries + at[s]) * after, (o * at.length + s) * after];
-        for (let k = 0; k < after; k++) {
-          sum[target + k] = sum[target + k] + from[source + k];
-        }
-      }
-    }
-  }
-  return tensor(sum, x.shape);
 }

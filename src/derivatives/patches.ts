@@ -1,9 +1,10 @@
-import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor, tidy} from '@tensorflow/tfjs-core';
+import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor,
+  tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../tfjs/internals';
 import {sum as sumOf} from '../arrays/elementwise';
 import {matrixProduct, rowMajor} from '../arrays/matrix_product';
-import type {Convolution} from './convolution';
+import type {Convolution} from './convolution_geometry';
 import {matMul} from '../tfjs/fast_ops';
 import {blockFloats} from '../tfjs/memory';
 import {padSpatial, sliceSpatial} from './spatial';
@@ -189,5 +190,4 @@ function depthwiseOnHost(c: Convolution, x: Float32Array, y: Float32Array, group
   }
   return result;
 }
-
 

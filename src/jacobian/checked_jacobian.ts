@@ -1,8 +1,8 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {explainLostAxis} from './plan/readings';
+import {readingsOf, explainLostAxis} from './plan/readings';
 import type {Trace} from '../trace/trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {ggnError, markNonFinite} from '../errors';
 import {noteTensor} from './whole/factorize';
 import {failedCheck} from './check/failed_check';
@@ -11,8 +11,7 @@ import {BatchAxisLost} from '../trace/batch_axis';
 import type {BatchJacobian} from './sweep/batch_jacobian';
 import {findFault} from './check/fault_search';
 import {ChunkedJacobian, heldWhereMay, linearizedPiece, piecesOf, piecesWithin} from './whole/chunked_jacobian';
-import type {BatchPiece, Linearized, Piece} from './whole/chunked_jacobian';
-import type {JacobianOperator} from './whole/frozen_statistics';
+import type {BatchPiece, Linearized, Piece, JacobianOperator, Jacobian} from './whole/operator';
 import {linearize} from './sweep/linearize';
 import {inScope} from '../tfjs/memory';
 import {RESIDUAL} from './plan/plan';
@@ -20,10 +19,9 @@ import type {Plan} from './plan/plan';
 import type {PlanCache} from './plan/plan_cache';
 import {selfCheck} from './check/self_check';
 import {checkStack, StackedJacobian} from './whole/stacked_jacobian';
-import type {Jacobian} from './whole/stacked_jacobian';
 import {explainNonFinite} from '../loss/non_finite';
 import type {RowGroup, Rows} from '../loss/rows';
-import type {ForEachRows} from '../systems/normal_parts';
+import type {ForEachRows} from './whole/dense_rows';
 import {traceOf} from '../solve/damping';
 import {MAX_GRAM_ROWS} from '../solve/system';
 import type {SystemName} from '../solve/system';
@@ -93,7 +91,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   });
   const signature = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}${rows.dependence.variables.map(v => v.id).join()}`;
   const signatures = rows.groups.map(({blocks}, g) => `${signature} ${g} ${blocks.map(b => rows.blocks[b].value).join()}`);
-  const batches = rows.groups.map((group, g) => checkedBatch(trace, group, signatures[g], readGrams, step, cache, clock, system));
+  const batches = rows.groups.map((group, g) => checkedBatch(trace, rows, group, signatures[g], readGrams, step, cache, clock, system));
   const plans = batches.map(({plan}) => plan);
   if (batches.length === 1 && (batches[0].jacobian !== null || system !== 'gram')) {
     const [{jacobian, grams, pieces}] = batches;
@@ -120,7 +118,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   return {plans, jacobian, grams, pieces, notFinite, forEachRows: rowsOf(pieces)};
 }
 
-function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
+function checkedBatch(trace: Trace, rows: Rows, group: RowGroup, signature: string, readGrams: (jacobian: Jacobian) => Float64Array[],
     step: TrainStep | null, cache: PlanCache, clock: Clock, system: SystemName): CheckedBatch {
   const form = (plan: Plan): Omit<CheckedBatch, 'isFresh'> => {
     const pieces = clock.time('linearize', () => system === 'gram' ? piecesWithin(trace, plan) :
@@ -170,14 +168,14 @@ function checkedBatch(trace: Trace, group: RowGroup, signature: string, readGram
   }
   let failure: (() => Error) | null = null;
   const wrong = new Set<BatchAxisLost['reason'] | 'self-check'>();
-  const {forward} = group;
+  const {readings, forward} = clock.time('linearize', () => readingsOf(trace, rows, group, step));
   const isForwardFirst = forward !== null && clock.time('linearize', () => forward.isBetter());
-  for (const attempt of isForwardFirst ? [forward, ...group.attempts] : group.attempts) {
-    if ((attempt.after === 'lost' && wrong.has('self-check')) || (attempt.after === 'reduces' && !wrong.has('reduces'))) {
+  for (const reading of isForwardFirst ? [forward, ...readings] : readings) {
+    if ((reading.after === 'lost' && wrong.has('self-check')) || (reading.after === 'reduces' && !wrong.has('reduces'))) {
       continue;
     }
     try {
-      const formed = form(clock.time('linearize', () => attempt.plan()));
+      const formed = form(clock.time('linearize', () => reading.plan()));
       const seen = new Set<number>();
       const problem = check(formed, seen);
       if (problem === null) {

@@ -1,5 +1,5 @@
 import type {Trace} from '../trace/trace';
-import type {RowBlock} from '../jacobian/plan/plan';
+import type {RowBlock} from './functions/row_block';
 import type {Rows} from './rows';
 
 /**

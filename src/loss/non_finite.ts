@@ -4,8 +4,8 @@ import {CUSTOM_GRAD} from '../trace/custom_grad';
 import type {Trace, TraceNode} from '../trace/trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
 import {ggnError} from '../errors';
-import {layerOf} from '../jacobian/check/failed_check';
-import {pullByTfjs, sweepBack} from '../jacobian/plan/parameter';
+import {layerOf} from '../trace/layer_of';
+import {pullByTfjs, sweepBack} from '../derivatives/reverse_sweep';
 import {NO_ROWS} from './rows';
 
 /** Where numbers that are not finite first appear: a value that f() only reads, a kernel, or the derivative of one. */

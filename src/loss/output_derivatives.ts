@@ -1,13 +1,12 @@
 import type {Trace} from '../trace/trace';
 import {countDistinct} from './distinct_rows';
 import {ggnError} from '../errors';
-import type {Plan} from '../jacobian/plan/plan';
-import {outputFunction} from './output_function';
-import type {Curvature, LossDerivatives, OutputLoss} from './output_loss';
-import {sigmoidCrossEntropy, sigmoidDecrease} from './sigmoid_cross_entropy';
-import {softmaxCrossEntropy, softmaxDecrease} from './softmax_cross_entropy';
-import {squaredError} from './squared_error';
-import type {OutputDerivatives} from './squared_error';
+import {outputFunction} from './functions/output_function';
+import type {Curvature, LossDerivatives, OutputLoss} from './functions/output_loss';
+import {sigmoidCrossEntropy, sigmoidDecrease} from './functions/sigmoid_cross_entropy';
+import {softmaxCrossEntropy, softmaxDecrease} from './functions/softmax_cross_entropy';
+import {squaredError} from './functions/squared_error';
+import type {OutputDerivatives} from './functions/squared_error';
 import {placeRows, readResiduals} from './rows';
 import type {Rows} from './rows';
 import {segmentedRoot} from '../solve/segmented_root';
@@ -24,14 +23,14 @@ const CLAIMS: readonly Curvature[] = ['unbounded', 'majorized', 'projected', 'ex
  *
  * @throws for squares with a negative weight, targets of a cross-entropy that are not finite, and what `outputFunction` refuses.
  */
-export function readDerivatives(trace: Trace, rows: Rows, plans: readonly Plan[]): StepDerivatives {
+export function readDerivatives(trace: Trace, rows: Rows, batches: readonly number[]): StepDerivatives {
   const {head, dependence} = rows;
-  const {residual, weight} = readResiduals(trace, rows, plans);
+  const {residual, weight} = readResiduals(trace, rows, batches);
   if (weight.some(w => w < 0)) {
     throw ggnError(head.functions.length === 0 ? 'the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.' :
       'the loss falls where a sum of squares grows that it is a function of: it is not a monotone function f(Σ w r²) with f\' ≥ 0. Check its sign, or use another optimizer.');
   }
-  const {rowOf} = placeRows(rows, plans);
+  const {rowOf} = placeRows(trace, rows, batches);
   const squares = {...squaredError(residual, weight), weighted: countDistinct(trace, rows, (block, i) => weight[rowOf(block, i)] > 0)};
   let curvature: Curvature = head.functions.length === 0 ? 'exact' : 'majorized';
   if (head.losses.length === 0) {

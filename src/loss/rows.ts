@@ -1,17 +1,17 @@
 import {add, neg, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {attemptsFor, dataOf} from '../jacobian/plan/readings';
-import type {Attempts} from '../jacobian/plan/readings';
-import {readLossHead, UnknownTerm} from './read/loss_head';
-import type {LossHead} from './read/loss_head';
-import {rowTensor} from './read/row_tensor';
-import type {Trace} from '../trace/trace';
+import {dataOf} from '../tfjs/train_step_hook';
 import type {TrainStep} from '../tfjs/train_step_hook';
+import {readLossHead} from './read/loss_head';
+import {UnknownTerm} from './read/terms';
+import type {LossHead} from './read/terms';
+import {rowTensor} from './functions/row_block';
+import type {RowBlock} from './functions/row_block';
+import type {Trace} from '../trace/trace';
 import {ggnError} from '../errors';
 import {findDependence, upstream} from '../trace/dependence';
 import type {Dependence} from '../trace/dependence';
 import {sumTo} from '../tfjs/fast_ops';
-import type {Plan, RowBlock} from '../jacobian/plan/plan';
 
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
 
@@ -28,7 +28,7 @@ export interface Rows {
 }
 
 /** Terms of the loss with as many examples each. The rows of a step are ordered (group, example, component). */
-export interface RowGroup extends Attempts {
+export interface RowGroup {
   /** Their indices in `Rows.blocks`, ascending. */
   readonly blocks: readonly number[];
   /** Number of their rows. */
@@ -58,10 +58,8 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   if (count === 0) {
     throw ggnError(NO_ROWS);
   }
-  const groups = groupRows(trace, blocks, step).map(({blocks: indices, examples}) => {
-    const own = indices.map(i => blocks[i]);
-    return {blocks: indices, examples, count: countRows(trace, own), ...attemptsFor(trace, dependence, own, examples, step)};
-  });
+  const groups = groupRows(trace, blocks, step)
+      .map(group => ({...group, count: countRows(trace, group.blocks.map(i => blocks[i]))}));
   return {dependence, head, blocks, count, groups};
 }
 
@@ -129,18 +127,23 @@ function lossNames(loss: unknown): Array<string | null> {
   return [...new Set(all.map(name => typeof name === 'string' ? name : null))];
 }
 
-/** Where the rows of each block are: row of entry i of block b is `rowOf(b, i)`, in the order (group, example, component). */
-export function placeRows({groups}: Pick<Rows, 'groups'>, plans: readonly Plan[]): {readonly n: number; rowOf(block: number, i: number): number} {
+/**
+ * Where the rows of each block are: entry i of block b is the row `rowOf(b, i)`, in the order (group, example, component).
+ *
+ * @param batches the examples B that each group counts; 1 where the whole group counts as one example.
+ */
+export function placeRows(trace: Trace, {groups, blocks}: Rows, batches: readonly number[]): {readonly n: number; rowOf(block: number, i: number): number} {
   const places = new Map<number, {readonly from: number; readonly width: number; readonly components: number}>();
   let first = 0;
-  groups.forEach(({blocks}, g) => {
-    const {analysis, components, perExample} = plans[g];
+  groups.forEach((group, g) => {
+    const components = group.count / batches[g];
     let from = first;
-    blocks.forEach((block, b) => {
-      places.set(block, {from, width: perExample[b], components});
-      from += perExample[b];
-    });
-    first += analysis.batch * components;
+    for (const block of group.blocks) {
+      const width = trace.values[blocks[block].value].size / batches[g];
+      places.set(block, {from, width, components});
+      from += width;
+    }
+    first += group.count;
   });
   return {n: first, rowOf: (block, i) => {
     const {from, width, components} = places.get(block)!;
@@ -149,8 +152,8 @@ export function placeRows({groups}: Pick<Rows, 'groups'>, plans: readonly Plan[]
 }
 
 /** Residual rows r and their weights w, in the order (group, example, component); 0 for rows that are no squares. */
-export function readResiduals(trace: Trace, rows: Rows, plans: readonly Plan[]): {residual: Float64Array; weight: Float64Array} {
-  const {n, rowOf} = placeRows(rows, plans);
+export function readResiduals(trace: Trace, rows: Rows, batches: readonly number[]): {residual: Float64Array; weight: Float64Array} {
+  const {n, rowOf} = placeRows(trace, rows, batches);
   const residual = new Float64Array(n);
   const weight = new Float64Array(n);
   rows.head.squares.forEach((square, b) => {
@@ -167,8 +170,8 @@ export function readResiduals(trace: Trace, rows: Rows, plans: readonly Plan[]):
 }
 
 /** A vector of the rows as cotangents of the values that they are read from: by group, by value index. */
-export function seedsOfRows(trace: Trace, rows: Rows, plans: readonly Plan[], q: Float64Array): Array<Map<number, Tensor>> {
-  const {rowOf} = placeRows(rows, plans);
+export function seedsOfRows(trace: Trace, rows: Rows, batches: readonly number[], q: Float64Array): Array<Map<number, Tensor>> {
+  const {rowOf} = placeRows(trace, rows, batches);
   return rows.groups.map(group => {
     const seeds = new Map<number, Tensor>();
     const seed = (value: number, cotangent: Tensor): void => void seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, cotangent) : cotangent);

@@ -1,3 +1,5 @@
+import type {Settings} from './policy';
+
 /** What a number may be, and how an error says it. */
 export interface Range {
   readonly valid: (x: number) => boolean;
@@ -22,3 +24,6 @@ export const ABOVE_ONE: Range = {valid: x => x > 1 && x < Infinity, range: 'abov
 export const SHARE = aboveZero(1);
 export const NOT_NEGATIVE: Range = {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'};
 export const BELOW_ONE: Range = {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'};
+
+/** Ranges of the settings of a step, in one table. */
+export const SETTINGS: Record<keyof Settings, Range> = {learningRate: SHARE, damping: NOT_NEGATIVE, momentum: BELOW_ONE};

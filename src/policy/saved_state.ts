@@ -1,9 +1,8 @@
 import {ggnError} from '../errors';
-import {SETTINGS} from '../api/options';
-import {ABOVE_ONE, aboveZero, between, FINITE, isIn, whole} from './ranges';
+import {SETTINGS, ABOVE_ONE, aboveZero, between, FINITE, isIn, whole} from './ranges';
 import type {Range} from './ranges';
 import {shortened} from '../shown';
-import {LEAST_CURVATURE} from '../systems/step_system';
+import {LEAST_CURVATURE} from '../solve/damping';
 import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import {DETOUR} from './step_policy';

@@ -2,7 +2,7 @@ import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {allFinite} from '../tfjs/all_finite';
 import type {Trace} from '../trace/trace';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {isDifferentiable} from './differentiable';
 import {ggnError} from '../errors';
 import {addScaled} from '../tfjs/fast_ops';

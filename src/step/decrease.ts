@@ -1,9 +1,9 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import type {WeightedSquare} from '../loss/read/loss_head';
+import type {WeightedSquare} from '../loss/read/terms';
 import {replayAll} from '../trace/replay';
 import type {Trace} from '../trace/trace';
-import {rowTensor} from '../loss/read/row_tensor';
+import {rowTensor} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
 import {decreaseInClosedForm} from '../loss/output_derivatives';
 

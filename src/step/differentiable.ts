@@ -6,10 +6,10 @@ import {replayAll} from '../trace/replay';
 import type {Trace, TraceNode} from '../trace/trace';
 import {isNonFinite} from '../errors';
 import {upstream} from '../trace/dependence';
-import {pseudoRandom} from '../jacobian/check/compare';
-import {collect, pullByRules, sweepBack} from '../jacobian/plan/parameter';
-import {outputFunction} from '../loss/output_function';
-import type {FunctionLoss} from '../loss/output_loss';
+import {pseudoRandom} from '../arrays/pseudo_random';
+import {collect, pullByRules, sweepBack} from '../derivatives/reverse_sweep';
+import {outputFunction} from '../loss/functions/output_function';
+import type {FunctionLoss} from '../loss/functions/output_loss';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
 

@@ -1,6 +1,6 @@
 import {mul, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {ConjugateGradientSystem} from '../systems/cg_system';
 import {ggnError, markNonFinite} from '../errors';
 import {GramSystem} from '../systems/gram_system';
@@ -9,7 +9,7 @@ import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {SystemName} from '../solve/system';
-import {LEAST_CURVATURE} from '../systems/step_system';
+import {LEAST_CURVATURE} from '../solve/damping';
 import type {LocalModelParts, StepSystem} from '../systems/step_system';
 import {dot} from '../arrays/vectors';
 import {sumOfSquares} from '../systems/variable_vector';

@@ -1,7 +1,7 @@
 import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {replayAll} from '../trace/replay';
-import {rowTensor} from '../loss/read/row_tensor';
+import {rowTensor} from '../loss/functions/row_block';
 import type {Trace} from '../trace/trace';
 import type {Rows} from '../loss/rows';
 import {sources} from './decrease';

@@ -1,6 +1,6 @@
 import type {Trace} from '../trace/trace';
-import type {RowBlock} from '../jacobian/plan/plan';
-import {rowTensor} from '../loss/read/row_tensor';
+import {rowTensor} from '../loss/functions/row_block';
+import type {RowBlock} from '../loss/functions/row_block';
 import {modelRounding} from './model_rounding';
 import type {Rows} from '../loss/rows';
 

@@ -6,10 +6,10 @@ import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
 import type {CheckedJacobian} from '../jacobian/checked_jacobian';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {upstream} from '../trace/dependence';
 import {gradientThroughStatistics, StatisticsJacobian, statisticsPieces} from '../jacobian/whole/frozen_statistics';
-import {collect, sweepBack} from '../jacobian/plan/parameter';
+import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import type {Plan} from '../jacobian/plan/plan';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
 import {LocalModel} from './local_model';
@@ -77,7 +77,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
   const {plans} = checked;
 
-  const loss = clock.time('gram', () => readDerivatives(trace, rows, plans));
+  const loss = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>
     withStatistics(checked, throughStatistics(trace, rows, plans, loss), loss, groupOf, variables.map(v => v.size)));
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
@@ -102,6 +102,9 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
 }
 
 /** Trained parameters that the rows are computed from. */
+/** The examples B that each group of rows counts. */
+const batchesOf = (plans: readonly Plan[]): number[] => plans.map(({analysis}) => analysis.batch);
+
 function countParameters(trace: Trace, {dependence: {variables, variableOf}, blocks}: Rows): number {
   const reached = upstream(trace, blocks.map(({value}) => value));
   const used = new Set([...variableOf].filter(([value]) => reached.has(value)).map(([, v]) => v));
@@ -131,7 +134,7 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
   }
   // Squares are what the trace says. Behind a softmax its kernels clip, and q does not; and a root has no derivative at 0.
   const isTrace = rows.head.losses.length + rows.head.functions.length === 0;
-  return gradientThroughStatistics(trace, rows.dependence, plans, isTrace ? null : seedsOfRows(trace, rows, plans, q));
+  return gradientThroughStatistics(trace, rows.dependence, plans, isTrace ? null : seedsOfRows(trace, rows, batchesOf(plans), q));
 }
 
 /** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */

@@ -1,8 +1,8 @@
 import {tensor} from '@tensorflow/tfjs-core';
 import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {ChunkedJacobian, heldPieces} from '../jacobian/whole/chunked_jacobian';
-import type {PieceOperator} from '../jacobian/whole/chunked_jacobian';
+import type {PieceOperator} from '../jacobian/whole/operator';
 import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from '../solve/curvature_root';
 import type {DampedProblem} from '../solve/damped_step';

@@ -1,6 +1,6 @@
 import {tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {add, addScaled} from '../tfjs/fast_ops';
 import {gramProblem} from '../solve/damped_gram';

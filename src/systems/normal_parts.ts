@@ -1,12 +1,9 @@
 import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
 import {BackendSums} from './backend_sums';
-import type {DenseRows} from '../jacobian/whole/dense_rows';
 import {READS_ARE_CHEAP, transposeMultiply} from '../tfjs/fast_ops';
 import {NormalSums, weightsOf} from '../solve/normal_sums';
 import type {Products, RowWeights} from '../solve/normal_sums';
-
-/** Shows the dense rows of J chunk by chunk: `count` rows from row `from` on. */
-export type ForEachRows = (visit: (rows: DenseRows, from: number, count: number) => void) => void;
+import type {ForEachRows} from '../jacobian/whole/dense_rows';
 
 /** What the normal equations take of the rows. */
 export interface NormalParts extends Pick<NormalSums, 'matrix' | 'gradient' | 'most'> {

@@ -1,14 +1,15 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Clock} from '../solve/clock';
+import type {Clock} from '../tfjs/clock';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {formNormalParts} from './normal_parts';
 import type {NormalParts} from './normal_parts';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import {normalProblem} from '../solve/normal_equations';
 import type {NormalProblem, NormalStep} from '../solve/normal_equations';
-import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, LEAST_CURVATURE} from './step_system';
+import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
 import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
+import {LEAST_CURVATURE} from '../solve/damping';
 import {promised, resolvedDecrease} from '../solve/resolved_decrease';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {dot, norm} from '../arrays/vectors';

@@ -1,16 +1,12 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import type {Piece, PieceOperator} from '../jacobian/whole/chunked_jacobian';
-import type {JacobianOperator} from '../jacobian/whole/frozen_statistics';
-import type {OutputDerivatives} from '../loss/squared_error';
-import type {ForEachRows} from './normal_parts';
+import type {Piece, PieceOperator, JacobianOperator} from '../jacobian/whole/operator';
+import type {OutputDerivatives} from '../loss/functions/squared_error';
+import type {ForEachRows} from '../jacobian/whole/dense_rows';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {SystemName} from '../solve/system';
-
-/** Share of the curvature that a loss could have, by which λ is scaled at least: cross-entropies come to it at probabilities of 2.4e-4. */
-export const LEAST_CURVATURE = 2 ** -10;
 
 /** The Jacobian that a step is solved with. */
 export interface Linearization {

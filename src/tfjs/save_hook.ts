@@ -1,6 +1,5 @@
 import {dispose} from '@tensorflow/tfjs-core';
 import type {Optimizer} from '@tensorflow/tfjs-core';
-import type {NamedTensor} from '../api/saved_tensors';
 
 /** Symbols of the registry, so that two copies of this package see the same marks. */
 const HOOKED = Symbol.for('tfjs-ggn.saveHook');
@@ -57,3 +56,9 @@ export function lent(optimizer: Optimizer, copies: () => NamedTensor[]): NamedTe
   loan.lent.push(...list);
   return list;
 }
+
+/**
+ * A named tensor of optimizer state, as tfjs's optimizers save it.
+ * @public
+ */
+export type NamedTensor = Awaited<ReturnType<Optimizer['getWeights']>>[number];

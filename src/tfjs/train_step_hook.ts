@@ -53,3 +53,6 @@ export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimi
 export function trainStepOf(optimizer: Optimizer): TrainStep | null {
   return (optimizer as unknown as Marked)[TRAIN_STEP] as TrainStep | undefined ?? null;
 }
+
+/** The data of the inputs and targets of a batch: handles share them. */
+export const dataOf = (step: TrainStep): Set<object> => new Set([...step.inputs, ...step.targets].map(t => t.dataId));

@@ -1,7 +1,7 @@
 import type {Scalar, Tensor} from '@tensorflow/tfjs-core';
 import {isTensor} from './recorder';
 import type {OpenModel} from '../tfjs/internals';
-import {activeRecorder} from './trace';
+import {activeRecorder} from './capture';
 
 /**
  * f() as `fit` gives it, noting the outputs of the model in the trace that it is captured in: what the losses are called with. `model.lossFunctions` is

@@ -1,9 +1,6 @@
-import {dispose, tidy} from '@tensorflow/tfjs-core';
-import type {Scalar, Tensor, Variable} from '@tensorflow/tfjs-core';
-import {ggnError} from '../errors';
-import {Recorder} from './recorder';
-import {mergeRepeats} from './repeats';
-import {isVariable, openEngine, shadow} from '../tfjs/internals';
+import {dispose} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {isVariable} from '../tfjs/internals';
 import type {KernelAttrs} from '../tfjs/internals';
 
 /** (input name, value index); names are '0', '1', ... where the kernel takes an array. */
@@ -25,9 +22,6 @@ interface OverwrittenVariable {
   readonly variable: Variable;
   readonly before: Tensor;
 }
-
-/** Marks the engine while a capture is going on. */
-const RECORDER = Symbol.for('tfjs-ggn.recorder');
 
 /**
  * What f() computed: every kernel call in order, and a handle on every tensor that took part.
@@ -137,83 +131,5 @@ export class Trace {
     dispose([...this.overwritten.values()].map(o => o.before));
     this.values.length = 0;
     this.overwritten.clear();
-  }
-}
-
-/**
- * Runs f() exactly once, inside one tidy as `tf.variableGrads` does, and records every kernel call.
- *
- * @param targets in `fit`, the targets of the batch: what it keeps for metrics is made with them.
- * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the caller.
- * @throws what f() throws; when f() does not return a scalar of float32; when f() minimizes with this optimizer. The
- * trace is released then and every variable that f() wrote is put back.
- */
-export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost: Scalar; trace: Trace} {
-  if (activeRecorder() !== undefined) {
-    throw ggnError('minimize() was called inside the function that minimize() or grad() is running. ' +
-        'Take the steps one after the other.');
-  }
-  const {result, trace} = record(recorder => tidy(() => {
-    const value = f();
-    recorder.trace.result = recorder.resultIndex(value);
-    return value;
-  }), targets);
-  try {
-    mergeRepeats(trace);
-  } catch (error) {
-    discard(trace, targets);
-    result.dispose();
-    throw error;
-  }
-  return {cost: result, trace};
-}
-
-/** The recorder of the capture that is going on, if any: of this copy of the package or another. */
-export function activeRecorder(): Recorder | undefined {
-  return (openEngine() as unknown as Record<symbol, Recorder | undefined>)[RECORDER];
-}
-
-/**
- * Records the kernel calls of a function. All tfjs ops end in `engine.runKernel`; it is shadowed on the engine
- * instance meanwhile, and restored in `finally`.
- *
- * @returns what the function returned, and the trace, owned by the caller.
- */
-export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tensor[] = []): {result: T; trace: Trace} {
-  const open = openEngine();
-  const marks = open as unknown as Record<symbol, Recorder | undefined>;
-  const trace = new Trace();
-  const recorder = new Recorder(trace);
-  marks[RECORDER] = recorder;
-  const restore = [
-    shadow(open, 'runKernel', recorder.runKernel),
-    shadow(open, 'runKernelFunc', recorder.runKernelFunc),
-    shadow(open, 'disposeTensor', recorder.disposeTensor),
-  ];
-  const stop = (): void => {
-    restore.splice(0).reverse().forEach(undo => undo());
-    delete marks[RECORDER];
-  };
-  try {
-    return {result: run(recorder), trace};
-  } catch (error) {
-    stop();
-    discard(trace, targets);
-    throw error;
-  } finally {
-    stop();
-  }
-}
-
-/** After a failed step: everything that f() changed and that can be taken back. Each part happens whatever becomes of the one before. */
-export function discard(trace: Trace, targets: readonly Tensor[]): void {
-  try {
-    trace.restoreVariables();
-  } finally {
-    try {
-      trace.disposeMetrics(targets);
-    } finally {
-      trace.dispose();
-    }
   }
 }

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import type {Trace, TraceNode} from '../../src/trace/trace';
 import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from '../../src/derivatives/cotangents';
 import {matricesIn, sumTo} from '../../src/tfjs/fast_ops';

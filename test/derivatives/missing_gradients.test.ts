@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {runKernel} from '../../src/tfjs/internals';
 import type {KernelAttrs} from '../../src/tfjs/internals';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {grad} from '../../src/index';
 import {tfjsCotangents} from '../../src/derivatives/cotangents';
 import {relativeError} from '../support/probe';

@@ -1,7 +1,7 @@
 /** The gradients that serve where tfjs-core was loaded without its own: each beside tfjs's, and a curve, a network and losses trained by them alone. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {plainCotangents} from '../../src/derivatives/plain_gradients';
 import {ggn} from '../../src/index';
 import {relativeError} from '../support/probe';

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {ggn} from '../../src/index';
 import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
 import {relativeError} from '../support/probe';

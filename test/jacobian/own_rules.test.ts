@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
 import {relativeError} from '../support/probe';
 

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import type {ExecutionContext} from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {forwardJacobian} from '../../src/jacobian/sweep/forward_jacobian';
 import {makeForwardPlan} from '../../src/jacobian/plan/forward_plan';
 import {linearize} from '../../src/jacobian/sweep/linearize';
-import {makePlan} from '../../src/jacobian/plan/plan';
+import {makePlan} from '../../src/jacobian/plan/make_plan';
 import {findRows} from '../../src/loss/rows';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {useBackend} from '../support/backends';

@@ -1,11 +1,13 @@
 /** The rows of a step: which they are, in which order, and what can't be rows. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
 import {ggn} from '../../src/index';
 import {findRows, readResiduals} from '../../src/loss/rows';
 import type {Rows} from '../../src/loss/rows';
+import {readingsOf} from '../../src/jacobian/plan/readings';
+import type {TrainStep} from '../../src/tfjs/train_step_hook';
 import {Probe} from '../support/probe';
 
 test.before(async () => {
@@ -23,6 +25,10 @@ function look<T>(f: () => tf.Tensor, see: (rows: Rows, trace: Trace) => T, isTra
     }
   });
 }
+
+/** The examples that the readings of a step count; not of those with frozen statistics. */
+const batchesOf = (trace: Trace, rows: Rows, step: TrainStep | null): number[] =>
+  rows.groups.flatMap(group => readingsOf(trace, rows, group, step).readings).filter(({after}) => after !== 'reduces').map(({batch}) => batch);
 
 const variable = (shape: number[], seed: number): tf.Variable => tf.variable(tf.randomNormal(shape, 0, 1, 'float32', seed));
 
@@ -50,10 +56,8 @@ test.serial('readResiduals: squares of values and of differences, weights by num
   const importance = tf.tensor2d([[1, 2], [3, 4], [5, 6]]);
   const [w0, w1] = w.dataSync();
   look(() => tf.squaredDifference(x.mul(w), y).mul(importance).sum().add(x.mul(w).sum(1).square().mean().mul(6)), (rows, trace) => {
-    const plan = rows.groups[0].attempts[0].plan();
     t.is(rows.count, 9);
-    t.deepEqual(plan.perExample, [2, 1]);
-    const {residual, weight} = readResiduals(trace, rows, [plan]);
+    const {residual, weight} = readResiduals(trace, rows, [3]);
     const expected = [[1, 2], [3, 4], [5, 6]].flatMap(([a, b], i) => [a * w0 - [1, 0, 2][i], b * w1 - [0, 1, 2][i], a * w0 + b * w1]);
     t.true(expected.every((r, i) => Math.abs(Math.abs(r) - Math.abs(residual[i])) < 1e-5), [...residual].join());
     t.deepEqual([...weight].map(value => Math.round(value * 1e5) / 1e5), [1, 2, 2, 3, 4, 2, 5, 6, 2]);
@@ -67,7 +71,7 @@ test.serial('terms of different sizes: rows are ordered (group, example, compone
   look(() => x.mul(w).square().sum().add(z.mul(w).square().sum().mul(2)).add(x.mul(w).sum(1).square().sum().mul(3)).add(w.slice(0, 1).asScalar().sub(0.5).square()), (rows, trace) => {
     t.deepEqual(rows.groups.map(({examples, count}) => [examples, count]), [[3, 9], [1, 3]]);
     t.is(rows.count, 12);
-    const {residual, weight} = readResiduals(trace, rows, rows.groups.map(group => group.attempts[0].plan()));
+    const {residual, weight} = readResiduals(trace, rows, [3, 1]);
     t.deepEqual([...residual], [1, 2, 3, 3, 4, 7, 5, 6, 11, 7, 8, 0.5]);
     t.deepEqual([...weight], [1, 1, 3, 1, 1, 3, 1, 1, 3, 2, 2, 1]);
   });
@@ -79,7 +83,7 @@ test.serial('terms of different sizes: rows are ordered (group, example, compone
 test.serial('ways to linearize: the batch first, row by row where the sizes agree on none', t => {
   const w = variable([2, 1], 1) as tf.Variable<tf.Rank.R2>;
   const s = variable([], 2);
-  const batches = (f: () => tf.Tensor): number[] => look(f, rows => rows.groups.flatMap(group => group.attempts).filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch));
+  const batches = (f: () => tf.Tensor): number[] => look(f, (rows, trace) => batchesOf(trace, rows, null));
   const x = tf.ones([5, 2]) as tf.Tensor2D;
   t.deepEqual(batches(() => tf.matMul(x, w).sub(1).square().mean()), [5, 5, 1, 1], 'the data read, or made in f(); then by forward sweeps, since there are fewer parameters than rows, then row by row');
   t.deepEqual(batches(() => tf.matMul(x.slice(0, 1), w).sub(1).square().mean()), [1], 'one example');
@@ -93,8 +97,8 @@ test.serial('ways to linearize: the batch first, row by row where the sizes agre
 test.serial('in fit the batch comes from the model', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 2, inputShape: [3]})]});
   let batches: number[] = [];
-  model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows}) => {
-    batches = rows.groups.flatMap(group => group.attempts).filter(attempt => attempt.after !== 'reduces').map(attempt => attempt.batch);
+  model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows, trace, step}) => {
+    batches = batchesOf(trace, rows, step);
   })});
   for (const size of [4, 1]) {
     await model.trainOnBatch(tf.ones([size, 3]), tf.zeros([size, 2]));

@@ -2,9 +2,10 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {findRows} from '../../src/loss/rows';
-import {resolution, type Resolution} from '../../src/step/resolution';
+import {resolution} from '../../src/step/resolution';
+import type {Resolution} from '../../src/step/resolution';
 
 await tf.setBackend('cpu');
 

@@ -1,10 +1,11 @@
 /** A look inside one step: what the capture, the loss head and the Jacobian say, without the step being taken. */
 import * as tf from '@tensorflow/tfjs';
-import {capture, discard} from '../../src/trace/trace';
+import {capture, discard} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
+import type {TrainStep} from '../../src/tfjs/train_step_hook';
 import {trainStepOf} from '../../src/tfjs/train_step_hook';
 import {checkedJacobian} from '../../src/jacobian/checked_jacobian';
-import {Clock} from '../../src/solve/clock';
+import {Clock} from '../../src/tfjs/clock';
 import {GramGaussNewton} from '../../src/index';
 import type {BatchJacobian} from '../../src/jacobian/sweep/batch_jacobian';
 import type {Plan} from '../../src/jacobian/plan/plan';
@@ -18,6 +19,8 @@ export interface Look {
   /** By the only group of rows: for terms of different sizes see `plans`, and the jacobian is a StackedJacobian. */
   checked: {plan: Plan; plans: readonly Plan[]; jacobian: BatchJacobian; grams: readonly Float64Array[]};
   variables: readonly tf.Variable[];
+  /** The step of `fit`; null in a custom loop. */
+  step: TrainStep | null;
   residual: Float64Array;
   weight: Float64Array;
 }
@@ -35,8 +38,8 @@ export class Probe extends GramGaussNewton {
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
         const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
-        const {residual, weight} = readResiduals(trace, rows, checked.plans);
-        this.look({trace, rows, checked: {...checked, grams: checked.grams(), plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
+        const {residual, weight} = readResiduals(trace, rows, checked.plans.map(({analysis}) => analysis.batch));
+        this.look({trace, rows, step: context, checked: {...checked, grams: checked.grams(), plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
         discard(trace, context?.targets ?? []);
         throw error;

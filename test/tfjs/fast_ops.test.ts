@@ -2,8 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {capture} from '../../src/trace/trace';
-import {add, addScaled, matMul, mul, multiplyTransposed, shaped, sub, sumRows, transposed, transposeMultiply} from '../../src/tfjs/fast_ops';
+import {capture} from '../../src/trace/capture';
+import {add, addScaled, matMul, mul, multiplyTransposed, shaped, sub, sumRows, transposed,
+  transposeMultiply} from '../../src/tfjs/fast_ops';
 import {relativeError} from '../support/probe';
 
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import fc from 'fast-check';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import {BatchAxisLost, propagateBatch} from '../../src/trace/batch_axis';
 import type {BatchStride} from '../../src/trace/batch_axis';
 

@@ -1,7 +1,7 @@
 /** What f() computes twice is one value of the trace. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
 import {upstream} from '../../src/trace/dependence';
 import {ggn} from '../../src/index';

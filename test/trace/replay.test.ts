@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {replay} from '../../src/trace/replay';
 import {openEngine, shadow} from '../../src/tfjs/internals';
-import {capture} from '../../src/trace/trace';
+import {capture} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
 
 /** An optimizer that shows the trace of a step to `see` and takes none. */

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {openEngine} from '../../src/tfjs/internals';
-import {capture, discard} from '../../src/trace/trace';
+import {capture, discard} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
 import {ggn} from '../../src/index';
 

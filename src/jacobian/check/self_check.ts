@@ -2,9 +2,10 @@ import {neg, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
-import {distance, floats, NOISE, norm, pseudoRandom} from './compare';
+import {distance, floats, NOISE, norm} from './compare';
+import {pseudoRandom} from '../../arrays/pseudo_random';
 import {add, matMul, shaped, sumTo} from '../../tfjs/fast_ops';
-import {collect, sweepBack} from '../plan/parameter';
+import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
 
 /**

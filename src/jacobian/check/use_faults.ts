@@ -1,7 +1,8 @@
 import {ones, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
-import {floats, pseudoRandom, relativeDifference} from './compare';
+import {floats, relativeDifference} from './compare';
+import {pseudoRandom} from '../../arrays/pseudo_random';
 import type {Fault} from './fault';
 import {matMul, mul, shaped, sumRows, transposeMultiply} from '../../tfjs/fast_ops';
 import type {Plan} from '../plan/plan';

@@ -4,19 +4,10 @@ import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {RESIDUAL} from './plan';
-import type {Plan, RowBlock, Site} from './plan';
+import type {Plan, Site, ForwardSweep} from './plan';
+import type {RowBlock} from '../../loss/functions/row_block';
 import {tangentRule} from '../../derivatives/tangents/rules';
 import {refuseWrongKernel} from '../../derivatives/tfjs_defects';
-
-/** A forward sweep: from the variables that the rows depend on to the rows. */
-export interface ForwardSweep {
-  /** The nodes on the way, in order. */
-  readonly nodes: readonly TraceNode[];
-  /** The variables by index, with their first direction. */
-  readonly first: ReadonlyMap<number, number>;
-  /** Number of directions: their entries. */
-  readonly directions: number;
-}
 
 /** The values that the rows are read from: of a difference its two terms. */
 const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>

@@ -2,12 +2,11 @@ import {ones, range, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {ggnError} from '../../errors';
 import type {Analysis} from '../../trace/dependence';
-import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
-import {add, mul, shaped} from '../../tfjs/fast_ops';
+import {mul, shaped} from '../../tfjs/fast_ops';
 import {findReach, SELECTIONS} from './reach';
+import {sweepBack, collect} from '../../derivatives/reverse_sweep';
 
 /**
  * How a parameter p that meets the data is made of the variables:
@@ -168,66 +167,4 @@ export function backward(values: Values, analysis: Analysis, parameter: Paramete
   const gradients = sweepBack(values, parameter.path, new Map([[parameter.value, like(g, parameter.value)]]),
       value => analysis.dependent[value]);
   return collect(gradients, parameter.leaves, analysis.variableOf);
-}
-
-/** Cotangents of the wanted inputs of a node, from those of its outputs. */
-export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>, wanted: readonly string[]) => Tensor[];
-
-/** An ordinary reverse sweep, by default with tfjs's own gradients: cotangents of values, by value index. */
-export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: ReadonlyMap<number, Tensor>,
-    passes: (value: number) => boolean, pull: Pull = pullByTfjs): Map<number, Tensor> {
-  const found = new Map(seeds);
-  for (let i = nodes.length - 1; i >= 0; i--) {
-    const node = nodes[i];
-    const dys = node.outputs.map(output => found.get(output) ?? null);
-    const wanted = node.inputs.filter(([, value]) => passes(value));
-    if (wanted.length === 0 || dys.every(dy => dy === null)) {
-      continue;
-    }
-    const spent = dys.filter(dy => dy !== null);
-    tidy(() => pull(values, node, dys, wanted.map(([name]) => name))).forEach((more, k) => {
-      const [, value] = wanted[k];
-      const known = found.get(value);
-      found.set(value, known === undefined ? more : add(known, more));
-      if (known !== undefined) {
-        spent.push(known, more);
-      }
-    });
-    // What lies behind us is not held until the sweep is over: it would be the largest part of a step's memory.
-    node.outputs.forEach(output => found.delete(output));
-    const needed = new Set([...seeds.values(), ...found.values()]);
-    spent.forEach(t => needed.has(t) || t.dispose());
-  }
-  return found;
-}
-
-export const pullByTfjs: Pull = (values, node, dys, wanted) => {
-  const thunks = tfjsCotangents(values, node, dys);
-  return wanted.map(name => {
-    if (thunks[name] === undefined) {
-      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
-    }
-    return thunks[name]();
-  });
-};
-
-/** With our rules where tfjs is slow: what the self-check must not use. */
-export const pullByRules: Pull = (values, node, dys, wanted) => {
-  const plain = withoutActivation(node);
-  return cotangents(values, plain, plain === node ? dys : [beforeActivation(values, node, dys[0]!)], wanted);
-};
-
-/** Sums the cotangents of all values of each variable, by variable index. */
-export function collect(cotangents: ReadonlyMap<number, Tensor>, leaves: Iterable<number>,
-    variableOf: ReadonlyMap<number, number>): Map<number, Tensor> {
-  const gradients = new Map<number, Tensor>();
-  for (const leaf of leaves) {
-    const part = cotangents.get(leaf);
-    if (part !== undefined) {
-      const index = variableOf.get(leaf)!;
-      const known = gradients.get(index);
-      gradients.set(index, known === undefined ? part : add(known, part));
-    }
-  }
-  return gradients;
 }

@@ -1,13 +1,17 @@
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import type {Trace} from '../../trace/trace';
+import {dataOf} from '../../tfjs/train_step_hook';
 import type {TrainStep} from '../../tfjs/train_step_hook';
 import {ggnError} from '../../errors';
 import {analyse} from '../../trace/dependence';
 import type {Dependence, Freeze} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {countDirections, forwardWork, makeForwardPlan, reverseWork} from './forward_plan';
-import {makePlan, RESIDUAL} from './plan';
-import type {Plan, RowBlock} from './plan';
+import {makePlan} from './make_plan';
+import {RESIDUAL} from './plan';
+import type {Plan} from './plan';
+import type {RowBlock} from '../../loss/functions/row_block';
+import type {RowGroup, Rows} from '../../loss/rows';
 
 /** Parameters up to which a batch goes by forward sweeps, with a direction for each. */
 const MAX_FORWARD = 1024;
@@ -18,40 +22,43 @@ const FEW_PARAMETERS = 128;
 /** Rows up to which a batch goes row by row, with a reverse sweep for each. */
 const MAX_ROW_BY_ROW = 1024;
 
-/** A way to linearize rows. */
-export interface Attempt {
+/** A reading of the batch axis: a way to linearize some rows, with its own place of the examples. */
+export interface Reading {
+  /** Examples B that the reading counts. */
   readonly batch: number;
-  /** What must have been wrong with an attempt before: anything, a statistic of the batch, or that the examples were lost, not a failed self-check. */
+  /** The failure of an earlier reading that this reading needs: any, a statistic of the batch, or lost examples, not a failed self-check. */
   readonly after: 'any' | 'reduces' | 'lost';
   plan(): Plan;
 }
 
-/** Forward sweeps, also where reverse sweeps that know the examples are possible. */
-export interface ForwardAttempt extends Attempt {
-  /** Whether they take less. */
+/** Forward sweeps, which also work for examples that reverse sweeps can tell apart. */
+export interface ForwardReading extends Reading {
+  /** Whether the forward sweeps take less work than the reverse sweeps. */
   isBetter(): boolean;
 }
 
-/** The ways to linearize some rows. */
-export interface Attempts {
-  /** The best first. */
-  readonly attempts: readonly Attempt[];
-  /** To be tried before them where it is better; null where it cannot be. */
-  readonly forward: ForwardAttempt | null;
+/** The readings of some rows. */
+export interface Readings {
+  /** The best reading comes first. */
+  readonly readings: readonly Reading[];
+  /** Forward sweeps come before the other readings if they are better; null if they are impossible. */
+  readonly forward: ForwardReading | null;
 }
 
 /**
- * The ways to linearize blocks of rows with `examples` entries along their leading axes, the best first. The last
- * may be with B = 1: by forward sweeps where there are fewer parameters than rows, or row by row.
+ * The readings of a group of rows, the best first. The group's examples lie along the leading axes of its blocks. The last
+ * reading may have B = 1: forward sweeps if the parameters are fewer than the rows, else row by row.
  */
-export function attemptsFor(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], examples: number,
-    step: TrainStep | null): Attempts {
+export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, 'dependence' | 'blocks'>,
+    group: Pick<RowGroup, 'blocks' | 'examples'>, step: TrainStep | null): Readings {
+  const {examples} = group;
+  const blocks = group.blocks.map(b => all[b]);
   const shapeOf = (value: number): number[] => trace.values[value].shape;
   const isLeading = (value: number): boolean => shapeOf(value)[0] === examples;
   const isRead = (value: number): boolean => trace.producer[value] === -1;
-  const attempt = (batch: number, isBatched: (value: number) => boolean, after: Attempt['after'] = 'any', freeze: Freeze = 'none'): Attempt =>
+  const reading = (batch: number, isBatched: (value: number) => boolean, after: Reading['after'] = 'any', freeze: Freeze = 'none'): Reading =>
     ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
-  const attempts: Attempt[] = [];
+  const readings: Reading[] = [];
   const rows = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
   const directions = countDirections(trace, dependence, blocks);
   const mayGoRowByRow = rows <= MAX_ROW_BY_ROW;
@@ -62,31 +69,31 @@ export function attemptsFor(trace: Trace, dependence: Dependence, blocks: readon
     const data = dataOf(step);
     // A constant of the model may happen to have as many rows as the batch: then only the data themselves count.
     ways = [value => isRead(value) && isLeading(value) && !trace.variables.has(value), value => isRead(value) && data.has(trace.values[value].dataId)];
-    attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', 'all')));
+    readings.push(...ways.map(way => reading(examples, way)), ...ways.map(way => reading(examples, way, 'reduces', 'all')));
   } else if (step === null && examples > 1) {
     // f() may read the examples, or take them from a larger tensor or make them itself: x.slice(...), tf.linspace(...).
     ways = [value => isRead(value) && isLeading(value), isLeading];
     // Small enough to go row by row, or parameter by parameter, statistics in the residuals themselves need not be held constant.
-    attempts.push(...ways.map(way => attempt(examples, way)), ...ways.map(way => attempt(examples, way, 'reduces', mayGoRowByRow || mayGoForward ? 'within' : 'all')));
+    readings.push(...ways.map(way => reading(examples, way)), ...ways.map(way => reading(examples, way, 'reduces', mayGoRowByRow || mayGoForward ? 'within' : 'all')));
   }
   const whole = (value: number): boolean => isRead(value) && shapeOf(value).length > 0;
-  if (attempts.length === 0) {
+  if (readings.length === 0) {
     ways = [whole];
   }
   // What a gradient of the user's own does with the examples only the self-check can tell.
-  const isCertain = step !== null && attempts.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
+  const isCertain = step !== null && readings.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
   const after = isCertain ? 'lost' : 'any';
   if (mayGoForward && (examples > 1 || !mayGoRowByRow)) {
-    attempts.push({batch: 1, after, plan: forward});
+    readings.push({batch: 1, after, plan: forward});
   }
   if (mayGoRowByRow) {
-    attempts.push(attempt(1, whole, after));
+    readings.push(reading(1, whole, after));
   }
   if (step === null && mayGoForward && !mayGoRowByRow) {
-    attempts.push(...ways.map(way => attempt(examples, way, 'reduces', 'all')));
+    readings.push(...ways.map(way => reading(examples, way, 'reduces', 'all')));
   }
   const isBetter = (): boolean => ways.some(way => isForwardBetter(trace, dependence, blocks, way === whole ? 1 : examples, way));
-  return {attempts, forward: mayGoForward && directions <= FEW_PARAMETERS ? {batch: 1, after: 'any', plan: forward, isBetter} : null};
+  return {readings, forward: mayGoForward && directions <= FEW_PARAMETERS ? {batch: 1, after: 'any', plan: forward, isBetter} : null};
 }
 
 /** Kernels of a long way: from here on less time is less, and what reverse sweeps would take of parameters alone is not found out. */
@@ -118,10 +125,7 @@ function isForwardBetter(trace: Trace, dependence: Dependence, blocks: readonly 
   }
 }
 
-/** The data of the inputs and targets of a batch: handles share them. */
-export const dataOf = (step: TrainStep): Set<object> => new Set([...step.inputs, ...step.targets].map(t => t.dataId));
-
-/** Why no attempt was possible, said to the user. */
+/** Why no reading was possible, said to the user. */
 export function explainLostAxis(error: BatchAxisLost, rows: number): Error {
   const where = error.kernel === RESIDUAL ? 'in the residuals of the loss' : `behind the kernel '${error.kernel}'`;
   return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too large to go row by ` +

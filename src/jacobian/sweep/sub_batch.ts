@@ -6,7 +6,7 @@ import {withoutActivation} from '../../derivatives/cotangents';
 import {matricesIn} from '../../tfjs/fast_ops';
 import type {Plan, SweepStep} from '../plan/plan';
 import {sliceRows} from '../../tfjs/slices';
-import {filterSite} from '../uses/convolution';
+import {filterSite} from '../plan/site';
 
 /** A trace and its plan as they would be, had f() been given some of the examples only. */
 export interface SubBatch {

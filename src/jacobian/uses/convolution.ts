@@ -1,8 +1,9 @@
 import {reshape, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {channelsLast, convolutionOf, shapeOf} from '../../derivatives/convolution';
-import type {Convolution} from '../../derivatives/convolution';
+import {channelsLast} from '../../derivatives/convolution';
+import {shapeOf} from '../../derivatives/convolution_geometry';
+import type {Convolution} from '../../derivatives/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import {mayKeep} from '../../tfjs/memory';
 import {columnsOf, depthwiseProduct, positionsOf} from '../../derivatives/patches';
@@ -13,12 +14,6 @@ import {PatchPositions} from './positions';
 import {SharedUse} from './shared';
 import {denseExampleGrams} from './use';
 import type {GramTerm, OuterProducts, ParameterUse} from './use';
-
-/** The convolution whose filter is the parameter `name` of a node; null where it is none, or one without a rule here. */
-export function filterSite(values: Values, node: TraceNode, name: string): Convolution | null {
-  const c = convolutionOf(values, node);
-  return c === null || c.names.filter !== name || (c.depthwise && c.names.x === null) ? null : c;
-}
 
 /**
  * Whether the rows of each component have to be formed by themselves: the patches are those of the cotangent (transposed

@@ -6,6 +6,7 @@ import type {BatchStride} from '../../trace/batch_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import type {GramTerm, ParameterUse} from './use';
+import {tableSizes} from '../../derivatives/gather';
 
 /** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */
 interface GatherSizes {
@@ -216,19 +217,6 @@ export class GatherUse implements ParameterUse {
     });
     return {start, entry, sums};
   }
-}
-
-/** Whether a node picks entries of the table `name` by indices that belong to the examples. */
-export function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
-  return node.kernel === 'GatherV2' && name === 'x' && !node.attrs['batchDims'] &&
-      strides[node.inputs.find(([n]) => n === 'indices')![1]] != null;
-}
-
-/** A table as [before, entries, after] around the axis of a GatherV2. */
-export function tableSizes(node: TraceNode, shape: readonly number[]): {before: number; entries: number; after: number} {
-  const axis = ((node.attrs['axis'] as number | undefined ?? 0) + shape.length) % shape.length;
-  const product = (part: readonly number[]): number => part.reduce((a, b) => a * b, 1);
-  return {before: product(shape.slice(0, axis)), entries: shape[axis], after: product(shape.slice(axis + 1))};
 }
 
 /** The gather use of a node, from the cotangents of its output by component. */

@@ -2,12 +2,14 @@ import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
-import {matMul, matricesIn, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix, transposeMultiply} from '../../tfjs/fast_ops';
+import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix,
+  transposeMultiply} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
+import type {MatrixSite} from '../plan/site';
 
 /** Sizes of a matrix use: B examples, C components; the matrix is [in, out]. */
 interface MatrixSizes {
@@ -130,27 +132,6 @@ export function stackUses(uses: readonly ParameterUse[]): SharedUse | null {
 /** x v for a vector given as a row [1, k]: a matrix of one column is not worth the packing of a product on WASM. */
 function timesColumn(x: Tensor, row: Tensor): Tensor {
   return sumRows(mul(x, row), true);
-}
-
-/** How a product kernel reads as data x matrix: the data operand, and whether the parameter is stored transposed. */
-export interface MatrixSite {
-  readonly data: string;
-  /** Data stand as [.., in, rows] and must be transposed to [.., rows, in]; δ likewise. */
-  readonly flipData: boolean;
-  readonly flipDelta: boolean;
-  readonly transposed: boolean;
-}
-
-/** Null where the node is not a product of data with one plain matrix, of this shape before it was tiled. */
-export function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
-  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' || matricesIn({shape}) !== 1) {
-    return null;
-  }
-  const transposeA = node.attrs['transposeA'] === true;
-  const transposeB = node.attrs['transposeB'] === true;
-  // W x = (xᵀ Wᵀ)ᵀ: a parameter on the left is a parameter on the right of the transposed product.
-  return name === 'b' ? {data: 'a', flipData: transposeA, flipDelta: false, transposed: transposeB} :
-      {data: 'b', flipData: !transposeB, flipDelta: true, transposed: !transposeA};
 }
 
 /** The cotangent of the node's output as rows of positions, [B·s, out]. */

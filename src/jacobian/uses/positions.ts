@@ -1,7 +1,8 @@
 import {eye, getBackend, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {convolve, shapeOf} from '../../derivatives/convolution';
-import type {Convolution} from '../../derivatives/convolution';
+import {convolve} from '../../derivatives/convolution';
+import {shapeOf} from '../../derivatives/convolution_geometry';
+import type {Convolution} from '../../derivatives/convolution_geometry';
 import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
 import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../../derivatives/patches';
 import {sliceRows} from '../../tfjs/slices';

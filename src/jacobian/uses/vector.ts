@@ -7,6 +7,7 @@ import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
+import {ELEMENTWISE, padded, exampleAxis} from '../plan/site';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
 export class VectorUse implements DeltaUse {
@@ -59,35 +60,8 @@ export class VectorUse implements DeltaUse {
     return [this.all];
   }
 }
-
-/** Kernels whose outputs depend element by element on a parameter that broadcasts against the data: names of such inputs. */
-const ELEMENTWISE: Record<string, readonly string[]> = {
-  _FusedMatMul: ['bias'], FusedConv2D: ['bias'], FusedDepthwiseConv2D: ['bias'], Prelu: ['alpha'],
-  FusedBatchNorm: ['scale', 'offset', 'mean', 'variance'], Select: ['t', 'e'],
-};
 for (const kernel of ['Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference', 'Atan2', 'Mod']) {
   ELEMENTWISE[kernel] = ['a', 'b'];
-}
-
-/**
- * Whether the rows of a use are sums, element by element, over the axes along which the parameter repeats, and the examples
- * lie along one of those.
- *
- * @param shape as it broadcasts: that of the parameter before it was tiled.
- * @param stride of the examples in the output.
- */
-export function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
-    batch: number): boolean {
-  if (ELEMENTWISE[node.kernel]?.includes(name) !== true) {
-    return false;
-  }
-  const out = values[node.outputs[0]].shape;
-  const full = padded(shape, out.length);
-  if (!full.every((d, i) => d === 1 || d === out[i])) {
-    return false;
-  }
-  const place = batch === 1 ? null : exampleAxis(out, stride, batch);
-  return batch === 1 || (place !== null && full[place.axis] === 1);
 }
 
 /** Rows of one component, [B, |p|]: δ times the derivative of each element, summed to the parameter's shape. */
@@ -129,20 +103,6 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
   const at = axes.filter(({kind}) => kind !== 'summed').findIndex(({kind}) => kind === 'examples');
   const others = [...Array(summed.rank).keys()].filter(i => i !== at);
   return shaped(at === 0 ? summed : transpose(summed, [at, ...others]), [batch, size]);
-}
-
-const padded = (shape: readonly number[], rank: number): number[] => [...Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
-
-/** The axis of the examples, as [before, B, inner]; null where they are spread over several. */
-function exampleAxis(shape: readonly number[], stride: number, batch: number): {axis: number; before: number; inner: number} | null {
-  let behind = 1;
-  for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
-    const inner = stride / behind;
-    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
-      return {axis, before: shape[axis] / (batch * inner), inner};
-    }
-  }
-  return null;
 }
 
 /** δ times the derivative of each element of the output in the element of the parameter that it was made with. */

@@ -3,37 +3,13 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
 import {footprint} from '../plan/footprint';
-import type {JacobianOperator} from './frozen_statistics';
+import type {JacobianOperator, PieceOperator, Piece, BatchPiece, Linearized} from './operator';
 import {add} from '../../tfjs/fast_ops';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
 import {linearize} from '../sweep/linearize';
 import {blockFloats, checkLeast, inScope, mayBeWhole, mayKeep} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
-
-/** What is asked of the rows of a piece for conjugate gradients. */
-export type PieceOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'tensors'>;
-
-/** Some rows of J, one behind the other. */
-export interface Piece<J extends PieceOperator = BatchJacobian> {
-  readonly rows: number;
-  /** Linearizes them; what it makes belongs to the caller's scope. */
-  linearize(): Linearized<J>;
-  /** This piece and one that follows it as one, where they are of one batch; else null. */
-  joined(next: Piece<J>): Piece<J> | null;
-}
-
-/** A piece of a batch of which some examples can be had by themselves. */
-export interface BatchPiece<J extends PieceOperator = BatchJacobian> extends Piece<J> {
-  /** Its first examples, of at most so many rows (but one example at least), where it can be cut; else itself. */
-  head(rows: number): Piece<J>;
-}
-
-export interface Linearized<J extends PieceOperator = BatchJacobian> {
-  readonly trace: Trace;
-  readonly plan: Plan;
-  readonly jacobian: J;
-}
 
 /** Rows in a chunk. Products with a thousand run at full speed already, and what is made of them stays at some ten megabytes. */
 const CHUNK_ROWS = 1024;

@@ -11,3 +11,6 @@ export interface DenseRows {
    */
   read(): Float32Array | Float64Array;
 }
+
+/** Shows the dense rows of J chunk by chunk: `count` rows from row `from` on. */
+export type ForEachRows = (visit: (rows: DenseRows, from: number, count: number) => void) => void;

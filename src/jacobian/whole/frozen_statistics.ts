@@ -3,14 +3,10 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import type {Piece, PieceOperator} from './chunked_jacobian';
+import type {Piece, PieceOperator, JacobianOperator} from './operator';
 import {add, mul, shaped} from '../../tfjs/fast_ops';
-import {collect, pullByRules, sweepBack} from '../plan/parameter';
+import {collect, pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
-import type {Jacobian} from './stacked_jacobian';
-
-/** J [n, m] as an operator. */
-export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose'>;
 
 /**
  * f = g - Jᵀq by variable: the part of the gradient of the rows that flows through frozen statistics of the batch. null where

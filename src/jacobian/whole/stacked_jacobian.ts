@@ -11,9 +11,7 @@ import {EachRow} from '../uses/convolution';
 import {MatrixUse} from '../uses/matmul';
 import {SharedUse} from '../uses/shared';
 import {longProducts} from '../uses/use';
-
-/** The Jacobian J [n, m] of the rows of a step as an operator; see {@link BatchJacobian}. */
-export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose' | 'dense'>;
+import type {Jacobian} from './operator';
 
 /**
  * Batches of different numbers of examples, one above the other: J = [J_1; J_2; ...], in the same variables.

@@ -1,10 +1,10 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import type {RowBlock} from '../../jacobian/plan/plan';
+import {rowTensor} from '../functions/row_block';
+import type {RowBlock} from '../functions/row_block';
 import {ProbabilityReader} from './log_probability';
 import {numberIn} from './number_in';
-import {rowTensor} from './row_tensor';
 import type {Trace, TraceNode} from '../../trace/trace';
 
 /** Where the network ends and the loss begins, for some terms of a loss. */

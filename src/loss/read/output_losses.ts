@@ -1,11 +1,11 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import type {RowBlock} from '../../jacobian/plan/plan';
-import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../output_loss';
+import type {RowBlock} from '../functions/row_block';
+import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../functions/output_loss';
 import {isLinear} from '../../trace/linear_kernels';
 import {ProbabilityReader} from './log_probability';
-import type {OtherTerm, Square, Weight} from './loss_head';
+import type {OtherTerm, Square, Weight} from './terms';
 import {CutFinder} from './output_cut';
 import type {OutputCut} from './output_cut';
 import type {Trace, TraceNode} from '../../trace/trace';

@@ -1,6 +1,6 @@
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import type {Square} from './loss_head';
+import type {Square} from './terms';
 import {numberIn} from './number_in';
 import type {Trace, TraceNode} from '../../trace/trace';
 

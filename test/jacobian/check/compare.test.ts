@@ -1,7 +1,8 @@
 /** What the self-check compares with, and how. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {distance, floats, norm, pseudoRandom, relativeDifference} from '../../../src/jacobian/check/compare';
+import {distance, floats, norm, relativeDifference} from '../../../src/jacobian/check/compare';
+import {pseudoRandom} from '../../../src/arrays/pseudo_random';
 
 test('pseudoRandom: the same on each call, uniform in [-1, 1], another sequence for another seed', t => {
   const x = pseudoRandom(200000);

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import type {OpenModel} from '../../../src/tfjs/internals';
-import {failedCheck, layerOf} from '../../../src/jacobian/check/failed_check';
+import {failedCheck} from '../../../src/jacobian/check/failed_check';
+import {layerOf} from '../../../src/trace/layer_of';
 import {Probe} from '../../support/probe';
 
 const L = tf.layers;

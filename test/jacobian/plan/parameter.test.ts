@@ -1,12 +1,13 @@
 /** What stands between a variable and the place where it meets the data: kind, entries, and the two linear maps. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../../src/trace/trace';
+import {capture} from '../../../src/trace/capture';
 import type {Trace} from '../../../src/trace/trace';
 import {analyse, findDependence} from '../../../src/trace/dependence';
 import type {Analysis} from '../../../src/trace/dependence';
-import {backward, collect, findParameter, forward, sweepBack} from '../../../src/jacobian/plan/parameter';
+import {backward, findParameter, forward} from '../../../src/jacobian/plan/parameter';
 import type {Parameter} from '../../../src/jacobian/plan/parameter';
+import {collect, sweepBack} from '../../../src/derivatives/reverse_sweep';
 import {relativeError} from '../../support/probe';
 
 test.before(async () => {

@@ -1,11 +1,12 @@
 /** The plan of a trace: where parameters meet the data, and which uses of a variable may be added, joined, or neither. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../../src/trace/trace';
+import {capture} from '../../../src/trace/capture';
 import type {Trace} from '../../../src/trace/trace';
 import {BatchAxisLost} from '../../../src/trace/batch_axis';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
 import type {Plan} from '../../../src/jacobian/plan/plan';
+import {readingsOf} from '../../../src/jacobian/plan/readings';
 import {findRows} from '../../../src/loss/rows';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {relativeError} from '../../support/probe';
@@ -22,7 +23,8 @@ function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void, lo
   tf.tidy(() => {
     const {trace} = capture(() => loss(rows()) as tf.Scalar);
     try {
-      see(findRows(trace, v => v.trainable, null).groups[0].attempts[0].plan(), trace);
+      const rows = findRows(trace, v => v.trainable, null);
+      see(readingsOf(trace, rows, rows.groups[0], null).readings[0].plan(), trace);
     } finally {
       trace.dispose();
     }
@@ -115,8 +117,9 @@ test.serial('a variable is a row itself', t => {
   tf.tidy(() => {
     const {trace} = capture(() => w.square().mean());
     const rows = findRows(trace, v => v.trainable, null);
-    t.throws(() => rows.groups[0].attempts[0].plan(), {instanceOf: BatchAxisLost});
-    const plan = rows.groups[0].attempts.at(-1)!.plan();
+    const {readings} = readingsOf(trace, rows, rows.groups[0], null);
+    t.throws(() => readings[0].plan(), {instanceOf: BatchAxisLost});
+    const plan = readings.at(-1)!.plan();
     t.deepEqual(plan.sites.map(site => site.kind), ['row']);
     t.deepEqual(plan.starts[0].rows.map(row => ({site: row.site, negative: row.negative})), [{site: 0, negative: false}]);
     t.is(plan.components, 2 * B);

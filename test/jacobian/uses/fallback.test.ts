@@ -2,16 +2,16 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {capture} from '../../../src/trace/trace';
+import {capture} from '../../../src/trace/capture';
 import {FallbackUse} from '../../../src/jacobian/uses/fallback';
 import {blockFloats, withMemoryLimit} from '../../../src/tfjs/memory';
 import {denseGram as blockedGram, OuterProducts} from '../../../src/jacobian/uses/use';
-import {outerProduct} from '../../../src/arrays/outer_product';
-
-const MAX_BLOCK = blockFloats();
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
+import {outerProduct} from '../../../src/arrays/outer_product';
 import {Probe, relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
+
+const MAX_BLOCK = blockFloats();
 
 test.before(async () => {
   await tf.setBackend('cpu');

@@ -1,7 +1,7 @@
 /** Which ways to write a cross-entropy are recognised: the rows are then the logits, and the step knows no clipping. Recognised or not, the gradient is that of the loss. */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
-import {capture} from '../../../src/trace/trace';
+import {capture} from '../../../src/trace/capture';
 import {ggn} from '../../../src/index';
 import {findRows} from '../../../src/loss/rows';
 

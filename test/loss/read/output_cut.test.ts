@@ -1,7 +1,7 @@
 /** Where the network ends and the loss begins. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {capture} from '../../../src/trace/trace';
+import {capture} from '../../../src/trace/capture';
 import type {Trace} from '../../../src/trace/trace';
 import {findRows} from '../../../src/loss/rows';
 import type {Rows} from '../../../src/loss/rows';

@@ -1,12 +1,12 @@
 import {add, concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
-import {rowTensor} from './read/row_tensor';
-import {record} from '../trace/trace';
-import type {Trace, TraceNode} from '../trace/trace';
-import {ggnError, markNonFinite} from '../errors';
-import {downstream, passesDerivative, upstream} from '../trace/dependence';
-import {pseudoRandom} from '../jacobian/check/compare';
-import {pullByRules, sweepBack} from '../jacobian/plan/parameter';
+import {rowTensor} from './row_block';
+import {record} from '../../trace/capture';
+import type {Trace, TraceNode} from '../../trace/trace';
+import {ggnError, markNonFinite} from '../../errors';
+import {downstream, passesDerivative, upstream} from '../../trace/dependence';
+import {pseudoRandom} from '../../arrays/pseudo_random';
+import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import {blockCurvature, diagonalCurvature} from './curvature';
 import type {FunctionLoss, LossDerivatives} from './output_loss';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {blockCurvature, diagonalCurvature, LEAST_RESIDUAL} from '../../src/loss/curvature';
+import {blockCurvature, diagonalCurvature, LEAST_RESIDUAL} from '../../../src/loss/functions/curvature';
 
 const squares = (root: {diagonal: Float64Array} | {blocks: Float64Array}): number[] => 'diagonal' in root ? [...root.diagonal].map(s => s * s) : [];
 

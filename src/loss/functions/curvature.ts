@@ -1,5 +1,5 @@
-import {symmetricEigen} from '../arrays/symmetric_eigen';
-import {dot} from '../arrays/vectors';
+import {symmetricEigen} from '../../arrays/symmetric_eigen';
+import {dot} from '../../arrays/vectors';
 import type {Curvature, LossDerivatives} from './output_loss';
 
 type Rooted = Pick<LossDerivatives, 'root' | 'curvature'>;

@@ -1,5 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {RowBlock} from '../jacobian/plan/plan';
+import type {RowBlock} from './row_block';
 
 /** A part of the loss that is a function of outputs of the network and not a sum of squares, with all its weights and means inside. */
 export type OutputLoss = SoftmaxLoss | SigmoidLoss | FunctionLoss;

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn} from '../../src/index';
-import {denseJacobian} from '../reference/dense_jacobian';
-import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
-import type {ExampleLoss} from '../reference/generalized_gauss_newton';
-import {relativeError} from '../support/relative_error';
+import {ggn} from '../../../src/index';
+import {denseJacobian} from '../../reference/dense_jacobian';
+import {gaussNewtonStep, outputDerivatives} from '../../reference/generalized_gauss_newton';
+import type {ExampleLoss} from '../../reference/generalized_gauss_newton';
+import {relativeError} from '../../support/relative_error';
 
 test.before(async () => {
   await tf.setBackend('cpu');

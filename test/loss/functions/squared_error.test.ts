@@ -1,5 +1,5 @@
 import test from 'ava';
-import {squaredError} from '../../src/loss/squared_error';
+import {squaredError} from '../../../src/loss/functions/squared_error';
 
 test('q, z and S', t => {
   // L = Σ w r²:  q = 2 w r,  S = diag(sqrt(2 w)),  z = sqrt(2 w) r.

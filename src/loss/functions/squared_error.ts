@@ -1,5 +1,5 @@
-import {diagonalRoot} from '../solve/curvature_root';
-import type {CurvatureRoot} from '../solve/curvature_root';
+import {diagonalRoot} from '../../solve/curvature_root';
+import type {CurvatureRoot} from '../../solve/curvature_root';
 
 /** What the solver needs of a loss: its gradient and curvature in the rows. */
 export interface OutputDerivatives {

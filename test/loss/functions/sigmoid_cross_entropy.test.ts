@@ -1,6 +1,6 @@
 import test from 'ava';
-import {sigmoidCrossEntropy, sigmoidDecrease} from '../../src/loss/sigmoid_cross_entropy';
-import {outputDerivatives} from '../reference/generalized_gauss_newton';
+import {sigmoidCrossEntropy, sigmoidDecrease} from '../../../src/loss/functions/sigmoid_cross_entropy';
+import {outputDerivatives} from '../../reference/generalized_gauss_newton';
 
 test('q and S² against differences', t => {
   const f = Float64Array.of(-3, -0.4, 0, 1.3, 6);

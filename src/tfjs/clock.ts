@@ -1,7 +1,7 @@
 import {util} from '@tensorflow/tfjs-core';
-import type {StepReport} from '../step/step_report';
 
-type Part = keyof StepReport['milliseconds'];
+/** The parts of a step that are timed. `StepReport.milliseconds` reports them. */
+export type Part = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
 
 /** Adds up the milliseconds that the parts of a step take. */
 export class Clock {

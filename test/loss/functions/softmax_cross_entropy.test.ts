@@ -1,6 +1,6 @@
 import test from 'ava';
-import {softmaxCrossEntropy, softmaxDecrease} from '../../src/loss/softmax_cross_entropy';
-import {outputDerivatives} from '../reference/generalized_gauss_newton';
+import {softmaxCrossEntropy, softmaxDecrease} from '../../../src/loss/functions/softmax_cross_entropy';
+import {outputDerivatives} from '../../reference/generalized_gauss_newton';
 
 const wave = (length: number, frequency: number): Float64Array => Float64Array.from({length}, (_, i) => 2 * Math.sin(frequency * (i + 1)));
 

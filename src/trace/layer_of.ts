@@ -1,0 +1,36 @@
+import type {Trace, TraceNode} from './trace';
+import type {TrainStep} from '../tfjs/train_step_hook';
+
+/** ", in the layer 'dense_1' (Dense)", by the variable that enters at a node or most closely before it; nothing in a custom loop. */
+export function layerOf(node: TraceNode, trace: Trace, step: TrainStep | null): string {
+  const {variable, isDirect} = nearestVariable(node, trace);
+  if (variable === null) {
+    return '';
+  }
+  if (step === null) {
+    return isDirect ? '' : ` (behind the variable '${variable}')`;
+  }
+  const [name] = variable.split('/');
+  const kind = step.model.layers.find(layer => layer.name === name)?.getClassName();
+  return ` (${isDirect ? 'in' : 'in or behind'} the layer '${name}'${kind === undefined ? '' : `, ${kind}`})`;
+}
+
+/** The name of the variable on the shortest way back from a node; direct where none but views lie between. */
+function nearestVariable(node: TraceNode, trace: Trace): {variable: string | null; isDirect: boolean} {
+  let front = node.inputs.map(([, value]) => value);
+  const seen = new Set(front);
+  let isDirect = true;
+  while (front.length > 0) {
+    const found = front.find(value => trace.variables.has(value));
+    if (found !== undefined) {
+      return {variable: trace.variables.get(found)!.name, isDirect};
+    }
+    const producers = front.map(value => trace.nodes[trace.producer[value]] as TraceNode | undefined).filter(n => n !== undefined);
+    isDirect &&= producers.some(({kernel}) => VIEWS.has(kernel));
+    front = producers.flatMap(n => n.inputs.map(([, value]) => value)).filter(value => !seen.has(value));
+    front.forEach(value => seen.add(value));
+  }
+  return {variable: null, isDirect: false};
+}
+
+const VIEWS = new Set(['Reshape', 'Transpose', 'Slice', 'SplitV', 'Tile']);
