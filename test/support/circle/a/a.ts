@@ -1,0 +1,3 @@
+import type {B} from '../b/b';
+
+export interface A { readonly b: B }

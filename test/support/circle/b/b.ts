@@ -1,0 +1,3 @@
+import type {A} from '../a/a';
+
+export interface B { readonly a: A }
