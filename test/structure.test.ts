@@ -26,7 +26,7 @@ test('no import of src/ goes in a circle', async t => {
 
 test('a circle would be found', async t => {
   const found = await violations('test/support/circle', 'none');
-  t.deepEqual(found.map(violation => violation.split(':')[0]).sort(), ['circle of files', 'circle of folders']);
+  t.deepEqual([...new Set(found.map(violation => violation.split(':')[0]))].sort(), ['circle of files', 'circle of folders']);
 });
 
 test('at most three files lie loose in src/', t => {

@@ -55,8 +55,9 @@ export function page(runs: readonly NistRun[], levenberg: number, versions: {sci
 
 Made by \`npm run example:nist\` (tfjs ${versions.backend}); the code is in [examples/nist](examples/nist).
 
-The [Statistical Reference Datasets](https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml) of NIST are 27 curves with parameters certified to eleven digits, and two starting points
-each, the first of them far away. They are fitted in float32, as TensorFlow.js computes, with plain variables and no option set:
+The [Statistical Reference Datasets](https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml) of NIST are 27 curves.
+Their parameters are certified to eleven digits. Each curve has two starting points, and the first of them is far away.
+The curves are fitted in float32, as TensorFlow.js computes, with plain variables and no option set:
 
 \`\`\`js
 const [b1, b2] = [tf.variable(tf.scalar(500)), tf.variable(tf.scalar(0.0001))];       // Misra1a, first start
@@ -66,7 +67,8 @@ do {
 } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 1000);
 \`\`\`
 
-Beside it stands scipy ${versions.scipy}, \`least_squares(method='lm', x_scale='jac')\` in float64 with exact derivatives and the tightest tolerances, as an upper bound.
+scipy ${versions.scipy} stands beside it as an upper bound: \`least_squares(method='lm', x_scale='jac')\` in float64 with exact
+derivatives and the tightest tolerances.
 
 | of ${runs.length} runs | ggn, float32 | scipy, float64 |
 |---|---:|---:|
@@ -76,28 +78,45 @@ Beside it stands scipy ${versions.scipy}, \`least_squares(method='lm', x_scale='
 
 At least 4 digits in every parameter: ${fourDigits} of the ${lower.length} runs on problems of lower difficulty (without Lanczos3). Steps of a run that converged: ${steps[Math.floor(steps.length / 2)]} in the median, ${steps.at(-1)} at most.
 
-*Parameters* and *residual* are digits of agreement with the certified values, -log10 of the relative error, 0 to 11: for the worst parameter, and for the residual sum of squares,
-taken in float64 at the parameters found. Seven digits are all that a float32 parameter has.
+*Parameters* and *residual* are digits of agreement with the certified values: -log10 of the relative error, 0 to 11.
+*Parameters* is that of the worst parameter. *Residual* is that of the residual sum of squares, taken in float64 at the
+parameters found. A float32 parameter has seven digits at most.
 
 ${resultTable(runs)}
 
 ## How a run ends
 
-A fit has **converged** where \`optimizer.convergence()\` says so: an undamped step promises to lower the loss by no more than 1e-8 of it, whatever the damping, the length of the last step, and the
-units; or by no more than 1e-4, where 20 steps have not lowered the loss by more than float32 resolves: there the rounding of the model itself is in the way. Small steps, or a loss that hardly falls,
-are no convergence: in MGH09 and Bennett5 there are a hundred such steps on the way. ${slowly} of the ${converged.length} runs ended by the second of these rules. Every run that says so was
-then compared with the certified residual.
+A fit has **converged** if \`optimizer.convergence()\` says so. It says so in two cases:
 
-The numbers 1e-4 and 20 were chosen while looking at these very problems, though they use no certified value: that no run claims too much here is no proof that none will elsewhere.
+1. An undamped step promises to lower the loss by no more than 1e-8 of it, whatever the damping, the length of the last
+   step, and the units.
+2. An undamped step promises no more than 1e-4, and 20 steps have not lowered the loss by more than float32 resolves.
+   Then the rounding of the model itself is in the way.
 
-- **float32 limit**: the fit is as good as float32 can tell, but rounding the data alone changes the residual sum of squares by more than 0.1 %. Lanczos1 and Lanczos2 are data without
-  noise, with residuals of 1e-13 and 1e-6 beside values of 2.5.
-- **plateau**: stuck, where a parameter has run away to where it has no effect, exp(-b x) = 0 at every x. The gradient is zero, the fit is not good. Start nearer, or with another parametrisation.
-  (scipy ends there in BoxBOD from its first start, and reports success; a bound of the step keeps \`ggn()\` from it.)
-- **stalled**: stuck in another way. MGH10 goes along a long curved valley from its first start, and has to pass exp(88), the largest that float32 holds. In MGH17 two exponentials become nearly
-  one, and float32 does not tell the columns of their Jacobian apart.
+Small steps, or a loss that hardly falls, are no convergence: in MGH09 and Bennett5 there are a hundred such steps on
+the way. Of the ${converged.length} runs ${slowly} ended by the second rule. Every run that ended as converged was then compared with the
+certified residual.
 
-What makes the difference to a textbook Levenberg-Marquardt method in float32: Marquardt's scaling, which \`ggn()\` takes by itself for scalars and vectors (Levenberg's comes to ${levenberg} of ${runs.length}); JᵀJ
-summed in float64; and a step that promises less than the loss can resolve in float32 is taken on the word of the gradient, which is known better, rather than rejected for the noise.
+The numbers 1e-4 and 20 were chosen while looking at these very problems, though they use no certified value. No run
+claims too much here, but that is no proof for other problems.
+
+The other endings are these:
+
+- **float32 limit**: the fit is as good as float32 can tell, but rounding the data alone changes the residual sum of
+  squares by more than 0.1 %. Lanczos1 and Lanczos2 are data without noise, with residuals of 1e-13 and 1e-6 beside
+  values of 2.5.
+- **plateau**: the fit is stuck, because a parameter has run away and has no effect any more: exp(-b x) = 0 at every x.
+  The gradient is zero, and the fit is not good. Start nearer, or with another parametrisation. scipy ends so in BoxBOD
+  from its first start and reports success. A bound of the step keeps \`ggn()\` from it.
+- **stalled**: the fit is stuck in another way. MGH10 goes along a long curved valley from its first start, and has to
+  pass exp(88), the largest value that float32 holds. In MGH17 two exponentials become nearly one, and float32 does not
+  tell the columns of their Jacobian apart.
+
+Three things make the difference to a textbook Levenberg-Marquardt method in float32:
+
+- \`ggn()\` takes Marquardt's scaling by itself for scalars and vectors. Measured: Levenberg's comes to ${levenberg} of ${runs.length}.
+- JᵀJ is summed in float64.
+- If a step promises less than the loss can resolve in float32, it is not rejected for the noise. The gradient is known
+  better than the loss, so its word counts.
 `;
 }
