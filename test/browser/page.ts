@@ -1,6 +1,6 @@
 /** What webgl.test.ts runs in a page: the cases and losses of the tables by their names, and the facts that it rests on. */
 import * as tf from '@tensorflow/tfjs';
-import {type Case, cases} from '../cases';
+import {type Case, cases} from '../cases/cases';
 import {lossSteps, lossStepsOfSolvers, runLoss} from '../losses/loss_steps';
 import {type Outcome, outcomeOf} from '../support/outcome';
 import {type CaseResult, runCase} from '../support/whole_step';

@@ -1,4 +1,4 @@
-import type {Case} from '../cases';
+import type {Case} from '../cases/cases';
 
 /**
  * The first cases that between them use every layer kind, and every value of its options that are words or flags (activation, padding, merge

@@ -1,6 +1,6 @@
 /** Whole steps on the WebGL backend, of every layer kind and option and of each kind of loss, in headless Chromium, against the same reference as on the other backends. */
 import test from 'ava';
-import {cases} from '../cases';
+import {cases} from '../cases/cases';
 import {lossSteps, lossStepsOfSolvers} from '../losses/loss_steps';
 import {runsOn} from '../support/whole_step';
 import {hasChromium, openPage, type OpenPage} from './chromium';

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {type Backend, brokenLayers, type Case, cases, disposeBatch, type LayerName, residualRows, rowWeights, variablesOf} from '../cases';
+import {type Backend, brokenLayers, type Case, cases, disposeBatch, type LayerName, residualRows, rowWeights, variablesOf} from '../cases/cases';
 import {denseJacobian, finiteDifferenceColumn} from './dense_jacobian';
 import {referenceRows} from './rows';
 

@@ -1,7 +1,7 @@
 /** One look at a step of each case that runs on a backend and is not refused there. */
 import type * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
-import {type Case, cases, disposeBatch} from '../cases';
+import {type Case, cases, disposeBatch} from '../cases/cases';
 import {type NodeBackend, useBackend} from './backends';
 import {type Look, Probe} from './probe';
 import {refusalOf, runsOn} from './whole_step';

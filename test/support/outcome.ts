@@ -1,5 +1,5 @@
 /** What the support table says of a case on a backend. */
-import type {Case} from '../cases';
+import type {Case} from '../cases/cases';
 import {tfjsTrains} from './tfjs_gradient';
 import {runCase} from './whole_step';
 

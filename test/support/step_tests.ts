@@ -1,4 +1,4 @@
-import {cases} from '../cases';
+import {cases} from '../cases/cases';
 import {type NodeBackend, useBackend} from './backends';
 import {testOn} from './test_on';
 import {refusalOf, runCase, runsOn} from './whole_step';

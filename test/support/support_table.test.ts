@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {brokenLayers, type Case, cases} from '../cases';
+import {brokenLayers, type Case, cases} from '../cases/cases';
 import {type NodeBackend, useBackend} from './backends';
 import {testOn} from './test_on';
 import type {Outcome} from './outcome';

@@ -1,5 +1,5 @@
 /** The support table as Markdown: a row for each layer, and further rows for the cases of a layer that fare otherwise. */
-import type {Backend, Case, LayerName} from '../cases';
+import type {Backend, Case, LayerName} from '../cases/cases';
 import type {Outcome} from './outcome';
 
 export const BACKENDS: readonly Backend[] = ['cpu', 'wasm', 'webgl', 'tensorflow'];

@@ -7,8 +7,8 @@
  */
 import fs from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
-import {brokenLayers, cases} from '../cases';
-import type {Backend} from '../cases';
+import {brokenLayers, cases} from '../cases/cases';
+import type {Backend} from '../cases/cases';
 import {availableBackends, type NodeBackend, useBackend} from './backends';
 import {outcomeOf, type Outcome} from './outcome';
 import {type Outcomes, supportTable} from './support_table';

@@ -1,7 +1,7 @@
 /** Whether tfjs's own optimizers can train a case: adam's gradient against the reference. */
 import * as tf from '@tensorflow/tfjs';
-import {disposeBatch, variablesOf} from '../cases';
-import type {Case} from '../cases';
+import {disposeBatch, variablesOf} from '../cases/cases';
+import type {Case} from '../cases/cases';
 import {referenceWholeStep} from '../reference/whole_step';
 import {relativeError} from './relative_error';
 

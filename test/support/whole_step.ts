@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';
-import {type Backend, type Case, disposeBatch, variablesOf} from '../cases';
+import {type Backend, type Case, disposeBatch, variablesOf} from '../cases/cases';
 import {referenceWholeStep} from '../reference/whole_step';
 import {Probe} from './probe';
 import {relativeError} from './relative_error';

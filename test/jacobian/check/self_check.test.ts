@@ -6,7 +6,7 @@ import {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {selfCheck} from '../../../src/jacobian/check/self_check';
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
-import {residualRows, rowWeights, variablesOf} from '../../cases';
+import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
 

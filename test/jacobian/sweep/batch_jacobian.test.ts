@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {cases, disposeBatch, rowWeights, variablesOf} from '../../cases';
+import {cases, disposeBatch, rowWeights, variablesOf} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {referenceRows} from '../../reference/rows';
 import {withFrozenStatistics} from '../../support/frozen_statistics';

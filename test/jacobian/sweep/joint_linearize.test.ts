@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../../src/index';
-import {residualRows, variablesOf} from '../../cases';
+import {residualRows, variablesOf} from '../../cases/cases';
 import {isJoint, jointLinearize} from '../../../src/jacobian/sweep/joint_linearize';
 import {linearizeByComponent} from '../../../src/jacobian/sweep/linearize';
 import {selfCheck} from '../../../src/jacobian/check/self_check';

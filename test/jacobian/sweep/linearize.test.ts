@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
-import {residualRows, rowWeights, variablesOf} from '../../cases';
+import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {Probe, relativeError} from '../../support/probe';
 

@@ -6,7 +6,7 @@ import {linearize} from '../../../src/jacobian/sweep/linearize';
 import type {Plan} from '../../../src/jacobian/plan/plan';
 import {selfCheck} from '../../../src/jacobian/check/self_check';
 import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
-import {cases} from '../../cases';
+import {cases} from '../../cases/cases';
 import {lookAtCases} from '../../support/case_looks';
 import {Probe, relativeError} from '../../support/probe';
 

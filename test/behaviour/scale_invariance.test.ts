@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, type GgnOptions, type StepReport} from '../src/index';
-import {readExamples, shuffled} from './bench/convergence/examples';
-import {seededRandom} from '../docs/examples/shared/random';
-import {useBackend} from './support/backends';
+import {ggn, type GgnOptions, type StepReport} from '../../src/index';
+import {readExamples, shuffled} from '../bench/convergence/examples';
+import {seededRandom} from '../../docs/examples/shared/random';
+import {useBackend} from '../support/backends';
 
 await useBackend('wasm');  // sums in float32: on cpu, which sums in float64, most of these runs are equal to the bit
 

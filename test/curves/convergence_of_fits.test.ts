@@ -1,10 +1,10 @@
 /** convergence(): the loop of docs/training.md ends where it should, and not before. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn, leastSquares, type GgnOptions} from '../src/index';
-import {Patience} from '../src/api/convergence';
-import type {UndampedDecrease} from '../src/solve/resolved_decrease';
-import type {StepReport} from '../src/step/step_report';
+import {ggn, leastSquares, type GgnOptions} from '../../src/index';
+import {Patience} from '../../src/api/convergence';
+import type {UndampedDecrease} from '../../src/solve/resolved_decrease';
+import type {StepReport} from '../../src/step/step_report';
 
 await tf.setBackend('cpu');
 

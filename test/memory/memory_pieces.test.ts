@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn, type GgnOptions} from '../src/index';
-import {PeakBytes} from './bench/peak';
-import {referenceWholeStep} from './reference/whole_step';
-import {flat, noise} from './support/follow';
-import {relativeError} from './support/relative_error';
+import {ggn, type GgnOptions} from '../../src/index';
+import {PeakBytes} from '../bench/peak';
+import {referenceWholeStep} from '../reference/whole_step';
+import {flat, noise} from '../support/follow';
+import {relativeError} from '../support/relative_error';
 
 const L = tf.layers;
 const seeded = {kernelInitializer: tf.initializers.glorotUniform({seed: 1})};

@@ -5,12 +5,12 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, grad, leastSquares} from '../src/index';
-import {type Activation as ActivationName, dense} from './cases/case';
-import {normals} from './cases/data';
-import type {DenseJacobian} from './reference/dense_jacobian';
-import {ACTIVATIONS} from './support/activations';
-import {flat, follow, noise, variable} from './support/follow';
+import {ggn, grad, leastSquares} from '../../src/index';
+import {type Activation as ActivationName, dense} from '../cases/case';
+import {normals} from '../cases/data';
+import type {DenseJacobian} from '../reference/dense_jacobian';
+import {ACTIVATIONS} from '../support/activations';
+import {flat, follow, noise, variable} from '../support/follow';
 
 /** An activation and its derivative in float64. */
 interface Activation {

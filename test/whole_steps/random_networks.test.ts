@@ -2,12 +2,12 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import fc from 'fast-check';
-import {useBackend} from './support/backends';
-import type {NodeBackend} from './support/backends';
-import {architecture, caseOf, genomes, networkOf} from './support/random_network';
-import {runCase} from './support/whole_step';
+import {useBackend} from '../support/backends';
+import type {NodeBackend} from '../support/backends';
+import {architecture, caseOf, genomes, networkOf} from '../support/random_network';
+import {runCase} from '../support/whole_step';
 
-/** RANDOM_NETWORKS=1000 npx ava test/random_networks.test.ts: more of them, from a seed that is printed. */
+/** RANDOM_NETWORKS=1000 npx ava test/whole_steps/random_networks.test.ts: more of them, from a seed that is printed. */
 const runs = Number(process.env['RANDOM_NETWORKS'] ?? 0);
 
 for (const backend of ['cpu', 'wasm'] as const) {

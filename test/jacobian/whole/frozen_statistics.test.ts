@@ -2,12 +2,12 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn} from '../src/index';
-import {gradientThroughStatistics} from '../src/jacobian/whole/frozen_statistics';
-import {residualRows, rowWeights, variablesOf} from './cases';
-import {denseJacobian, referenceStep} from './reference/dense_jacobian';
-import {withFrozenStatistics} from './support/frozen_statistics';
-import {Probe, relativeError} from './support/probe';
+import {ggn} from '../../../src/index';
+import {gradientThroughStatistics} from '../../../src/jacobian/whole/frozen_statistics';
+import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
+import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
+import {withFrozenStatistics} from '../../support/frozen_statistics';
+import {Probe, relativeError} from '../../support/probe';
 
 const L = tf.layers;
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);

@@ -2,13 +2,13 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn, grad} from '../src/index';
-import {dense, sequential, setWeights} from './cases/case';
-import {real} from './cases/data';
-import {residualRows, variablesOf} from './cases/rows';
-import {denseJacobian, referenceStep} from './reference/dense_jacobian';
-import {flat, follow, Follower, noise, variable} from './support/follow';
-import {relativeError} from './support/probe';
+import {ggn, grad} from '../../src/index';
+import {dense, sequential, setWeights} from '../cases/case';
+import {real} from '../cases/data';
+import {residualRows, variablesOf} from '../cases/rows';
+import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import {flat, follow, Follower, noise, variable} from '../support/follow';
+import {relativeError} from '../support/probe';
 
 const backends = ['cpu', 'wasm'];
 

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn} from '../src/index';
+import {ggn} from '../../src/index';
 
 const L = tf.layers;
 const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.5, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn, type GgnOptions} from '../src/index';
+import {ggn, type GgnOptions} from '../../src/index';
 
 const B = 40;
 

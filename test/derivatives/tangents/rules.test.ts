@@ -2,17 +2,17 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import type {ExecutionContext} from 'ava';
-import {capture} from '../../src/trace/capture';
-import {forwardJacobian} from '../../src/jacobian/sweep/forward_jacobian';
-import {makeForwardPlan} from '../../src/jacobian/plan/forward_plan';
-import {linearize} from '../../src/jacobian/sweep/linearize';
-import {makePlan} from '../../src/jacobian/plan/make_plan';
-import {findRows} from '../../src/loss/rows';
-import {denseJacobian} from '../reference/dense_jacobian';
-import {useBackend} from '../support/backends';
-import type {NodeBackend} from '../support/backends';
-import {relativeError} from '../support/relative_error';
-import {testOn} from '../support/test_on';
+import {capture} from '../../../src/trace/capture';
+import {forwardJacobian} from '../../../src/jacobian/sweep/forward_jacobian';
+import {makeForwardPlan} from '../../../src/jacobian/plan/forward_plan';
+import {linearize} from '../../../src/jacobian/sweep/linearize';
+import {makePlan} from '../../../src/jacobian/plan/make_plan';
+import {findRows} from '../../../src/loss/rows';
+import {denseJacobian} from '../../reference/dense_jacobian';
+import {useBackend} from '../../support/backends';
+import type {NodeBackend} from '../../support/backends';
+import {relativeError} from '../../support/relative_error';
+import {testOn} from '../../support/test_on';
 
 type Op = (...inputs: any[]) => tf.Tensor;
 interface Case {

@@ -2,13 +2,13 @@
 import {readFileSync} from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {countFound} from './bench/curves/fit';
-import type {ScipyFits} from './bench/curves/fit';
-import {CURVES, dataOf, squaresOf} from './bench/curves/models';
+import {countFound} from '../bench/curves/fit';
+import type {ScipyFits} from '../bench/curves/fit';
+import {CURVES, dataOf, squaresOf} from '../bench/curves/models';
 
 await tf.setBackend('cpu');
 
-const {fits} = JSON.parse(readFileSync(new URL('bench/curves/scipy.json', import.meta.url), 'utf8')) as ScipyFits;
+const {fits} = JSON.parse(readFileSync(new URL('../bench/curves/scipy.json', import.meta.url), 'utf8')) as ScipyFits;
 
 /** One of the four sets of data and starts that `npx tsx test/bench/curves/main.ts` goes through. */
 const SEED = 1;

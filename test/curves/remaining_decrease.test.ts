@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, leastSquares, type GgnOptions} from '../src/index';
-import {denseJacobian} from './reference/dense_jacobian';
-import {solveDense} from './solve/dense';
+import {ggn, leastSquares, type GgnOptions} from '../../src/index';
+import {denseJacobian} from '../reference/dense_jacobian';
+import {solveDense} from '../solve/dense';
 
 const x = Array.from({length: 30}, (_, i) => 0.1 * i);
 const y = x.map((v, i) => 2 * Math.exp(-0.8 * v) + 0.05 * Math.sin(7 * i));

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../src/index';
+import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../../src/index';
 
 const MAX = 3.4028234663852886e38;
 

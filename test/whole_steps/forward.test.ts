@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import fc from 'fast-check';
 import test from 'ava';
-import {ggn, leastSquares} from '../src/index';
-import {denseJacobian} from './reference/dense_jacobian';
-import {useBackend} from './support/backends';
-import {follow, noise} from './support/follow';
-import {Probe, relativeError} from './support/probe';
-import {testOn} from './support/test_on';
+import {ggn, leastSquares} from '../../src/index';
+import {denseJacobian} from '../reference/dense_jacobian';
+import {useBackend} from '../support/backends';
+import {follow, noise} from '../support/follow';
+import {Probe, relativeError} from '../support/probe';
+import {testOn} from '../support/test_on';
 
 const scalars = (...values: number[]): tf.Variable[] => values.map(v => tf.variable(tf.scalar(v)));
 const repeat = (n: number, value: number): number[] => new Array<number>(n).fill(value);

@@ -1,7 +1,7 @@
 /** Policies through the public API: named ones, a function of the user's, what is saved of them, and what callbacks may do. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn, GramGaussNewton, type GgnOptions, type StepReport} from '../src/index';
+import {ggn, GramGaussNewton, type GgnOptions, type StepReport} from '../../src/index';
 
 await tf.setBackend('cpu');
 

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {grad, ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../src/index';
+import {grad, ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
 
 await tf.setBackend('cpu');
 

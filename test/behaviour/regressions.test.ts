@@ -1,10 +1,10 @@
 /** What a review found: each of these was silently wrong, or failed with somebody else's words. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn} from '../src/index';
-import {BatchJacobian} from '../src/jacobian/sweep/batch_jacobian';
-import {denseJacobian, referenceStep} from './reference/dense_jacobian';
-import {relativeError} from './support/probe';
+import {ggn} from '../../src/index';
+import {BatchJacobian} from '../../src/jacobian/sweep/batch_jacobian';
+import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import {relativeError} from '../support/probe';
 
 test.before(async () => {
   await tf.setBackend('cpu');

@@ -1,9 +1,9 @@
 /** Duplicate rows, zero rows, dead units, singular systems without damping, targets of 1e8 and 1e-8: a finite step and a status that tells, in every system. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn, type GgnOptions, type StepReport} from '../src/index';
-import {multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, solveDense, transpose, type Matrix} from './solve/dense';
-import {relativeError} from './support/relative_error';
+import {ggn, type GgnOptions, type StepReport} from '../../src/index';
+import {multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, solveDense, transpose, type Matrix} from '../solve/dense';
+import {relativeError} from '../support/relative_error';
 
 await tf.setBackend('cpu');
 

@@ -1,10 +1,10 @@
 /** `optimizer.minimize(() => loss)` as the tfjs tutorials write it, and loops that no layer model would give: every step against the reference. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn} from '../src/index';
-import {denseJacobian, referenceStep} from './reference/dense_jacobian';
-import {flat, follow, Follower, noise, variable, type Loop} from './support/follow';
-import {relativeError} from './support/probe';
+import {ggn} from '../../src/index';
+import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import {flat, follow, Follower, noise, variable, type Loop} from '../support/follow';
+import {relativeError} from '../support/probe';
 
 test.before(async () => {
   await tf.setBackend('cpu');

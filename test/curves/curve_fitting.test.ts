@@ -1,8 +1,8 @@
 /** Few parameters in plain variables, many points: curves, calibration, several data sets. Exact steps, and convergence to the parameters that made the data. */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, leastSquares} from '../src/index';
-import {flat, follow, noise, variable} from './support/follow';
+import {ggn, leastSquares} from '../../src/index';
+import {flat, follow, noise, variable} from '../support/follow';
 
 test.before(async () => {
   await tf.setBackend('cpu');
