@@ -1,17 +1,26 @@
-/** Row and column count of the register tile; the code of `eliminateTile` is written out for it. */
+import {dotOfRanges} from './vectors';
+
+/** Rows and columns of the register tile; the code of `eliminateTile` is written out for it. */
 const TILE = 3;
 
-/** Rows per cache block, a multiple of TILE: at n = 1024 a block of rows is 400 kB and stays in a level 2 cache. */
+/**
+ * Rows of a cache block, a multiple of TILE. At n = 1024 a block of rows takes 400 kB, which stays
+ * in a level 2 cache.
+ */
 const BLOCK = 48;
 
-/** A pivot below n·2⁻⁵² of its diagonal entry is rounding error (Higham 2002, theorem 10.7, gives n·u up to a constant). */
+/**
+ * A pivot below n·2⁻⁵² of its diagonal entry is rounding error.
+ *
+ * Source: Higham 2002, theorem 10.7, which gives n·u up to a constant.
+ */
 const PIVOT_TOLERANCE = Number.EPSILON;
 
 /** A = L Lᵀ was found. */
 export type CholeskyFactor = {
   readonly ok: true;
   readonly n: number;
-  /** L in the lower triangle, n x n row-major; what stands above the diagonal has no meaning. */
+  /** L in the lower triangle, n x n, row-major. The entries above the diagonal have no meaning. */
   readonly lower: Float64Array;
   /** x = A⁻¹ b, a new array (n). */
   solve(b: Float64Array): Float64Array;
@@ -25,16 +34,21 @@ export type CholeskyBreakdown = {
 };
 
 /**
- * A = L Lᵀ in float64.
+ * A = L Lᵀ in float64, in n³/3 operations.
  *
- * `matrix` is n x n row-major and symmetric; only its lower triangle is read, and L **is written over it**. After a breakdown its
- * content has no meaning. Any scaling will do: a pivot is compared with the diagonal entry it came from.
+ * The function never throws. A matrix that is singular, indefinite or holds NaN or an infinity
+ * gives a `CholeskyBreakdown`. The matrix may have any scale: a pivot is compared with the diagonal
+ * entry that it came from.
  *
- * Never throws: a matrix that is singular, indefinite or holds NaN or an infinity gives a `CholeskyBreakdown`.
+ * Rows of L are contiguous, so that each inner product streams two of them. A tile of 3 x 3 inner
+ * products keeps nine sums and six factors in the sixteen floating point registers of x86-64.
  *
- * Inner-product form (Golub & Van Loan, section 4.2.5). Rows of L are contiguous, so each inner product streams two of them;
- * 3 x 3 of them at once keep nine sums and six factors in the sixteen floating point registers of x86-64, and were the fastest of
- * seven shapes measured under V8.
+ * Source: Golub & Van Loan, section 4.2.5 (inner-product form).
+ *
+ * Measured: of seven shapes of the tile, 3 x 3 was the fastest under V8.
+ *
+ * @param matrix A, n x n, row-major, symmetric. Only its lower triangle is read, and L **is written
+ *   over it**. After a breakdown its entries have no meaning.
  */
 export function cholesky(matrix: Float64Array, n: number): CholeskyFactor | CholeskyBreakdown {
   for (let iBlock = 0; iBlock < n; iBlock += BLOCK) {
@@ -63,7 +77,7 @@ export function cholesky(matrix: Float64Array, n: number): CholeskyFactor | Chol
 
 /**
  * Entries (i..i+2, j..j+2) of L, j + 2 < i: a_rc becomes (a_rc - Σ_{k < j+c} l_rk l_ck) / l_cc.
- * Columns 0..j-1 of rows i..i+2, and rows j..j+2 whole, are final before.
+ * Before the call, columns 0..j-1 of rows i..i+2 are final, and so are all of rows j..j+2.
  */
 function eliminateTile(a: Float64Array, n: number, i: number, j: number): void {
   const p0 = i * n, p1 = p0 + n, p2 = p1 + n;
@@ -92,15 +106,20 @@ function eliminateTile(a: Float64Array, n: number, i: number, j: number): void {
   a[p2 + j] = r20; a[p2 + j + 1] = r21; a[p2 + j + 2] = (a[p2 + j + 2] - s22 - r20 * l20 - r21 * l21) / l22;
 }
 
-/** Entries (i, from..i) of L, the pivot last; columns before `from` are final. Says whether the pivot is a positive number. */
+/**
+ * Entries (i, from..i) of L, the pivot last. Before the call, the columns before `from` are final.
+ *
+ * @returns whether the pivot is a positive number.
+ */
 function eliminateRow(a: Float64Array, n: number, i: number, from: number): boolean {
   const p = i * n;
   for (let j = from; j < i; j++) {
-    a[p + j] = (a[p + j] - dot(a, p, a, j * n, j)) / a[j * n + j];
+    a[p + j] = (a[p + j] - dotOfRanges(a, p, a, j * n, j)) / a[j * n + j];
   }
   const diagonal = a[p + i];
-  const pivot = diagonal - dot(a, p, a, p, i);
-  // Written so that NaN fails too; the bound is against |diagonal|, since a negative one must not pass its own multiple.
+  const pivot = diagonal - dotOfRanges(a, p, a, p, i);
+  // NaN fails this condition, too. The bound is a multiple of |diagonal|, since a negative pivot
+  // must not pass a negative bound.
   if (!(pivot > n * PIVOT_TOLERANCE * Math.abs(diagonal) && pivot < Infinity)) {
     return false;
   }
@@ -108,11 +127,14 @@ function eliminateRow(a: Float64Array, n: number, i: number, from: number): bool
   return true;
 }
 
-/** L y = b forwards by rows, then Lᵀ x = y backwards, subtracting row by row so that memory is read in order again. */
+/**
+ * x (n) with L Lᵀ x = b. First L y = b is solved forwards by rows. Then Lᵀ x = y is solved
+ * backwards, row by row of L, so that memory is read in order again.
+ */
 function solveFactored(lower: Float64Array, n: number, b: Float64Array): Float64Array {
   const x = b.slice();
   for (let i = 0; i < n; i++) {
-    x[i] = (x[i] - dot(lower, i * n, x, 0, i)) / lower[i * n + i];
+    x[i] = (x[i] - dotOfRanges(lower, i * n, x, 0, i)) / lower[i * n + i];
   }
   for (let i = n - 1; i >= 0; i--) {
     const p = i * n;
@@ -123,13 +145,4 @@ function solveFactored(lower: Float64Array, n: number, b: Float64Array): Float64
     }
   }
   return x;
-}
-
-/** Σ_{k < length} a[p + k] b[q + k]. */
-function dot(a: Float64Array, p: number, b: Float64Array, q: number, length: number): number {
-  let sum = 0;
-  for (let k = 0; k < length; k++) {
-    sum += a[p + k] * b[q + k];
-  }
-  return sum;
 }

@@ -1,6 +1,9 @@
-/** Loops over the entries of typed arrays: the kernels of tfjs's cpu backend call a function for each entry, at ten times the price. */
+/**
+ * Loops over the entries of float32 arrays. The kernels of tfjs's cpu backend call a function for
+ * each entry, which takes ten times as long.
+ */
 
-/** x + y. */
+/** x + y, of the same length. */
 export function sum(x: Float32Array, y: Float32Array): Float32Array {
   const out = new Float32Array(x.length);
   for (let i = 0; i < out.length; i++) {
@@ -9,7 +12,7 @@ export function sum(x: Float32Array, y: Float32Array): Float32Array {
   return out;
 }
 
-/** x - y. */
+/** x - y, of the same length. */
 export function difference(x: Float32Array, y: Float32Array): Float32Array {
   const out = new Float32Array(x.length);
   for (let i = 0; i < out.length; i++) {
@@ -18,7 +21,9 @@ export function difference(x: Float32Array, y: Float32Array): Float32Array {
   return out;
 }
 
-/** x ∘ y, where each entry of y counts for as many entries of x in a row as there are more of them. */
+/**
+ * x ∘ y. If x has k times as many entries as y, each entry of y multiplies k entries of x in a row.
+ */
 export function product(x: Float32Array, y: Float32Array): Float32Array {
   const out = new Float32Array(x.length);
   const each = x.length / y.length;
@@ -31,7 +36,7 @@ export function product(x: Float32Array, y: Float32Array): Float32Array {
   return out;
 }
 
-/** xᵀ of a row-major x [rows, columns]. */
+/** xᵀ [columns, rows] of x [rows, columns], both row-major. */
 export function transposedEntries(x: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(x.length);
   for (let j = 0, to = 0; j < columns; j++) {
@@ -42,7 +47,7 @@ export function transposedEntries(x: Float32Array, rows: number, columns: number
   return out;
 }
 
-/** Sums of the rows of a row-major x [rows, columns], added up in float64. */
+/** Sums [rows] over the columns of a row-major x [rows, columns], in float64. */
 export function rowSums(x: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(rows);
   for (let i = 0, from = 0; i < rows; i++) {
@@ -53,4 +58,15 @@ export function rowSums(x: Float32Array, rows: number, columns: number): Float32
     out[i] = total;
   }
   return out;
+}
+
+/**
+ * Whether all entries are finite: 0 · x is NaN for the others. A loop, since there may be millions.
+ */
+export function areFinite(entries: Float32Array): boolean {
+  let zeros = 0;
+  for (let i = 0; i < entries.length; i++) {
+    zeros += 0 * entries[i];
+  }
+  return zeros === 0;
 }

@@ -1,21 +1,31 @@
-/** A matrix in a typed array: entry (i, j) stands at i · row + j · column, so that a transpose is another way to read the same array. */
+/**
+ * A matrix [rows, columns] in a float32 array. Entry (i, j) stands at i · row + j · column, so that
+ * a transpose is another way to read the same array.
+ */
 export interface Matrix {
   readonly entries: Float32Array;
   readonly rows: number;
   readonly columns: number;
+  /** Distance in the array from an entry to the one below it. */
   readonly row: number;
+  /** Distance in the array from an entry to the one on its right. */
   readonly column: number;
 }
 
-/** A row-major matrix. */
-export const rowMajor = (entries: Float32Array, rows: number, columns: number): Matrix => ({entries, rows, columns, row: columns, column: 1});
+/** A row-major matrix [rows, columns]. */
+export const rowMajor = (entries: Float32Array, rows: number, columns: number): Matrix =>
+  ({entries, rows, columns, row: columns, column: 1});
 
+/** aᵀ [columns, rows] in the same array. */
 export const transpose = ({entries, rows, columns, row, column}: Matrix): Matrix =>
   ({entries, rows: columns, columns: rows, row: column, column: row});
 
 /**
- * a b of a [m, k] and b [k, n], row-major, summed in float64: three to five times as fast as the product of tfjs's cpu
- * backend, and more accurate. Both are copied to float64 in the order of the inner loop, which makes tiles of 2 x 4.
+ * a b [m, n] of a [m, k] and b [k, n], summed in float64; the product is row-major. Both factors
+ * are copied to float64 in the order in which the inner loop reads them. The loop computes tiles of
+ * 2 x 4.
+ *
+ * Measured: three to five times as fast as the product of tfjs's cpu backend, and more accurate.
  */
 export function matrixProduct(a: Matrix, b: Matrix): Float32Array {
   if (b.columns === 1) {
@@ -60,7 +70,10 @@ export function matrixProduct(a: Matrix, b: Matrix): Float32Array {
   return product;
 }
 
-/** Rows two by two, their entries in turn; an odd last row stands there twice. */
+/**
+ * The entries of rows 2i and 2i + 1 in turn, pair of rows by pair of rows, in float64. If the
+ * number of rows is odd, the last row is paired with itself.
+ */
 function pairsOfRows({entries, rows, columns, row, column}: Matrix): Float64Array {
   const pairs = new Float64Array((rows + rows % 2) * columns);
   for (let i = 0, to = 0; i < rows; i += 2) {
@@ -74,7 +87,10 @@ function pairsOfRows({entries, rows, columns, row, column}: Matrix): Float64Arra
   return pairs;
 }
 
-/** Columns j..j + 3 of b, row by row; past the end the last of the `count` columns that are there. */
+/**
+ * Writes the columns j..j+3 of b [k, n] to `panel` [k, 4], row by row. If b has only `count` of
+ * them, the last one is repeated.
+ */
 function fillPanel(panel: Float64Array, {entries, rows, row, column}: Matrix, j: number, count: number): void {
   let c0 = j * column, c1 = c0 + Math.min(1, count - 1) * column;
   let c2 = c0 + Math.min(2, count - 1) * column, c3 = c0 + Math.min(3, count - 1) * column;
@@ -86,7 +102,10 @@ function fillPanel(panel: Float64Array, {entries, rows, row, column}: Matrix, j:
   }
 }
 
-/** a v for a vector v [k, 1], along whichever axis of a lies side by side in memory. */
+/**
+ * a v [m] for a [m, k] and a vector v [k, 1]. The inner loop goes along the axis of a that is
+ * contiguous.
+ */
 function timesVector({entries, rows, columns, row, column}: Matrix, v: Matrix): Float32Array {
   const sums = new Float64Array(rows);
   if (column <= row) {

@@ -1,6 +1,12 @@
+import {mirrored} from './symmetric';
+
 /**
- * x xᵀ of a row-major x [n, k], as [n, n], summed in float64 by tiles of 2 x 4 dot products that share their loads:
- * six times as fast as the matrix product of tfjs's cpu backend, and more accurate.
+ * x xᵀ [n, n] of x [n, k], both row-major, summed in float64. The loop computes tiles of 2 x 4 dot
+ * products, which share their loads. It does not copy x as `matrixProduct` does, and takes half of
+ * the tiles.
+ *
+ * Measured: six times as fast as the matrix product of tfjs's cpu backend, and more accurate. For x
+ * [10, 100] three times as fast as `matrixProduct` with half of the tiles.
  */
 export function outerProduct(x: Float32Array, n: number, k: number): Float32Array {
   const product = new Float32Array(n * n);
@@ -9,8 +15,9 @@ export function outerProduct(x: Float32Array, n: number, k: number): Float32Arra
     for (let j = 0; j <= i + 1 && j < n; j += 4) {
       const count = Math.min(4, n - j);
       const r0 = i * k, r1 = second ? r0 + k : r0;
-      // Columns past the end repeat the last one; their sums are dropped.
-      const c0 = j * k, c1 = c0 + (count > 1 ? k : 0), c2 = c0 + (count > 2 ? 2 * k : 0), c3 = c0 + (count > 3 ? 3 * k : 0);
+      // A column past the end repeats an earlier one, and its sum is dropped.
+      const c0 = j * k, c1 = c0 + (count > 1 ? k : 0);
+      const c2 = c0 + (count > 2 ? 2 * k : 0), c3 = c0 + (count > 3 ? 3 * k : 0);
       let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
       for (let p = 0; p < k; p++) {
         const a0 = x[r0 + p], a1 = x[r1 + p], b0 = x[c0 + p], b1 = x[c1 + p], b2 = x[c2 + p], b3 = x[c3 + p];
@@ -36,10 +43,5 @@ export function outerProduct(x: Float32Array, n: number, k: number): Float32Arra
       }
     }
   }
-  for (let i = 0; i < n; i++) {
-    for (let j = i + 1; j < n; j++) {
-      product[i * n + j] = product[j * n + i];
-    }
-  }
-  return product;
+  return mirrored(product, n);
 }

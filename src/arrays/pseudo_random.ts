@@ -1,4 +1,8 @@
-/** Uniform in [-1, 1], the same on every machine (mulberry32, Tommy Ettinger). */
+/**
+ * n numbers, uniform in [-1, 1], the same on every machine. They repeat after `PERIOD` numbers.
+ *
+ * Source: mulberry32, Tommy Ettinger.
+ */
 export function pseudoRandom(n: number, seed = 0x9e3779b9): Float32Array {
   const made = Math.min(n, PERIOD);
   const x = new Float32Array(n);
@@ -15,5 +19,5 @@ export function pseudoRandom(n: number, seed = 0x9e3779b9): Float32Array {
   return x;
 }
 
-/** Numbers after which they repeat: a prime, so that no axis of a tensor does. */
+/** Numbers in a period. It is a prime, so that no axis of a tensor has the same period. */
 const PERIOD = 65521;

@@ -1,14 +1,25 @@
 /** aᵀb. */
 export function dot(a: Float64Array, b: Float64Array): number {
+  return dotOfRanges(a, 0, b, 0, a.length);
+}
+
+/** Σ_{k < length} a[p + k] b[q + k]. */
+export function dotOfRanges(a: Float64Array, p: number, b: Float64Array, q: number, length: number): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    sum += a[i] * b[i];
+  for (let k = 0; k < length; k++) {
+    sum += a[p + k] * b[q + k];
   }
   return sum;
 }
 
-/** |a|. */
+/** |a|, the Euclidean norm. */
 export const norm = (a: Float64Array): number => Math.sqrt(dot(a, a));
+
+/** Σ_i a_i. */
+export const total = (a: Float64Array): number => a.reduce((sum, x) => sum + x, 0);
+
+/** The largest entry, 0 if none is above; NaN if an entry is. */
+export const largest = (a: Float64Array): number => a.reduce((most, x) => Math.max(most, x), 0);
 
 /** out += scale · a; returns out. */
 export function addInto(out: Float64Array, scale: number, a: ArrayLike<number>): Float64Array {
@@ -17,3 +28,6 @@ export function addInto(out: Float64Array, scale: number, a: ArrayLike<number>):
   }
   return out;
 }
+
+/** Index of the first NaN or infinity, or -1. */
+export const firstNonFinite = (a: Float64Array): number => a.findIndex(value => !Number.isFinite(value));

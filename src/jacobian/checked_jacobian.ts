@@ -22,7 +22,7 @@ import {checkStack, StackedJacobian} from './whole/stacked_jacobian';
 import {explainNonFinite} from '../loss/non_finite';
 import type {RowGroup, Rows} from '../loss/rows';
 import type {ForEachRows} from './whole/dense_rows';
-import {traceOf} from '../solve/damping';
+import {traceOf} from '../arrays/symmetric';
 import {MAX_GRAM_ROWS} from '../solve/system';
 import type {SystemName} from '../solve/system';
 

@@ -16,12 +16,12 @@
 import {diagonalRoot} from './curvature_root';
 import type {CurvatureRoot} from './curvature_root';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
-import {float32Floor, traceOf, TRUSTED_RATIO} from './damping';
+import {float32Floor, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';
 import {doublePrecision} from './mixed_precision';
 import type {Factorize} from './mixed_precision';
-import {addProduct} from '../arrays/product';
-import {addInto} from '../arrays/vectors';
+import {addProduct, mirrored, traceOf} from '../arrays/symmetric';
+import {addInto, firstNonFinite} from '../arrays/vectors';
 
 /** All variables with the same coefficient ρ of an L2 regularizer ρ|w|². */
 export interface GramGroup {
@@ -71,7 +71,7 @@ export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
       return gram;
     }
     const part = new Float64Array(system.n * system.n);
-    system.root.addCongruence(mirrored(gram, system.n), 1, part);
+    system.root.addCongruence(mirrored(gram.slice(), system.n), 1, part);
     return part;
   });
 }
@@ -233,34 +233,9 @@ function hasNumbers({n, root, residual, groups}: DampedGramSystem, parts: readon
   return all.every(vector => vector.every(Number.isFinite));
 }
 
-const SQUARE = 64;
-
-/** The symmetric matrix with the lower triangle of `matrix`: products with S mix both triangles. */
-function mirrored(matrix: Float64Array, n: number): Float64Array {
-  const full = matrix.slice();
-  // By squares that the caches hold: each entry of a column is a line of its own.
-  for (let iBlock = 0; iBlock < n; iBlock += SQUARE) {
-    const iEnd = Math.min(n, iBlock + SQUARE);
-    for (let jBlock = 0; jBlock <= iBlock; jBlock += SQUARE) {
-      for (let i = iBlock; i < iEnd; i++) {
-        const jEnd = Math.min(i, jBlock + SQUARE);
-        for (let j = jBlock, p = i * n + jBlock, q = jBlock * n + i; j < jEnd; j++, p++, q += n) {
-          full[q] = full[p];
-        }
-      }
-    }
-  }
-  return full;
-}
-
 /** Σ_g weights[g] · parts[g], arrays of `length`. */
 function weightedSum(parts: readonly Float64Array[], weights: readonly number[], length: number): Float64Array {
   const sum = new Float64Array(length);
   parts.forEach((part, g) => addInto(sum, weights[g], part));
   return sum;
-}
-
-/** Index of the first NaN or infinity, or -1. */
-function firstNonFinite(a: Float64Array): number {
-  return a.findIndex(value => !Number.isFinite(value));
 }

@@ -1,3 +1,5 @@
+import {traceOf} from '../arrays/symmetric';
+
 /** Unit roundoff of float32, in which J and the Gram matrix were computed. */
 const FLOAT32_ROUNDOFF = 2 ** -24;
 
@@ -51,15 +53,6 @@ export function float32Floor(curvature: Float64Array, n: number): Float32Limits 
   }
   const norm = Math.min(traceOf(curvature, n), infinityNorm);
   return {floor: FLOOR_RATIO * norm, trusted: TRUSTED_RATIO * norm, norm};
-}
-
-/** Σ_i a_ii of an n x n row-major matrix. */
-export function traceOf(matrix: Float64Array, n: number): number {
-  let trace = 0;
-  for (let i = 0; i < n; i++) {
-    trace += matrix[i * n + i];
-  }
-  return trace;
 }
 
 /** Share of the curvature that a loss could have, by which λ is scaled at least: cross-entropies come to it at probabilities of 2.4e-4. */

@@ -1,6 +1,6 @@
 import {cholesky} from '../arrays/cholesky';
 import type {CholeskyBreakdown} from '../arrays/cholesky';
-import {addProduct} from '../arrays/product';
+import {addProduct} from '../arrays/symmetric';
 import {addInto, dot} from '../arrays/vectors';
 
 /** A symmetric positive definite matrix that can be solved with. */

@@ -17,7 +17,7 @@ import {float32Floor} from './damping';
 import {effectiveDimension} from './effective_dimension';
 import {doublePrecision} from './mixed_precision';
 import type {Factorize} from './mixed_precision';
-import {addProduct} from '../arrays/product';
+import {addProduct} from '../arrays/symmetric';
 import {marquardtScale} from './scaling';
 import type {Scaling} from './scaling';
 

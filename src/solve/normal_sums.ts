@@ -1,4 +1,5 @@
 import type {CurvatureRoot} from './curvature_root';
+import {mirrored} from '../arrays/symmetric';
 
 /** What the loss says of the rows of J. */
 export interface RowWeights {
@@ -70,16 +71,6 @@ function addLowerTriangle(lower: Float64Array, more: ArrayLike<number>, m: numbe
       lower[p] += more[p];
     }
   }
-}
-
-/** The lower triangle of an m x m matrix written to its upper one, too. */
-export function mirrored(matrix: Float64Array, m: number): Float64Array {
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j < i; j++) {
-      matrix[j * m + i] = matrix[i * m + j];
-    }
-  }
-  return matrix;
 }
 
 /** Products of the columns, three by three, so that nine sums share six loads. */

@@ -3,7 +3,7 @@ import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
 import type {DenseRows} from '../jacobian/whole/dense_rows';
 import {matMul, mul, shaped} from '../tfjs/fast_ops';
 import type {CurvatureRoot} from '../solve/curvature_root';
-import {mirrored} from '../solve/normal_sums';
+import {mirrored} from '../arrays/symmetric';
 import type {NormalSums, RowWeights} from '../solve/normal_sums';
 import {addInto} from '../arrays/vectors';
 

@@ -1,5 +1,6 @@
 import {addN, getBackend, mul, scalar, sum, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {areFinite} from '../arrays/elementwise';
 import {READS_ARE_CHEAP} from './fast_ops';
 
 /** Whether all entries of float32 tensors are numbers: 0 · x is NaN for those that are not. One number is read where reads are dear. */
@@ -8,7 +9,7 @@ export function allFinite(tensors: readonly Tensor[]): boolean {
     return true;
   }
   if (READS_ARE_CHEAP.has(getBackend())) {
-    return tensors.every(t => isFinite(t.dataSync() as Float32Array));
+    return tensors.every(t => areFinite(t.dataSync() as Float32Array));
   }
   const total = tidy(() => {
     const zero = scalar(0);
@@ -17,13 +18,4 @@ export function allFinite(tensors: readonly Tensor[]): boolean {
   const isZero = total.dataSync()[0] === 0;
   total.dispose();
   return isZero;
-}
-
-/** In a loop, since there may be millions. */
-function isFinite(entries: Float32Array): boolean {
-  let total = 0;
-  for (let i = 0; i < entries.length; i++) {
-    total += 0 * entries[i];
-  }
-  return total === 0;
 }

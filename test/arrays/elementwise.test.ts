@@ -1,5 +1,5 @@
 import test from 'ava';
-import {difference, product, rowSums, sum, transposedEntries} from '../../src/arrays/elementwise';
+import {areFinite, difference, product, rowSums, sum, transposedEntries} from '../../src/arrays/elementwise';
 
 test('sums, differences and products, entry by entry', t => {
   const [x, y] = [Float32Array.of(1, -2, 0.5), Float32Array.of(4, 0.25, -1)];
@@ -21,4 +21,12 @@ test('transpose and row sums', t => {
   t.deepEqual([...transposedEntries(x, 3, 2)], [1, 3, 5, 2, 4, 6]);
   t.deepEqual([...rowSums(x, 2, 3)], [6, 15]);
   t.deepEqual([...rowSums(new Float32Array(0), 2, 0)], [0, 0]);
+});
+
+test('whether all entries are finite', t => {
+  t.true(areFinite(new Float32Array(0)));
+  t.true(areFinite(Float32Array.of(1, -3e38, 0)));
+  for (const bad of [NaN, Infinity, -Infinity]) {
+    t.false(areFinite(Float32Array.of(1, bad, 2)));
+  }
 });

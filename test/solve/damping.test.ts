@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {float32Floor, FLOOR_RATIO, relativeDamping, traceOf, TRUSTED_RATIO} from '../../src/solve/damping';
+import {float32Floor, FLOOR_RATIO, relativeDamping, TRUSTED_RATIO} from '../../src/solve/damping';
+import {traceOf} from '../../src/arrays/symmetric';
 import {flat, randomNumbers, symmetricWithSpectrum} from './dense';
 
 test('relative damping is τ times the mean of the eigenvalues that can differ from zero', t => {

@@ -4,7 +4,7 @@ import {blockedCholesky} from '../../src/solve/blocked_cholesky';
 import type {Multiply} from '../../src/solve/blocked_cholesky';
 import {doublePrecision, mixedPrecision} from '../../src/solve/mixed_precision';
 import type {Factorize} from '../../src/solve/mixed_precision';
-import {addProduct} from '../../src/arrays/product';
+import {addProduct} from '../../src/arrays/symmetric';
 import {norm, randomNumbers, randomVector, relativeError} from './dense';
 
 /** Around whole blocks of 96 columns; from 384 on it is not the float64 factorization alone. */

@@ -1,6 +1,6 @@
 import {add, concat, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {addProduct} from '../../arrays/product';
+import {addProduct} from '../../arrays/symmetric';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
 import {ChunkedJacobian} from './chunked_jacobian';
 import {relativeDifference} from '../check/compare';
