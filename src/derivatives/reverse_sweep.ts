@@ -1,9 +1,9 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../trace/trace';
-import {ggnError} from '../errors';
-import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from './cotangents';
+import {cotangentOf, cotangents, tfjsCotangents} from './cotangents';
 import type {Values} from './cotangents';
+import {beforeActivation, withoutActivation} from './fused';
 import {add} from '../tfjs/fast_ops';
 
 /** Cotangents of the wanted inputs of a node, from those of its outputs. */
@@ -39,12 +39,7 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
 
 export const pullByTfjs: Pull = (values, node, dys, wanted) => {
   const thunks = tfjsCotangents(values, node, dys);
-  return wanted.map(name => {
-    if (thunks[name] === undefined) {
-      throw ggnError(`tfjs has no gradient of the kernel '${node.kernel}' in its input '${name}'.`);
-    }
-    return thunks[name]();
-  });
+  return wanted.map(input => cotangentOf(thunks, node, input));
 };
 
 /** With our rules where tfjs is slow: what the self-check must not use. */

@@ -4,7 +4,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../src/trace/capture';
 import type {Trace, TraceNode} from '../../src/trace/trace';
-import {beforeActivation, cotangents, tfjsCotangents, withoutActivation} from '../../src/derivatives/cotangents';
+import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
+import {beforeActivation, withoutActivation} from '../../src/derivatives/fused';
 import {matricesIn, sumTo} from '../../src/tfjs/fast_ops';
 import {relativeError} from '../support/probe';
 

@@ -1,9 +1,9 @@
 import {concat, ones, slice, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
-import {beforeActivation, unfused} from '../cotangents';
+import {beforeActivation, unfused} from '../fused';
 import {matMul, matricesIn, mul, shaped, transposed} from '../../tfjs/fast_ops';
-import {pickMaxima} from '../pooling';
+import {pickMaxima} from '../kernels/pooling';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 
 /** A kernel that is linear in each of some inputs: dy = Σ K(.., dx, ..), in the others the derivative is zero. */

@@ -5,17 +5,18 @@ import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
 import type {BatchStride} from '../../trace/batch_axis';
 import {pseudoRandom} from '../../arrays/pseudo_random';
-import {convolutionOf} from '../../derivatives/convolution_geometry';
-import type {Convolution} from '../../derivatives/convolution_geometry';
-import {hasOwnGradient, tfjsCotangents, unfused} from '../../derivatives/cotangents';
+import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
+import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
+import {hasOwnGradient, tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
+import {unfused} from '../../derivatives/fused';
 import type {Fault} from './fault';
 import type {Plan} from '../plan/plan';
 import {TOLERANCE} from './self_check';
 
 /** By kernel, the inputs in which it is linear; of convolutions all are. */
 const LINEAR: Record<string, readonly string[]> = {BatchMatMul: ['a', 'b'], GatherV2: ['x'], Tile: ['x'], Cumsum: ['x'],
-  ResizeNearestNeighbor: ['images'], ResizeBilinear: ['images'], EluGrad: ['dy'], MaxPoolGrad: ['dy'], AvgPoolGrad: ['dy'], LRNGrad: ['dy'], AvgPool: ['x'], AvgPool3D: ['x']};
+  ResizeNearestNeighbor: ['images'], ResizeBilinear: ['images'], EluGrad: ['dy'], AvgPoolGrad: ['dy'], LRNGrad: ['dy'], AvgPool: ['x'], AvgPool3D: ['x']};
 
 /** Kernels with K(t x) = t K(x) for t > 0. */
 const HOMOGENEOUS: Record<string, readonly string[]> = {MaxPool: ['x'], MaxPool3D: ['x']};

@@ -7,7 +7,7 @@ import {RESIDUAL} from './plan';
 import type {Plan, Site, ForwardSweep} from './plan';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {tangentRule} from '../../derivatives/tangents/rules';
-import {refuseWrongKernel} from '../../derivatives/tfjs_defects';
+import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
 
 /** The values that the rows are read from: of a difference its two terms. */
 const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>

@@ -1,6 +1,6 @@
 import type {TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
-import type {Convolution} from '../../derivatives/convolution_geometry';
+import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Parameter} from './parameter';
 import type {MatrixSite} from './site';
 import type {RowBlock} from '../../loss/functions/row_block';

@@ -1,7 +1,7 @@
 import type {TraceNode} from '../../trace/trace';
 import {matricesIn} from '../../tfjs/fast_ops';
-import {convolutionOf} from '../../derivatives/convolution_geometry';
-import type {Convolution} from '../../derivatives/convolution_geometry';
+import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
+import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import type {BatchStride} from '../../trace/batch_axis';
 

@@ -2,7 +2,7 @@ import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensor
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {channelsLast} from '../../derivatives/convolution';
+import {channelsLast} from '../../derivatives/kernels/convolution';
 import {forwardJacobian} from './forward_jacobian';
 import {jointLinearize} from './joint_linearize';
 import {sumTo} from '../../tfjs/fast_ops';

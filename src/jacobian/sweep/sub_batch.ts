@@ -2,7 +2,7 @@ import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {withoutActivation} from '../../derivatives/cotangents';
+import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
 import type {Plan, SweepStep} from '../plan/plan';
 import {sliceRows} from '../../tfjs/slices';

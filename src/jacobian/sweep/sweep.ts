@@ -1,8 +1,9 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
-import {beforeActivation, cotangents} from '../../derivatives/cotangents';
+import {cotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
+import {beforeActivation} from '../../derivatives/fused';
 import {add} from '../../tfjs/fast_ops';
 import type {SweepStep} from '../plan/plan';
 

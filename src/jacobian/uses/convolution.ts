@@ -1,12 +1,12 @@
 import {reshape, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {channelsLast} from '../../derivatives/convolution';
-import {shapeOf} from '../../derivatives/convolution_geometry';
-import type {Convolution} from '../../derivatives/convolution_geometry';
+import {channelsLast} from '../../derivatives/kernels/convolution';
+import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
+import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import {mayKeep} from '../../tfjs/memory';
-import {columnsOf, depthwiseProduct, positionsOf} from '../../derivatives/patches';
+import {columnsOf, depthwiseProduct, positionsOf} from '../../derivatives/kernels/patches';
 import type {Plan, Site} from '../plan/plan';
 import {exampleProducts} from './example_products';
 import {isByPairs} from './pairs';

@@ -2,7 +2,7 @@ import {getBackend, reshape, tensor, tidy, transpose} from '@tensorflow/tfjs-cor
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
 import {matMul} from '../../tfjs/fast_ops';
-import {isHost, matMulBatch} from '../../derivatives/patches';
+import {isHost, matMulBatch} from '../../derivatives/kernels/patches';
 import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';
 

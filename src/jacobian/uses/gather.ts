@@ -6,7 +6,7 @@ import type {BatchStride} from '../../trace/batch_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import type {GramTerm, ParameterUse} from './use';
-import {tableSizes} from '../../derivatives/gather';
+import {tableSizes} from '../../derivatives/kernels/gather';
 
 /** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */
 interface GatherSizes {

@@ -1,10 +1,10 @@
 import {eye, getBackend, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {convolve} from '../../derivatives/convolution';
-import {shapeOf} from '../../derivatives/convolution_geometry';
-import type {Convolution} from '../../derivatives/convolution_geometry';
+import {convolve} from '../../derivatives/kernels/convolution';
+import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
+import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
-import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../../derivatives/patches';
+import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../../derivatives/kernels/patches';
 import {sliceRows} from '../../tfjs/slices';
 
 /** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */

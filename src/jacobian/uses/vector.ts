@@ -1,8 +1,9 @@
 import {addN, broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
-import {inverseDeviation, tfjsCotangents} from '../../derivatives/cotangents';
+import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
+import {inverseDeviation} from '../../derivatives/rules/normalization';
 import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {blockProducts} from './use';
@@ -121,7 +122,7 @@ function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): 
     return div(dy, operand('b'));
   }
   if (node.kernel === 'FusedBatchNorm' && name === 'scale') {
-    return mul(dy, mul(sub(operand('x'), operand('mean')), inverseDeviation(values, node)));
+    return mul(dy, mul(sub(operand('x'), operand('mean')), inverseDeviation({values, node})));
   }
   // With all its operands broadcast beforehand, tfjs's own gradient has nothing to sum.
   const {shape} = values[node.outputs[0]];

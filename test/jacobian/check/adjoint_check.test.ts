@@ -3,7 +3,9 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {adjointCheck} from '../../../src/jacobian/check/adjoint_check';
-import {hasOwnGradient, unfused} from '../../../src/derivatives/cotangents';
+import {grad} from '../../../src/index';
+import {hasOwnGradient} from '../../../src/derivatives/cotangents';
+import {unfused} from '../../../src/derivatives/fused';
 import {Probe} from '../../support/probe';
 
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
@@ -32,6 +34,11 @@ const ROWS: Record<string, Row> = {
   'a gather': {op: (x, w) => tf.gather(w, tf.tensor1d([0, 2, 2, 1, 0], 'int32')).mul(x), x: [5, 3], w: [4, 3], kernel: 'GatherV2', own: {cpu: 'x', wasm: 'x'}},
   'a maximum': {op: (x, w) => tf.maxPool(tf.mul(x, w) as tf.Tensor4D, 2, 2, 'same'), x: [3, 5, 5, 2], w: [2], kernel: 'MaxPool', own: {cpu: '', wasm: 'x'}},
   'nearest neighbours': {op: (x, w) => tf.image.resizeNearestNeighbor(tf.mul(x, w) as tf.Tensor4D, [6, 8]), x: [3, 3, 4, 2], w: [2], kernel: 'ResizeNearestNeighbor', own: {cpu: 'images', wasm: ''}},
+  'the derivative of an elu': {op: (x, w) => grad(v => tf.elu(v).square())(tf.mul(x, w)), x: [3, 4], w: [4], kernel: 'EluGrad', own: {cpu: 'dy,y', wasm: 'dy,y'}},
+  'the derivative of a mean': {op: (x, w) => grad(v => tf.avgPool(v as tf.Tensor4D, 3, 2, 'same').square())(tf.mul(x, w)), x: [3, 5, 5, 2], w: [2], kernel: 'AvgPoolGrad',
+    own: {cpu: 'dy,input', wasm: 'dy,input'}},
+  'the derivative of a local response': {op: (x, w) => grad(v => tf.localResponseNormalization(v as tf.Tensor4D, 1, 1.3, 0.7, 0.6).square())(tf.mul(x, w)), x: [3, 2, 2, 5], w: [5],
+    kernel: 'LRNGrad', own: {cpu: 'x,y,dy', wasm: 'x,y,dy'}},
   'a tanh': {op: (x, w) => tf.tanh(tf.mul(x, w)), x: [3, 4], w: [4], kernel: 'Tanh', own: {cpu: '', wasm: ''}},
 };
 

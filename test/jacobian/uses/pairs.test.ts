@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import type {TraceNode} from '../../../src/trace/trace';
-import {convolutionOf} from '../../../src/derivatives/convolution_geometry';
+import {convolutionOf} from '../../../src/derivatives/kernels/convolution_geometry';
 import {withMemoryLimit} from '../../../src/tfjs/memory';
 import {isByPairs} from '../../../src/jacobian/uses/pairs';
 import {PatchPositions, PlainPositions} from '../../../src/jacobian/uses/positions';

@@ -1,6 +1,6 @@
 import {backend_util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {TraceNode} from '../trace/trace';
+import type {TraceNode} from '../../trace/trace';
 
 /** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
 export type Operand = 'x' | 'filter' | 'y';
@@ -52,6 +52,9 @@ const KERNELS: Record<string, {spatial: 2 | 3; depthwise: boolean; names: Record
   Conv3DBackpropInputV2: {spatial: 3, depthwise: false, names: INPUT},
   Conv3DBackpropFilterV2: {spatial: 3, depthwise: false, names: FILTER},
 };
+
+/** The kernels of the family. */
+export const CONVOLUTIONS: readonly string[] = Object.keys(KERNELS);
 
 /** Reads the convolution of a node; null for other kernels. */
 export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convolution | null {

@@ -1,7 +1,7 @@
 import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {runKernel} from '../tfjs/internals';
-import {partsOf} from '../tfjs/memory';
+import {runKernel} from '../../tfjs/internals';
+import {partsOf} from '../../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
 import {shapeOf} from './convolution_geometry';

@@ -1,7 +1,7 @@
 import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {KernelAttrs} from '../tfjs/internals';
-import {add} from '../tfjs/fast_ops';
+import type {KernelAttrs} from '../../tfjs/internals';
+import {add} from '../../tfjs/fast_ops';
 import {cutSpatial, everyAlong} from './spatial';
 
 /** One spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of the input. */
@@ -31,18 +31,27 @@ export function pooledAxes(shape: readonly number[], attrs: KernelAttrs): Pooled
     {size: info.inWidth, count: info.outWidth, stride: info.strideWidth, filter: info.filterWidth, before: info.padInfo.left}];
 }
 
-/** Size of a window over the number of its entries inside of the image, [1, .., 1], for each window; null where it is 1 throughout. */
+/** By window along an axis: the size of the window over the number of its entries inside of the image. */
+const sharesAlong = ({size, count, stride, filter, before}: PooledAxis): number[] => Array.from({length: count}, (_, o) => {
+  const from = o * stride - before;
+  return filter / (Math.min(from + filter, size) - Math.max(from, 0));
+});
+
+/** Whether a window has entries outside of the image. */
+export const isPadded = (shape: readonly number[], attrs: KernelAttrs): boolean =>
+  pooledAxes(shape, attrs).some(axis => sharesAlong(axis).some(share => share !== 1));
+
+/**
+ * The size of each window over the number of its entries inside of the image, [1, ..windows, 1]; null if all windows lie inside
+ * of it.
+ */
 export function windowShare(shape: readonly number[], attrs: KernelAttrs): Tensor | null {
-  const axes = pooledAxes(shape, attrs);
-  let shares = [1];
-  for (const {size, count, stride, filter, before} of axes) {
-    const along = Array.from({length: count}, (_, o) => {
-      const from = o * stride - before;
-      return filter / (Math.min(from + filter, size) - Math.max(from, 0));
-    });
-    shares = shares.flatMap(share => along.map(a => share * a));
+  if (!isPadded(shape, attrs)) {
+    return null;
   }
-  return shares.every(share => share === 1) ? null : tensor(shares, [1, ...axes.map(axis => axis.count), 1]);
+  const axes = pooledAxes(shape, attrs);
+  const shares = axes.map(sharesAlong).reduce((all, along) => all.flatMap(share => along.map(a => share * a)));
+  return tensor(shares, [1, ...axes.map(axis => axis.count), 1]);
 }
 
 /** The entries of t where each window of x has its maximum y, one of equals. */

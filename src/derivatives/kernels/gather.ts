@@ -1,7 +1,7 @@
-import type {TraceNode} from '../trace/trace';
+import type {TraceNode} from '../../trace/trace';
 import {cast, matMul, oneHot, reshape, tensor, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {isObserved} from '../tfjs/internals';
+import {isObserved} from '../../tfjs/internals';
 
 /** A table as [before, entries, after] around the axis of a GatherV2. */
 export function tableSizes(node: TraceNode, shape: readonly number[]): {before: number; entries: number; after: number} {

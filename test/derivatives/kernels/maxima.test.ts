@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {capture} from '../../src/trace/capture';
-import {ggn} from '../../src/index';
-import {cotangents} from '../../src/derivatives/cotangents';
-import {chosenCotangent} from '../../src/derivatives/maxima';
-import {relativeError} from '../support/probe';
+import {capture} from '../../../src/trace/capture';
+import {ggn} from '../../../src/index';
+import {cotangents} from '../../../src/derivatives/cotangents';
+import {chosenCotangent} from '../../../src/derivatives/kernels/maxima';
+import {relativeError} from '../../support/probe';
 
 type Op = (x: any) => tf.Tensor;
 

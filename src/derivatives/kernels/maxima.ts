@@ -1,7 +1,7 @@
 import {tensor, util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {KernelAttrs} from '../tfjs/internals';
-import type {TraceNode} from '../trace/trace';
+import type {KernelAttrs} from '../../tfjs/internals';
+import type {TraceNode} from '../../trace/trace';
 import {isHost} from './patches';
 import {pooledAxes} from './pooling';
 
@@ -28,21 +28,38 @@ const known = new WeakMap<Tensor, Routes>();
  * @param examples how many there are in x and y, one after the other; any number where there is one cotangent for each.
  * @returns a tensor of C times the entries of x; null for other kernels, and where the axes of a reduction are not neighbours.
  */
-export function chosenCotangent({kernel, attrs}: TraceNode, x: Tensor, y: Tensor, dy: Tensor, examples = 1): Tensor | null {
-  const find = FINDERS[kernel];
-  if (find === undefined || !isHost()) {
+export function chosenCotangent(node: TraceNode, x: Tensor, y: Tensor, dy: Tensor, examples = 1): Tensor | null {
+  if (!isChosenHere(node, x)) {
     return null;
   }
   let routes = known.get(y);
   if (routes === undefined) {
-    const found = find(x, y, attrs);
-    if (found === null) {
-      return null;
-    }
-    known.set(y, routes = found);
+    routes = REDUCED[node.kernel] === undefined ? pooling(x, y, node.attrs) : reduction(x, y, reducedAxes(node, x));
+    known.set(y, routes);
   }
   return spread(routes, x, y, dy, examples);
 }
+
+/** Whether `chosenCotangent` has a cotangent for a node with the input x. */
+export function isChosenHere(node: TraceNode, x: Tensor): boolean {
+  if (POOLED.has(node.kernel)) {
+    return isHost();
+  }
+  if (REDUCED[node.kernel] === undefined || !isHost()) {
+    return false;
+  }
+  const axes = reducedAxes(node, x);
+  return axes.length > 0 && axes[axes.length - 1] - axes[0] === axes.length - 1;
+}
+
+const POOLED = new Set(['MaxPool', 'MaxPool3D']);
+
+/** By kernel, the attribute that names the axes of a reduction. */
+const REDUCED: Record<string, string | undefined> = {Max: 'reductionIndices', Min: 'axis'};
+
+/** The axes of a reduction, in order. */
+const reducedAxes = ({kernel, attrs}: TraceNode, x: Tensor): number[] =>
+  util.parseAxisParam(attrs[REDUCED[kernel]!] as number[], x.shape).sort((a, b) => a - b);
 
 function spread({from, to}: Routes, x: Tensor, y: Tensor, dy: Tensor, examples: number): Tensor {
   const copies = dy.size / y.size;
@@ -68,10 +85,8 @@ function spread({from, to}: Routes, x: Tensor, y: Tensor, dy: Tensor, examples: 
   return tensor(result, [x.shape[0] * copies, ...x.shape.slice(1)]);
 }
 
-type Finder = (x: Tensor, y: Tensor, attrs: KernelAttrs) => Routes | null;
-
 /** The first entry of each window that is its maximum, of volumes the last, as in tfjs; a window without one (NaN) has no route. */
-const pooling: Finder = (x, y, attrs) => {
+function pooling(x: Tensor, y: Tensor, attrs: KernelAttrs): Routes {
   const axes = pooledAxes(x.shape, attrs);
   const isVolume = axes.length === 3;
   const [depth, height, width] = isVolume ? axes : [{size: 1, count: 1, stride: 1, filter: 1, before: 0}, ...axes];
@@ -102,14 +117,10 @@ const pooling: Finder = (x, y, attrs) => {
   }
   const from = Int32Array.from({length: to.length}, (_, k) => k);
   return to.includes(-1) ? {from: from.filter(k => to[k] >= 0), to: to.filter(entry => entry >= 0)} : {from, to};
-};
+}
 
 /** All entries that are equal to the maximum, as in tfjs. */
-const reduction = (axesName: string): Finder => (x, y, attrs) => {
-  const axes = util.parseAxisParam(attrs[axesName] as number[], x.shape).sort((a, b) => a - b);
-  if (axes.length === 0 || axes[axes.length - 1] - axes[0] !== axes.length - 1) {
-    return null;
-  }
+function reduction(x: Tensor, y: Tensor, axes: readonly number[]): Routes {
   const reduced = axes.reduce((product, axis) => product * x.shape[axis], 1);
   const after = x.shape.slice(axes[axes.length - 1] + 1).reduce((product, size) => product * size, 1);
   const [xs, ys] = [x.dataSync(), y.dataSync()];
@@ -124,11 +135,4 @@ const reduction = (axesName: string): Finder => (x, y, attrs) => {
     }
   }
   return {from: Int32Array.from(from), to: Int32Array.from(to)};
-};
-
-const FINDERS: Record<string, Finder | undefined> = {
-  MaxPool: pooling,
-  MaxPool3D: pooling,
-  Max: reduction('reductionIndices'),
-  Min: reduction('axis'),
-};
+}

@@ -2,14 +2,14 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import type {TraceNode} from '../../src/trace/trace';
-import {convolutionOf, shapeOf} from '../../src/derivatives/convolution_geometry';
-import type {Convolution, Operand} from '../../src/derivatives/convolution_geometry';
-import {convolve} from '../../src/derivatives/convolution';
-import {depthwiseProduct, patchProduct, patchTensor, positionsOf} from '../../src/derivatives/patches';
-import {exampleProducts} from '../../src/jacobian/uses/example_products';
-import {PatchPositions} from '../../src/jacobian/uses/positions';
-import {relativeError} from '../support/probe';
+import type {TraceNode} from '../../../src/trace/trace';
+import {convolutionOf, shapeOf} from '../../../src/derivatives/kernels/convolution_geometry';
+import type {Convolution, Operand} from '../../../src/derivatives/kernels/convolution_geometry';
+import {convolve} from '../../../src/derivatives/kernels/convolution';
+import {depthwiseProduct, patchProduct, patchTensor, positionsOf} from '../../../src/derivatives/kernels/patches';
+import {exampleProducts} from '../../../src/jacobian/uses/example_products';
+import {PatchPositions} from '../../../src/jacobian/uses/positions';
+import {relativeError} from '../../support/probe';
 
 interface Given {
   kernel: 'Conv2D' | 'DepthwiseConv2dNative' | 'Conv3D';

@@ -1,12 +1,12 @@
 import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor,
   tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {isObserved} from '../tfjs/internals';
-import {sum as sumOf} from '../arrays/elementwise';
-import {matrixProduct, rowMajor} from '../arrays/matrix_product';
+import {isObserved} from '../../tfjs/internals';
+import {sum as sumOf} from '../../arrays/elementwise';
+import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
 import type {Convolution} from './convolution_geometry';
-import {matMul} from '../tfjs/fast_ops';
-import {blockFloats} from '../tfjs/memory';
+import {matMul} from '../../tfjs/fast_ops';
+import {blockFloats} from '../../tfjs/memory';
 import {padSpatial, sliceSpatial} from './spatial';
 
 /**

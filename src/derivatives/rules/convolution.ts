@@ -1,0 +1,32 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
+import {convolve} from '../kernels/convolution';
+import {CONVOLUTIONS, convolutionOf} from '../kernels/convolution_geometry';
+import type {Operand} from '../kernels/convolution_geometry';
+import {refuseWrongKernel} from '../kernels/wrong_kernels';
+import type {BackwardNode, Rule} from './rule';
+
+/** The cotangent of an input of a convolution: the same trilinear form, solved for another operand. */
+const convolved: Rule['pull'] = (at, input) => {
+  refuseWrongKernel(at.backend, at.node);
+  const c = convolutionOf(at.values, at.node)!;
+  const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
+  const [wanted] = operands.find(([, name]) => name === input)!;
+  return convolve(c, wanted, Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
+      .map(([operand, name]): [Operand, Tensor] => [operand, name === null ? at.dy : at.value(name)])));
+};
+
+const isDilated = ({attrs}: BackwardNode): boolean =>
+  [attrs['dilations'] as number | number[] | undefined ?? 1].flat().some(d => d > 1);
+
+const rule = {kernel: CONVOLUTIONS, input: ['x', 'filter', 'dy'], pull: convolved};
+
+/**
+ * Convolutions. tfjs has no gradient of transposed ones in three dimensions and of dilated ones. On WASM its kernels are
+ * missing (filters) or wrong: on WASM, Conv3D has a wrong gradient in its input, and in its filter with strides above 1. On cpu
+ * the gradient in the filter is a hundred times too slow.
+ */
+export const CONVOLUTION: readonly Rule[] = [
+  {...rule, why: 'slow'},
+  {...rule, why: 'wrong', when: at => isDilated(at) || at.backend === 'wasm' || at.backend === 'cpu'},
+  {...rule, why: 'missing'},
+];

@@ -1,0 +1,31 @@
+import {cumsum, div, scalar, util} from '@tensorflow/tfjs-core';
+import {broadcast, shaped} from '../../tfjs/fast_ops';
+import {chosenCotangent, isChosenHere} from '../kernels/maxima';
+import {slowOrMissing} from './rule';
+import type {Rule} from './rule';
+
+/**
+ * dy goes to each of the entries that were summed, by a product with as many ones as a sum has terms. tfjs makes ones of the shape of the
+ * whole input.
+ */
+const spread = (isMean: boolean): Rule['pull'] => at => {
+  const {shape} = at.value('x');
+  const axes = util.parseAxisParam(at.attrs['axis'] as number[], shape);
+  const each = shaped(at.dy, shape.map((size, axis) => axes.includes(axis) ? 1 : size));
+  const count = axes.reduce((product, axis) => product * shape[axis], 1);
+  return broadcast(isMean ? div(each, scalar(count)) : each, shape);
+};
+
+const summedFromBehind: Rule['pull'] = ({attrs: {axis, exclusive, reverse}, dy}) =>
+  cumsum(dy, axis as number, exclusive as boolean, reverse !== true);
+
+/** Kernels that sum, or take the largest or the smallest, along axes. */
+export const REDUCTIONS: readonly Rule[] = [
+  ...slowOrMissing({kernel: 'Sum', pull: spread(false)}),
+  ...slowOrMissing({kernel: 'Mean', pull: spread(true)}),
+  {kernel: ['Max', 'Min'], why: 'slow', when: at => isChosenHere(at.node, at.value('x')),
+    pull: at => chosenCotangent(at.node, at.value('x'), at.y, at.dy)!},
+  // tfjs's gradient along another axis than the last comes out transposed.
+  {kernel: 'Cumsum', why: 'wrong', when: at => at.axis(at.y.shape) !== at.y.rank - 1, pull: summedFromBehind},
+  {kernel: 'Cumsum', why: 'missing', pull: summedFromBehind},
+];

@@ -1,0 +1,42 @@
+import {getGradient} from '@tensorflow/tfjs-core';
+import {BROADCASTING} from './rules/broadcasting';
+import {CONVOLUTION} from './rules/convolution';
+import {ELEMENTWISE} from './rules/elementwise';
+import {GATHER} from './rules/gather';
+import {NORMALIZATION} from './rules/normalization';
+import {POOLING} from './rules/pooling';
+import {PRODUCTS} from './rules/products';
+import {REDUCTIONS} from './rules/reductions';
+import {RESIZE} from './rules/resize';
+import type {BackwardNode, Rule} from './rules/rule';
+import {STRUCTURE} from './rules/structure';
+
+/** Every input cotangent that takes the place of a gradient of tfjs 4.22: one table, of which each file of `rules/` holds a part. */
+const TABLE: readonly Rule[] = [...ELEMENTWISE, ...BROADCASTING, ...STRUCTURE, ...GATHER, ...REDUCTIONS, ...PRODUCTS, ...CONVOLUTION,
+  ...POOLING, ...NORMALIZATION, ...RESIZE];
+
+const byKernel = new Map<string, Rule[]>();
+for (const rule of TABLE) {
+  for (const kernel of [rule.kernel].flat()) {
+    byKernel.set(kernel, [...byKernel.get(kernel) ?? [], rule]);
+  }
+}
+
+/** The rules of a kernel, in the order of the search. */
+export const rulesOf = (kernel: string): readonly Rule[] => byKernel.get(kernel) ?? [];
+
+/** The first rule for an input that a step takes in the place of a slow gradient; null if there is none. */
+export function fastRule(at: BackwardNode, input: string): Rule | null {
+  return find(at, input, ({why}) => why === 'slow');
+}
+
+/** The first rule for an input that the self-check takes, too; null if tfjs's gradient is right and of use. */
+export function trustedRule(at: BackwardNode, input: string): Rule | null {
+  return find(at, input, ({why}) => why !== 'slow' && (why !== 'missing' || getGradient(at.node.kernel) == null));
+}
+
+function find(at: BackwardNode, input: string, isCandidate: (rule: Rule) => boolean): Rule | null {
+  return rulesOf(at.node.kernel).find(rule => isCandidate(rule) &&
+      (rule.input === undefined || (typeof rule.input === 'string' ? rule.input === input : rule.input.includes(input))) &&
+      (rule.when === undefined || rule.when(at, input))) ?? null;
+}
