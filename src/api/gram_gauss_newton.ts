@@ -356,8 +356,9 @@ export class GramGaussNewton extends Optimizer {
   private warnUnbounded(): void {
     if (!this.warnedUnbounded) {
       this.warnedUnbounded = true;
-      console.warn("tfjs-ggn: the loss has no lower bound (curvature 'unbounded', see optimizer.lastStep): a cross-entropy has negative weights. Its steps are bounded; " +
-          'the loss falls as long as the same batch is repeated. Check the weights, or take few steps on each batch, as policy gradients do.');
+      console.warn("tfjs-ggn: the loss has no lower bound (curvature 'unbounded', see optimizer.lastStep): a cross-entropy has negative weights or targets outside [0, 1], or a term falls " +
+          'without end in the outputs. Its steps are bounded; the loss falls as long as the same batch is repeated. Check weights, targets and signs, or take few steps on each batch, ' +
+          'as policy gradients do.');
     }
   }
 

@@ -7,6 +7,8 @@ import {sigmoidCrossEntropy, sigmoidDecrease} from './functions/sigmoid_cross_en
 import {softmaxCrossEntropy, softmaxDecrease} from './functions/softmax_cross_entropy';
 import {squaredError} from './functions/squared_error';
 import type {OutputDerivatives} from './functions/squared_error';
+import {fallsWithoutEnd} from './read/lower_bound';
+import type {Dependence} from '../trace/dependence';
 import {placeRows, readResiduals} from './rows';
 import type {Rows} from './rows';
 import {segmentedRoot} from '../solve/segmented_root';
@@ -49,7 +51,7 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
       throw ggnError('a term of the loss joins outputs with different numbers of examples along their leading axes. Write it as a sum of terms ' +
           'of one number each, or give its residuals to leastSquares().');
     }
-    const found = derivativesOf(trace, dependence.dependent, loss, examples);
+    const found = derivativesOf(trace, dependence, loss, examples);
     if (!found.q.every(Number.isFinite)) {
       throw ggnError('the gradient of a cross-entropy in its logits is not finite: its targets or weights are not. Give those that a mask leaves out a value too, as in ' +
           'tf.where(mask, targets, 0).');
@@ -91,7 +93,7 @@ export function decreaseInClosedForm(loss: OutputLoss, before: ArrayLike<number>
   }
 }
 
-function derivativesOf(trace: Trace, dependent: readonly boolean[], loss: OutputLoss, examples: number): LossDerivatives {
+function derivativesOf(trace: Trace, dependence: Dependence, loss: OutputLoss, examples: number): LossDerivatives {
   const outputs = (): ArrayLike<number> => trace.values[loss.blocks[0].value].dataSync();
   switch (loss.kind) {
     case 'softmax':
@@ -99,7 +101,7 @@ function derivativesOf(trace: Trace, dependent: readonly boolean[], loss: Output
     case 'sigmoid':
       return sigmoidCrossEntropy(outputs(), loss.weight, loss.target);
     case 'function':
-      return outputFunction(trace, dependent, loss, examples);
+      return outputFunction(trace, dependence.dependent, loss, examples, fallsWithoutEnd(trace, dependence, [...loss.terms, ...loss.beside], loss.blocks.map(({value}) => value)));
   }
 }
 

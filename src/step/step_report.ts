@@ -88,8 +88,9 @@ export interface StepReport {
    * - `'majorized'`: for some residuals r, |l'(r)| / max(|r|, δ) with δ = 0.1 · mean |r|, since the second derivative vanishes (absolute error,
    *   hinges, the tails of Huber's loss): iteratively reweighted least squares. The others have the exact or projected one. Also for monotone functions f of
    *   sums of squares, such as the root mean square: f'(Σ w r²) · 2w, without the term of f''.
-   * - `'unbounded'`: the loss has no lower bound, since a cross-entropy has negative weights, as in policy gradients. For those examples a quarter of the steepest
-   *   slope, which bounds what a step changes their logits by; the others have one of the above. A warning says so once.
+   * - `'unbounded'`: the loss has no lower bound: a cross-entropy has negative weights, as in policy gradients, or targets outside [0, 1], or the loss falls without end along its steepest
+   *   descent in the outputs of an example. For those examples at least a quarter of the steepest slope, which bounds what a step changes their outputs by; the others have one of the above. A
+   *   warning says so once.
    *
    * The gradient is exact in each case.
    */

@@ -20,7 +20,7 @@ const MEMBERS: Record<string, Member> = {
   'softmax, weights of both signs': {outputs: 3, curvature: 'unbounded', loss: (y, z, w) => tf.losses.softmaxCrossEntropy(chosen(y), z, w.reshape([B]))},
   'REINFORCE': {outputs: 3, curvature: 'unbounded', loss: (y, z, w) => tf.logSoftmax(z).mul(chosen(y)).sum(-1).mul(w.reshape([B])).mean().neg()},
   'all weights negative': {outputs: 1, curvature: 'unbounded', loss: (y, z, w) => tf.losses.sigmoidCrossEntropy(y, z, w.abs().neg())},
-  'REINFORCE, an entropy bonus': {outputs: 3, curvature: 'projected', loss: (y, z, w) => {
+  'REINFORCE, an entropy bonus': {outputs: 3, curvature: 'unbounded', loss: (y, z, w) => {
     const log = tf.logSoftmax(z);
     return log.mul(chosen(y)).sum(-1).mul(w.reshape([B])).mean().neg().add(log.exp().mul(log).sum(-1).mean().mul(0.01));
   }},

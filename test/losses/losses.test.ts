@@ -89,8 +89,9 @@ const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Ma
 
 for (const [name, {loop, value}] of Object.entries(ENTROPY_PLUS_LINEAR)) {
   test.serial(`${name} and a term that is linear in the logits: not clipped, also where they are saturated`, t => {
-    const y = tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2], 'int32'), 3).toFloat();
-    const slopes = [0.1, -0.2, 0.05];
+    // Soft targets, and slopes that leave them in [0, 1]: the sum has a lower bound.
+    const y = tf.oneHot(tf.tensor1d([0, 1, 2, 0, 1, 2], 'int32'), 3).toFloat().mul(0.7).add(0.1);
+    const slopes = [0.03, -0.06, 0.015];
     for (const bias of [[0, 0, 0], [40, -40, 0.5]]) {
       const net = network({activation: 'linear', outputs: 3});
       net.variables[3].assign(tf.tensor1d(bias));
@@ -162,10 +163,11 @@ test.serial('targets that are no numbers: ignored by squares of weight 0, an err
   tf.dispose([mask, known, y, net.x]);
 });
 
-test.serial('one output with squares and one with a linear loss: its gradient is part of the step', async t => {
+for (const activation of ['tanh', 'linear'] as const) test.serial(`one output with squares and one (${activation}) with a linear loss: its gradient is part of the step`, async t => {
   const input = tf.input({shape: [3]});
   const hidden = tf.layers.dense({units: 4, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}).apply(input) as tf.SymbolicTensor;
-  const heads = [2, 1].map(units => tf.layers.dense({units, kernelInitializer: tf.initializers.glorotNormal({seed: units})}).apply(hidden) as tf.SymbolicTensor);
+  const heads = [2, 1].map(units => tf.layers.dense({units, activation: units === 1 ? activation : 'linear', kernelInitializer: tf.initializers.glorotNormal({seed: units})})
+      .apply(hidden) as tf.SymbolicTensor);
   const model = tf.model({inputs: input, outputs: heads});
   const linear = (y: tf.Tensor, p: tf.Tensor): tf.Tensor => p.mul(y).mean(-1);
   const x = tf.randomNormal([B, 3], 0, 1, 'float32', 4);
@@ -178,9 +180,11 @@ test.serial('one output with squares and one with a linear loss: its gradient is
   const optimizer = ggn({learningRate: 1, damping: DAMPING, momentum: 0, policy: 'fixed'});
   model.compile({optimizer, loss: ['meanSquaredError', linear] as never});
   await model.trainOnBatch(x, y);
-  const {status, rows, gradientNorm} = optimizer.lastStep!;
+  const {status, rows, gradientNorm, curvature} = optimizer.lastStep!;
   t.is(status, 'ok');
-  t.is(rows, 2 * B);
+  // Without an activation the loss has no lower bound, and rows of that output bound the step.
+  t.is(rows, (activation === 'tanh' ? 2 : 3) * B);
+  t.is(curvature, activation === 'tanh' ? 'exact' : 'unbounded');
   t.true(Math.abs(gradientNorm / expected - 1) < 1e-4, `gradient norm ${gradientNorm}, expected ${expected}`);
   optimizer.dispose();
   model.dispose();

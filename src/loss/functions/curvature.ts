@@ -28,8 +28,9 @@ export const LEAST_RESIDUAL = 0.1;
  * @param residual null where the outputs are no residuals.
  * @param reach the largest change of an output that a step is to ask for where some entry is negative: |q| / reach is the curvature at least. What is linear at last, as
  * log p of an unlikely class is, has no curvature left that would bound it.
+ * @param least by example, what the curvature of all its outputs is at least; null where it may be anything.
  */
-export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null, reach = Infinity): Rooted {
+export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null, reach = Infinity, least: Float64Array | null = null): Rooted {
   const most = h.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
   let curvature: Curvature = 'exact';
   const isConvex = residual !== null || !h.some(x => x < -NOISE * most) || !h.some(x => x > NOISE * most);
@@ -37,22 +38,22 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
   const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
   const isBounded = reach < Infinity && h.some(x => x < -NOISE * most);
   const diagonal = h.map((x, i) => {
+    const bound = Math.max(isBounded ? Math.abs(q[i]) / reach : 0, least?.[Math.floor(i * least.length / h.length)] ?? 0);
     if (residual !== null && q[i] !== 0) {
       const size = Math.max(Math.abs(residual[i]), delta);
       const majorizing = size === 0 ? 0 : Math.abs(q[i]) / size;
       if (x < VANISHED * majorizing) {
         curvature = 'majorized';
-        return Math.sqrt(majorizing);
+        return Math.sqrt(Math.max(majorizing, bound));
       }
     }
     if (x < -NOISE * most) {
       curvature = curvature === 'exact' ? 'projected' : curvature;
     }
-    const least = isBounded ? Math.abs(q[i]) / reach : 0;
     if (!isConvex && q[i] !== 0 && x <= NOISE * most) {
-      return Math.sqrt(Math.max(-x, typical, least));
+      return Math.sqrt(Math.max(-x, typical, bound));
     }
-    return Math.sqrt(Math.max(0, x, least));
+    return Math.sqrt(Math.max(0, x, bound));
   });
   return {root: {diagonal}, curvature};
 }
@@ -80,31 +81,30 @@ function meanSize(x: Float64Array, q: Float64Array): number {
  *
  * @param residual null where the outputs are no residuals.
  * @param reach as in `diagonalCurvature`: where some eigenvalue is negative, |qᵀv| / reach is the curvature along an eigenvector v at least.
+ * @param least as there.
  */
-export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null, reach = Infinity): Rooted {
+export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null, reach = Infinity, least: Float64Array | null = null): Rooted {
   const roots = new Float64Array(blocks.length);
   const h = blocks.slice();
   const isMajorized = residual !== null && majorizeAlong(h, k, q, residual);
   let isProjected = false;
-  let isCurved = false;
   const eigen = Array.from({length: h.length / (k * k)}, (_, b) => symmetricEigen(h.subarray(b * k * k, (b + 1) * k * k), k));
-  const isBounded = reach < Infinity && eigen.some(({values}) => Math.min(...values) < -NOISE * values.reduce((size, x) => Math.max(size, Math.abs(x)), 0));
+  const mostOf = (values: Float64Array): number => values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
+  const isBounded = reach < Infinity && eigen.some(({values}) => Math.min(...values) < -NOISE * mostOf(values));
+  const isCurved = eigen.some(({values}) => Math.max(...values) > NOISE * mostOf(values));
   for (const [b, {values, vectors}] of eigen.entries()) {
     const first = b * k * k;
-    const most = values.reduce((size, x) => Math.max(size, Math.abs(x)), 0);
+    const most = mostOf(values);
     for (let c = 0; c < k; c++) {
-      isCurved ||= values[c] > NOISE * most;
       const isNegative = values[c] < -NOISE * most;
       isProjected ||= isNegative;
       const pull = isBounded ? q.subarray(b * k, (b + 1) * k).reduce((sum, x, r) => sum + x * vectors[r * k + c], 0) : 0;
-      const root = Math.sqrt(Math.max(isNegative ? -values[c] : 0, values[c], Math.abs(pull) / reach));
+      const own = isCurved || isBounded ? Math.max(isNegative ? -values[c] : 0, values[c], Math.abs(pull) / reach) : 0;
+      const root = Math.sqrt(Math.max(own, least?.[b] ?? 0));
       for (let r = 0; r < k; r++) {
         roots[first + r * k + c] = root * vectors[r * k + c];
       }
     }
-  }
-  if (!isCurved && !isBounded) {
-    roots.fill(0);
   }
   return {root: {blocks: roots, k}, curvature: isMajorized ? 'majorized' : isProjected ? 'projected' : 'exact'};
 }

@@ -10,11 +10,11 @@ import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import {blockCurvature, diagonalCurvature} from './curvature';
 import type {FunctionLoss, LossDerivatives} from './output_loss';
 
+/** Change of logits, and of outputs whose loss falls without end, that a step is to ask for at most: as in `sigmoidCrossEntropy`. */
+const LONGEST_CHANGE = 4;
+
 /** Outputs of one example that a loss may couple: H is a block of so many rows and columns, from as many products. */
 const MAX_BLOCK = 256;
-
-/** Change of logits that a step is to ask for at most, where the loss is not convex in them: as in `sigmoidCrossEntropy`. */
-const REACH_OF_LOGITS = 4;
 
 /** Difference of a Hessian-vector product from what blocks say, relative to the largest terms of the same example, that float32 explains. */
 const COUPLED = 1e-3;
@@ -34,14 +34,15 @@ const ROUNDED = 2 ** -6;
  * and both products are rounding, as those of sqrt(r²) are, whose H is 0: `separate` tells, and what is rounding counts as 0.
  *
  * @param examples B; every output has as many along its leading axis.
+ * @param endless what falls without end, see `fallsWithoutEnd`: a quarter of its steepest slope is the curvature of its example at least.
  * @throws for a loss that couples examples, or more than 256 outputs of one, and for derivatives that are not finite.
  */
-export function outputFunction(trace: Trace, dependent: readonly boolean[], loss: FunctionLoss, examples: number): LossDerivatives {
+export function outputFunction(trace: Trace, dependent: readonly boolean[], loss: FunctionLoss, examples: number, endless: Uint8Array | null = null): LossDerivatives {
   let result: LossDerivatives;
   tidy(() => {
-    result = new Differentiated(trace, dependent, loss, examples).read();
+    result = new Differentiated(trace, dependent, loss, examples, endless).read();
   });
-  return result!;
+  return endless === null ? result! : {...result!, curvature: 'unbounded'};
 }
 
 class Differentiated {
@@ -51,7 +52,8 @@ class Differentiated {
   /** P, entries of all outputs for one example. */
   private readonly components: number;
 
-  constructor(private readonly trace: Trace, dependent: readonly boolean[], private readonly loss: FunctionLoss, private readonly examples: number) {
+  constructor(private readonly trace: Trace, dependent: readonly boolean[], private readonly loss: FunctionLoss, private readonly examples: number,
+      private readonly endless: Uint8Array | null) {
     this.outputs = loss.blocks.map(block => block.value);
     const behind = downstream(trace, this.outputs);
     const needed = upstream(trace, loss.terms.map(([value]) => value), new Set(this.outputs));
@@ -75,7 +77,7 @@ class Differentiated {
       const product = (u: Float32Array): Float64Array =>
         tidyNumbers(() => this.product(second, gradient.origins, gradient.q.map(entry => entry?.index ?? null), u));
       const residual = this.residuals();
-      const reach = this.loss.areLogits ? REACH_OF_LOGITS : Infinity;
+      const reach = this.loss.areLogits ? LONGEST_CHANGE : Infinity;
       // At a residual of 0 the loss is least, and may have a corner there, like sqrt(r²), whose derivative by the chain rule is 0 · ∞.
       const isCorner = q.map((x, i) => residual?.[i] === 0 && !Number.isFinite(x) ? 1 : 0);
       const finite = (x: Float64Array, what: string): Float64Array => {
@@ -88,11 +90,12 @@ class Differentiated {
       };
       const times = (u: Float32Array): Float64Array => finite(product(u), 'second derivative');
       finite(q, 'derivative');
+      const least = this.leastCurvature(q);
       const probe = pseudoRandom(examples * components);
       const expected = times(probe);
       const ones = times(new Float32Array(probe.length).fill(1));
       const entryByEntry = ones.map((h, i) => h * probe[i]);
-      const entries = (h: Float64Array): LossDerivatives => ({q, ...diagonalCurvature(h, q, residual, reach)});
+      const entries = (h: Float64Array): LossDerivatives => ({q, ...diagonalCurvature(h, q, residual, reach, least)});
       const isRounding = (i: number): boolean => Math.abs(expected[i] - entryByEntry[i]) > ROUNDED * Math.max(Math.abs(expected[i]), Math.abs(entryByEntry[i]));
       if (isClose(expected, entryByEntry, entryByEntry, components)) {
         return entries(ones);
@@ -112,10 +115,18 @@ class Differentiated {
         throw ggnError(`the loss couples the ${components} outputs of an example, at most ${MAX_BLOCK} are possible. Write it as a sum over fewer ` +
             'outputs, or as residuals for leastSquares().');
       }
-      return {q, ...blockCurvature(blocks, components, q, residual, reach)};
+      return {q, ...blockCurvature(blocks, components, q, residual, reach, least)};
     } finally {
       second.dispose();
     }
+  }
+
+  /** By example, for what falls without end; null where nothing does. */
+  private leastCurvature(q: Float64Array): Float64Array | null {
+    const {endless, examples} = this;
+    const each = q.length / examples;
+    return endless === null ? null : Float64Array.from({length: examples}, (_, b) => q.subarray(b * each, (b + 1) * each).reduce((most, x, c) =>
+      endless[endless.length === q.length ? b * each + c : b] === 1 ? Math.max(most, Math.abs(x)) : most, 0) / LONGEST_CHANGE);
   }
 
   /** The residuals in the order of the outputs, but for their sign; null where the outputs are none. */

@@ -27,6 +27,8 @@ export interface FunctionLoss {
   readonly kind: 'function';
   readonly blocks: readonly RowBlock[];
   readonly terms: ReadonlyArray<readonly [number, Tensor]>;
+  /** Terms that are linear in the same outputs and count beside this loss: together they may fall without end. */
+  readonly beside: ReadonlyArray<readonly [number, Tensor]>;
   /** Whether the outputs are residuals: what the loss would have at 0, so that the majorizing curvature l'(r)/r is one. */
   readonly isResidual: boolean;
   /** Where these residuals are read, in the order of the outputs, if they are the outputs but for their sign and for data that are added; null where they are the outputs. */

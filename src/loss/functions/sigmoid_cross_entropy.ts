@@ -1,5 +1,8 @@
 import type {LossDerivatives} from './output_loss';
 
+/** Share of the largest slope by which a target outside [0, 1] is rounding of float32. */
+const ROUNDING = 1e-6;
+
 /**
  * Binary cross-entropy behind a sigmoid, in its logits f, entry by entry,
  *
@@ -8,7 +11,8 @@ import type {LossDerivatives} from './output_loss';
  * with a the weight of an entry and y its target times that weight. Without the clipping of tfjs, as in `softmax_cross_entropy.ts`.
  *
  * Where the weight is negative, L is concave and falls without end, at a slope of |y| or |a - y|: it has no curvature that could bound a step. For such an entry
- * H = max(|y|, |a - y|) / 4, so that it asks for a change of its logit of at most 4.
+ * H = max(|y|, |a - y|) / 4, so that it asks for a change of its logit of at most 4. With a target outside [0, 1] (y below 0 or above a) L falls without end on one side, too, and
+ * H is |q| / 4 at least.
  */
 export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Array, target: Float64Array): LossDerivatives {
   const q = new Float64Array(weight.length);
@@ -23,13 +27,16 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
     const small = Math.exp(-Math.abs(logits[i]));
     const sigma = logits[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
     q[i] = a * sigma - target[i];
+    const steepest = Math.max(Math.abs(target[i]), Math.abs(a - target[i]));
     if (a < 0) {
       isUnbounded = true;
-      most[i] = Math.max(Math.abs(target[i]), Math.abs(a - target[i])) / 4;
+      most[i] = steepest / 4;
       diagonal[i] = Math.sqrt(most[i]);
     } else {
-      most[i] = Math.max(0, a) / 4;
-      diagonal[i] = Math.sqrt(Math.max(0, a) * small) / (1 + small);
+      const isOutside = Math.min(target[i], a - target[i]) < -ROUNDING * steepest;
+      isUnbounded ||= isOutside;
+      most[i] = (isOutside ? steepest : a) / 4;
+      diagonal[i] = Math.max(Math.sqrt(a * small) / (1 + small), isOutside ? Math.sqrt(Math.abs(q[i]) / 4) : 0);
     }
   }
   return {q, root: {diagonal}, curvature: isUnbounded ? 'unbounded' : 'exact', most};

@@ -16,8 +16,8 @@ const ROUNDING = 1e-6;
  * H = S Sᵀ without a division by p, so that classes of probability 0 are nothing special. tfjs clips probabilities at 1e-7, and its gradient
  * vanishes there (at logits [-40, 0] with class 0 it is [0, 0], where p - y is [-1, 1]): this is the gradient without clipping.
  *
- * An example of weight s ≤ 0 (but not without targets) is concave and falls without end: it has no curvature that could bound a step. For it
- * H = Σ|y| / 4 · I, so that it asks for a change of each logit of at most 8.
+ * An example of weight s ≤ 0 (but not without targets) is concave and falls without end, and one with a negative target falls without end in the logit of that class: they have no
+ * curvature that could bound a step. For them H = Σ|y| / 4 · I, so that it asks for a change of each logit of at most 8.
  */
 export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array, classes: number): LossDerivatives {
   const q = new Float64Array(target.length);
@@ -32,8 +32,9 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
       // What a mask leaves out may be anything, also not a number.
       q[first + k] = s === 0 && target[first + k] === 0 ? 0 : s * p[k] - target[first + k];
     }
-    const size = sumOf(target.subarray(first, first + classes).map(Math.abs), 0, classes);
-    if (classes > 1 && size > 0 && s <= ROUNDING * size) {
+    const y = target.subarray(first, first + classes);
+    const size = sumOf(y.map(Math.abs), 0, classes);
+    if (classes > 1 && size > 0 && (s <= ROUNDING * size || y.some(x => x < -ROUNDING * size))) {
       isUnbounded = true;
       most.fill(size / 4, first, first + classes);
       for (let k = 0; k < classes; k++) {

@@ -5,6 +5,7 @@ import type {RowBlock} from '../functions/row_block';
 import type {FunctionLoss, OutputLoss, SigmoidLoss, SoftmaxLoss} from '../functions/output_loss';
 import {isLinear} from '../../trace/linear_kernels';
 import {ProbabilityReader} from './log_probability';
+import {fallsWithoutEnd} from './lower_bound';
 import type {OtherTerm, Square, Weight} from './terms';
 import {CutFinder} from './output_cut';
 import type {OutputCut} from './output_cut';
@@ -48,9 +49,17 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
   // What is linear in outputs has a gradient and no curvature: it goes beside the rows, unless it belongs to a function, as the residual in log cosh r = r + softplus(-2r) - log 2.
   const isLinearIn = (outputs: readonly number[], {value}: OtherTerm): boolean => isLinearBetween(finder, dependence, outputs, value);
   const linear: OtherTerm[] = [];
+  const entropies = known.losses();
+  // The trace clips what their step does not: it does not tell what falls without end beside them.
+  const isPartOfEntropy = (outputs: readonly number[]): boolean => {
+    const related = new Set([...downstream(trace, outputs), ...upstream(trace, outputs)]);
+    return entropies.some(({blocks: [{value}]}) => related.has(value));
+  };
+  const hasOthers = squares.length + entropies.length > 0 || parts.some(({outputs, terms: all}) => !all.every(term => isLinearIn(outputs, term)));
   const taken: S[] = [];
-  const functionOf = (cut: OutputCut, own: readonly OtherTerm[]): FunctionLoss => {
-    const all: Array<readonly [number, Tensor]> = own.map(({value, weight}) => [value, asTensor(weight, value)]);
+  const weighted = (some: readonly OtherTerm[]): Array<readonly [number, Tensor]> => some.map(({value, weight}) => [value, asTensor(weight, value)]);
+  const functionOf = (cut: OutputCut, own: readonly OtherTerm[], beside: readonly OtherTerm[]): FunctionLoss => {
+    const all = weighted(own);
     for (const square of squares) {
       const isCut = square.block.difference === null && cut.outputs.includes(square.block.value);
       if (!isCut && square.inner === 0 && !taken.includes(square) && finder.reachedFrom([square.value], cut.outputs) !== null) {
@@ -58,22 +67,27 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
         all.push([square.value, asTensor(square.weight, square.value)]);
       }
     }
-    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, isResidual: cut.isResidual, residual: cut.residual,
+    return {kind: 'function', blocks: cut.outputs.map(blockOf), terms: all, beside: weighted(beside), isResidual: cut.isResidual, residual: cut.residual,
       areLogits: cut.outputs.every(output => known.shared.has(output))};
   };
   const functions = parts.flatMap(({outputs, terms: all}): FunctionLoss[] => {
     const curved = all.filter(term => !isLinearIn(outputs, term));
     const cutOf = (some: readonly OtherTerm[]): OutputCut => finder.refine(outputs, some.map(({value}) => value));
     if (curved.length === 0) {
+      // Unless it falls without end, beside others: then it needs rows, whose curvature bounds the step.
+      if (hasOthers && !isPartOfEntropy(outputs) && fallsWithoutEnd(trace, dependence, weighted(all), outputs) !== null) {
+        return [functionOf({outputs, isResidual: false, residual: null}, all, [])];
+      }
       linear.push(...all);
       return [];
     }
     // Nor may it hide the residuals of the others.
     const isBeside = curved.length < all.length && !cutOf(all).isResidual && cutOf(curved).isResidual;
-    linear.push(...all.filter(term => isBeside && !curved.includes(term)));
-    return [functionOf(cutOf(isBeside ? curved : all), isBeside ? curved : all)];
+    const beside = all.filter(term => isBeside && !curved.includes(term));
+    linear.push(...beside);
+    return [functionOf(cutOf(isBeside ? curved : all), isBeside ? curved : all, beside)];
   });
-  return {losses: [...known.losses(), ...functions], taken, linear, unknown: null};
+  return {losses: [...entropies, ...functions], taken, linear, unknown: null};
 }
 
 interface Part {
