@@ -1,7 +1,7 @@
 /** Losses without a lower bound are reported and their steps are bounded, and losses that have one are never reported. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {ggn} from '../../src/index';
+import {ggn} from '../../../src/index';
 
 const B = 16;
 
