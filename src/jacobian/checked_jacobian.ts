@@ -8,11 +8,11 @@ import {noteTensor} from './whole/factorize';
 import {failedCheck} from './check/failed_check';
 import {adjointCheck} from './check/adjoint_check';
 import {BatchAxisLost} from '../trace/batch_axis';
-import type {BatchJacobian} from './sweep/batch_jacobian';
+import type {BatchRows} from './sweep/batch_jacobian';
 import {findFault} from './check/fault_search';
-import {ChunkedJacobian, heldWhereMay, linearizedPiece, piecesOf, piecesWithin} from './whole/chunked_jacobian';
+import {ChunkedJacobian, linearizeWhole, piecesOf, piecesWithin} from './whole/chunked_jacobian';
+import {heldWhereMay, linearizedPiece} from './whole/held_pieces';
 import type {BatchPiece, Linearized, Piece, JacobianOperator, Jacobian} from './whole/operator';
-import {linearize} from './sweep/linearize';
 import {inScope} from '../tfjs/memory';
 import {RESIDUAL} from './plan/plan';
 import type {Plan} from './plan/plan';
@@ -48,7 +48,7 @@ export interface CheckedJacobian {
 interface CheckedBatch {
   readonly plan: Plan;
   /** Of the whole batch; null where it is taken in pieces. */
-  readonly jacobian: BatchJacobian | null;
+  readonly jacobian: BatchRows | null;
   readonly pieces: readonly BatchPiece[];
   readonly grams: () => readonly Float64Array[];
   /** Whether the self-check ran in this step. */
@@ -131,7 +131,7 @@ function checkedBatch(trace: Trace, rows: Rows, group: RowGroup, signature: stri
       throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts (tf.customGrad, tf.stridedSlice, and ` +
           `what repeats a parameter for each example stand against it): at most ${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
     }
-    const jacobian = clock.time('linearize', () => linearize(trace, plan));
+    const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan));
     let grams: Float64Array[] | null = null;
     return {plan, jacobian, pieces: [linearizedPiece({trace, plan, jacobian})], grams: () => grams ??= readGrams(jacobian)};
   };

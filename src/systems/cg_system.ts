@@ -1,7 +1,8 @@
 import {tensor} from '@tensorflow/tfjs-core';
 import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
 import type {Clock} from '../tfjs/clock';
-import {ChunkedJacobian, heldPieces} from '../jacobian/whole/chunked_jacobian';
+import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
+import {heldPieces} from '../jacobian/whole/held_pieces';
 import type {PieceOperator} from '../jacobian/whole/operator';
 import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from '../solve/curvature_root';

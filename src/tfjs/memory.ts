@@ -101,10 +101,14 @@ export function partsOf(floats: number, result: number): number {
 /** Whether a linearization of this many floats leaves enough for what is made of it. */
 export const mayBeWhole = (floats: number): boolean => floats * BYTES <= Math.min(left(), current.limit * current.shares.kept) / 2;
 
-/** @throws at once where what has to be there together, of so many floats, is more than the limit. */
-export function checkLeast(floats: number): void {
-  if (floats * BYTES > current.limit) {
-    throw ggnError(needs(floats * BYTES, 'of cotangents at least'));
+/**
+ * @param why what else could be done about it, for the message.
+ * @throws at once where what has to be there together, of so many floats, is more than the step may still make.
+ */
+export function checkLeast(floats: number, why: () => string): void {
+  const bytes = current.used() + floats * BYTES;
+  if (bytes > current.limit) {
+    throw ggnError(needs(bytes, 'of cotangents and changes of weights at least', why()));
   }
 }
 
@@ -141,7 +145,7 @@ export function checkMemory(): void {
   }
 }
 
-const needs = (bytes: number, what: string): string => `this step needs more than the option memoryLimit allows: ${inMebibytes(bytes)} MiB ${what}, the limit is ` +
-    `${inMebibytes(current.limit)} MiB. Raise memoryLimit, use a smaller batchSize, or fewer outputs.`;
+const needs = (bytes: number, what: string, why = ''): string => `this step needs more than the option memoryLimit allows: ${inMebibytes(bytes)} MiB ${what}, the limit is ` +
+    `${inMebibytes(current.limit)} MiB. ${why}Raise memoryLimit, use a smaller batchSize, or fewer outputs.`;
 
 const inMebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);

@@ -4,7 +4,8 @@ import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {adjointCheck} from './adjoint_check';
 import type {BatchStride} from '../../trace/batch_axis';
-import type {BatchJacobian} from '../sweep/batch_jacobian';
+import {BatchJacobian} from '../sweep/batch_jacobian';
+import type {BatchRows} from '../sweep/batch_jacobian';
 import {floats, relativeDifference} from './compare';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {cotangents, tfjsCotangents} from '../../derivatives/cotangents';
@@ -31,17 +32,20 @@ type Deltas = ReadonlyArray<Tensor | null>;
  * 3. the use of each parameter against the vector-Jacobian product of its kernel, then its products against its rows;
  * 4. the uses of each variable together: here forgotten cross terms show.
  *
+ * Parts 3 and 4 are left out where components are taken one after the other.
+ *
  * Runs only after a failure, so what it costs does not matter. Leaves no tensor behind and never throws.
  *
  * @returns null where each part is right by itself.
  */
-export function findFault(trace: Trace, plan: Plan, jacobian: BatchJacobian): Fault | null {
+export function findFault(trace: Trace, plan: Plan, jacobian: BatchRows): Fault | null {
   let fault: Fault | null = null;
   try {
     tidy(() => {
       const u = tensor(pseudoRandom(jacobian.rows), [jacobian.rows]);
       const {found, arriving} = followCotangents(trace, plan, u);
-      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ?? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u);
+      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ??
+          (jacobian instanceof BatchJacobian ? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u) : null);
     });
   } catch {
     // What was wrong is known without it.

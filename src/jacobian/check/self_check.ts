@@ -1,10 +1,11 @@
 import {neg, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
-import type {BatchJacobian} from '../sweep/batch_jacobian';
+import type {BatchRows} from '../sweep/batch_jacobian';
 import {distance, floats, NOISE, norm} from './compare';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {add, matMul, shaped, sumTo} from '../../tfjs/fast_ops';
+import {mayBeWhole} from '../../tfjs/memory';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
 
@@ -35,7 +36,7 @@ const MAX_MATRICES = 2 ** 26;
  * @param seen gets the indices of the variables that were large enough in Jᵀu to tell.
  * @returns null, or what is wrong.
  */
-export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array | null,
+export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float64Array | null,
     seen = new Set<number>()): string | null {
   let problem: string | null = null;
   tidy(() => {
@@ -44,7 +45,7 @@ export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchJacobian, gra
   return problem;
 }
 
-function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Float64Array | null, seen: Set<number>): string | null {
+function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float64Array | null, seen: Set<number>): string | null {
   const n = jacobian.rows;
   const u = pseudoRandom(n);
   const uTensor = tensor(u, [n]);
@@ -84,11 +85,11 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchJacobian, gram: Fl
   if (!(difference <= TOLERANCE * Math.max(norm(direct), norm(product)))) {
     return `G u differs from J(Jᵀu) by ${(difference / norm(direct)).toExponential(1)} of its norm`;
   }
-  return n * n * pairs.length > MAX_MATRICES ? null : findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct));
+  return n * n * pairs.length > MAX_MATRICES || !mayBeWhole(n * n * pairs.length) ? null : findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct));
 }
 
 /** (2) for each variable by itself, so that a large layer does not hide a small one. */
-function findProblemByVariable(plan: Plan, jacobian: BatchJacobian, u: Tensor, mine: ReadonlyArray<Tensor | null>, total: number):
+function findProblemByVariable(plan: Plan, jacobian: BatchRows, u: Tensor, mine: ReadonlyArray<Tensor | null>, total: number):
     string | null {
   const {variables} = plan.analysis;
   const grams = jacobian.gram(variables.map((_, v) => v));

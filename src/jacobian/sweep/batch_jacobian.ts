@@ -12,6 +12,9 @@ import {blocksOf, ByMatrix, denseExampleGrams, denseGram, OuterProducts, sharesD
 import type {GramTerm, ParameterUse} from '../uses/use';
 import {VectorUse} from '../uses/vector';
 
+/** The rows of one trace, in whatever way they are linearized. */
+export type BatchRows = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'dense' | 'tensors'>;
+
 /**
  * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator: n = B·C rows ordered
  * (example, component), m parameters ordered by variable. J itself is never formed but for `rows()`, which

@@ -36,16 +36,24 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
   return cut === null ? linearizeByComponent(trace, plan) : jointLinearize(cut, {trace, plan});
 }
 
-/** The same, one reverse sweep for each component, which never holds more than the cotangents that it leaves. */
-export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
+/**
+ * The same, one reverse sweep for each component, which never holds more than the cotangents that it leaves.
+ *
+ * @param from the first component of the rows that are wanted.
+ * @param to the one behind the last.
+ */
+export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all.components): BatchJacobian {
+  const plan = {...all, components: to - from};
   const {batch} = plan.analysis;
   const byRow = new RowOrder(batch);
   /** By site, then component. */
   const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
   const spread = plan.sites.map(site => isSpread(trace, plan, site));
-  let component = 0;
+  let first = -from;
   plan.blocks.forEach((block, b) => {
-    for (let k = 0; k < plan.perExample[b]; k++, component++) {
+    const width = plan.perExample[b];
+    for (let k = Math.max(0, -first); k < Math.min(width, plan.components - first); k++) {
+      const component = first + k;
       const seed = unitCotangent(trace.values[block.value], batch, k);
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
@@ -62,6 +70,7 @@ export function linearizeByComponent(trace: Trace, plan: Plan): BatchJacobian {
       }
       checkMemory();
     }
+    first += width;
   });
   const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow, spread[i]));
   checkMemory();

@@ -25,18 +25,34 @@ export class SubBatches {
   private constructor(private readonly trace: Trace, private readonly plan: Plan, private readonly nodes: readonly TraceNode[],
       private readonly values: ReadonlySet<number>) {}
 
-  /** null where it is not known how: see `mayBeCut`. */
+  /** null where it is not known how: see `obstacle`. */
   static of(trace: Trace, plan: Plan): SubBatches | null {
+    const found = SubBatches.find(trace, plan);
+    return typeof found === 'string' ? null : found;
+  }
+
+  /** What stands against taking some of the examples, in words; null where nothing does. */
+  static obstacle(trace: Trace, plan: Plan): string | null {
+    const found = SubBatches.find(trace, plan);
+    return typeof found === 'string' ? found : null;
+  }
+
+  private static find(trace: Trace, plan: Plan): SubBatches | string {
     const {analysis: {batch, strides, activations}, blocks, starts} = plan;
-    if (batch === 1 || starts.some(({rows}) => rows.length > 0)) {
-      return null;
+    if (batch === 1) {
+      return 'its rows are those of one example, or of examples that the loss or the network couples';
+    }
+    if (starts.some(({rows}) => rows.length > 0)) {
+      return 'some of its residuals are parameters';
     }
     const differences = blocks.flatMap(({difference}) => difference === null ? [] : [trace.nodes[difference]]);
     const nodes = [...new Set([...activations.map(i => trace.nodes[i]), ...differences])];
     const values = [...new Set([...nodes.flatMap(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs]), ...blocks.map(({value}) => value)])]
         .filter(value => strides[value] != null);
-    const isPossible = nodes.every(node => mayBeCut(trace, plan, node)) && values.every(value => cutShape(trace, plan, value, 1) !== null);
-    return isPossible ? new SubBatches(trace, plan, nodes, new Set(values)) : null;
+    const uncut = nodes.find(node => !mayBeCut(trace, plan, node)) ?? nodes.find(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs].some(value =>
+      strides[value] != null && cutShape(trace, plan, value, 1) === null));
+    return uncut !== undefined ? `the kernel '${uncut.kernel}' stands against it (tf.customGrad, tf.stridedSlice, and what repeats a parameter for each example do)` :
+      values.every(value => cutShape(trace, plan, value, 1) !== null) ? new SubBatches(trace, plan, nodes, new Set(values)) : 'its examples have no axis of their own';
   }
 
   /** The shape of a value, were there as many examples; of those that `has`. */

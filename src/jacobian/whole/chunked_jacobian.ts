@@ -1,13 +1,15 @@
 import {concat, getBackend, slice, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
-import type {BatchJacobian} from '../sweep/batch_jacobian';
+import type {BatchRows} from '../sweep/batch_jacobian';
 import {footprint} from '../plan/footprint';
+import type {Footprint} from '../plan/footprint';
+import {ComponentsJacobian} from './components_jacobian';
 import type {JacobianOperator, PieceOperator, Piece, BatchPiece, Linearized} from './operator';
 import {add} from '../../tfjs/fast_ops';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
 import {linearize} from '../sweep/linearize';
-import {blockFloats, checkLeast, inScope, mayBeWhole, mayKeep} from '../../tfjs/memory';
+import {blockFloats, checkLeast, inScope, mayBeWhole} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
 
@@ -34,107 +36,83 @@ export function piecesOf(trace: Trace, plan: Plan, width: number): BatchPiece[] 
  * The rows of a batch in pieces of as many examples as the memory allows to linearize at once; null where that is the whole batch, or it cannot be cut.
  *
  * @param least pieces at least.
- * @throws where one example, or the batch that cannot be cut, takes more than the limit.
+ * @throws where one example takes more than the limit, though its components are taken one by one.
  */
 export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] | null {
   const {batch} = plan.analysis;
   const floats = footprint(trace, plan);
   const count = Math.min(batch, mayBeWhole(floats.most / least) ? least : Math.max(least, Math.ceil(floats.most / (2 * blockFloats()))));
-  const pieces = cutInto(count, trace, plan, floats.most / batch);
-  checkLeast(pieces === null ? floats.least : floats.least / batch);
-  return pieces;
+  const cut = count > 1 ? SubBatches.of(trace, plan) : null;
+  if (cut === null) {
+    return null;
+  }
+  checkLeast(floats.kept / batch + floats.parameters, () => '');
+  const isWhole = count < batch || mayBeWhole(floats.most / batch);
+  const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
+  return Array.from({length: count}, (_, i) => {
+    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
+    return new Chunk(cut, plan, from, to, floats.most / batch, parts);
+  });
 }
 
-function cutInto(count: number, trace: Trace, plan: Plan, perExample: number): BatchPiece[] | null {
-  const {batch} = plan.analysis;
-  const cut = count > 1 ? SubBatches.of(trace, plan) : null;
-  return cut === null ? null : Array.from({length: count}, (_, i) => {
-    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
-    return new Chunk(cut, plan, from, to, perExample);
+/**
+ * The rows of a batch of which no part of the examples can be taken, or need be; in parts of the components where the cotangents of all of them are too many.
+ *
+ * @throws where the cotangents of one component take more than the limit.
+ */
+export function linearizeWhole(trace: Trace, plan: Plan): BatchRows {
+  const floats = footprint(trace, plan);
+  const {components, forward} = plan;
+  checkLeast(floats.kept + floats.parameters, () => {
+    const obstacle = SubBatches.obstacle(trace, plan);
+    return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
   });
+  const isWhole = forward !== undefined || mayBeWhole(2 * components * floats.kept + floats.swept);
+  const parts = isWhole ? 1 : partsWithin(floats, components, 1);
+  return parts === 1 ? linearize(trace, plan) : new ComponentsJacobian(trace, plan, parts, []);
+}
+
+/** In how many parts components are taken, each by sweeps of its own. @param share of the examples. */
+function partsWithin({kept, swept}: Footprint, components: number, share: number): number {
+  const together = Math.max(1, Math.floor((2 * blockFloats() - share * swept) / (2 * share * kept)));
+  return Math.ceil(components / together);
 }
 
 /** The examples from..to-1 of a batch. */
 class Chunk implements BatchPiece {
   readonly rows: number;
 
-  /** @param perExample floats that the linearization of an example may take. */
-  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number, private readonly to: number, private readonly perExample: number) {
+  /**
+   * @param perExample floats that the linearization of an example may take.
+   * @param parts of the components of an example.
+   */
+  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number, private readonly to: number,
+      private readonly perExample: number, private readonly parts: number) {
     this.rows = (to - from) * plan.components;
   }
 
   linearize(): Linearized {
-    const part = this.cut.take(this.from, this.to);
-    return {...part, jacobian: isJoint(this.plan) ? jointLinearize(this.cut, part) : linearize(part.trace, part.plan)};
+    const {cut, plan, from, to, parts} = this;
+    const part = cut.take(from, to);
+    if (parts > 1) {
+      return {...part, jacobian: new ComponentsJacobian(part.trace, part.plan, parts, part.trace.values.filter((_, value) => cut.has(value)))};
+    }
+    return {...part, jacobian: isJoint(plan) ? jointLinearize(cut, part) : linearize(part.trace, part.plan)};
   }
 
   head(rows: number): Piece {
-    return new Chunk(this.cut, this.plan, this.from, Math.min(this.to, this.from + Math.max(1, Math.floor(rows / this.plan.components))), this.perExample);
+    return new Chunk(this.cut, this.plan, this.from, Math.min(this.to, this.from + Math.max(1, Math.floor(rows / this.plan.components))), this.perExample, this.parts);
   }
 
   joined(next: Piece): Piece | null {
-    const {cut, plan, from, to, perExample} = this;
-    return next instanceof Chunk && next.cut === cut && next.from === to && mayBeWhole((next.to - from) * perExample) ? new Chunk(cut, plan, from, next.to, perExample) : null;
+    const {cut, plan, from, to, perExample, parts} = this;
+    const isOne = next instanceof Chunk && next.cut === cut && next.from === to && parts === 1 && mayBeWhole((next.to - from) * perExample);
+    return isOne ? new Chunk(cut, plan, from, next.to, perExample, parts) : null;
   }
-}
-
-/** What is linearized already. */
-export function linearizedPiece<J extends PieceOperator>(linearized: Linearized<J>): BatchPiece<J> {
-  const piece: BatchPiece<J> = {rows: linearized.jacobian.rows, linearize: () => linearized, head: () => piece, joined: () => null};
-  return piece;
-}
-
-/** Rows of a piece that is held: products take fewer kernels then, which on devices and tfjs-node cost more than their arithmetic. */
-const HELD_ROWS = 8192;
-
-/**
- * The rows with their linearizations held for the rest of the step, as many as may be kept: a product with those is the products of their uses alone. The others are
- * linearized anew for each product. The first piece is held in any case, and as it is.
- *
- * What is held are activations and cotangents, B in + B C out floats for each dense layer; it belongs to the caller's scope.
- */
-export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
-  const first = held(pieces[0]);
-  mayKeep(floatsOf(first));
-  return [first, ...heldWhereMay(joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() * first.rows / floatsOf(first))), floatsOf(first) / first.rows)];
-}
-
-/**
- * The pieces as they are, those held that may be kept.
- *
- * @param perRow floats that a row is expected to take; by default what the first piece says.
- */
-export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, perRow = 0): Array<Piece<J>> {
-  return pieces.map(piece => {
-    if (!mayKeep(perRow * piece.rows)) {
-      return piece;
-    }
-    const kept = held(piece);
-    perRow = floatsOf(kept) / kept.rows;
-    return kept;
-  });
-}
-
-const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
-
-function floatsOf<J extends PieceOperator>(piece: Piece<J>): number {
-  const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));
-  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-}
-
-/** Neighbours as one, up to this many rows. */
-function joinedPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, rows: number): Array<Piece<J>> {
-  const joined: Array<Piece<J>> = [];
-  for (const piece of pieces) {
-    const last = joined.pop();
-    const both = last === undefined || last.rows + piece.rows > rows ? null : last.joined(piece);
-    joined.push(...both !== null ? [both] : last === undefined ? [piece] : [last, piece]);
-  }
-  return joined;
 }
 
 /** J as an operator that holds one piece at a time, beside those that are held anyway. Every product linearizes the others anew. */
-export class ChunkedJacobian<J extends PieceOperator = BatchJacobian> implements JacobianOperator {
+export class ChunkedJacobian<J extends PieceOperator = BatchRows> implements JacobianOperator {
   readonly rows: number;
 
   constructor(readonly pieces: ReadonlyArray<Piece<J>>) {

@@ -1,4 +1,4 @@
-import type {BatchJacobian} from '../sweep/batch_jacobian';
+import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import type {Trace} from '../../trace/trace';
 import type {Plan} from '../plan/plan';
 
@@ -12,7 +12,7 @@ export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose
 export type PieceOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'tensors'>;
 
 /** Some rows of J, one behind the other. */
-export interface Piece<J extends PieceOperator = BatchJacobian> {
+export interface Piece<J extends PieceOperator = BatchRows> {
   readonly rows: number;
   /** Linearizes them; what it makes belongs to the caller's scope. */
   linearize(): Linearized<J>;
@@ -21,12 +21,12 @@ export interface Piece<J extends PieceOperator = BatchJacobian> {
 }
 
 /** A piece of a batch of which some examples can be had by themselves. */
-export interface BatchPiece<J extends PieceOperator = BatchJacobian> extends Piece<J> {
+export interface BatchPiece<J extends PieceOperator = BatchRows> extends Piece<J> {
   /** Its first examples, of at most so many rows (but one example at least), where it can be cut; else itself. */
   head(rows: number): Piece<J>;
 }
 
-export interface Linearized<J extends PieceOperator = BatchJacobian> {
+export interface Linearized<J extends PieceOperator = BatchRows> {
   readonly trace: Trace;
   readonly plan: Plan;
   readonly jacobian: J;

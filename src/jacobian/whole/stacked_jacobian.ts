@@ -1,16 +1,12 @@
-import {add, concat, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {addProduct} from '../../arrays/symmetric';
-import type {BatchJacobian} from '../sweep/batch_jacobian';
 import {ChunkedJacobian} from './chunked_jacobian';
+import {crossGrams} from './components_jacobian';
 import {relativeDifference} from '../check/compare';
 import {matMul, shaped, transposed} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
 import {TOLERANCE} from '../check/self_check';
-import {EachRow} from '../uses/convolution';
-import {MatrixUse} from '../uses/matmul';
-import {SharedUse} from '../uses/shared';
-import {longProducts} from '../uses/use';
 import type {Jacobian} from './operator';
 
 /**
@@ -29,7 +25,7 @@ export class StackedJacobian extends ChunkedJacobian implements Jacobian {
       /** By piece, the blocks of its rows up to the diagonal, then by group. */
       const blocks = pieces.map((piece, p) => inScope(() => {
         const {jacobian} = piece.linearize();
-        return [...pieces.slice(0, p).map(other => inScope(() => crossGram(jacobian, other.linearize().jacobian, groupOf), grams => grams)), jacobian.gram(groupOf)];
+        return [...pieces.slice(0, p).map(other => inScope(() => crossGrams(jacobian, other.linearize().jacobian, groupOf), grams => grams)), jacobian.gram(groupOf)];
       }, found => found.flat()));
       return blocks[0][0].map((_, g) => concat(pieces.map((_, p) => concat(pieces.map((_, q) => q <= p ? blocks[p][q][g] : transposed(blocks[q][p][g])), 1)), 0));
     });
@@ -39,38 +35,6 @@ export class StackedJacobian extends ChunkedJacobian implements Jacobian {
   dense(): Tensor {
     return tidy(() => concat(this.pieces.map(piece => inScope(() => piece.linearize().jacobian.dense(), rows => [rows])), 0));
   }
-}
-
-/** Σ_v J_v J'_vᵀ over groups of variables, each [n, n']. */
-function crossGram(part: BatchJacobian, other: BatchJacobian, groupOf: readonly number[]): Tensor[] {
-  return tidy(() => {
-    const sums = Array<Tensor | null>(Math.max(...groupOf) + 1).fill(null);
-    groupOf.forEach((g, v) => {
-      if (part.plan.bySite[v].sites.length > 0 && other.plan.bySite[v].sites.length > 0) {
-        const product = crossOfMatrix(part, other, v) ?? crossOfRows(part, other, v);
-        const sum = sums[g];
-        sums[g] = sum === null ? product : add(sum, product);
-      }
-    });
-    return sums.map(sum => sum ?? zeros([part.rows, other.rows]));
-  });
-}
-
-/** Null unless the variable is a matrix that both batches use in one way, of which products are had without its rows. */
-function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
-  const [use, theirs] = [part, other].map(({plan, joined}) =>
-    plan.bySite[v].groups !== null && joined[v].length === 1 && plan.sites[joined[v][0][1]].parameter.kind === 'direct' ? joined[v][0][0] : null);
-  return use instanceof MatrixUse && theirs instanceof MatrixUse ? use.cross(theirs) :
-    use instanceof SharedUse && theirs instanceof SharedUse ? use.cross(theirs) :
-    use instanceof EachRow && theirs instanceof EachRow ? use.cross(theirs) : null;
-}
-
-/** From dense rows, block by block. */
-function crossOfRows(part: BatchJacobian, other: BatchJacobian, v: number): Tensor {
-  return tidy(() => concat(part.blocks(v).map(block => tidy(() => {
-    const rows = part.rowsOf(v, ...block);
-    return concat(other.blocks(v).map(their => tidy(() => longProducts(rows, other.rowsOf(v, ...their)))), 1);
-  })), 0));
 }
 
 /**

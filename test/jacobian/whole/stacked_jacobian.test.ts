@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares} from '../../../src/index';
+import type {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {checkStack, StackedJacobian} from '../../../src/jacobian/whole/stacked_jacobian';
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
@@ -166,7 +167,7 @@ test.serial('rows that take several blocks', async t => {
   const w = variable([3, 4], 1);
   const [x, z, mask] = [noise([6, 3], 5), noise([5, 3], 6), noise([3, 4], 7)];
   new Probe(({checked: {jacobian, grams: [gram]}}) => {
-    const [first, second] = (jacobian as unknown as StackedJacobian).pieces.map(piece => piece.linearize().jacobian);
+    const [first, second] = (jacobian as unknown as StackedJacobian).pieces.map(piece => piece.linearize().jacobian as BatchJacobian);
     first.blocks = () => [[0, 4], [4, 5], [5, 6]];
     second.blocks = () => [[0, 2], [2, 5]];
     t.true(relativeError(jacobian.gram([0])[0].dataSync(), gram) < 1e-6);
