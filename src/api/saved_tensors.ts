@@ -16,6 +16,9 @@ export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i
 /** The count is saved as int32. */
 const COUNT_RANGE = whole(0, 2 ** 31 - 1);
 
+/** Size of an entry of a step whose square overflows float32: no step is taken whose norm does. */
+const LONGEST = 2 ** 64;
+
 const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and in its order';
 
 /**
@@ -83,9 +86,9 @@ export async function checkNumbers(saved: readonly NamedTensor[]): Promise<numbe
         `${counted[0]}. ${ADVICE}.`);
   }
   steps.forEach((numbers, i) => {
-    const bad = (numbers as Float32Array).find(x => !Number.isFinite(x));
+    const bad = (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
     if (bad !== undefined) {
-      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}. ${ADVICE}.`);
+      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}, where numbers below ${LONGEST.toExponential(1)} are expected. ${ADVICE}.`);
     }
   });
   return counted[0];

@@ -5,20 +5,14 @@ import type {Optimizer} from '@tensorflow/tfjs-core';
 const HOOKED = Symbol.for('tfjs-ggn.saveHook');
 const LOAN = Symbol.for('tfjs-ggn.loan');
 
-/** What the saves of an optimizer that are going on have been given. */
-interface Loan {
-  saves: number;
-  readonly lent: NamedTensor[];
-}
-
 interface SavedModel {
   readonly optimizer?: Optimizer | null;
   save(...args: unknown[]): Promise<unknown>;
 }
 
 /**
- * Lets `model.save` give back the copies of the optimizer's state that it asks for: tfjs disposes of none. Idempotent,
- * and without effect on other optimizers.
+ * Lets `model.save` give back the copies of the optimizer's state that it asks for: tfjs disposes of none. What others ask for while a save is going on is theirs, since the save alone sees a
+ * model whose optimizer has a loan. Idempotent, and without effect on other optimizers.
  */
 export function hookSave(layersModel: {prototype: unknown}, isOurs: (optimizer: Optimizer) => boolean): void {
   const prototype = layersModel.prototype as SavedModel & Record<symbol, unknown>;
@@ -31,29 +25,25 @@ export function hookSave(layersModel: {prototype: unknown}, isOurs: (optimizer: 
     if (optimizer == null || !isOurs(optimizer)) {
       return save.apply(this, args);
     }
-    const holder = optimizer as unknown as {[LOAN]?: Loan};
-    const loan = holder[LOAN] ??= {saves: 0, lent: []};
-    loan.saves++;
+    const loan: NamedTensor[] = [];
+    const borrower = Object.create(optimizer, {[LOAN]: {value: loan}}) as Optimizer;
     try {
-      return await save.apply(this, args);
+      return await save.apply(Object.create(this, {optimizer: {value: borrower}}) as SavedModel, args);
     } finally {
-      if (--loan.saves === 0) {
-        delete holder[LOAN];
-        dispose(loan.lent.map(({tensor}) => tensor));
-      }
+      dispose(loan.map(({tensor}) => tensor));
     }
   };
   Object.defineProperty(prototype, HOOKED, {value: true});
 }
 
-/** Makes copies for a save that is going on; null where none is. */
+/** Makes copies for the save that sees an optimizer so; null for any other caller. */
 export function lent(optimizer: Optimizer, copies: () => NamedTensor[]): NamedTensor[] | null {
-  const loan = (optimizer as unknown as {[LOAN]?: Loan})[LOAN];
+  const loan = (optimizer as unknown as {[LOAN]?: NamedTensor[]})[LOAN];
   if (loan === undefined) {
     return null;
   }
   const list = copies();
-  loan.lent.push(...list);
+  loan.push(...list);
   return list;
 }
 

@@ -70,6 +70,24 @@ test.serial('saving in the middle of training leaves no tensor behind, also whil
   t.is(tf.memory().numTensors, numTensors);
 });
 
+test.serial('what getWeights gives while a save is going on is the caller\'s, and outlives the save', async t => {
+  const {model, optimizer} = await started();
+  const expected = numbers(await optimizer.getWeights());
+  const {numTensors} = tf.memory();
+  let during: Awaited<ReturnType<typeof optimizer.getWeights>> = [];
+  const pending = model.save(tf.io.withSaveHandler(async artifacts => {
+    during = await optimizer.getWeights();
+    await model.trainOnBatch(x, y);
+    return toNothing.save!(artifacts);
+  }), {includeOptimizer: true});
+  const beside = await optimizer.getWeights();
+  await pending;
+  t.deepEqual(numbers(beside), expected);
+  t.deepEqual(numbers(during), expected);
+  tf.dispose([...beside, ...during].map(({tensor}) => tensor));
+  t.is(tf.memory().numTensors, numTensors - expected.length, 'the save leaves nothing; those asked for before it are gone, too');
+});
+
 test.serial('saving a model with another optimizer is as before', async t => {
   const {model} = compiled();
   model.compile({optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError'});
@@ -129,6 +147,7 @@ const REFUSED: Array<[string, () => unknown, RegExp]> = [
   ['a missing step', () => [count(), ...steps().filter((_, i) => i !== 1)], /entry 2 .* is 'ggn\/1\/previousStep\/2' where/],
   ['a step with no index', () => [count(), ...steps('float32', () => '')], /entry 1 .* is 'ggn\/1\/previousStep\/' where/],
   ['NaN in a step', () => [count(), ...steps().slice(0, 3), {name: 'ggn/1/previousStep/3', tensor: tf.tensor1d([NaN])}], /'ggn\/1\/previousStep\/3' of the saved state holds NaN/],
+  ['a step longer than any', () => [count(), {name: 'ggn/1/previousStep/0', tensor: tf.fill([3, 4], 3e38)}], /'ggn\/1\/previousStep\/0' of the saved state holds 3.*e\+38, where numbers below 1\.8e\+19/],
   ['infinity in a step', () => [count(), {name: 'ggn/1/previousStep/0', tensor: tf.fill([3, 4], -Infinity)}], /'ggn\/1\/previousStep\/0' of the saved state holds -Infinity/],
   ['a disposed count', () => [disposed(count()), ...steps()], /'iter' of the saved state is a tensor that was disposed of/],
   ['a disposed step', () => [count(), disposed(steps()[0])], /'ggn\/1\/previousStep\/0' of the saved state is a tensor that was disposed of/],
