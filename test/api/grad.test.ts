@@ -6,8 +6,8 @@ import {grad} from '../../src/index';
 import {type Activation, dense} from '../cases/case';
 import {normals} from '../cases/data';
 import {ACTIVATIONS} from '../support/activations';
-import {noise} from '../support/follow';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 
 type Map2 = (p: tf.Tensor) => tf.Tensor;
 

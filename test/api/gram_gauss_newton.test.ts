@@ -4,12 +4,12 @@ import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, GramGaussNewton, type GgnOptions} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
+import {flat} from '../support/tensors';
 
 const BACKENDS = ['cpu', 'wasm'] as const;
 
 const wave = (size: number, rate = 1): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
-const flat = (tensors: readonly tf.Tensor[]): Float64Array => Float64Array.from(tensors.flatMap(t => [...t.dataSync()]));
 const weightsOf = (model: tf.LayersModel): Float64Array => flat(model.getWeights());
 const trainedOf = (model: tf.LayersModel): tf.Variable[] => model.trainableWeights.map(w => w.read() as tf.Variable);
 

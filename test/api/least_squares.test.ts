@@ -2,8 +2,10 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
-import {flat, follow, noise, variable} from '../support/follow';
-import {Probe, relativeError} from '../support/probe';
+import {follow} from '../support/follow';
+import {Probe} from '../support/probe';
+import {relativeError} from '../support/relative_error';
+import {flat, noise, variable} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');

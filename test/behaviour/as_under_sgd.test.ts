@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn} from '../../src/index';
+import {noise, numbersOf} from '../support/tensors';
 
 const L = tf.layers;
 const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.5, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 const OPTIMIZERS = {sgd: () => tf.train.sgd(0.01), ggn: () => ggn()};
 
@@ -14,8 +14,6 @@ const OPTIMIZERS = {sgd: () => tf.train.sgd(0.01), ggn: () => ggn()};
 async function both<T>(run: (optimizer: tf.Optimizer) => T | Promise<T>): Promise<{sgd: T; ggn: T}> {
   return {sgd: await run(OPTIMIZERS.sgd()), ggn: await run(OPTIMIZERS.ggn())};
 }
-
-const flat = (tensors: tf.Tensor[]): number[] => tensors.flatMap(t => [...t.dataSync()]);
 
 interface Model {
   build: () => tf.LayersModel;
@@ -47,7 +45,7 @@ const models: Record<string, Model> = {
 };
 
 /** States of recurrent layers. */
-const statesOf = (model: tf.LayersModel): number[] => model.layers.flatMap(layer => flat((layer as unknown as {states_?: tf.Tensor[] | null}).states_ ?? []));
+const statesOf = (model: tf.LayersModel): number[] => model.layers.flatMap(layer => numbersOf((layer as unknown as {states_?: tf.Tensor[] | null}).states_ ?? []));
 
 for (const backend of ['cpu', 'wasm']) {
   for (const [name, {build, x, y}] of Object.entries(models)) {
@@ -57,11 +55,11 @@ for (const backend of ['cpu', 'wasm']) {
         const model = build();
         const [xs, ys] = [x(), y()];
         model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae', tf.metrics.meanSquaredError, (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b)))]});
-        const frozen = (): number[] => flat(model.weights.filter(weight => !weight.trainable || /moving/.test(weight.originalName)).map(weight => weight.read()));
+        const frozen = (): number[] => numbersOf(model.weights.filter(weight => !weight.trainable || /moving/.test(weight.originalName)).map(weight => weight.read()));
         const before = frozen();
-        const weights = flat(model.trainableWeights.map(weight => weight.read()));
+        const weights = numbersOf(model.trainableWeights.map(weight => weight.read()));
         const report = await model.trainOnBatch(xs, ys);
-        t.notDeepEqual(flat(model.trainableWeights.map(weight => weight.read())), weights, 'a step is taken');
+        t.notDeepEqual(numbersOf(model.trainableWeights.map(weight => weight.read())), weights, 'a step is taken');
         const result = {report, moved: frozen(), before, states: statesOf(model)};
         tf.dispose([xs, ys]);
         return result;
@@ -84,7 +82,7 @@ test.serial('moving averages move once per step, however long training goes on',
     const model = build();
     model.compile({optimizer, loss: 'meanSquaredError'});
     await model.fit(x(), y(), {epochs: 5, batchSize: 4, shuffle: false, verbose: 0});
-    return flat(model.weights.filter(weight => /moving/.test(weight.originalName)).map(weight => weight.read()));
+    return numbersOf(model.weights.filter(weight => /moving/.test(weight.originalName)).map(weight => weight.read()));
   });
   t.deepEqual(seen.ggn, seen.sgd);
   t.true(seen.ggn.every(Number.isFinite) && seen.ggn.length === 6);
@@ -153,7 +151,7 @@ test.serial('history of a fit with one batch per epoch: the first epoch, validat
     model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
     const {history} = await model.fit(plain.x(), plain.y(), {epochs: 3, batchSize: 8, verbose: 0, shuffle: false, validationSplit: 0.25});
     const evaluated = model.evaluate(plain.x().slice([6, 0]), plain.y().slice([6, 0])) as tf.Scalar[];
-    return {first: [history['loss'][0], history['mae'][0]], last: [history['val_loss'][2], history['val_mae'][2]], evaluated: flat(evaluated)};
+    return {first: [history['loss'][0], history['mae'][0]], last: [history['val_loss'][2], history['val_mae'][2]], evaluated: numbersOf(evaluated)};
   });
   t.deepEqual(seen.ggn.first, seen.sgd.first);
   for (const {last, evaluated} of Object.values(seen)) {
@@ -220,16 +218,16 @@ test.serial('evaluate and predict between steps change nothing and are not chang
     const model = build();
     model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
     const [xs, ys] = [x(), y()];
-    const fresh = flat(model.evaluate(xs, ys) as tf.Scalar[]);
+    const fresh = numbersOf(model.evaluate(xs, ys) as tf.Scalar[]);
     await model.trainOnBatch(xs, ys);
-    const weights = flat(model.getWeights());
+    const weights = numbersOf(model.getWeights());
     const {numTensors} = tf.memory();
-    const losses = [0, 1].map(() => tf.tidy(() => flat(model.evaluate(xs, ys) as tf.Scalar[]) as never));
-    const prediction = tf.tidy(() => flat([model.predict(xs) as tf.Tensor]) as never);
+    const losses = [0, 1].map(() => tf.tidy(() => numbersOf(model.evaluate(xs, ys) as tf.Scalar[]) as never));
+    const prediction = tf.tidy(() => numbersOf([model.predict(xs) as tf.Tensor]) as never);
     t.is(tf.memory().numTensors, numTensors);
     t.deepEqual(losses[0], losses[1]);
     t.is((prediction as number[]).length, 16);
-    t.deepEqual(flat(model.getWeights()), weights);
+    t.deepEqual(numbersOf(model.getWeights()), weights);
     return fresh;
   });
   t.deepEqual(seen.ggn, seen.sgd);

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {numbersOf} from '../support/tensors';
 
 const MAX = 3.4028234663852886e38;
 
@@ -14,26 +15,24 @@ const POLICIES: Record<string, GgnOptions> = {
   custom: {policy: () => undefined, learningRate: 1, damping: 1e-6, momentum: 0},
 };
 
-const read = (variables: readonly tf.Tensor[]): number[] => variables.flatMap(v => [...v.dataSync()]);
-
 /** Steps until an error or `steps`: the weights stay finite, an error leaves them, and nothing is left behind. */
 async function steps(t: ExecutionContext, optimizer: GramGaussNewton, variables: readonly tf.Variable[], loss: () => tf.Scalar, count = 6): Promise<string | null> {
   let tensors = -1;
   for (let i = 0; i < count; i++) {
-    const before = read(variables);
+    const before = numbersOf(variables);
     const state = async (): Promise<string> => JSON.stringify([optimizer.iterations, optimizer.getConfig(), (await optimizer.getWeights()).map(({tensor}) => [...tensor.dataSync()])]);
     const saved = await state();
     try {
       optimizer.minimize(loss);
     } catch (error) {
-      t.deepEqual(read(variables), before);
+      t.deepEqual(numbersOf(variables), before);
       t.is(await state(), saved);
       return (error as Error).message;
     }
     if (optimizer.lastStep!.status === 'rejected') {
       t.is(optimizer.lastStep!.stepNorm, 0);
     }
-    t.true(read(variables).every(Number.isFinite), `step ${i + 1}: ${read(variables).join()}`);
+    t.true(numbersOf(variables).every(Number.isFinite), `step ${i + 1}: ${numbersOf(variables).join()}`);
     if (i > 1) {
       t.is(tf.memory().numTensors, tensors, `step ${i + 1}`);
     }
@@ -56,7 +55,7 @@ for (const backend of ['cpu', 'wasm']) {
           t.is(message === null, name !== 'agreement' && name !== 'fixed', String(message));
         }
         t.regex(message ?? 'to values that are not finite', /to values that are not finite|the step is not finite/);
-        t.deepEqual(read([w]).every(x => x >= Math.fround(0.97 * MAX)), true);
+        t.deepEqual(numbersOf([w]).every(x => x >= Math.fround(0.97 * MAX)), true);
         optimizer.dispose();
         w.dispose();
       }
@@ -71,7 +70,7 @@ for (const backend of ['cpu', 'wasm']) {
       const {numTensors} = tf.memory();
       t.throws(() => optimizer.minimize(loss), {message: /not finite/});
       t.is(tf.memory().numTensors, numTensors);
-      t.deepEqual(read([table]), [1, 2, NaN, 4, 5, 6]);
+      t.deepEqual(numbersOf([table]), [1, 2, NaN, 4, 5, 6]);
       table.assign(tf.tensor2d([[1, 2], [3, 4], [5, 6]]));
       optimizer.minimize(loss);
       t.is(optimizer.lastStep!.status === 'rejected', false);
@@ -88,7 +87,7 @@ for (const backend of ['cpu', 'wasm']) {
     const loss = (): tf.Scalar => leastSquares(w.mul(3e-19).sub(-1.14e20).reshape([1]));
     const message = await steps(t, optimizer, [w], loss, 1);
     t.regex(message ?? 'finite', /finite/);
-    t.true(read([w]).every(Number.isFinite));
+    t.true(numbersOf([w]).every(Number.isFinite));
     optimizer.dispose();
     w.dispose();
   });

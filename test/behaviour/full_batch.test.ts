@@ -3,8 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, leastSquares, type GramGaussNewton} from '../../src/index';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {noise} from '../support/tensors';
 
 const x = Array.from({length: 48}, (_, i) => Math.sin(1 + 3 * i));
 const y = Array.from({length: 16}, (_, i) => Math.cos(2 * i));

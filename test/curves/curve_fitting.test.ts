@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares} from '../../src/index';
-import {flat, follow, noise, variable} from '../support/follow';
+import {follow} from '../support/follow';
+import {flat, noise, variable} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');

@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
-import {flat, follow, Follower, noise, variable, type Loop} from '../support/follow';
-import {relativeError} from '../support/probe';
+import {follow, Follower, type Loop} from '../support/follow';
+import {relativeError} from '../support/relative_error';
+import {flat, noise, variable} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');

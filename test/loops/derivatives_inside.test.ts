@@ -10,7 +10,8 @@ import {type Activation as ActivationName, dense} from '../cases/case';
 import {normals} from '../cases/data';
 import type {DenseJacobian} from '../reference/dense_jacobian';
 import {ACTIVATIONS} from '../support/activations';
-import {flat, follow, noise, variable} from '../support/follow';
+import {follow} from '../support/follow';
+import {flat, noise, variable} from '../support/tensors';
 
 /** An activation and its derivative in float64. */
 interface Activation {

@@ -7,8 +7,9 @@ import {dense, sequential, setWeights} from '../cases/case';
 import {real} from '../cases/data';
 import {residualRows, variablesOf} from '../cases/rows';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
-import {flat, follow, Follower, noise, variable} from '../support/follow';
-import {relativeError} from '../support/probe';
+import {follow, Follower} from '../support/follow';
+import {relativeError} from '../support/relative_error';
+import {flat, noise, variable} from '../support/tensors';
 
 const backends = ['cpu', 'wasm'];
 

@@ -9,7 +9,8 @@ import {ggn} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
 import {relativeError} from '../support/relative_error';
-import {flat, majorized, TOLERANCE} from './loss_steps';
+import {majorized, TOLERANCE} from './loss_steps';
+import {flat} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');

@@ -9,7 +9,7 @@ import type {ExecutionContext} from 'ava';
 import {ggn} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import {relativeError} from '../support/relative_error';
-import {flat} from './loss_steps';
+import {flat} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');

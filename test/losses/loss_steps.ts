@@ -10,6 +10,7 @@ import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss
 import {relativeError} from '../support/relative_error';
 import {byName, byOp} from './loss_table';
 import type {LossCase} from './loss_table';
+import {flat} from '../support/tensors';
 
 /** Examples. */
 export const B = 6;
@@ -35,8 +36,6 @@ export function network({activation, outputs}: Pick<LossCase, 'activation' | 'ou
 }
 
 export type Network = ReturnType<typeof network>;
-
-export const flat = (variables: readonly tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 
 /** |l'|/max(|r|, δ), δ a tenth of the mean |r| of the rows with a gradient. */
 export function majorized(q: Float64Array, h: Float64Array, f: ArrayLike<number>): Float64Array {

@@ -5,10 +5,11 @@ import {ggn} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
 import {relativeError} from '../support/relative_error';
-import {B, DAMPING, flat, majorized, network, TOLERANCE} from './loss_steps';
+import {B, DAMPING, majorized, network, TOLERANCE} from './loss_steps';
 import {byName} from './loss_table';
 import type {LossCase} from './loss_table';
 import {testLosses} from './test_losses';
+import {flat} from '../support/tensors';
 
 test.beforeEach(async () => {
   await tf.setBackend('cpu');

@@ -5,8 +5,8 @@ import test from 'ava';
 import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
 import {referenceWholeStep} from '../reference/whole_step';
-import {flat, noise} from '../support/follow';
 import {relativeError} from '../support/relative_error';
+import {flat, noise} from '../support/tensors';
 
 const L = tf.layers;
 const seeded = {kernelInitializer: tf.initializers.glorotUniform({seed: 1})};

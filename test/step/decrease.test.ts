@@ -3,9 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, grad, leastSquares, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
+import {noise, numbersOf} from '../support/tensors';
 
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
-const numbers = (tensors: readonly tf.Tensor[]): number[] => tensors.flatMap(t => [...t.dataSync()]);
 const close = (a: number, b: number, tolerance: number): boolean => Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b));
 
 /** Judges every step, rejects none, at fixed settings. */
@@ -123,7 +122,7 @@ test.serial('after the last attempt the step is not taken: weights and state are
     t.is(report.attempts, 1);
     t.is(report.stepNorm, 0);
     t.true(report.gainRatio! <= 0 && report.actualDecrease! <= 0 && report.predictedDecrease! > 0);
-    t.deepEqual(numbers([w]), [Math.fround(0.9)]);
+    t.deepEqual(numbersOf([w]), [Math.fround(0.9)]);
     t.deepEqual(await state(), []);
     t.is(tf.memory().numTensors, tensors + 1, 'the saved iteration count');
     t.is(optimizer.damping, 2e-6);

@@ -3,11 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, GramGaussNewton, leastSquares, type GgnOptions, type StepReport} from '../../src/index';
+import {numbersOf} from '../support/tensors';
 
 /** One attempt with little damping: the first step that raises the loss begins a detour. */
 const HASTY: GgnOptions = {levenbergMarquardt: {attempts: 1, initialDamping: 1e-9}};
-
-const read = (variables: readonly tf.Tensor[]): number[] => variables.flatMap(v => [...v.dataSync()]);
 
 /** x / (1 + x⁴) = 0.9, which has no solution: from beyond the maximum, Gauss-Newton steps lead away from it. */
 function cliff(shape: number[], options: GgnOptions = HASTY, start = 0.9): {w: tf.Variable; optimizer: GramGaussNewton; loss: () => tf.Scalar; at: () => number} {
@@ -24,10 +23,10 @@ for (const backend of ['cpu', 'wasm']) {
     const reports: StepReport[] = [];
     const seen: Array<{loss: number; weights: number[]}> = [];
     for (let i = 0; i < 90; i++) {
-      seen.push({loss: at(), weights: read([w])});
+      seen.push({loss: at(), weights: numbersOf([w])});
       optimizer.minimize(loss);
       reports.push(optimizer.lastStep!);
-      t.true(read([w]).every(Number.isFinite));
+      t.true(numbersOf([w]).every(Number.isFinite));
     }
     const detours = reports.map(({policy}, i) => policy === 'agreement' && reports[i - 1]?.policy !== 'agreement' ? i : -1).filter(i => i >= 0);
     t.true(detours.length >= 1, reports.map(r => r.policy[0]).join(''));
@@ -85,22 +84,22 @@ for (const backend of ['cpu', 'wasm']) {
     spoil = NaN;
     t.throws(step, {message: /the loss is NaN/});
     spoil = 1;
-    let before = read([w]);
+    let before = numbersOf([w]);
     while (step().status !== 'rejected') {
-      before = read([w]);
+      before = numbersOf([w]);
     }
-    const began = read([w]);
+    const began = numbersOf([w]);
     t.deepEqual(began, before);
     t.is(step().policy, 'agreement');
     t.is(step().policy, 'agreement');
-    t.notDeepEqual(read([w]), began);
+    t.notDeepEqual(numbersOf([w]), began);
     const {numTensors} = tf.memory();
     const {iterations} = optimizer;
     spoil = NaN;
     const report = step();
     t.like(report, {status: 'rejected', stepNorm: 0, iteration: iterations + 1, actualDecrease: null});
     t.true(Number.isNaN(report.loss));
-    t.deepEqual(read([w]), began);
+    t.deepEqual(numbersOf([w]), began);
     t.is(tf.memory().numTensors, numTensors - 1, 'the point is let go');
     t.throws(step, {message: /the loss is NaN/});
     spoil = 1;
@@ -115,7 +114,7 @@ function onTheWay(c: ReturnType<typeof cliff>): number[] {
   do {
     c.optimizer.minimize(c.loss);
   } while (c.optimizer.lastStep!.status !== 'rejected');
-  const began = read([c.w]);
+  const began = numbersOf([c.w]);
   c.optimizer.minimize(c.loss);
   c.optimizer.minimize(c.loss);
   return began;
@@ -130,7 +129,7 @@ test.serial('weights that the user writes on the way are the user’s: nobody go
   t.is(c.optimizer.lastStep!.policy, 'levenbergMarquardt');
   for (let i = 0; i < 70; i++) {
     c.optimizer.minimize(c.loss);
-    t.notDeepEqual(read([c.w]), began);
+    t.notDeepEqual(numbersOf([c.w]), began);
   }
 });
 
@@ -149,7 +148,7 @@ test.serial('other data, another policy, dispose(): the point is let go, and the
     const began = onTheWay(c);
     act(c);
     c.optimizer.minimize(c.loss);
-    t.notDeepEqual(read([c.w]), began);
+    t.notDeepEqual(numbersOf([c.w]), began);
     const {numTensors} = tf.memory();
     c.optimizer.dispose();
     t.is(tf.memory().numTensors, numTensors - 1, 'the last step, no point');
@@ -170,7 +169,7 @@ test.serial('an error on the way leaves the way back as it was', async t => {
   let back = false;
   for (let i = 0; i < 70 && !back; i++) {
     c.optimizer.minimize(c.loss);
-    back = read([c.w]).join() === began.join();
+    back = numbersOf([c.w]).join() === began.join();
   }
   t.true(back);
 });

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
+import {numbersOf} from '../support/tensors';
 
 await tf.setBackend('cpu');
 
@@ -14,8 +15,6 @@ function net(l2 = 0): tf.Sequential {
       ...(l2 > 0 ? {kernelRegularizer: tf.regularizers.l2({l2})} : {}), ...more});
   return tf.sequential({layers: [dense(4, 1, {inputShape: [3], activation: 'tanh'}), dense(2, 2, {})]});
 }
-
-const numbers = (tensors: readonly tf.Tensor[]): number[] => tensors.flatMap(t => [...t.dataSync()]);
 
 const norm = (v: readonly number[]): number => Math.sqrt(v.reduce((sum, a) => sum + a * a, 0));
 
@@ -100,12 +99,12 @@ for (const [title, l2] of [['without', 0], ['with', 0.03]] as const) {
     model.compile({optimizer, loss: 'meanSquaredError'});
     for (let step = 0; step < 3; step++) {
       const {value, grads} = tf.variableGrads(() => lossOf(model));
-      const before = numbers(model.getWeights());
+      const before = numbersOf(model.getWeights());
       await model.trainOnBatch(x, y);
       const {loss, gradientNorm, stepNorm} = optimizer.lastStep!;
       t.true(isClose(loss, value.dataSync()[0]));
-      t.true(isClose(gradientNorm, norm(numbers(model.trainableWeights.map(w => grads[(w.read() as tf.Variable).name])))), `${gradientNorm}`);
-      t.true(isClose(stepNorm, norm(numbers(model.getWeights()).map((w, i) => w - before[i]))), `${stepNorm}`);
+      t.true(isClose(gradientNorm, norm(numbersOf(model.trainableWeights.map(w => grads[(w.read() as tf.Variable).name])))), `${gradientNorm}`);
+      t.true(isClose(stepNorm, norm(numbersOf(model.getWeights()).map((w, i) => w - before[i]))), `${stepNorm}`);
     }
     // Those of other tests' models count too in tf.variableGrads: dispose of this one.
     model.dispose();
@@ -121,7 +120,7 @@ test.serial('one row: n = 1', async t => {
   // |g| = |2 r J| = 12 sqrt(6), |d| = sqrt(6)/2.
   await model.trainOnBatch(tf.tensor2d([[1, 2]]), tf.tensor2d([[6]]));
   const report = optimizer.lastStep!;
-  t.deepEqual(numbers(model.getWeights()), [0.5, 1, 0.5]);
+  t.deepEqual(numbersOf(model.getWeights()), [0.5, 1, 0.5]);
   t.deepEqual([report.rows, report.parameters, report.loss, report.status], [1, 3, 36, 'ok']);
   t.true(isClose(report.lambda, 12));
   t.true(isClose(report.gradientNorm, 12 * Math.sqrt(6)));
@@ -131,7 +130,7 @@ test.serial('one row: n = 1', async t => {
 /** Trains once and checks that the step was not taken, with one warning on the console for all of them. */
 async function notTaken(t: ExecutionContext, model: tf.LayersModel, optimizer: GramGaussNewton, train: () => Promise<unknown>,
     status: StepReport['status']): Promise<void> {
-  const before = numbers(model.getWeights());
+  const before = numbersOf(model.getWeights());
   const {iterations} = optimizer;
   const state = (await optimizer.getWeights()).slice(1).map(({tensor}) => [...tensor.dataSync()]);
   const warnings: string[] = [];
@@ -146,7 +145,7 @@ async function notTaken(t: ExecutionContext, model: tf.LayersModel, optimizer: G
   t.is(optimizer.lastStep!.status, status);
   t.is(optimizer.lastStep!.stepNorm, 0);
   t.is(optimizer.lastStep!.iteration, iterations + 2);
-  t.deepEqual(numbers(model.getWeights()), before);
+  t.deepEqual(numbersOf(model.getWeights()), before);
   t.deepEqual((await optimizer.getWeights()).slice(1).map(({tensor}) => [...tensor.dataSync()]), state);
   t.is(warnings.length, 1);
   t.regex(warnings[0], new RegExp(`^tfjs-ggn: a step was not taken \\(status '${status}'`));
@@ -178,11 +177,11 @@ test.serial("weight 0 in every row, and an L2 regularizer: it gets its step, the
   const model = net(0.1);
   const optimizer = ggn({momentum: 0, policy: 'fixed'});
   model.compile({optimizer, loss: 'meanSquaredError'});
-  const before = numbers(model.trainableWeights.filter(w => w.shape.length === 2).map(w => w.read()));
+  const before = numbersOf(model.trainableWeights.filter(w => w.shape.length === 2).map(w => w.read()));
   await model.fit(x, y, {epochs: 1, verbose: 0, classWeight: {0: 0, 1: 0}});
   t.is(optimizer.lastStep!.status, 'ok');
   // λ = τ 2ρ, and -2ρ w / (2ρ + λ) = -w / 1.1 times the learning rate 0.1
-  const after = numbers(model.trainableWeights.filter(w => w.shape.length === 2).map(w => w.read()));
+  const after = numbersOf(model.trainableWeights.filter(w => w.shape.length === 2).map(w => w.read()));
   after.forEach((w, i) => t.true(Math.abs(w / before[i] - (1 - 0.1 / 1.1)) < 1e-5));
 });
 
@@ -197,7 +196,7 @@ test.serial("status 'raised': no damping, and every row twice", async t => {
   t.is(status, 'raised');
   t.true(damping > 0 && lambda > 0);
   t.true(stepNorm > 0 && stepNorm < 1e3, `${stepNorm}`);
-  t.true(numbers(model.getWeights()).every(Number.isFinite));
+  t.true(numbersOf(model.getWeights()).every(Number.isFinite));
   t.is(optimizer.damping, 0, 'the option stays');
 });
 

@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import type {ExecutionContext} from 'ava';
 import type {Plan} from '../../src/jacobian/plan/plan';
 import {denseGram, denseJacobian} from '../reference/dense_jacobian';
-import {Probe, relativeError} from './probe';
+import {Probe} from './probe';
+import {relativeError} from './relative_error';
 
 /**
  * Checks rows of J, Gram matrix, Jᵀu and J d for `variables` in the order of their first use, and returns the plan (of the first group).

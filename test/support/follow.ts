@@ -4,9 +4,8 @@ import type {ExecutionContext} from 'ava';
 import {ggn, type GramGaussNewton} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import type {DenseJacobian} from '../reference/dense_jacobian';
-import {relativeError} from './probe';
-
-export const flat = (variables: readonly tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
+import {relativeError} from './relative_error';
+import {flat} from './tensors';
 
 export interface Loop {
   variables: tf.Variable[];
@@ -64,6 +63,3 @@ export function follow(t: ExecutionContext, loop: Loop, steps = 3): GramGaussNew
   }
   return follower.optimizer;
 }
-
-export const variable = (shape: number[], seed: number, stddev = 0.7): tf.Variable => tf.variable(tf.randomNormal(shape, 0, stddev, 'float32', seed));
-export const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);

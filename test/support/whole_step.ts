@@ -8,6 +8,7 @@ import {type Backend, type Case, disposeBatch, variablesOf} from '../cases/cases
 import {referenceWholeStep} from '../reference/whole_step';
 import {Probe} from './probe';
 import {relativeError} from './relative_error';
+import {flat} from './tensors';
 
 const DAMPING = 0.1;
 const MOMENTUM = 0.9;
@@ -137,5 +138,4 @@ async function wayOf(c: Case): Promise<'fast' | 'fallback'> {
   return way;
 }
 
-const flat = (variables: tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 const equal = (a: Float64Array, b: Float64Array): boolean => a.every((x, i) => x === b[i]);

@@ -4,8 +4,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
-import {flat, noise} from '../support/follow';
 import {relativeError} from '../support/relative_error';
+import {flat, noise} from '../support/tensors';
 
 /** Two steps of a classifier: 1,200 rows that couple ten by ten. */
 async function train(options: GgnOptions): Promise<{change: Float64Array; bytes: number}> {

@@ -5,9 +5,8 @@ import test from 'ava';
 import {capture} from '../../src/trace/capture';
 import {add, addScaled, matMul, mul, multiplyTransposed, shaped, sub, sumRows, transposed,
   transposeMultiply} from '../../src/tfjs/fast_ops';
-import {relativeError} from '../support/probe';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 
 type Op = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 

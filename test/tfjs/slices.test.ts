@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {sliceColumns, sliceRows} from '../../src/tfjs/slices';
-import {noise} from '../support/follow';
+import {noise} from '../support/tensors';
 
 for (const backend of ['cpu', 'wasm']) {
   test.serial(backend, async t => {

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import {capture} from '../../src/trace/capture';
 import {BatchAxisLost, propagateBatch} from '../../src/trace/batch_axis';
 import type {BatchStride} from '../../src/trace/batch_axis';
+import {within} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -41,9 +42,6 @@ function numbers(input: Input, seed: number, example: number | null): tf.Tensor 
 }
 
 type Op = (...inputs: any[]) => tf.Tensor | tf.Tensor[];
-
-/** tf.tidy for what is no tensor. */
-const within = <T>(f: () => T): T => tf.tidy(f as () => any);
 
 /** Runs the op, follows the strides through its kernels, and returns the stride and numbers of each output. */
 function run(op: Op, inputs: Input[], example: number | null, batch = B, seed = 0): {outputs: Array<{stride: BatchStride; values: number[]}>; kernels: string[]} {

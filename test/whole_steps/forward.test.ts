@@ -6,8 +6,10 @@ import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {useBackend} from '../support/backends';
-import {follow, noise} from '../support/follow';
-import {Probe, relativeError} from '../support/probe';
+import {follow} from '../support/follow';
+import {Probe} from '../support/probe';
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 import {testOn} from '../support/test_on';
 
 const scalars = (...values: number[]): tf.Variable[] => values.map(v => tf.variable(tf.scalar(v)));

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions, type GramGaussNewton} from '../../src/index';
-import {flat, noise} from '../support/follow';
 import {relativeError} from '../support/relative_error';
+import {flat, noise} from '../support/tensors';
 
 const init = (seed: number): ReturnType<typeof tf.initializers.glorotUniform> => tf.initializers.glorotUniform({seed});
 const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.dense({units, kernelInitializer: init(seed), ...more});

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';
-import {flat, noise, variable} from '../support/follow';
 import {relativeError} from '../support/relative_error';
+import {flat, noise, variable} from '../support/tensors';
 
 const SOLVERS = ['gram', 'normal', 'cg'] as const;
 const FIXED: GgnOptions = {learningRate: 0.5, damping: 0.1, momentum: 0.7};

@@ -7,8 +7,7 @@ import {grad} from '../../../src/index';
 import {hasOwnGradient} from '../../../src/derivatives/cotangents';
 import {unfused} from '../../../src/derivatives/fused';
 import {Probe} from '../../support/probe';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {noise} from '../../support/tensors';
 
 interface Row {
   op: (x: any, w: any) => tf.Tensor;

@@ -12,10 +12,10 @@ import {RowsUse} from '../../../src/jacobian/uses/rows';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
 import {VectorUse} from '../../../src/jacobian/uses/vector';
 import {Probe} from '../../support/probe';
+import {noise} from '../../support/tensors';
 
 const L = tf.layers;
 const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.6, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 const flat = (model: tf.LayersModel): number[] => model.getWeights().flatMap(w => [...w.dataSync()]);
 
 const dense = (activation: 'tanh' | 'sigmoid' | 'linear' = 'tanh'): tf.LayersModel => tf.sequential({layers: [

@@ -8,7 +8,9 @@ import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
 import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -16,7 +18,6 @@ test.before(async () => {
 
 const L = tf.layers;
 const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.6, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 const flat = (model: tf.LayersModel): number[] => model.getWeights().flatMap(w => [...w.dataSync()]);
 
 /** One Dense layer used twice: its Gram matrix has cross terms. */

@@ -8,14 +8,14 @@ import type {Analysis} from '../../../src/trace/dependence';
 import {backward, findParameter, forward} from '../../../src/jacobian/plan/parameter';
 import type {Parameter} from '../../../src/jacobian/plan/parameter';
 import {collect, sweepBack} from '../../../src/derivatives/reverse_sweep';
-import {relativeError} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 7;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 type View = (...variables: any[]) => tf.Tensor;
 

@@ -9,14 +9,14 @@ import type {Plan} from '../../../src/jacobian/plan/plan';
 import {readingsOf} from '../../../src/jacobian/plan/readings';
 import {findRows} from '../../../src/loss/rows';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
-import {relativeError} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 5;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 /** Plan of the mean of squares of these rows, by the batch. */
 function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void, loss: (rows: tf.Tensor) => tf.Tensor = r => r.square().mean()): void {

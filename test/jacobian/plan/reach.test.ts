@@ -2,13 +2,13 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {checkOperator} from '../../support/check_operator';
+import {noise} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 5;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 type View = (w: any, v: any) => tf.Tensor;
 

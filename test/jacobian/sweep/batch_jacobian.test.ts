@@ -6,7 +6,8 @@ import {cases, disposeBatch, rowWeights, variablesOf} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {referenceRows} from '../../reference/rows';
 import {withFrozenStatistics} from '../../support/frozen_statistics';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
 import {refusalOf, runsOn} from '../../support/whole_step';
 
 /** Float32 sums of a few hundred terms, in another order: 2⁻²⁴ times the square root of a few hundred, with room for cancellation. */

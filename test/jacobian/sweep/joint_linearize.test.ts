@@ -13,7 +13,9 @@ import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {availableBackends, useBackend} from '../../support/backends';
 import {lookAtCases} from '../../support/case_looks';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
@@ -57,8 +59,6 @@ test.serial.after('what people train goes through', t => {
 
 const L = tf.layers;
 type Activation = 'linear' | 'relu' | 'elu' | 'selu' | 'tanh' | 'sigmoid' | 'softplus' | 'softmax' | 'swish';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 const dense = (units: number, activation: Activation, seed: number, useBias = true): tf.layers.Layer => L.dense({units, activation, useBias,
   kernelInitializer: tf.initializers.randomNormal({stddev: 0.7, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});

@@ -7,10 +7,11 @@ import {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
 import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 const L = tf.layers;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 type Part =
   | {kind: 'dense'; units: number; activation: Activation; bias: boolean; again: boolean}

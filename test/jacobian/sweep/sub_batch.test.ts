@@ -8,7 +8,8 @@ import {selfCheck} from '../../../src/jacobian/check/self_check';
 import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
 import {cases} from '../../cases/cases';
 import {lookAtCases} from '../../support/case_looks';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;

@@ -8,8 +8,10 @@ import {blockFloats, withMemoryLimit} from '../../../src/tfjs/memory';
 import {denseGram as blockedGram, OuterProducts} from '../../../src/jacobian/uses/use';
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
 import {outerProduct} from '../../../src/arrays/outer_product';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 const MAX_BLOCK = blockFloats();
 
@@ -18,7 +20,6 @@ test.before(async () => {
 });
 
 const B = 4;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[]): void {
   const plan = checkOperator(t, rows, variables, 1e-5);

@@ -5,15 +5,16 @@ import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
 import {READS_ARE_CHEAP} from '../../../src/tfjs/fast_ops';
 import {GatherUse} from '../../../src/jacobian/uses/gather';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 test.beforeEach(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 4;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 /** Indices below 5 with repeats within examples and between them; entry 3 is never read. */
 const indices = (): tf.Tensor => tf.tensor2d([[0, 2, 0], [2, 2, 2], [4, 1, 0], [1, 4, 2]], [B, 3], 'int32');
 

@@ -10,10 +10,10 @@ import {SharedUse, SummedUse} from '../../../src/jacobian/uses/shared';
 import type {ParameterUse} from '../../../src/jacobian/uses/use';
 import {OuterProducts} from '../../../src/jacobian/uses/use';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 /** Compares the operator of these rows with the reference; B leads. */
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], tolerance = 2e-5): void {

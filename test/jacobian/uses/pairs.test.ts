@@ -9,8 +9,8 @@ import {isByPairs} from '../../../src/jacobian/uses/pairs';
 import {PatchPositions, PlainPositions} from '../../../src/jacobian/uses/positions';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
 import {OuterProducts} from '../../../src/jacobian/uses/use';
-import {noise} from '../../support/follow';
 import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 const [POSITIONS, INNER, OUTER] = [4, 72, 64];
 

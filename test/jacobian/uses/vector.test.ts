@@ -3,15 +3,15 @@ import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {OuterProducts} from '../../../src/jacobian/uses/use';
 import {VectorUse} from '../../../src/jacobian/uses/vector';
-import {relativeError} from '../../support/probe';
 import {checkOperator} from '../../support/check_operator';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 4;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], reference?: () => tf.Tensor): void {
   const plan = checkOperator(t, rows, variables, 1e-5, {reference});

@@ -7,7 +7,7 @@ import {heldPieces} from '../../../src/jacobian/whole/held_pieces';
 import type {Piece} from '../../../src/jacobian/whole/operator';
 import {inScope, withMemoryLimit} from '../../../src/tfjs/memory';
 import {lookAtCases} from '../../support/case_looks';
-import {relativeError} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
 
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;

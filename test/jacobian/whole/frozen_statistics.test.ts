@@ -7,15 +7,15 @@ import {gradientThroughStatistics} from '../../../src/jacobian/whole/frozen_stat
 import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
 import {withFrozenStatistics} from '../../support/frozen_statistics';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {flat, noise} from '../../support/tensors';
 
 const L = tf.layers;
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
   L.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), biasInitializer: tf.initializers.randomNormal({seed, stddev: 0.3}), ...more});
 const normal = (seed: number, more: object = {}): tf.layers.Layer => L.batchNormalization({
   gammaInitializer: tf.initializers.randomUniform({minval: 0.5, maxval: 1.5, seed}), betaInitializer: tf.initializers.randomNormal({seed, stddev: 0.5}), ...more});
-const flat = (tensors: readonly tf.Tensor[]): Float64Array => Float64Array.from(tensors.flatMap(t => [...t.dataSync()]));
 const movingAverages = (model: tf.LayersModel): Float64Array => flat(model.nonTrainableWeights.map(w => w.read()));
 
 interface Problem {

@@ -8,8 +8,9 @@ import {checkStack, StackedJacobian} from '../../../src/jacobian/whole/stacked_j
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {checkOperator} from '../../support/check_operator';
-import {flat, noise, variable} from '../../support/follow';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {flat, noise, variable} from '../../support/tensors';
 
 /** Float32 sums of a few dozen terms. */
 const TOLERANCE = 1e-5;

@@ -7,13 +7,13 @@ import {denseJacobian} from '../../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../../reference/generalized_gauss_newton';
 import type {ExampleLoss} from '../../reference/generalized_gauss_newton';
 import {relativeError} from '../../support/relative_error';
+import {flat} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
 const B = 5;
-const flat = (variables: readonly tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 
 function network(outputs = 2) {
   const w = tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)) as tf.Variable<tf.Rank.R2>;

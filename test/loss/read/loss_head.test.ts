@@ -6,7 +6,9 @@ import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {flat, noise, within} from '../../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -26,11 +28,6 @@ interface Truth {
   /** ρ of each variable, where it is an L2 regularizer. */
   ridge?: number[];
 }
-
-/** tf.tidy for what is no tensor. */
-const within = <T>(f: () => T): T => tf.tidy(f as () => any);
-
-const flat = (variables: tf.Variable[]): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
 
 /** @param train takes one step with the optimizer and returns the loss. */
 async function check(t: ExecutionContext, truth: Truth, train: (optimizer: tf.Optimizer) => number | Promise<number>): Promise<void> {
@@ -266,7 +263,6 @@ test.serial('loop: refused, weights below zero', t => {
 
 const L = tf.layers;
 const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.5, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 const trainable = (model: tf.LayersModel): tf.Variable[] => model.trainableWeights.map(weight => weight.read() as tf.Variable);
 
 /** Outputs minus targets, head after head. */
