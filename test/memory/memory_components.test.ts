@@ -4,8 +4,8 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
-import {flat, noise, variable} from '../support/follow';
 import {relativeError} from '../support/relative_error';
+import {flat, noise, variable} from '../support/tensors';
 
 type Image = tf.Tensor4D;
 

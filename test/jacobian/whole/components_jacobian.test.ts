@@ -5,8 +5,9 @@ import test from 'ava';
 import {ComponentsJacobian, crossGrams} from '../../../src/jacobian/whole/components_jacobian';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
-import {noise, variable} from '../../support/follow';
-import {Probe, relativeError} from '../../support/probe';
+import {Probe} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise, variable} from '../../support/tensors';
 
 const TOLERANCE = 1e-5;
 const [B, C] = [5, 7];
