@@ -64,8 +64,25 @@ export class Detour {
     this.wrote();
   }
 
+  /**
+   * Brings the detour up to date after a step.
+   *
+   * @param step whether its batch is the full one, training has gone back, a detour was going on, and a detour begins.
+   */
+  after({isOnFullBatch, isBack, isGoing, begins}: {isOnFullBatch: boolean; isBack: boolean; isGoing: boolean; begins: boolean}): void {
+    if (!isOnFullBatch) {
+      this.end();
+    } else if (isBack) {
+      this.fails();
+    } else if (isGoing) {
+      this.goesOn();
+    } else if (!begins) {
+      this.letGo();
+    }
+  }
+
   /** A step of a detour has been taken. */
-  goesOn(): void {
+  private goesOn(): void {
     this.steps++;
     this.wrote();
   }
@@ -83,7 +100,7 @@ export class Detour {
   }
 
   /** Frees the point. */
-  letGo(): void {
+  private letGo(): void {
     dispose([...this.point?.weights ?? []]);
     this.point = null;
   }

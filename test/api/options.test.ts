@@ -1,5 +1,6 @@
 import test from 'ava';
-import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting, type GgnOptions} from '../../src/api/options';
+import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting} from '../../src/api/check_options';
+import type {GgnOptions} from '../../src/api/options';
 import {ggn} from '../../src/index';
 import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 

@@ -1,0 +1,199 @@
+import type {Scalar, Variable} from '@tensorflow/tfjs-core';
+import {isNonFinite, markNonFinite} from '../errors';
+import {PlanCache} from '../jacobian/plan/plan_cache';
+import {explainNonFinite} from '../loss/non_finite';
+import {readPolicyState} from '../policy/saved_state';
+import {initialState, StepPolicy, withoutDetour} from '../policy/step_policy';
+import type {Given, PolicyState} from '../policy/step_policy';
+import type {Settings} from '../policy/policy';
+import {batchSign} from '../step/batch_sign';
+import {Detour} from '../step/detour';
+import type {Point} from '../step/detour';
+import {solveStep} from '../step/step';
+import type {SolvedStep} from '../step/step';
+import type {StepReport} from '../step/step_report';
+import {assignAll, checkDisposed} from '../step/trained_variables';
+import {ScaleMemory} from '../systems/scale_memory';
+import {Clock} from '../tfjs/clock';
+import {Thrift, withMemoryLimit} from '../tfjs/memory';
+import type {TrainStep} from '../tfjs/train_step_hook';
+import {capture, discard} from '../trace/capture';
+import {notingOutputs} from '../trace/model_outputs';
+import type {Trace} from '../trace/trace';
+import {Patience} from './convergence';
+import {LastStep} from './last_step';
+import {checkCustom} from './check_options';
+import type {CheckedOptions} from './check_options';
+import {OptimizerState} from './optimizer_state';
+import {Warnings} from './warnings';
+
+/** The fields of a report after a return to the beginning of a detour. */
+const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
+
+/** What `minimize` is asked for. */
+export interface Request {
+  readonly f: () => Scalar;
+  /** The batch of `fit`; null in a custom loop. */
+  readonly batch: TrainStep | null;
+  /** Whether the step may train a variable. */
+  readonly isTrained: (variable: Variable) => boolean;
+  readonly options: CheckedOptions;
+  /** Number of the step, counted from 1. */
+  readonly iteration: number;
+}
+
+/**
+ * Everything that an optimizer remembers from step to step, and the step itself: capture f(),
+ * solve, write the weights or go back to the beginning of a detour, then bring all memories up to
+ * date.
+ */
+export class Training {
+  readonly last = new LastStep();
+  readonly state = new OptimizerState();
+  readonly patience = new Patience();
+  private policyState: PolicyState;
+  private readonly scales = new ScaleMemory();
+  private readonly detour = new Detour();
+  private readonly plans = new PlanCache();
+  private readonly thrift = new Thrift();
+  private readonly warnings = new Warnings();
+
+  constructor(private readonly levenbergMarquardt: CheckedOptions['levenbergMarquardt']) {
+    this.policyState = initialState(levenbergMarquardt);
+  }
+
+  /** The settings of the coming step, as far as they are known before its data are. */
+  settings(wanted: CheckedOptions['policy'], given: Given): Settings {
+    return StepPolicy.after(wanted, given, this.levenbergMarquardt, this.policyState).settings;
+  }
+
+  /** The state of the policies as plain values, for a saved config. */
+  savedPolicyState(): object {
+    return JSON.parse(JSON.stringify(this.policyState)) as object;
+  }
+
+  /** @throws for a saved state that no optimizer has saved. Training then goes on with its own. */
+  loadPolicyState(saved: unknown): void {
+    this.policyState = {...readPolicyState(saved, this.policyState, this.levenbergMarquardt), detour: 0};
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @returns the loss at the weights before the step; it belongs to the caller's scope.
+   * @throws for a loss, a model or numbers that no step can be taken from. The weights, this memory
+   * and every variable that f() wrote are then what they were before.
+   */
+  takeStep(request: Request): Scalar {
+    const {f, batch} = request;
+    const clock = new Clock();
+    this.last.release();
+    const noting = batch === null ? f : notingOutputs(batch.model, f);
+    const {cost, trace} = clock.time('capture', () => capture(noting, batch?.targets));
+    let loss = NaN;
+    try {
+      checkDisposed(trace, request.isTrained);
+      loss = cost.dataSync()[0];
+      if (!Number.isFinite(loss)) {
+        throw markNonFinite(explainNonFinite(`the loss is ${loss}`, trace, batch, request.isTrained));
+      }
+      this.solveAndWrite(request, trace, loss, clock);
+    } catch (error) {
+      let isBack = false;
+      try {
+        isBack = isNonFinite(error) && this.comesBack(request, trace, loss);
+      } finally {
+        if (!isBack) {
+          discard(trace, batch?.targets ?? []);
+        }
+      }
+      if (!isBack) {
+        throw error;
+      }
+    }
+    trace.dispose();
+    return cost;
+  }
+
+  /** Frees the state, its copies, the matrix of the last step and the point of a detour. */
+  dispose(): void {
+    this.state.dispose();
+    this.scales.clear();
+    this.last.release();
+    this.detour.end();
+  }
+
+  private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
+    const point = this.detour.from(loss);
+    const solved = this.solve(request, trace, loss, point, clock);
+    const {policy, variables, taken, scale, report, effectiveDimension, undampedDecrease} = solved;
+    const isLost = taken === null || this.detour.isGivenUp;
+    const back = point !== null && policy.isOnFullBatch && isLost ? point : null;
+    const done: StepReport = Object.freeze({
+      iteration: request.iteration, loss, ...report, ...(back === null ? {} : GONE_BACK), milliseconds: clock.milliseconds});
+    const next = policyAfter(policy, done, request.options);
+    if (policy.beginsDetour) {
+      this.detour.begin(variables, loss);
+    }
+    if (back !== null) {
+      assignAll(back.variables, back.weights, trace);
+    } else if (taken !== null) {
+      clock.time('update', () => {
+        assignAll(variables, taken.moved, trace);
+        this.state.accept(variables, taken.d);
+      });
+    } else if (report.status !== 'rejected') {  // Levenberg-Marquardt ends with rejected steps
+      this.warnings.notTaken(report.status);
+    }
+    if (report.curvature === 'unbounded') {
+      this.warnings.unbounded();
+    }
+    Object.freeze(clock.milliseconds);
+    this.policyState = back === null ? next : withoutDetour(next, this.levenbergMarquardt);
+    if (scale !== null) {
+      this.scales.keep(variables, scale);
+    }
+    this.last.note(done, effectiveDimension, undampedDecrease);
+    this.patience.note(done);
+    this.detour.after({isOnFullBatch: policy.isOnFullBatch, isBack: back !== null, isGoing: point !== null, begins: policy.beginsDetour});
+  }
+
+  private solve({batch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null, clock: Clock): SolvedStep {
+    const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
+    return withMemoryLimit(options.memoryLimit, () => solveStep(trace, batch, {
+      policyFor: size => StepPolicy.of(options.policy, options.given, this.levenbergMarquardt, state, size,
+          () => batchSign(trace, batch, isTrained)),
+      mayDetour: this.detour.mayBegin(loss),
+      solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
+      scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
+    }, this.plans, clock), this.thrift);
+  }
+
+  /**
+   * If a detour has led to numbers that are not finite, on the data that it began with, then
+   * training goes back to the beginning of the detour.
+   */
+  private comesBack({batch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
+    const point = this.detour.from(NaN);
+    const {fingerprint} = this.policyState.history;
+    const {report} = this.last;
+    if (point === null || report === null || fingerprint === null ||
+        batchSign(trace, batch, isTrained).fingerprint !== fingerprint) {
+      return false;
+    }
+    assignAll(point.variables, point.weights, trace);
+    trace.restoreVariables();
+    this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
+    this.last.report = Object.freeze({
+      ...report, ...GONE_BACK, iteration, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
+    this.patience.note(this.last.report);
+    this.detour.fails();
+    return true;
+  }
+}
+
+/** The state of the policies after a step. A function of the user is asked here, and may throw. */
+function policyAfter({name, next}: StepPolicy, report: StepReport, {policyFunction}: CheckedOptions): PolicyState {
+  return name === 'custom' && policyFunction !== null ?
+    {...next, custom: checkCustom(policyFunction(report), next.custom)} : next;
+}
