@@ -108,7 +108,7 @@ export const mayBeWhole = (floats: number): boolean => floats * BYTES <= Math.mi
 export function checkLeast(floats: number, why: () => string): void {
   const bytes = current.used() + floats * BYTES;
   if (bytes > current.limit) {
-    throw ggnError(needs(bytes, 'of cotangents and changes of weights at least', why()));
+    throw ggnError(needs(bytes, 'of cotangents or changes of weights at least', why()));
   }
 }
 

@@ -46,7 +46,7 @@ export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] 
   if (cut === null) {
     return null;
   }
-  checkLeast(floats.kept / batch + floats.parameters, () => '');
+  checkLeast(Math.max(floats.kept / batch, floats.changes), () => '');
   const isWhole = count < batch || mayBeWhole(floats.most / batch);
   const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
   return Array.from({length: count}, (_, i) => {
@@ -63,7 +63,7 @@ export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] 
 export function linearizeWhole(trace: Trace, plan: Plan): BatchRows {
   const floats = footprint(trace, plan);
   const {components, forward} = plan;
-  checkLeast(floats.kept + floats.parameters, () => {
+  checkLeast(Math.max(floats.kept, floats.changes), () => {
     const obstacle = SubBatches.obstacle(trace, plan);
     return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
   });
