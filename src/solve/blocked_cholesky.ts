@@ -1,15 +1,20 @@
 import {cholesky} from '../arrays/cholesky';
 import type {Precondition} from './mixed_precision';
 
-/** a b for row-major a [m, k] and b [k, n]. */
+/** a b [m, n] for a [m, k] and b [k, n], all row-major. */
 export type Multiply = (a: Float32Array, b: Float32Array, m: number, k: number, n: number) => Float32Array;
 
-/** Columns of a block: the triangle of a block is worked on here, and everything else left to `multiply`. */
+/**
+ * Columns of a block. The triangle of a block is factored by loops here; `multiply` does the rest.
+ */
 const BLOCK = 96;
 
 /**
- * s with s_i = 1/√a_ii for A = C + shift·I: s_i a_ij s_j has ones on its diagonal and nothing above 1 beside it, if A is positive definite, so that neither
- * the range of float32 nor badly scaled rows matter. Null where a_ii is not a positive number.
+ * s (n) with s_i = 1/√a_ii for A = C + shift·I; null if an a_ii is not a positive number. The
+ * matrix s_i a_ij s_j has ones on its diagonal, and if A is positive definite no entry above 1. So
+ * neither the range of float32 nor badly scaled rows matter.
+ *
+ * @param curvature C, n x n, row-major.
  */
 export function unitScale(curvature: Float64Array, n: number, shift: number): Float64Array | null {
   const scale = new Float64Array(n);
@@ -23,8 +28,13 @@ export function unitScale(curvature: Float64Array, n: number, shift: number): Fl
 }
 
 /**
- * A float32 Cholesky factorization by block columns from the left (Golub & Van Loan, section 4.2.9): nearly all of its n³/3 operations are in products
- * of [n - j, j] and [j, 96], which tfjs multiplies at ten times the speed of a loop in JavaScript.
+ * A Cholesky factorization in float32, by block columns from the left. Nearly all of its n³/3
+ * operations are in products of [n - j, j] and [j, 96], for which `multiply` may use a fast
+ * backend.
+ *
+ * Source: Golub & Van Loan, section 4.2.9.
+ *
+ * Measured: tfjs's WASM backend multiplies at ten times the speed of a loop in JavaScript.
  *
  * @param multiply the float32 product.
  */
@@ -40,7 +50,7 @@ export function blockedCholesky(multiply: Multiply): Precondition {
   };
 }
 
-/** L of s_i a_ij s_j, n x n, row-major. */
+/** L of s_i a_ij s_j, n x n, row-major; null if the matrix is not positive definite in float32. */
 function factor(matrix: Float64Array, n: number, scale: Float64Array, multiply: Multiply): Float32Array | null {
   const lower = new Float32Array(n * n);
   for (let j = 0; j < n; j += BLOCK) {
@@ -61,8 +71,12 @@ function factor(matrix: Float64Array, n: number, scale: Float64Array, multiply: 
   return lower;
 }
 
-/** Columns j..j+width-1 from row j on, less what the columns before make of them: [n - j, width]. */
-function remaining(matrix: Float64Array, n: number, scale: Float64Array, lower: Float32Array, j: number, width: number, multiply: Multiply): Float32Array {
+/**
+ * Columns j..j+width-1 of the matrix from row j on, less the products of the columns of L before j:
+ * [n - j, width].
+ */
+function remaining(matrix: Float64Array, n: number, scale: Float64Array, lower: Float32Array, j: number, width: number,
+    multiply: Multiply): Float32Array {
   const rows = n - j;
   const panel = new Float32Array(rows * width);
   for (let i = 0, to = 0; i < rows; i++) {
@@ -94,8 +108,14 @@ function remaining(matrix: Float64Array, n: number, scale: Float64Array, lower: 
   return panel;
 }
 
-/** Factors the first `width` rows of the panel into `lower`, and returns the transposed inverse of that factor; null if they are not positive definite. */
-function factorTriangle(panel: Float32Array, width: number, lower: Float32Array, n: number, j: number): Float32Array | null {
+/**
+ * Factors the first `width` rows of the panel and writes the factor to `lower`.
+ *
+ * @returns the transposed inverse of that factor, [width, width]; null if these rows are not
+ *   positive definite.
+ */
+function factorTriangle(panel: Float32Array, width: number, lower: Float32Array, n: number, j: number):
+    Float32Array | null {
   const factor = cholesky(Float64Array.from(panel.subarray(0, width * width)), width);
   if (!factor.ok) {
     return null;
@@ -106,7 +126,8 @@ function factorTriangle(panel: Float32Array, width: number, lower: Float32Array,
       lower[(j + i) * n + j + k] = l[i * width + k];
     }
   }
-  // Row c of (L⁻¹)ᵀ is column c of L⁻¹: L x = unit vector c, by columns of L so that both are read in order.
+  // Row c of (L⁻¹)ᵀ is column c of L⁻¹, which solves L x = unit vector c. All c are solved at once,
+  // row by row of L, so that both arrays are read in order.
   const inverse = new Float32Array(width * width);
   const x = new Float64Array(width * width);
   for (let i = 0; i < width; i++) {
@@ -127,7 +148,7 @@ function factorTriangle(panel: Float32Array, width: number, lower: Float32Array,
   return inverse;
 }
 
-/** z ← (L Lᵀ)⁻¹ z, four rows of L at a time, which share the loads of z. */
+/** z ← (L Lᵀ)⁻¹ z for z (n). Four rows of L are taken at a time, which share the loads of z. */
 function substitute(lower: Float32Array, n: number, z: Float64Array): void {
   const whole = n - n % 4;
   for (let i = 0; i < n; i += 4) {

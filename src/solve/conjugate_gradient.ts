@@ -1,52 +1,62 @@
-import {addInto, dot} from '../arrays/vectors';
+import {addInto, dot, norm} from '../arrays/vectors';
 
-/** A product with a symmetric positive definite matrix. */
+/** x ↦ A x (m) for a symmetric positive definite A, m x m. The result is a new array. */
 export type Product = (x: Float64Array) => Float64Array;
 
 export interface ConjugateGradientOptions {
-  /** M x. */
+  /** x ↦ M x (m). */
   readonly product: Product;
-  /** b. */
+  /** b (m). */
   readonly right: Float64Array;
-  /** P⁻¹ x with P ≈ M, symmetric positive definite. */
+  /** x ↦ P⁻¹ x (m) for a symmetric positive definite P ≈ M. */
   readonly precondition: Product;
-  /** Where to start: multiplied by the factor that is best in the energy norm, so never worse than 0. */
+  /**
+   * First x (m). It is multiplied by the factor that is best in the energy norm, so that it is
+   * never worse than zeros. The default is null: zeros.
+   */
   readonly start?: Float64Array | null;
-  /** |b - M x| / |b| at which x counts as solved. */
+  /** x counts as solved if |b - M x| ≤ tolerance · |b|. Default 1e-6. */
   readonly tolerance?: number;
+  /** Products with M, at most. Default 200. */
   readonly maxIterations?: number;
 }
 
 export interface ConjugateGradientResult {
+  /** (m). */
   readonly x: Float64Array;
-  /** |b - M x| / |b|, as the recursion has it. */
+  /** |b - M x| / |b|, taken from the recurrence of the residual. */
   readonly residual: number;
+  /** Products with M. */
   readonly iterations: number;
-  /** Whether the residual came below the tolerance. */
+  /** Whether the residual fell to the tolerance. */
   readonly converged: boolean;
 }
 
-/** Products in float32 are good to about 1e-7. */
+/** Default tolerance: products in float32 are good to about 1e-7. */
 export const TOLERANCE = 1e-6;
 
-/** Each takes a product. What needs more is better damped more. */
-export const MAX_ITERATIONS = 200;
+/** Default bound of the products. A system that needs more of them is better damped more. */
+const MAX_ITERATIONS = 200;
 
 /**
- * M x = b by preconditioned conjugate gradients in float64 (Hestenes & Stiefel 1952; Golub & Van Loan, section 11.5.2). The direction's β is that of Polak and Ribière, which
- * for an exact M is the same, and forgives products that are rounded.
+ * M x = b, m x m, by preconditioned conjugate gradients in float64.
  *
- * Never throws; where a number is not finite, or M is not positive along a direction, it ends unconverged with the last finite x.
+ * β of the direction is that of Polak and Ribière. For an exact M it is the usual one; it also
+ * forgives products that are rounded.
+ *
+ * The function never throws. If a number is not finite, or M or P is not positive along a
+ * direction, it ends unconverged, with the last finite x.
+ *
+ * Source: Hestenes & Stiefel 1952; Golub & Van Loan, section 11.5.2.
  */
-export function conjugateGradient({product, right, precondition, start = null, tolerance = TOLERANCE, maxIterations = MAX_ITERATIONS}: ConjugateGradientOptions):
-    ConjugateGradientResult {
-  const m = right.length;
-  const x = new Float64Array(m);
+export function conjugateGradient(options: ConjugateGradientOptions): ConjugateGradientResult {
+  const {product, right, precondition, start = null, tolerance = TOLERANCE, maxIterations = MAX_ITERATIONS} = options;
+  const x = new Float64Array(right.length);
   const r = right.slice();
-  const size = Math.sqrt(dot(right, right));
+  const size = norm(right);
   let iterations = 0;
   const ended = (): ConjugateGradientResult => {
-    const residual = size === 0 ? 0 : Math.sqrt(dot(r, r)) / size;
+    const residual = size === 0 ? 0 : norm(r) / size;
     return {x, residual, iterations, converged: residual <= tolerance};
   };
   if (size === 0 || !Number.isFinite(size)) {
@@ -61,26 +71,22 @@ export function conjugateGradient({product, right, precondition, start = null, t
       addInto(r, -factor, image);
     }
   }
-  let z = precondition(r);
-  let rz = dot(r, z);
-  const p = z.slice();
-  while (iterations < maxIterations && Math.sqrt(dot(r, r)) > tolerance * size) {
-    const image = product(p);
+  let last: {readonly r: Float64Array; readonly slope: number; readonly direction: Float64Array} | null = null;
+  while (iterations < maxIterations && norm(r) > tolerance * size) {
+    const z = precondition(r);
+    const slope = dot(r, z);
+    const direction: Float64Array = last === null ? z :
+      addInto(z, Math.max(0, (slope - dot(last.r, z)) / last.slope), last.direction);
+    const image = product(direction);
     iterations++;
-    const step = rz / dot(p, image);
-    if (!(step > 0 && step < Infinity)) {
+    const bend = dot(direction, image);
+    const step = slope / bend;
+    if (!(slope > 0 && bend > 0 && step < Infinity)) {
       break;
     }
-    addInto(x, step, p);
-    const before = r.slice();
+    last = {r: r.slice(), slope, direction};
+    addInto(x, step, direction);
     addInto(r, -step, image);
-    z = precondition(r);
-    const next = dot(r, z);
-    const beta = Math.max(0, (next - dot(before, z)) / rz);
-    rz = next;
-    for (let i = 0; i < m; i++) {
-      p[i] = z[i] + beta * p[i];
-    }
   }
   return ended();
 }

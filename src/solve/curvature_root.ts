@@ -1,27 +1,42 @@
 /**
- * S with H = S Sᵀ, where H = d²L/df² (n x n) is the output curvature of the batch loss, block diagonal and positive semidefinite.
- * Rows are ordered (example, component). S carries the scaling of the loss: for a mean of squares over n rows, S = sqrt(2/n) I.
- * Zero rows and columns are allowed: that is what an example of weight 0 has.
+ * S (n x n) with H = S Sᵀ. H = d²L/df² (n x n) is the curvature of the batch loss in its outputs,
+ * block diagonal and positive semidefinite. Rows are ordered (example, component).
+ *
+ * S has the scale of the loss: S = sqrt(2/n) I for a mean of squares over n rows. Rows and columns
+ * may be zero, as those of an example of weight 0 are.
  */
 export interface CurvatureRoot {
   readonly n: number;
-  /** s where S = s I. */
+  /** s > 0 if S is known to be s I. */
   readonly uniform?: number;
-  /** S as blocks of one size k side by side, [n/k, k, k], row-major; null where it is not of this form. A new array, or one that is not to be written to. */
+  /**
+   * S as n/k blocks of one size, [n/k, k, k], row-major, not to be written into; null if S has not
+   * this form.
+   */
   tiles(): {readonly k: number; readonly entries: Float64Array} | null;
   /** S u, a new array (n). */
   apply(u: Float64Array): Float64Array;
   /** Sᵀ u, a new array (n). */
   applyTranspose(u: Float64Array): Float64Array;
-  /** out += weight · Sᵀ G S, all three matrices n x n, `gram` and `out` row-major. */
+  /**
+   * out += weight · Sᵀ G S. `gram` and `out` are n x n, row-major; all entries of `gram` are read.
+   */
   addCongruence(gram: Float64Array, weight: number, out: Float64Array): void;
-  /** Sᵀ A for rows A [n, m], row-major, in the same order and precision. */
+  /** Sᵀ A for rows A [n, m], row-major: a new array of the same type. */
   applyToRows(rows: Float32Array | Float64Array, m: number): Float32Array | Float64Array;
-  /** The root of the rows from..to-1, both between examples. */
+  /**
+   * The root of the rows from..to-1.
+   *
+   * @throws RangeError if `from` or `to` is inside of a block.
+   */
   part(from: number, to: number): CurvatureRoot;
 }
 
-/** S = diag(s): losses without coupling between components. `s` (n) is kept, not copied. */
+/**
+ * S = diag(s), for losses that do not couple the components of an example.
+ *
+ * @param s diagonal (n); kept, not copied.
+ */
 export function diagonalRoot(s: Float64Array): CurvatureRoot {
   const n = s.length;
   const scale = (u: Float64Array) => u.map((ui, i) => s[i] * ui);

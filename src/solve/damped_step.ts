@@ -1,128 +1,154 @@
 /**
- * The bounded search for a damping that works: λ from τ, raised to the float32 floor, then ten times as much as often as the
- * factorization breaks down or the step is found wrong, eight attempts in all.
+ * The bounded search for a damping that works. λ comes from τ and is raised to the float32 floor.
+ * Each time that the factorization breaks down or the step is found wrong, λ is raised by a factor
+ * 10, at most seven times.
  */
 import type {Float32Limits} from './damping';
 import {relativeDamping} from './damping';
 import type {Scaling} from './scaling';
 
-/** A step at one λ, made of finite numbers only. Each kind of system has a representation of d of its own. */
+/**
+ * A step at one λ, made of finite numbers only. Each kind of system represents d in its own way.
+ */
 export interface Solution {
   readonly ok: true;
   readonly lambda: number;
 }
 
-/** No step. */
+/** The reason why a solve gave no step. */
 export interface SolveFailure {
   readonly ok: false;
   /**
-   * `singular`, `unconverged` (of an iteration), `overflow` (of a step from finite numbers): more damping may help. `nonfinite`: the input holds NaN or an infinity, so it
-   * will not.
+   * - `singular`: the system is not positive definite to working precision. More damping may help.
+   * - `unconverged`: an iteration did not converge. More damping may help.
+   * - `overflow`: the numbers of the system are finite, and those of the step are not. More damping
+   *   may help.
+   * - `nonfinite`: the system holds NaN or an infinity. More damping does not help.
    */
   readonly cause: 'singular' | 'unconverged' | 'overflow' | 'nonfinite';
-  /** Row of the system at which it showed; 0 where λ, ρ or μ is at fault. */
+  /** Row of the system at which the solve failed; 0 if λ, ρ or μ is at fault. */
   readonly pivot: number;
 }
 
-/** The system of one step, in the space of the rows or of the parameters: whatever of it does not depend on λ is formed once. */
+/**
+ * The system of one step, in the space of the rows (n x n) or of the parameters (m x m). All that
+ * does not depend on λ is formed once.
+ */
 export interface DampedProblem<S extends Solution> {
-  /** trace(SᵀGS), not weighted by regularizers. */
+  /** trace(SᵀGS) = trace(JᵀHJ), without the regularizers. */
   readonly trace: number;
-  /** What λ multiplies: with `marquardt` λ = τ. */
+  /** The metric Σ that λ multiplies. With `marquardt`, λ = τ. */
   readonly scaling: Scaling;
   /** The largest ρ of an L2 regularizer ρ|w|². */
   readonly rho: number;
-  /** What rounding allows λ to be; NaN where the system holds NaN or an infinity. */
+  /** Limits that rounding sets to λ; NaN if the system holds NaN or an infinity. */
   limits(wanted: number): Float32Limits;
   /** First row of the system with a NaN or an infinity; 0 if there is none. */
   firstBadRow(): number;
   /** The step at damping λ. Never throws, and never returns a number that is not finite. */
   solve(lambda: number): S | SolveFailure;
-  /** trace(C(C + λI)⁻¹) with C = SᵀGS, with Marquardt's scaling trace(A(A + λΣ)⁻¹) with A = JᵀHJ: the number of directions that the data determine at damping λ. */
+  /**
+   * The number of directions that the data determine at damping λ: trace(C(C + λI)⁻¹) with C =
+   * SᵀGS; with Marquardt's scaling trace(A(A + λΣ)⁻¹) with A = JᵀHJ.
+   */
   effectiveDimension(lambda: number): number;
 }
 
-/** Factor of λ between two attempts: four of them lead from the float32 floor to above the trusted level. */
+/** Factor of λ of one raise. Four raises lead from the float32 floor to above the trusted level. */
 export const RAISE = 10;
 
-/** Seven raises are a factor 1e7, from the float32 floor to about |SᵀGS|: what is singular there stays singular. */
-export const MAX_ATTEMPTS = 8;
+/**
+ * Raises of λ, at most. They are a factor 1e7 and lead from the float32 floor to about |SᵀGS|. A
+ * matrix that is singular there stays singular with any λ.
+ */
+export const MAX_RAISES = 7;
 
 /**
  * How the search ended.
  *
- * - `ok`: solved with λ = τ · trace(SᵀGS)/min(n, m), or λ = τ with Marquardt's scaling.
- * - `raised`: solved with a larger λ: the float32 floor, or after a failed attempt.
- * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the learning rate, or look for
- *   overflow in the outputs.
- * - `precision`: the last step still did not change the outputs as predicted, or conjugate gradients did not converge. Raise the damping.
- * - `flat`: no output depends on a weight and nothing else can move one, so there is no step. Look for dead units, or for a batch
- *   whose weights are all 0.
- * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output, so there is no scale for λ and no step.
+ * - `ok`: solved with λ = τ · trace(SᵀGS) / min(n, m), or with λ = τ under Marquardt's scaling.
+ * - `raised`: solved with a larger λ: the float32 floor, or a λ that was raised after a failed
+ *   solve.
+ * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the
+ *   learning rate, or look for overflow in the outputs.
+ * - `precision`: the last step still did not change the outputs as predicted, |J d - predicted| >
+ *   0.02 |predicted|, or conjugate gradients did not converge. Raise the damping.
+ * - `flat`: trace(SᵀGS) = 0 and ρ = 0: no output depends on a weight, and no regularizer moves one,
+ *   so there is no step. Look for dead units, or for a batch whose weights are all 0.
+ * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output. So λ has
+ *   no scale, and there is no step.
  */
 export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat' | 'noCurvature';
 
 export interface DampedStepOptions<S extends Solution> {
   /** τ, relative damping. */
   readonly damping: number;
-  /** n of min(n, m): rows whose weight is not 0. */
+  /** n of min(n, m), the rows whose weight is not 0. */
   readonly rows: number;
-  /** m of min(n, m): trainable parameters. */
+  /** m of min(n, m), the trained parameters. */
   readonly parameters: number;
-  /** What counts as the trace where it is less; by default 0. */
+  /** The trace counts as this at least. Default 0. */
   readonly leastTrace?: number;
-  /** Whether J d, computed from the step itself, agrees with what the solution predicts. */
+  /**
+   * Whether J d, computed from the step itself, agrees with the change that the solution predicts.
+   */
   readonly verify?: (solution: S) => boolean;
 }
 
 export interface DampedStepResult<S extends Solution> {
   readonly status: SolveStatus;
-  /** λ of the solution, or of the last attempt; 0 if `flat` or if C is not finite. */
+  /** λ of the last solve; 0 if `flat`, or if the system is not finite. */
   readonly lambda: number;
-  /** λ as a relative damping: the τ that was used. */
+  /** λ as a relative damping: the τ of the last solve. */
   readonly damping: number;
-  /** null unless the status is `ok` or `raised`. */
+  /** The step; null unless the status is `ok` or `raised`. */
   readonly solution: S | null;
-  /** Solves tried; 0 if `flat` or if C is not finite. */
-  readonly attempts: number;
-  /** Row at which the last attempt broke down; null if it did not. */
+  /** Solves: one more than the raises of λ; 0 if `flat`, or if the system is not finite. */
+  readonly solves: number;
+  /** Row at which the last solve broke down; null if it did not. */
   readonly pivot: number | null;
 }
 
 /**
- * Solves the system with the least damping of the sequence λ, 10 λ, 100 λ, ... that gives a step to be trusted.
+ * Solves the system with the least damping of the sequence λ, 10 λ, 100 λ, ... that gives a step to
+ * be trusted.
  *
- * A step below the trusted level of `float32Floor` is shown to `verify`, and once it was refused every later one is too: an error
- * that more damping does not cure is not rounding, and must not pass for being above the level.
+ * A step is shown to `verify` if its λ is below the trusted level of `float32Floor`. After one
+ * refusal every later step is shown to it, too: an error that more damping does not cure is not
+ * rounding, and must not pass because its λ is above that level.
  *
- * Without curvature (trace 0) λ = τ · 2ρmax, so that a batch which says nothing still leaves the regularizers their step.
+ * If there is no curvature (trace 0), λ = τ · 2ρmax, so that the regularizers still have their
+ * step.
  *
- * Never throws; calls `verify` at most eight times.
+ * The function never throws, and calls `verify` at most eight times.
  */
-export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>): DampedStepResult<S> {
+export function dampedStep<S extends Solution>(problem: DampedProblem<S>, options: DampedStepOptions<S>):
+    DampedStepResult<S> {
   const {damping, rows, parameters, verify} = options;
   const trace = Math.max(problem.trace, options.leastTrace ?? 0);
-  const unit = trace === 0 ? 2 * problem.rho : problem.scaling === 'marquardt' ? 1 : relativeDamping(1, trace, rows, parameters);
+  const unit = trace === 0 ? 2 * problem.rho :
+    problem.scaling === 'marquardt' ? 1 : relativeDamping(1, trace, rows, parameters);
   if (unit === 0) {
-    return {status: 'flat', lambda: 0, damping, solution: null, attempts: 0, pivot: null};
+    return {status: 'flat', lambda: 0, damping, solution: null, solves: 0, pivot: null};
   }
   const wanted = damping * unit;
   const {floor, trusted} = problem.limits(wanted);
-  if (!Number.isFinite(floor)) {  // λ would not be a number either: name the row instead of solving
-    return {status: 'breakdown', lambda: 0, damping, solution: null, attempts: 0, pivot: problem.firstBadRow()};
+  if (!Number.isFinite(floor)) {  // no λ is a number then, so that no solve can name the row
+    return {status: 'breakdown', lambda: 0, damping, solution: null, solves: 0, pivot: problem.firstBadRow()};
   }
   let lambda = Math.max(wanted, floor);
   let isDoubted = false;
-  for (let attempts = 1;; attempts++) {
+  for (let raises = 0;; raises++) {
     const solution = problem.solve(lambda);
-    const used = {lambda, damping: lambda === wanted ? damping : lambda / unit, attempts};
+    const used = {lambda, damping: lambda === wanted ? damping : lambda / unit, solves: raises + 1};
     if (solution.ok && (verify === undefined || !(isDoubted || lambda < trusted) || verify(solution))) {
       return {...used, status: lambda === wanted ? 'ok' : 'raised', solution, pivot: null};
     }
-    // More damping never cures NaN: without this test a search that waits for success would not end.
-    if (attempts === MAX_ATTEMPTS || (!solution.ok && solution.cause === 'nonfinite')) {
-      return solution.ok || solution.cause === 'unconverged' ? {...used, status: 'precision', solution: null, pivot: null} :
-                           {...used, status: 'breakdown', solution: null, pivot: solution.pivot};
+    // More damping never cures NaN.
+    if (raises === MAX_RAISES || (!solution.ok && solution.cause === 'nonfinite')) {
+      return solution.ok || solution.cause === 'unconverged' ?
+        {...used, status: 'precision', solution: null, pivot: null} :
+        {...used, status: 'breakdown', solution: null, pivot: solution.pivot};
     }
     isDoubted ||= solution.ok;
     lambda *= RAISE;

@@ -1,20 +1,20 @@
 import {cholesky} from '../arrays/cholesky';
+import {plusDiagonal} from '../arrays/symmetric';
 
 /**
- * trace(C(C + λΣ)⁻¹), with Σ = I: Σ σ²/(σ² + λ) over the eigenvalues σ² of a symmetric positive semidefinite C (n x n, row-major, not changed): how many
- * directions the data determine at damping λ, between 0 and the rank of C. For C = SᵀJJᵀS and C = JᵀSSᵀJ it is the same number.
+ * trace(C(C + λΣ)⁻¹): the number of directions that the data determine at damping λ, between 0 and
+ * the rank of C. With Σ = I it is the sum of σ²/(σ² + λ) over the eigenvalues σ² of C. C = SᵀJJᵀS
+ * and C = JᵀSSᵀJ give the same number.
  *
- * Taken as n - λ trace(Σ(C + λΣ)⁻¹) in float64, n³ operations.
+ * It is computed as n - λ trace(Σ(C + λΣ)⁻¹) in float64, in n³ operations.
  *
- * @param scale Σ, as its diagonal (n); null for I.
- * @returns NaN where C + λΣ is not positive definite to working precision.
+ * @param curvature C, n x n, row-major, symmetric positive semidefinite; not changed.
+ * @param scale diagonal of Σ (n).
+ * @returns NaN if C + λΣ is not positive definite to working precision.
  */
-export function effectiveDimension(curvature: Float64Array, n: number, lambda: number, scale: Float64Array | null = null): number {
-  const matrix = curvature.slice();
-  for (let i = 0; i < n; i++) {
-    matrix[i * n + i] += lambda * (scale === null ? 1 : scale[i]);
-  }
-  const factor = cholesky(matrix, n);
+export function effectiveDimension(curvature: Float64Array, n: number, lambda: number,
+    scale: Float64Array = new Float64Array(n).fill(1)): number {
+  const factor = cholesky(plusDiagonal(curvature, scale.map(s => lambda * s)), n);
   if (!factor.ok) {
     return NaN;
   }
@@ -22,7 +22,7 @@ export function effectiveDimension(curvature: Float64Array, n: number, lambda: n
   for (let i = 0; i < n; i++) {
     const unit = new Float64Array(n);
     unit[i] = 1;
-    trace += factor.solve(unit)[i] * (scale === null ? 1 : scale[i]);
+    trace += factor.solve(unit)[i] * scale[i];
   }
   return n - lambda * trace;
 }

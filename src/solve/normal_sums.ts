@@ -1,18 +1,22 @@
 import type {CurvatureRoot} from './curvature_root';
 import {mirrored} from '../arrays/symmetric';
 
-/** What the loss says of the rows of J. */
+/** The derivatives of the loss in the rows of J [n, m]. */
 export interface RowWeights {
+  /** S, n x n. */
   readonly root: CurvatureRoot;
   /** q = dL/dr (n). */
   readonly q: Float64Array;
-  /** Bounds of the curvature in each row (n); null where the loss keeps to none. */
+  /** A bound of the curvature in each row (n); null if the loss has none. */
   readonly bounds: Float64Array | null;
 }
 
-/** The same of the rows from..to-1. */
+/** The derivatives in the rows from..to-1. */
 export const weightsOf = ({root, q, bounds}: RowWeights, from: number, to: number): RowWeights => ({
-  root: from === 0 && to === root.n ? root : root.part(from, to), q: q.subarray(from, to), bounds: bounds?.subarray(from, to) ?? null});
+  root: from === 0 && to === root.n ? root : root.part(from, to),
+  q: q.subarray(from, to),
+  bounds: bounds?.subarray(from, to) ?? null,
+});
 
 /**
  * AᵀA of rows A [n, m], row-major.
@@ -22,36 +26,46 @@ export const weightsOf = ({root, q, bounds}: RowWeights, from: number, to: numbe
 export type Products = (rows: Float32Array | Float64Array, n: number, m: number) => ArrayLike<number>;
 
 /**
- * Sums over chunks of rows, in float64:
+ * Sums over chunks c of rows, in float64:
  *
- *     JᵀHJ = Σ_c (S_cᵀJ_c)ᵀ(S_cᵀJ_c),      Jᵀq
+ *     JᵀHJ = Σ_c (S_cᵀJ_c)ᵀ(S_cᵀJ_c)      (m x m),      Jᵀq = Σ_c J_cᵀq_c      (m)
  *
- * Nothing of a chunk is held. By default the products inside a chunk are taken in float64 too, where those of float32 rows are exact.
+ * No rows are held. By default the products inside a chunk are taken in float64, too, in which
+ * products of float32 numbers are exact.
  */
 export class NormalSums {
   /** Jᵀq (m). */
   readonly gradient: Float64Array;
-  /** Σ_i bound_i J_ij² by parameter (m): what the diagonal of the matrix can reach; zeros without bounds. */
+  /** Σ_i bound_i J_ij² (m), a bound of the diagonal of JᵀHJ; zeros if the loss has no bounds. */
   readonly most: Float64Array;
+  /** JᵀHJ, m x m, row-major; only its lower triangle is summed. */
   private readonly lower: Float64Array;
 
-  /** @param previous d_prev (m), to be multiplied by the rows. */
-  constructor(readonly m: number, private readonly products: Products = productsInFloat64, private readonly previous: Float64Array | null = null) {
+  /**
+   * @param products the products inside a chunk.
+   * @param previous d_prev (m), of which `add` returns the products with the rows.
+   */
+  constructor(readonly m: number, private readonly products: Products = productsInFloat64,
+      private readonly previous: Float64Array | null = null) {
     this.lower = new Float64Array(m * m);
     this.gradient = new Float64Array(m);
     this.most = new Float64Array(m);
   }
 
-  /** JᵀHJ, m x m. */
+  /** JᵀHJ, m x m, row-major, both triangles. */
   get matrix(): Float64Array {
     return mirrored(this.lower, this.m);
   }
 
   /**
-   * @param rows of J, n' x m, row-major.
-   * @returns J d_prev of these rows (n'); null where there is no d_prev.
+   * Adds a chunk of n rows.
+   *
+   * @param rows rows of J [n, m], row-major.
+   * @param weights derivatives of the loss in these rows.
+   * @returns J d_prev of these rows (n); null if there is no d_prev.
    */
-  add(rows: Float32Array | Float64Array, {root, q, bounds}: RowWeights): Float64Array | null {
+  add(rows: Float32Array | Float64Array, weights: RowWeights): Float64Array | null {
+    const {root, q, bounds} = weights;
     const {m, products, lower, gradient, most, previous} = this;
     const {n} = root;
     const isExact = products === productsInFloat64;
@@ -64,7 +78,7 @@ export class NormalSums {
   }
 }
 
-/** lower += more, the lower triangle of both. */
+/** lower += more for the lower triangles of two m x m matrices, row-major. */
 function addLowerTriangle(lower: Float64Array, more: ArrayLike<number>, m: number): void {
   for (let i = 0; i < m; i++) {
     for (let p = i * m, end = p + i; p <= end; p++) {
@@ -73,7 +87,7 @@ function addLowerTriangle(lower: Float64Array, more: ArrayLike<number>, m: numbe
   }
 }
 
-/** Products of the columns, three by three, so that nine sums share six loads. */
+/** AᵀA in float64, of three by three columns at a time, whose nine sums share six loads. */
 function productsInFloat64(rows: Float32Array | Float64Array, n: number, m: number): Float64Array {
   const columns = new Float64Array((m + (3 - m % 3) % 3) * n);
   for (let j = 0, to = 0; j < m; j++) {
@@ -98,7 +112,7 @@ function productsInFloat64(rows: Float32Array | Float64Array, n: number, m: numb
   return matrix;
 }
 
-/** The nine inner products of three columns from p and three from q. */
+/** The nine inner products of three columns (n) that begin at p and three that begin at q. */
 function nineProducts(columns: Float64Array, n: number, p: number, q: number, sums: Float64Array): void {
   let s00 = 0, s01 = 0, s02 = 0, s10 = 0, s11 = 0, s12 = 0, s20 = 0, s21 = 0, s22 = 0;
   for (let i = 0; i < n; i++) {
@@ -113,7 +127,7 @@ function nineProducts(columns: Float64Array, n: number, p: number, q: number, su
   sums[6] = s20; sums[7] = s21; sums[8] = s22;
 }
 
-/** out += Jᵀq. */
+/** out += Jᵀq, out (m). */
 function addTransposed(rows: Float32Array | Float64Array, q: Float64Array, out: Float64Array): void {
   const m = out.length;
   for (let i = 0, p = 0; i < q.length; i++) {
@@ -124,7 +138,7 @@ function addTransposed(rows: Float32Array | Float64Array, q: Float64Array, out: 
   }
 }
 
-/** out += Σ_i bound_i J_ij². */
+/** out_j += Σ_i bound_i J_ij², out (m). */
 function addSquares(rows: Float32Array | Float64Array, bounds: Float64Array, out: Float64Array): void {
   const m = out.length;
   for (let i = 0, p = 0; i < bounds.length; i++) {
@@ -135,7 +149,7 @@ function addSquares(rows: Float32Array | Float64Array, bounds: Float64Array, out
   }
 }
 
-/** J x. */
+/** J x (n) for x (m). */
 function times(rows: Float32Array | Float64Array, n: number, x: Float64Array): Float64Array {
   const product = new Float64Array(n);
   for (let i = 0, p = 0; i < n; i++) {

@@ -1,62 +1,76 @@
-/** The quadratic model of the loss, without damping. */
+/** The quadratic model of the loss without damping: gᵀd + ½ dᵀ(JᵀHJ + diag(2ρ))d. */
 export interface UndampedModel {
+  /** Parameters. */
   readonly m: number;
-  /** JᵀHJ, m x m, symmetric. */
+  /** JᵀHJ, m x m, row-major, symmetric. */
   readonly matrix: Float64Array;
   /** g (m). */
   readonly gradient: Float64Array;
-  /** ρ by parameter (m). */
+  /** ρ_j (m). */
   readonly rho: Float64Array;
 }
 
-/** What float32 leaves unknown. */
+/** Variances and errors that the rounding to float32 causes. */
 export interface Rounding {
-  /** Variance of an entry of z: the rounding of the residuals. */
+  /** Variance of an entry of z, from the rounding of the residuals. */
   readonly ofResiduals: number;
-  /** Variance of an entry of g over M_jj: the rounding of J, times what it is multiplied with. */
+  /** Variance of g_j over M_jj, from the rounding of J, which is multiplied by the residuals. */
   readonly ofJacobian: number;
-  /** By parameter, how far from the wanted value a float32 may be (m). */
+  /** Error of each parameter, from its rounding to float32 (m). */
   readonly ofParameters: ArrayLike<number>;
 }
 
-/** What a step without damping promises, as far as float32 knows it. */
+/** The decrease of the loss that a step without damping promises, as far as float32 resolves it. */
 export interface UndampedDecrease {
-  /** The decrease of the loss. */
+  /** The decrease in the directions that float32 resolves. */
   readonly known: number;
-  /** What the model promises besides, in directions where it may be rounding. */
+  /** The promised decrease in the other directions, where it may be rounding. */
   readonly hidden: number;
-  /** What the rounding of J may hide in these directions; infinite where columns of J are linearly dependent. */
+  /**
+   * The decrease that the rounding of J may hide in those directions; infinite if columns of J are
+   * linearly dependent.
+   */
   readonly hideable: number;
-  /** Parameters that the residuals do not depend on, or hardly any more. */
+  /** Number of parameters that the residuals do not depend on, or hardly any more. */
   readonly lost: number;
 }
 
-/** Where nothing is known of what is hidden. */
+/** A known decrease, if nothing is known of hidden ones. */
 export const promised = (known: number): UndampedDecrease => ({known, hidden: 0, hideable: 0, lost: 0});
 
-/** Pivots of the scaled matrix below m times this are rounding of the sums in float64. */
+/**
+ * Pivots of the scaled matrix of at most m times this are rounding errors of the sums in float64.
+ */
 const PIVOT_TOLERANCE = 2 ** -50;
 
-/** What a direction promises counts from this multiple of the variance of it on: two standard deviations. */
+/**
+ * A direction is resolved if y_k² is above this multiple of the variance of y_k: two standard
+ * deviations.
+ */
 const SIGNIFICANT = 4;
 
 /**
- * What the model promises that the loss decreases by,
+ * The decrease of the loss that the model promises,
  *
- *     ½ gᵀ M⁻¹ g = ½ Σ_k y_k²        M = JᵀHJ + 2ρ = L Lᵀ,   y = L⁻¹g
+ *     ½ gᵀ M⁻¹ g = ½ Σ_k y_k²        M = JᵀHJ + diag(2ρ) = L Lᵀ,   y = L⁻¹g
  *
- * without the y_k that float32 does not know: y_k is the component of z along one of m orthogonal directions of the rows, and has the variance
+ * split into the y_k that float32 resolves (known) and the others (hidden). y_k is the component of
+ * z along one of m orthogonal directions of the rows. Its variance is
  *
  *     ofResiduals  +  ofJacobian · Σ_j (L⁻¹)_kj² M_jj  +  Σ_j L_jk² ofParameters_j²
  *
- * from the rounding of both (columns of J that are the same but for rounding make the second large), and since float32 parameters cannot be moved by less (the place of a
- * narrow peak far from 0). These are hidden. Columns are taken in the order of their pivots, each scaled to length 1, so that weak directions come last and spoil no others.
+ * The first term comes from the rounding of the residuals. The second comes from the rounding of J;
+ * it is large if columns of J are the same but for rounding. The third stands for steps that are
+ * smaller than the rounding of a parameter, as at a narrow peak far from 0.
  *
- * About 2m³/3 operations. What is not finite in the model makes the known decrease NaN.
+ * Columns are scaled to length 1 and taken in the order of their pivots. So weak directions come
+ * last and spoil no others. The function takes about 2m³/3 operations. If the model is not finite,
+ * the known decrease is NaN.
  */
-export function resolvedDecrease({m, matrix, gradient, rho}: UndampedModel, {ofResiduals, ofJacobian, ofParameters}: Rounding): Omit<UndampedDecrease, 'lost'> {
+export function resolvedDecrease({m, matrix, gradient, rho}: UndampedModel,
+    {ofResiduals, ofJacobian, ofParameters}: Rounding): Omit<UndampedDecrease, 'lost'> {
   const scale = Float64Array.from({length: m}, (_, j) => Math.sqrt(matrix[j * m + j] + 2 * rho[j]));
-  const left = scale.map(s => s > 0 ? 1 : s);  // pivots of what is not eliminated yet; NaN stays
+  const left = scale.map(s => s > 0 ? 1 : s);  // pivots of the columns that are not eliminated yet; NaN stays
   const lower = new Float64Array(m * m);
   const inverse = new Float64Array(m * m);
   const y = new Float64Array(m);

@@ -1,34 +1,45 @@
+import {largest, total} from '../arrays/vectors';
+
 /**
- * The metric of the damping term (λ/2) (d - μ d_prev)ᵀ Σ (d - μ d_prev).
+ * The metric Σ (m x m, diagonal) of the damping term (λ/2) (d - μ d_prev)ᵀ Σ (d - μ d_prev), for
+ * steps d (m):
  *
- * - `levenberg`: Σ = I, and λ = τ · trace(SᵀGS) / min(n, m). Steps are short in all directions alike.
- * - `marquardt`: Σ = diag(JᵀHJ), and λ = τ. The step is then the same in whatever units each parameter is given, also where these differ by ten orders of
- *   magnitude. It needs the diagonal of JᵀHJ, so the normal equations.
+ * - `levenberg`: Σ = I, and λ = τ · trace(SᵀGS) / min(n, m). All directions are damped alike.
+ * - `marquardt`: Σ = diag(JᵀHJ), and λ = τ. The step does not depend on the unit of each parameter,
+ *   even if the units differ by ten orders of magnitude. This metric takes the diagonal of JᵀHJ,
+ *   and so the normal equations.
+ *
+ * Source: Levenberg 1944; Marquardt 1963.
  *
  * @public
  */
 export type Scaling = 'levenberg' | 'marquardt';
 
 /**
- * A diagonal entry below this multiple of the largest has no scale of its own: columns may differ by the range of float32, 2¹²⁸, and still count. (In NIST's MGH10 they
- * come to differ by 2¹¹³.)
+ * A diagonal entry below this multiple of the largest has no scale of its own. Columns of J may
+ * differ by the range of float32, 2¹²⁸, and still have one.
+ *
+ * Measured: the columns of NIST's MGH10 come to differ by 2¹¹³.
  */
 export const SCALE_FLOOR_RATIO = 2 ** -256;
 
 /**
- * Σ of Marquardt, as its diagonal: that of JᵀHJ. Where that is zero (a dead unit, a variable that only a regularizer reads), or nothing beside the largest,
- * the parameter has the mean of the diagonal, which is what it would have with Levenberg.
+ * The diagonal of Marquardt's Σ: the diagonal of JᵀHJ. An entry of zero (a dead unit, a variable
+ * that only a regularizer reads), or one below `SCALE_FLOOR_RATIO` of the largest, is replaced by
+ * the mean of the diagonal. Levenberg's metric gives that parameter the same damping.
  *
- * Moré 1978 and Ceres put such floors at fixed numbers; this one depends on nothing but ratios, as λ does.
+ * Moré 1978 and Ceres put such floors at fixed numbers. This floor depends on ratios only, as λ
+ * does.
  *
- * @param diagonal of JᵀHJ (m); not changed.
- * @returns a new array (m), all entries positive; ones where the diagonal is zero or not finite.
+ * @param diagonal diagonal of JᵀHJ (m); not changed.
+ * @returns a new array (m) of positive entries; all ones if the mean of the diagonal is not
+ *   positive or not finite.
  */
 export function marquardtScale(diagonal: Float64Array): Float64Array {
-  const largest = diagonal.reduce((a, b) => Math.max(a, b), 0);
-  const mean = diagonal.reduce((a, b) => a + b, 0) / diagonal.length;
+  const floor = SCALE_FLOOR_RATIO * largest(diagonal);
+  const mean = total(diagonal) / diagonal.length;
   if (!(mean > 0 && mean < Infinity)) {
     return new Float64Array(diagonal.length).fill(1);
   }
-  return diagonal.map(x => x > SCALE_FLOOR_RATIO * largest ? x : mean);
+  return diagonal.map(x => x > floor ? x : mean);
 }

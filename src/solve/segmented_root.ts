@@ -1,32 +1,22 @@
 import {diagonalRoot} from './curvature_root';
 import type {CurvatureRoot} from './curvature_root';
 
-/** One k x k block of S, on the rows first, ..., first + k - 1. */
+/** One k x k block of S, on the rows first..first+k-1. */
 export interface RootBlock {
   readonly first: number;
   readonly k: number;
-  /** k x k, row-major, not necessarily symmetric; kept, not copied. */
+  /** k x k, row-major, symmetric or not; kept, not copied. */
   readonly entries: Float64Array;
 }
 
-/** A root that can be cut between the blocks of examples. */
-export interface SegmentedRoot extends CurvatureRoot {
-  /**
-   * The root of the rows from, ..., to - 1.
-   *
-   * @throws RangeError where that would cut through a block.
-   */
-  part(from: number, to: number): SegmentedRoot;
-}
-
 /**
- * S of several losses side by side: diagonal, but for k x k blocks of any sizes on its diagonal. So the rows of squares, softmaxes and other
- * functions may be mixed within an example.
+ * S of several losses side by side: diagonal, but for k x k blocks of any sizes on its diagonal. So
+ * an example may have rows of squares, of softmaxes and of other functions.
  *
- * @param s diagonal (n), read where no block is; kept, not copied.
- * @param blocks in ascending order, disjoint.
+ * @param s diagonal (n), read only in rows without a block; kept, not copied.
+ * @param blocks disjoint, in ascending order of their rows.
  */
-export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): SegmentedRoot {
+export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): CurvatureRoot {
   const n = s.length;
   const apply = (u: Float64Array, isTransposed: boolean): Float64Array => {
     const result = u.map((ui, i) => s[i] * ui);
@@ -62,7 +52,7 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
         diagonalRoot(s).addCongruence(gram, weight, out);
         return;
       }
-      // Row by row of SᵀG, each of which then takes S from the right: rows are as long as n, blocks are small.
+      // Each row of SᵀG (n) is formed by itself and then multiplied by S from the right.
       const row = new Float64Array(n);
       const finish = (i: number): void => addRowTimesRoot(row, s, blocks, out, i * n);
       let next = 0;
@@ -111,13 +101,15 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Se
       if (inside.some(({first, k}) => first < from || first + k > to)) {
         throw new RangeError(`segmentedRoot: the rows ${from} to ${to - 1} cut through a block.`);
       }
-      return segmentedRoot(s.subarray(from, to), inside.map(({first, k, entries}) => ({first: first - from, k, entries})));
+      const moved = inside.map(({first, k, entries}) => ({first: first - from, k, entries}));
+      return segmentedRoot(s.subarray(from, to), moved);
     },
   };
 }
 
-/** out[to..to+m) += factor · rows[from..from+m). */
-function addRow(out: Float32Array | Float64Array, to: number, factor: number, rows: Float32Array | Float64Array, from: number, m: number): void {
+/** out[to..to+m-1] += factor · rows[from..from+m-1]. */
+function addRow(out: Float32Array | Float64Array, to: number, factor: number, rows: Float32Array | Float64Array,
+    from: number, m: number): void {
   if (factor !== 0) {
     for (let j = 0; j < m; j++) {
       out[to + j] += factor * rows[from + j];
@@ -125,8 +117,9 @@ function addRow(out: Float32Array | Float64Array, to: number, factor: number, ro
   }
 }
 
-/** out[q..q+n) += row · S. */
-function addRowTimesRoot(row: Float64Array, s: Float64Array, blocks: readonly RootBlock[], out: Float64Array, q: number): void {
+/** out[q..q+n-1] += row · S for a row (n). */
+function addRowTimesRoot(row: Float64Array, s: Float64Array, blocks: readonly RootBlock[], out: Float64Array,
+    q: number): void {
   let from = 0;
   const addDiagonal = (to: number): void => {
     for (let j = from; j < to; j++) {

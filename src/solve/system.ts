@@ -1,65 +1,88 @@
 /**
- * The linear systems that give a step, for n rows and m parameters:
+ * The linear systems that a step is solved from, for n rows and m parameters:
  *
- * - `gram`: SᵀJJᵀS + λI, n x n. n³/3 operations for its factor; J is never formed for dense layers.
- * - `normal`: JᵀHJ + λΣ, m x m. n m²/2 for the matrix, m³/3 for its factor; summed over chunks of rows, so that n is not limited.
- * - `cg`: the same by conjugate gradients on products with J and Jᵀ: neither n nor m is limited. Each product goes through all rows.
+ * - `gram`: SᵀJJᵀS + λI, n x n. Its factor takes n³/3 operations. J is never formed for dense
+ *   layers.
+ * - `normal`: JᵀHJ + λΣ, m x m. The matrix takes n m²/2 operations and its factor m³/3. The matrix
+ *   is summed over chunks of rows, so that n is not limited.
+ * - `cg`: JᵀHJ + λI by conjugate gradients on products with J and Jᵀ. Neither n nor m is limited.
+ *   Each product goes through all rows.
  *
  * @public
  */
 export type SystemName = 'gram' | 'normal' | 'cg';
 
-/** Rows of the largest Gram matrix: 512 MiB in float64. */
+/** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
 export const MAX_GRAM_ROWS = 8192;
 
-/** Parameters of the largest normal equations: 32 MiB in float64. */
+/** Parameters of the largest normal equations, whose matrix takes 32 MiB in float64. */
 export const MAX_NORMAL_PARAMETERS = 2048;
 
-/** What the choice depends on. */
+/** Sizes that the choice of a system depends on. */
 export interface SystemSize {
-  /** n. */
+  /** n, rows of J. */
   readonly rows: number;
-  /** m: trained parameters that the rows depend on. */
+  /** m, trained parameters that the rows depend on. */
   readonly parameters: number;
-  /** All trained parameters: the columns of the normal equations. */
+  /** All trained parameters: rows and columns of the normal equations. */
   readonly width: number;
 }
 
 export const mayBeGram = ({rows}: SystemSize): boolean => rows <= MAX_GRAM_ROWS;
 export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL_PARAMETERS;
 
+/** Operations of the normal equations: n m²/2 for the matrix, m³/3 for its factor. */
+const costOfNormal = (n: number, m: number): number => n * m ** 2 / 2 + m ** 3 / 3;
+
 /**
- * Operations n m²/2 + m³/3 up to which the normal equations are taken wherever they are smaller: some ten milliseconds. A curve with nearly as many parameters as points
- * keeps their low damping then.
+ * Normal equations of up to this many operations count as small; they take some ten milliseconds.
+ * Small ones are preferred, so that a curve with nearly as many parameters as points keeps their
+ * low damping.
  */
 const SMALL_COST = 2 ** 24;
 
-/** Operations of the normal equations up to which a fit of scalars and vectors takes them also where the Gram system is smaller: half a second or so, 600 equations of as many unknowns. */
+/**
+ * Up to this many operations a fit of scalars and vectors takes the normal equations even if the
+ * Gram system is smaller. They take about half a second, as do 600 equations of 600 unknowns.
+ */
 const FIT_COST = 2 ** 28;
 
-const costOfNormal = ({rows: n, width: m}: SystemSize): number => n * m ** 2 / 2 + m ** 3 / 3;
-
-/** Whether the normal equations of a fit do not take long; with more than two parameters for each row, where the Gram system takes next to nothing, only if they are small. */
+/**
+ * Whether the normal equations of a fit are quick. If there are more than two parameters for each
+ * row, the Gram system takes next to no time, and the normal equations must be small.
+ */
 export const isQuickNormal = (size: SystemSize): boolean =>
-  mayBeNormal(size) && costOfNormal(size) <= (size.width <= 2 * size.rows ? FIT_COST : SMALL_COST);
+  mayBeNormal(size) && costOfNormal(size.rows, size.width) <= (size.width <= 2 * size.rows ? FIT_COST : SMALL_COST);
 
 /**
- * Rows up to which the Gram system is taken by itself. Beyond, its step takes longer than one by conjugate gradients that are slow to converge, and its matrices more memory: 20 n² bytes of
- * tensors or more, at 8000 rows more than the default of memoryLimit. Measured on WASM at τ = 0.1: 4000 rows x 1,738 parameters take 3.2 s, and 0.5 s by conjugate gradients; these take 0.9 s
- * for 12,000 x 4,810, at τ = 0.001 2.1 s. They stay the second choice below, since they may need more damping, and tell less: no effective dimension, no remaining decrease.
+ * Up to this many rows the Gram system is preferred to conjugate gradients. With more rows its step
+ * takes longer than conjugate gradients that converge slowly. Its matrices take 20 n² bytes of
+ * tensors or more, which at 8000 rows is above the default of memoryLimit.
+ *
+ * With fewer rows conjugate gradients are the second choice: they may need more damping, and give
+ * neither an effective dimension nor a remaining decrease.
+ *
+ * Measured on WASM: at τ = 0.1 and 4000 rows x 1,738 parameters, 3.2 s from the Gram matrix and 0.5
+ * s by conjugate gradients; for 12,000 x 4,810 conjugate gradients take 0.9 s, at τ = 0.001 2.1 s.
  */
 const AUTO_GRAM_ROWS = 4096;
 
 /**
- * The system that takes less time, of the first two where they are possible and not too large, else conjugate gradients.
+ * The faster of the Gram system and the normal equations, of those that are possible and not too
+ * large; otherwise conjugate gradients.
  *
- * The normal equations take n m²/2 + m³/3 operations, up to 2²⁸ = n m² in float64 in loops of our own. The Gram system takes n³/3, and its matrix comes for less than n² m from
- * the factors of the rows, all at the speed of the backend, about ten times that of JavaScript. So m is below n/2, not only below n, where they are taken, unless they are small.
- * Measured on WASM: 600 rows x 529 parameters take 707 ms from the normal equations and 212 ms from the Gram matrix, 2000 x 1870 take 9 s and 2.6 s.
+ * The normal equations take n m²/2 + m³/3 operations, by loops in float64 if n m² ≤ 2²⁸. The Gram
+ * system takes n³/3 operations for its factor and less than n² m for its matrix, which is formed
+ * from the factors of the rows. All of these run at the speed of the backend, about ten times that
+ * of JavaScript. So the normal equations are taken if m < n/2, and also if m < n and they are
+ * small.
+ *
+ * Measured on WASM: 600 rows x 529 parameters take 707 ms from the normal equations and 212 ms from
+ * the Gram matrix; 2000 x 1870 take 9 s and 2.6 s.
  */
 export function smallestSystem(size: SystemSize): SystemName {
   const {rows: n, parameters: m} = size;
-  const isNormalFaster = m < n / 2 || (m < n && n * m ** 2 / 2 + m ** 3 / 3 <= SMALL_COST);
+  const isNormalFaster = m < n / 2 || (m < n && costOfNormal(n, m) <= SMALL_COST);
   const isGramFast = n <= AUTO_GRAM_ROWS;
   return mayBeNormal(size) && (isNormalFaster || !isGramFast) ? 'normal' : isGramFast ? 'gram' : 'cg';
 }

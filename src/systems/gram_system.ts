@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from '../tfjs/clock';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {add, addScaled} from '../tfjs/fast_ops';
-import {gramProblem} from '../solve/damped_gram';
+import {gramProblem} from '../solve/gram_problem';
 import type {DampedGramStep, GramGroup} from '../solve/damped_gram';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, Solution} from '../solve/damped_step';

@@ -1,9 +1,9 @@
 import test from 'ava';
 import {diagonalRoot} from '../../src/solve/curvature_root';
-import {gramProblem} from '../../src/solve/damped_gram';
+import {gramProblem} from '../../src/solve/gram_problem';
 import type {DampedGramStep} from '../../src/solve/damped_gram';
+import {dampedStep, MAX_RAISES} from '../../src/solve/damped_step';
 import type {DampedProblem} from '../../src/solve/damped_step';
-import {dampedStep, MAX_ATTEMPTS} from '../../src/solve/damped_step';
 import {FLOOR_RATIO} from '../../src/solve/damping';
 
 /** S = I, no momentum, no regularizer: C is the Gram matrix, row-major. */
@@ -21,13 +21,13 @@ const never = () => {
   throw new Error('not to be called');
 };
 
-test('ok: λ = τ · trace / min(n, m), one attempt', t => {
+test('ok: λ = τ · trace / min(n, m), one solve', t => {
   const result = dampedStep(systemOf([3, 0, 0, 1], [6, 3]), {damping: 0.25, rows: 2, parameters: 9, verify: never});
   // λ = 0.25 · 4/2 = 0.5
   t.is(result.status, 'ok');
   t.is(result.lambda, 0.5);
   t.is(result.damping, 0.25);
-  t.is(result.attempts, 1);
+  t.is(result.solves, 1);
   t.is(result.pivot, null);
   t.deepEqual(result.solution?.groups[0].coefficients.map(value => Math.round(value * 1e12) / 1e12), Float64Array.of(1.714285714286, 2));
 });
@@ -50,7 +50,7 @@ test('floor: λ is never below 2⁻²⁴ |C|, and that counts as raised', t => {
     t.is(result.status, 'raised');
     t.is(result.lambda, 4 * FLOOR_RATIO);
     t.is(result.damping, FLOOR_RATIO);
-    t.is(result.attempts, 1);
+    t.is(result.solves, 1);
   }
 });
 
@@ -58,18 +58,18 @@ test('raised: a breakdown is met by ten times the damping until it factors', t =
   // trace 0.999, λ = 1e-5 · 0.4995 = 5e-6, 5e-5, 5e-4, 5e-3: only the last exceeds the negative eigenvalue.
   const result = dampedStep(systemOf([1, 0, 0, -1e-3], [1, 1]), {damping: 1e-5, rows: 2, parameters: 9});
   t.is(result.status, 'raised');
-  t.is(result.attempts, 4);
+  t.is(result.solves, 4);
   t.is(result.pivot, null);
   t.true(Math.abs(result.damping - 1e-2) < 1e-15);
   t.true(Math.abs(result.lambda - 4.995e-3) < 1e-15);
 });
 
-test('breakdown: eight attempts, then the pivot', t => {
+test('breakdown: eight solves, then the pivot', t => {
   // λ goes from 5e-8 to 0.5, the negative eigenvalue is -0.9.
   const result = dampedStep(systemOf([1, 0, 0, -0.9], [1, 1]), {damping: 1e-6, rows: 2, parameters: 9});
   t.is(result.status, 'breakdown');
   t.is(result.solution, null);
-  t.is(result.attempts, MAX_ATTEMPTS);
+  t.is(result.solves, MAX_RAISES + 1);
   t.is(result.pivot, 1);
 });
 
@@ -82,7 +82,7 @@ test('raised: a step that fails its verification is taken with more damping', t 
   };
   const result = dampedStep(systemOf([1, 0, 0, 1], [1, 1]), {damping: 2 ** -20, rows: 2, parameters: 9, verify});
   t.is(result.status, 'raised');
-  t.is(result.attempts, 3);
+  t.is(result.solves, 3);
   t.deepEqual(seen, [2 ** -20, 10 * 2 ** -20, 100 * 2 ** -20]);
   t.is(result.lambda, 100 * 2 ** -20);
   t.is(result.damping, 100 * 2 ** -20);
@@ -91,7 +91,7 @@ test('raised: a step that fails its verification is taken with more damping', t 
 test('a verified step below the trusted level is ok', t => {
   const result = dampedStep(systemOf([1, 0, 0, 1], [1, 1]), {damping: 2 ** -20, rows: 2, parameters: 9, verify: () => true});
   t.is(result.status, 'ok');
-  t.is(result.attempts, 1);
+  t.is(result.solves, 1);
 });
 
 test('precision: a step that never verifies is refused, above the trusted level too', t => {
@@ -103,14 +103,14 @@ test('precision: a step that never verifies is refused, above the trusted level 
   const result = dampedStep(systemOf([1, 0, 0, 1], [1, 1]), {damping: 1e-6, rows: 2, parameters: 9, verify});
   t.is(result.status, 'precision');
   t.is(result.solution, null);
-  t.is(result.attempts, MAX_ATTEMPTS);
+  t.is(result.solves, MAX_RAISES + 1);
   t.is(result.pivot, null);
-  t.is(calls, MAX_ATTEMPTS);
+  t.is(calls, MAX_RAISES + 1);
 });
 
 test('flat: nothing depends on the weights', t => {
   const result = dampedStep(systemOf([0, 0, 0, 0], [1, 1]), {damping: 0.1, rows: 2, parameters: 9, verify: never});
-  t.deepEqual(result, {status: 'flat', lambda: 0, damping: 0.1, solution: null, attempts: 0, pivot: null});
+  t.deepEqual(result, {status: 'flat', lambda: 0, damping: 0.1, solution: null, solves: 0, pivot: null});
   const empty = dampedStep(systemOf([], []), {damping: 0.1, rows: 0, parameters: 9});
   t.is(empty.status, 'flat', 'a batch without rows');
 });
@@ -128,14 +128,14 @@ test('NaN and infinities end the search at once', t => {
   const options = {damping: 0.1, rows: 2, parameters: 9, verify: never};
   for (const value of [NaN, Infinity]) {
     const inMatrix = dampedStep(systemOf([1, 0, 0, value], [1, 1]), options);
-    t.deepEqual(inMatrix, {status: 'breakdown', lambda: 0, damping: 0.1, solution: null, attempts: 0, pivot: 1});
+    t.deepEqual(inMatrix, {status: 'breakdown', lambda: 0, damping: 0.1, solution: null, solves: 0, pivot: 1});
     const offDiagonal = dampedStep(systemOf([1, value, value, 1], [1, 1]), options);
     t.is(offDiagonal.status, 'breakdown');
-    t.true(offDiagonal.attempts <= 1);
+    t.true(offDiagonal.solves <= 1);
     const inResidual = dampedStep(systemOf([1, 0, 0, 1], [1, value]), options);
-    t.deepEqual(inResidual, {status: 'breakdown', lambda: 0.1, damping: 0.1, solution: null, attempts: 1, pivot: 1});
+    t.deepEqual(inResidual, {status: 'breakdown', lambda: 0.1, damping: 0.1, solution: null, solves: 1, pivot: 1});
     const inDamping = dampedStep(systemOf([1, 0, 0, 1], [1, 1]), {...options, damping: value});
     t.is(inDamping.status, 'breakdown');
-    t.is(inDamping.attempts, 1);
+    t.is(inDamping.solves, 1);
   }
 });

@@ -1,17 +1,21 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {diagonalRoot} from '../../src/solve/curvature_root';
-import {gramProblem} from '../../src/solve/damped_gram';
-import {dampedStep, type SolveFailure} from '../../src/solve/damped_step';
 import type {CurvatureRoot} from '../../src/solve/curvature_root';
-import type {Factorize} from '../../src/solve/mixed_precision';
+import {gramProblem} from '../../src/solve/gram_problem';
+import {dampedStep} from '../../src/solve/damped_step';
+import type {SolveFailure} from '../../src/solve/damped_step';
 import {doublePrecision} from '../../src/solve/mixed_precision';
-import {NORMAL_FLOOR_RATIO, normalProblem as problemOfSums, type NormalStep} from '../../src/solve/normal_equations';
+import type {Factorize} from '../../src/solve/mixed_precision';
+import {NORMAL_FLOOR_RATIO, normalProblem as problemOfSums} from '../../src/solve/normal_equations';
+import type {NormalStep} from '../../src/solve/normal_equations';
 import {NormalSums} from '../../src/solve/normal_sums';
 import type {Scaling} from '../../src/solve/scaling';
-import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose,
-        type Matrix} from './dense';
-import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE, type Problem} from './problem';
+import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense,
+  transpose} from './dense';
+import type {Matrix} from './dense';
+import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
+import type {Problem} from './problem';
 
 /** A system with its rows. */
 interface NormalSystem {
@@ -251,9 +255,9 @@ test('the floor of λ is 2⁻⁴⁸ of the trace: it solves there, also what is 
   const repeated = powers(3).map(row => [...row, row[1], row[2]]);
   for (const damping of [0, 1e-300, 1e-17]) {
     const problem = normalProblem(plain(repeated, repeated.map(row => row[1] - 0.3)));
-    const {status, lambda, solution, attempts} = dampedStep(problem, {damping, rows: 60, parameters: 6});
+    const {status, lambda, solution, solves} = dampedStep(problem, {damping, rows: 60, parameters: 6});
     t.is(status, 'raised');
-    t.true(lambda >= NORMAL_FLOOR_RATIO * problem.trace && attempts <= 3, `λ ${lambda}, attempts ${attempts}`);
+    t.true(lambda >= NORMAL_FLOOR_RATIO * problem.trace && solves <= 3, `λ ${lambda}, solves ${solves}`);
     // How the two columns of x share is up to rounding at this λ, 2⁻⁵³ trace/λ of the step; their sum is not.
     const error = relativeError(multiplyVector(repeated, [...solution!.step]), repeated.map(row => 0.3 - row[1]));
     t.true(error < 1e-3, `${error}`);
@@ -308,8 +312,8 @@ test('what is not finite is a failure, never a step', t => {
     ];
     for (const [name, bad, pivot] of inRight) {
       t.deepEqual(normalProblem(bad).solve(0.1), {ok: false, cause: 'nonfinite', pivot}, `${name} ${value}`);
-      const {status, attempts} = dampedStep(normalProblem(bad), options);
-      t.deepEqual([status, attempts], ['breakdown', 1], `${name} ${value}: more damping is not tried`);
+      const {status, solves} = dampedStep(normalProblem(bad), options);
+      t.deepEqual([status, solves], ['breakdown', 1], `${name} ${value}: more damping is not tried`);
     }
     const inMatrix: Array<[string, NormalSystem]> = [
       ...Array.from({length: 24}, (_, p): [string, NormalSystem] => [`rows[${p}]`, {...system, rows: at(system.rows, p, value)}]),
@@ -319,7 +323,7 @@ test('what is not finite is a failure, never a step', t => {
       const solution = normalProblem(bad).solve(0.1) as SolveFailure;
       t.deepEqual([solution.ok, solution.cause], [false, 'nonfinite'], `${name} ${value}`);
       const result = dampedStep(normalProblem(bad), options);
-      t.deepEqual([result.status, result.attempts, result.solution], ['breakdown', 0, null], `${name} ${value}`);
+      t.deepEqual([result.status, result.solves, result.solution], ['breakdown', 0, null], `${name} ${value}`);
     }
   }
   t.is(normalProblem({...system, rows: at(system.rows, 6, NaN)}).firstBadRow(), 0, 'the first parameter whose products are spoilt');

@@ -1,0 +1,77 @@
+import {traceOf} from '../arrays/symmetric';
+import {firstNonFinite} from '../arrays/vectors';
+import {diagonalRoot} from './curvature_root';
+import {curvature, groupCurvatures, solveDampedGram} from './damped_gram';
+import type {DampedGramStep, DampedGramSystem} from './damped_gram';
+import type {DampedProblem} from './damped_step';
+import {float32Floor, TRUSTED_RATIO} from './damping';
+import {effectiveDimension} from './effective_dimension';
+
+/**
+ * The system as a problem for `dampedStep`. SᵀGS is formed once for all λ; if S = s I, it is not
+ * formed at all.
+ */
+export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramStep> {
+  const {uniform = 1} = system.root;
+  if (uniform === 1) {
+    return problemOf(system);
+  }
+  return {...rescaled(problemOf(withUnitRoot(system, uniform)), uniform), rho: largestRho(system)};
+}
+
+/**
+ * The system for S = s I, divided by s². The objective over s² has the same minimum, and is that of
+ * S = I with z/s, e/s², ρ/s² and λ/s².
+ */
+function withUnitRoot(system: DampedGramSystem, s: number): DampedGramSystem {
+  const {groups, residual, n} = system;
+  return {
+    ...system,
+    groups: groups.map(group =>
+      ({...group, rho: group.rho / s ** 2, extra: group.extra === null ? null : group.extra.map(x => x / s ** 2)})),
+    root: diagonalRoot(new Float64Array(n).fill(1)),
+    residual: 'z' in residual ? {z: residual.z.map(x => x / s)} : {q: residual.q.map(x => x / s ** 2)},
+  };
+}
+
+/** The problem whose objective is s² times that of `problem`. */
+function rescaled(problem: DampedProblem<DampedGramStep>, s: number): DampedProblem<DampedGramStep> {
+  const square = s ** 2;
+  return {
+    ...problem,
+    trace: square * problem.trace,
+    limits: wanted => {
+      const {floor, trusted} = problem.limits(wanted / square);
+      return {floor: square * floor, trusted: square * trusted};
+    },
+    solve: lambda => {
+      const solution = problem.solve(lambda / square);
+      if (!solution.ok) {
+        return solution;
+      }
+      const groups = solution.groups.map(group => ({...group, extraScale: group.extraScale / square}));
+      return {...solution, lambda, groups};
+    },
+    effectiveDimension: lambda => problem.effectiveDimension(lambda / square),
+  };
+}
+
+const largestRho = ({groups}: DampedGramSystem): number => Math.max(0, ...groups.map(({rho}) => rho));
+
+function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
+  const {n} = system;
+  const parts = groupCurvatures(system);
+  const total = curvature(system, parts);
+  const trace = traceOf(total, n);
+  return {
+    trace,
+    scaling: 'levenberg',
+    rho: largestRho(system),
+    // The trace bounds the norm that the limits are a share of, and costs nothing.
+    limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} :
+      float32Floor(total, n),
+    firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),
+    solve: lambda => solveDampedGram(system, lambda, parts),
+    effectiveDimension: lambda => effectiveDimension(total, n, lambda),
+  };
+}
