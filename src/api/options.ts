@@ -71,7 +71,8 @@ export interface GgnOptions {
    *
    * Default `'auto'`: Marquardt's in the normal equations under the policy `'levenbergMarquardt'` where all trained variables are scalars or vectors, since
    * such parameters often have a meaning, and a unit, each; Levenberg's elsewhere, since the weights of a layer share theirs. Under that policy Marquardt's Σ is the largest diagonal
-   * that each parameter has had, and a step longer than twice the parameters, |d|_Σ > 2|w|_Σ, is rejected unless the loss falls by as much as the model says.
+   * that each parameter has had, and a step is rejected that changes a parameter by more than twice its value, |d_j| > 2|w_j|, and the residuals by that alone as much as a
+   * tenth of them, Σ_jj d_j² > 0.01 |z|², unless the loss falls by as much as the model says, to 0.1 %.
    */
   scaling?: 'auto' | Scaling;
   /**

@@ -41,8 +41,8 @@ export interface AttemptParts {
 export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
     'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
-/** Gain ratio from which the loss falls as the quadratic model says, however long the step: that of linear parameters. */
-const TRUSTED_GAIN = 0.999;
+/** How far the gain ratio is from 1 at most, where the loss falls as the quadratic model says, however long the step: that of linear parameters. */
+const TRUSTED_GAIN = 1e-3;
 
 /** Share of the loss below which a decrease is lost in rounding, also where the residuals themselves are exact: four units of float32. */
 const RESOLUTION = 2 ** -22;
@@ -102,7 +102,8 @@ function attempt({trace, rows, model, policy, weightDecay, scale, clock}: Attemp
   const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
   const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss: () => resolvedLoss(predictedDecrease)});
   const bound = scale();
-  const isBeyond = gainRatio !== null && bound !== null && gainRatio < TRUSTED_GAIN && isFlung(bound, variables, step.d, learningRate);
+  const isBeyond = gainRatio !== null && bound !== null && Math.abs(gainRatio - 1) > TRUSTED_GAIN &&
+      isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);
   const isTaken = found !== 'rejected' && !isBeyond && (gainRatio === null || clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)));
   return {...used, isUnresolved: isTaken && found === 'unresolved', status: isTaken ? status : 'rejected', stepNorm: isTaken ? learningRate * step.norm : 0, predictedDecrease,
     actualDecrease: actual, gainRatio, taken: isTaken ? {d: step.d, moved: written} : null};
