@@ -1,8 +1,9 @@
-import {scalar, tidy} from '@tensorflow/tfjs-core';
+import {getBackend, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../trace/custom_grad';
 import type {Trace, TraceNode} from '../trace/trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
+import {wrongKernel} from '../derivatives/kernels/wrong_kernels';
 import {ggnError} from '../errors';
 import {layerOf} from '../trace/layer_of';
 import {pullByTfjs, sweepBack} from '../derivatives/reverse_sweep';
@@ -34,6 +35,10 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
   // The mean of nothing is 0 on cpu and WASM, and not a number on tfjs-node.
   if (trace.nodes.some(({kernel, inputs}) => kernel === 'Mean' && trace.values[inputs[0][1]].size === 0)) {
     return ggnError(NO_ROWS);
+  }
+  const wrong = trace.nodes.map(node => wrongKernel(getBackend(), node)).find(error => error !== null);
+  if (wrong !== undefined) {
+    return wrong;
   }
   const origin = originOf(trace.result, trace) ?? originOfDerivative(trace, isTrained) ?? anyLeaf(trace);
   return ggnError(`${what}${origin === null ? ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :

@@ -162,3 +162,16 @@ test.serial('class weights are named, and so is the layer of a kernel', async t 
   exponential.compile({optimizer: ggn(), loss: (target: tf.Tensor, output: tf.Tensor) => output.mul(output).exp().sub(target).square().mean(-1)});
   await t.throwsAsync(exponential.trainOnBatch(inputs(), targets()), {message: /float32 overflows in the kernel 'Exp' \(in or behind the layer 'grows', Dense\)/});
 });
+
+test.serial('a kernel of the WASM backend that reads memory which it has not cleared is to blame, not float32, whatever was left there', async t => {
+  await tf.setBackend('wasm');
+  // What was freed last is what the kernel gets for its output.
+  for (let size = 1; size <= 64; size++) {
+    tf.dispose(Array.from({length: 20}, () => tf.fill([size], NaN)));
+  }
+  const model = tf.sequential({layers: [tf.layers.conv3dTranspose({filters: 2, kernelSize: 2, inputShape: [2, 1, 2, 2]}), tf.layers.flatten(), tf.layers.dense({units: 1})]});
+  model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
+  await t.throwsAsync(async () => model.trainOnBatch(tf.ones([3, 2, 1, 2, 2]), tf.ones([3, 1])), {message: /'Conv3DBackpropInputV2' .*computes wrong values on the WASM backend/});
+  model.dispose();
+  await tf.setBackend('cpu');
+});
