@@ -6,10 +6,9 @@ import {grad} from '../../src/index';
 import {type Activation, dense} from '../cases/case';
 import {normals} from '../cases/data';
 import {ACTIVATIONS} from '../support/activations';
+import {differences, dx, dy, type Field} from '../support/plane';
 import {relativeError} from '../support/relative_error';
 import {noise} from '../support/tensors';
-
-type Map2 = (p: tf.Tensor) => tf.Tensor;
 
 test.beforeEach(async () => {
   await tf.setBackend('cpu');
@@ -18,7 +17,7 @@ test.beforeEach(async () => {
 // -------------------------------------------------------------------------------------------- every activation, to the third order
 
 /** 2-3-3-1, weights normal of scale 0.8, by tfjs-layers and in float64. */
-function network(activation: Activation): {u: Map2; at: (x: number, y: number) => number; dispose(): void} {
+function network(activation: Activation): {u: Field; at: (x: number, y: number) => number; dispose(): void} {
   const model = tf.sequential({layers: [dense(3, activation, {inputShape: [2]}), dense(3, activation), dense(1)]});
   const weights = model.getWeights().map(({shape, size}, i) => Array.from(normals(`grad ${i}`, size, 0.8), x => [x, shape] as const));
   tf.tidy(() => model.setWeights(weights.map(entries => tf.tensor(entries.map(([x]) => x), [...entries[0][1]]))));
@@ -30,18 +29,7 @@ function network(activation: Activation): {u: Map2; at: (x: number, y: number) =
   return {u: p => model.apply(p) as tf.Tensor, at: (x, y) => layer(f(layer(f(layer([x, y], 0)), 1)), 2)[0], dispose: () => model.dispose()};
 }
 
-const along = (axis: number) => (f: Map2): Map2 => p => grad(f)(p).slice([0, axis], [-1, 1]);
-const [dx, dy] = [along(0), along(1)];
-
-/** Central differences of the fourth order in each variable, one after the other. */
-function difference(f: (x: number, y: number) => number, order: string, h: number): (x: number, y: number) => number {
-  return [...order].reduce((g, variable) => {
-    const moved = (x: number, y: number, step: number): number => variable === 'x' ? g(x + step, y) : g(x, y + step);
-    return (x, y) => (8 * (moved(x, y, h) - moved(x, y, -h)) - (moved(x, y, 2 * h) - moved(x, y, -2 * h))) / (12 * h);
-  }, f);
-}
-
-const DERIVATIVES: Record<string, (u: Map2) => Map2> = {
+const DERIVATIVES: Record<string, (u: Field) => Field> = {
   x: dx, y: dy, xx: u => dx(dx(u)), xy: u => dy(dx(u)), yy: u => dy(dy(u)),
   xxx: u => dx(dx(dx(u))), xxy: u => dy(dx(dx(u))), yxy: u => dy(dx(dy(u))), yyy: u => dy(dy(dy(u)))
 };
@@ -57,7 +45,7 @@ for (const backend of ['cpu', 'wasm']) {
       for (const [order, derive] of Object.entries(DERIVATIVES)) {
         const mine = tf.tidy(() => derive(u)(p).dataSync());
         const expected = (h: number): number[] =>
-          Array.from({length: 12}, (_, b) => difference(at, order, h)(points[2 * b], points[2 * b + 1]));
+          Array.from({length: 12}, (_, b) => differences(order, h)(at)(points[2 * b], points[2 * b + 1]));
         const [coarse, fine] = [expected(2e-2), expected(1e-2)];
         const size = Math.max(...fine.map(Math.abs), 1e-3);
         // A kink between the points of a difference shows in it; there is no derivative to compare there.
@@ -76,7 +64,7 @@ test.serial('powers: down to the constant, and zero from there', t => {
   const x = tf.tensor1d([-1.5, 0.5, 2]);
   const {numTensors} = tf.memory();
   tf.tidy(() => {
-    let f: Map2 = p => p.mul(p).mul(p);
+    let f: Field = p => p.mul(p).mul(p);
     for (const expected of [(v: number) => 3 * v * v, (v: number) => 6 * v, () => 6, () => 0, () => 0]) {
       f = grad(f);
       t.deepEqual([...f(x).dataSync()], [...x.dataSync()].map(expected));
@@ -88,7 +76,7 @@ test.serial('powers: down to the constant, and zero from there', t => {
 
 // -------------------------------------------------------------------------------------------- the interface of tf.grad
 
-const f: Map2 = p => tf.matMul(p.sin() as tf.Tensor2D, tf.tensor2d([[1, -2], [0.5, 3], [2, 1]])).tanh();
+const f: Field = p => tf.matMul(p.sin() as tf.Tensor2D, tf.tensor2d([[1, -2], [0.5, 3], [2, 1]])).tanh();
 
 test.serial('as tf.grad: with dy and without, of a tensor and of numbers', t => {
   tf.tidy(() => {
@@ -152,7 +140,7 @@ test.serial('a gradient of tfjs around one of ours', t => {
   const w = tf.variable(tf.tensor2d([[0.5, -0.7]]));
   const v = tf.variable(tf.tensor2d([[0.8], [0.4]]));
   const x = noise([6, 1], 1);
-  const u: Map2 = p => tf.matMul(tf.tanh(tf.matMul(p as tf.Tensor2D, w as tf.Tensor2D)), v as tf.Tensor2D);
+  const u: Field = p => tf.matMul(tf.tanh(tf.matMul(p as tf.Tensor2D, w as tf.Tensor2D)), v as tf.Tensor2D);
   const loss = (): tf.Scalar => grad(u)(x).add(u(x)).square().mean();
   const slope = (): tf.Tensor => tf.matMul(tf.sub(1, tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D).tanh().square()).mul(w) as tf.Tensor2D, v as tf.Tensor2D);
   const {grads} = tf.variableGrads(loss, [w, v]);

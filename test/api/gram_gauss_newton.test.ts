@@ -4,14 +4,14 @@ import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, GramGaussNewton, type GgnOptions} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import {variablesOf} from '../support/models';
+import {wave} from '../support/numbers';
 import {relativeError} from '../support/relative_error';
 import {flat} from '../support/tensors';
 
 const BACKENDS = ['cpu', 'wasm'] as const;
 
-const wave = (size: number, rate = 1): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
 const weightsOf = (model: tf.LayersModel): Float64Array => flat(model.getWeights());
-const trainedOf = (model: tf.LayersModel): tf.Variable[] => model.trainableWeights.map(w => w.read() as tf.Variable);
 
 function dense(units: number, seed: number, more: object = {}): tf.layers.Layer {
   return tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), biasInitializer: tf.initializers.randomUniform({seed}), ...more});
@@ -356,7 +356,7 @@ for (const frozen of [0, 1, 2]) {
     model.layers[frozen].trainable = false;
     const {x, y} = data(1);
     t.is(model.trainableWeights.length, 4);
-    await checkSubproblem(t, model, trainedOf(model), optimizer => {
+    await checkSubproblem(t, model, variablesOf(model), optimizer => {
       model.compile({optimizer, loss: 'meanSquaredError'});
       return model.trainOnBatch(x, y);
     });
@@ -368,7 +368,7 @@ test.serial('varList: only the variables in it move', async t => {
   const model = net();
   const {x, y} = data(1);
   const f = (): tf.Scalar => tf.losses.meanSquaredError(y, model.apply(x) as tf.Tensor);
-  const all = trainedOf(model);
+  const all = variablesOf(model);
   for (const list of [[all[0]], [all[3]], [all[1], all[2]], all]) {
     await checkSubproblem(t, model, list, optimizer => optimizer.minimize(f, true, list)!.dispose());
   }
@@ -380,7 +380,7 @@ test.serial('without varList: the trainable variables that f() uses, no others',
   const {x, y} = data(1);
   const bystander = tf.variable(tf.tensor1d([1, 2]));
   const constant = tf.variable(tf.scalar(1), false);  // used, not trainable
-  await checkSubproblem(t, model, trainedOf(model), optimizer =>
+  await checkSubproblem(t, model, variablesOf(model), optimizer =>
     optimizer.minimize(() => tf.losses.meanSquaredError(y, tf.mul(constant, model.apply(x) as tf.Tensor))));
   t.deepEqual([...bystander.dataSync(), ...constant.dataSync()], [1, 2, 1]);
   tf.dispose([bystander, constant]);
@@ -392,7 +392,7 @@ test.serial('varList may name variables that f() does not use, and ones that are
   const {x, y} = data(1);
   const bystander = tf.variable(tf.tensor1d([1, 2]));
   const constant = tf.variable(tf.scalar(1), false);
-  const used = trainedOf(model);
+  const used = variablesOf(model);
   await checkSubproblem(t, model, used, optimizer => optimizer.minimize(
     () => tf.losses.meanSquaredError(y, tf.mul(constant, model.apply(x) as tf.Tensor)), false, [bystander, constant, ...used]));
   t.deepEqual([...bystander.dataSync(), ...constant.dataSync()], [1, 2, 1]);
@@ -453,7 +453,7 @@ test.serial('computeGradients gives what tf.variableGrads gives', t => {
   const model = net();
   const {x, y} = data(1);
   const f = (): tf.Scalar => tf.losses.meanSquaredError(y, model.apply(x) as tf.Tensor);
-  const variables = trainedOf(model);
+  const variables = variablesOf(model);
   const ours = ggn().computeGradients(f, variables);
   const theirs = tf.variableGrads(f, variables);
   t.deepEqual(flat([ours.value]), flat([theirs.value]));

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
 import {follow} from '../support/follow';
+import {repeat} from '../support/numbers';
 import {Probe} from '../support/probe';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
@@ -12,7 +13,6 @@ test.before(async () => {
 });
 
 const value = (f: () => tf.Scalar): number => tf.tidy(() => f().dataSync() as never)[0];
-const repeat = (count: number, x: number): number[] => new Array<number>(count).fill(x);
 
 test.serial('basic: ½ Σ w r², no mean', t => {
   const [r, s] = [tf.tensor1d([1, -2, 3]), tf.tensor2d([[1, 2], [3, 4]])];

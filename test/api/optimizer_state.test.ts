@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, GramGaussNewton, type NamedTensor} from '../../src/index';
+import {wave} from '../support/numbers';
 
 const OPTIONS = {learningRate: 0.4, damping: 0.05, momentum: 0.8, memoryLimit: 2 ** 28};
 
 await tf.setBackend('cpu');
 
-const wave = (size: number, rate: number): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
 const x = tf.tensor2d(wave(30, 3), [10, 3]);
 const y = tf.tensor2d(wave(20, 5), [10, 2]);
 

@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, type GramGaussNewton, stepMetrics, stopWhen, type GgnOptions, type StepReport, type StopCriteria} from '../../src/index';
 import {criterionMet} from '../../src/api/stop_when';
+import {wave} from '../support/numbers';
 
 await tf.setBackend('cpu');
 
-const wave = (size: number, rate: number): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
 const x = tf.tensor2d(wave(36, 3), [12, 3]);
 /** A plane, and something that no plane follows. */
 const y = tf.tidy(() => tf.add(tf.matMul(x, tf.tensor2d([[1], [-2], [0.5]])), tf.tensor2d(wave(12, 5), [12, 1]).mul(0.1))) as tf.Tensor2D;

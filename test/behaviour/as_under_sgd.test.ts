@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn} from '../../src/index';
+import {normalWeights} from '../support/models';
 import {noise, numbersOf} from '../support/tensors';
 
 const L = tf.layers;
-const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.5, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
 
 const OPTIMIZERS = {sgd: () => tf.train.sgd(0.01), ggn: () => ggn()};
 
@@ -22,26 +22,26 @@ interface Model {
 }
 
 const plain: Model = {
-  build: () => tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'relu', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})]}),
+  build: () => tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'relu', ...normalWeights(1)}), L.dense({units: 2, ...normalWeights(2)})]}),
   x: () => noise([8, 3], 3), y: () => noise([8, 2], 4)};
 
 const models: Record<string, Model> = {
   'dense relu': plain,
   'dense elu and sigmoid': {...plain, build: () => tf.sequential({layers: [
-    L.dense({units: 4, inputShape: [3], activation: 'elu', ...seeded(1)}), L.dense({units: 3, activation: 'sigmoid', ...seeded(5)}), L.dense({units: 2, ...seeded(2)})]})},
+    L.dense({units: 4, inputShape: [3], activation: 'elu', ...normalWeights(1)}), L.dense({units: 3, activation: 'sigmoid', ...normalWeights(5)}), L.dense({units: 2, ...normalWeights(2)})]})},
   'seeded dropout': {...plain, build: () => tf.sequential({layers: [
-    L.dense({units: 10, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dropout({rate: 0.5, seed: 7}), L.dense({units: 2, ...seeded(2)})]})},
+    L.dense({units: 10, inputShape: [3], activation: 'tanh', ...normalWeights(1)}), L.dropout({rate: 0.5, seed: 7}), L.dense({units: 2, ...normalWeights(2)})]})},
   'regularizers': {...plain, build: () => tf.sequential({layers: [
-    L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1), kernelRegularizer: tf.regularizers.l1l2({l1: 0.01, l2: 0.02})}),
-    L.dense({units: 2, ...seeded(2), biasRegularizer: tf.regularizers.l2({l2: 0.1})})]})},
+    L.dense({units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1), kernelRegularizer: tf.regularizers.l1l2({l1: 0.01, l2: 0.02})}),
+    L.dense({units: 2, ...normalWeights(2), biasRegularizer: tf.regularizers.l2({l2: 0.1})})]})},
   'batch normalisation of raw inputs': {...plain, build: () => tf.sequential({layers: [
-    L.batchNormalization({inputShape: [3], momentum: 0.9}), L.dense({units: 4, activation: 'tanh', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})]})},
-  'LSTM': {build: () => tf.sequential({layers: [L.lstm({units: 3, inputShape: [4, 2], ...seeded(1), recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}),
-    L.dense({units: 2, ...seeded(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
-  'stateful SimpleRNN': {build: () => tf.sequential({layers: [L.simpleRNN({units: 3, batchInputShape: [5, 4, 2], stateful: true, ...seeded(1),
-    recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...seeded(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
-  'stateful GRU': {build: () => tf.sequential({layers: [L.gru({units: 3, batchInputShape: [5, 4, 2], stateful: true, ...seeded(1),
-    recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...seeded(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
+    L.batchNormalization({inputShape: [3], momentum: 0.9}), L.dense({units: 4, activation: 'tanh', ...normalWeights(1)}), L.dense({units: 2, ...normalWeights(2)})]})},
+  'LSTM': {build: () => tf.sequential({layers: [L.lstm({units: 3, inputShape: [4, 2], ...normalWeights(1), recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}),
+    L.dense({units: 2, ...normalWeights(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
+  'stateful SimpleRNN': {build: () => tf.sequential({layers: [L.simpleRNN({units: 3, batchInputShape: [5, 4, 2], stateful: true, ...normalWeights(1),
+    recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...normalWeights(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
+  'stateful GRU': {build: () => tf.sequential({layers: [L.gru({units: 3, batchInputShape: [5, 4, 2], stateful: true, ...normalWeights(1),
+    recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...normalWeights(2)})]}), x: () => noise([5, 4, 2], 3), y: () => noise([5, 2], 4)},
 };
 
 /** States of recurrent layers. */
@@ -102,8 +102,8 @@ test.serial('states of a stateful layer advance once per step', async t => {
   await tf.setBackend('cpu');
   // With a recurrent layer that is not trained, the states are those of sgd at every step.
   const seen = await both(async optimizer => {
-    const model = tf.sequential({layers: [L.simpleRNN({units: 3, batchInputShape: [5, 4, 2], stateful: true, trainable: false, ...seeded(1),
-      recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...seeded(2)})]});
+    const model = tf.sequential({layers: [L.simpleRNN({units: 3, batchInputShape: [5, 4, 2], stateful: true, trainable: false, ...normalWeights(1),
+      recurrentInitializer: tf.initializers.randomNormal({stddev: 0.4, seed: 9})}), L.dense({units: 2, ...normalWeights(2)})]});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const states: number[][] = [];
     for (let i = 0; i < 3; i++) {

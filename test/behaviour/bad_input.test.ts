@@ -6,6 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {grad, ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
+import {seededDense} from '../support/models';
+import {wave} from '../support/numbers';
 
 await tf.setBackend('cpu');
 
@@ -89,15 +91,12 @@ const LEFT_BY_FIT = await (async () => {
 
 // ------------------------------------------------------------------------------------------------------------------------------- models and data
 
-const wave = (size: number, rate: number): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
-const seeded = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
-  tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
 
 const x = tf.tensor2d(wave(24, 3), [8, 3]);
 const y = tf.tensor2d(wave(16, 5), [8, 2]);
 
 function net(): tf.Sequential {
-  return tf.sequential({layers: [seeded(4, 1, {inputShape: [3], activation: 'tanh'}), seeded(2, 2)]});
+  return tf.sequential({layers: [seededDense(4, 1, {inputShape: [3], activation: 'tanh'}), seededDense(2, 2)]});
 }
 
 const LOSS = 'meanSquaredError';
@@ -260,7 +259,7 @@ test.serial('fitDataset: an error leaves nothing of ours behind', async t => {
 
 /** The moving averages of a batch normalisation are what f() writes. */
 test.serial('batch normalisation inside the model: moving averages put back after an error', async t => {
-  const model = tf.sequential({layers: [seeded(4, 1, {inputShape: [3]}), tf.layers.batchNormalization(), seeded(2, 2)]});
+  const model = tf.sequential({layers: [seededDense(4, 1, {inputShape: [3]}), tf.layers.batchNormalization(), seededDense(2, 2)]});
   const optimizer = ggn();
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   const common = {optimizer, variables: trainable(model), others: nonTrainable(model)};
@@ -277,7 +276,7 @@ test.serial('batch normalisation inside the model: moving averages put back afte
 test.serial('moving averages of the raw inputs, before the part that fails: put back', async t => {
   const input = tf.input({shape: [3]});
   const normal = tf.layers.batchNormalization({trainable: false}).apply(input) as tf.SymbolicTensor;
-  const model = tf.model({inputs: input, outputs: seeded(2, 2).apply(seeded(4, 1, {activation: 'tanh'}).apply(normal)) as tf.SymbolicTensor});
+  const model = tf.model({inputs: input, outputs: seededDense(2, 2).apply(seededDense(4, 1, {activation: 'tanh'}).apply(normal)) as tf.SymbolicTensor});
   const optimizer = ggn();
   const common = {optimizer, variables: trainable(model), others: nonTrainable(model)};
   t.is(common.others.length, 4);
@@ -305,7 +304,7 @@ class Cumprod extends tf.layers.Layer {
 }
 
 test.serial('a layer without a gradient in tfjs', async t => {
-  const model = tf.sequential({layers: [seeded(2, 1, {inputShape: [3]}), new Cumprod({}), seeded(2, 2)]});
+  const model = tf.sequential({layers: [seededDense(2, 1, {inputShape: [3]}), new Cumprod({}), seededDense(2, 2)]});
   const optimizer = ggn();
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   await refuses(t, {optimizer, variables: trainable(model), act: () => model.trainOnBatch(x, y), message: /'Cumprod' lies between the weights/});
@@ -325,7 +324,7 @@ class Reversed extends tf.layers.Layer {
 }
 
 test.serial('a layer of the user that couples the examples of a batch too large to go row by row', async t => {
-  const model = tf.sequential({layers: [seeded(180, 1, {inputShape: [3]}), new Reversed({}), seeded(2, 2)]});  // more than 1,024 parameters
+  const model = tf.sequential({layers: [seededDense(180, 1, {inputShape: [3]}), new Reversed({}), seededDense(2, 2)]});  // more than 1,024 parameters
   const optimizer = ggn();
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   const [manyX, manyY] = [tf.tensor2d(wave(1800, 3), [600, 3]), tf.tensor2d(wave(1200, 5), [600, 2])];
@@ -438,7 +437,7 @@ test.serial('custom loop: an async function', async t => {
 });
 
 test.serial('fit: too many rows', async t => {
-  const model = tf.sequential({layers: [seeded(3, 1, {inputShape: [1]})]});
+  const model = tf.sequential({layers: [seededDense(3, 1, {inputShape: [1]})]});
   const optimizer = ggn({solver: 'gram'});
   model.compile({optimizer, loss: LOSS, metrics: ['mae']});
   const [many, targets] = [tf.ones([3000, 1]), tf.ones([3000, 3])];

@@ -3,15 +3,14 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, leastSquares, type GramGaussNewton} from '../../src/index';
+import {seededDense} from '../support/models';
 import {noise} from '../support/tensors';
 
 const x = Array.from({length: 48}, (_, i) => Math.sin(1 + 3 * i));
 const y = Array.from({length: 16}, (_, i) => Math.cos(2 * i));
 
 function net(optimizer: GramGaussNewton, middle: tf.layers.Layer[] = []): tf.Sequential {
-  const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
-  const model = tf.sequential({layers: [dense(4, 1, {inputShape: [3], activation: 'tanh'}), ...middle, dense(1, 2)]});
+  const model = tf.sequential({layers: [seededDense(4, 1, {inputShape: [3], activation: 'tanh'}), ...middle, seededDense(1, 2)]});
   model.compile({optimizer, loss: 'meanSquaredError'});
   return model;
 }

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, GramGaussNewton, type GgnOptions, type StepReport} from '../../src/index';
+import {seededDense, weightsOf} from '../support/models';
 
 await tf.setBackend('cpu');
 
@@ -9,16 +10,13 @@ const x = tf.tensor2d(Array.from({length: 72}, (_, i) => Math.sin(1 + 3 * i)), [
 const y = tf.tensor2d(Array.from({length: 24}, (_, i) => Math.cos(2 * i)), [24, 1]);
 
 function net(optimizer: GramGaussNewton): tf.Sequential {
-  const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
-  const model = tf.sequential({layers: [dense(6, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2)]});
+  const model = tf.sequential({layers: [seededDense(6, 1, {inputShape: [3], activation: 'tanh'}), seededDense(1, 2)]});
   model.compile({optimizer, loss: 'meanSquaredError'});
   return model;
 }
 
 const fit = (model: tf.LayersModel, batchSize: number, epochs: number): Promise<tf.History> =>
   model.fit(x, y, {batchSize, epochs, shuffle: false, verbose: 0});
-const weights = (model: tf.LayersModel): number[] => model.getWeights().flatMap(w => [...w.dataSync()]);
 
 test.serial('fixed: what is not given is 0.1, 0.1, 0.9; nothing is judged', async t => {
   const optimizer = ggn({policy: 'fixed'});
@@ -28,7 +26,7 @@ test.serial('fixed: what is not given is 0.1, 0.1, 0.9; nothing is judged', asyn
   const [a, b] = [net(ggn({policy: 'fixed'})), net(ggn({learningRate: 0.1, damping: 0.1, momentum: 0.9}))];
   await fit(a, 24, 3);
   await fit(b, 24, 3);
-  t.deepEqual(weights(a), weights(b), "all three given: 'auto' is 'fixed'");
+  t.deepEqual(weightsOf(a), weightsOf(b), "all three given: 'auto' is 'fixed'");
 });
 
 test.serial('agreement: the first step has none; then it is the cosine of -z and J d_prev', async t => {
@@ -80,13 +78,13 @@ test.serial('a function that returns nonsense or throws: an error, and everythin
   }) as GgnOptions['policy']});
   const model = net(optimizer);
   await fit(model, 24, 2);
-  const before = weights(model);
+  const before = weightsOf(model);
   const tensors = tf.memory().numTensors;
   for (const [bad, message] of [[{damping: -1}, /damping \(returned by the function given as policy\) must be/], [{lr: 1}, /must return settings/],
     [new Error('mine'), /^mine$/]] as const) {
     say = bad;
     await t.throwsAsync(() => Promise.resolve(model.trainOnBatch(x, y)), {message});
-    t.deepEqual(weights(model), before);
+    t.deepEqual(weightsOf(model), before);
     t.is(optimizer.iterations, 2);
     t.is(tf.memory().numTensors, tensors);
   }
@@ -108,7 +106,7 @@ test.serial('the policy, its settings and its state are saved: training goes on 
       copy.setWeights(model.getWeights());
       await fit(model, batchSize, 3);
       await fit(copy, batchSize, 3);
-      t.deepEqual(weights(copy), weights(model), JSON.stringify(options));
+      t.deepEqual(weightsOf(copy), weightsOf(model), JSON.stringify(options));
       t.deepEqual(again.getConfig(), optimizer.getConfig());
     }
   }
@@ -122,10 +120,10 @@ test.serial("a function is saved as 'custom', with what it said last; going on w
   t.is(config['policy'], 'custom');
   const again = GramGaussNewton.fromConfig(GramGaussNewton as never, config) as unknown as GramGaussNewton;
   const model = net(again);
-  const before = weights(model);
+  const before = weightsOf(model);
   const error = t.throws(() => again.minimize(() => tf.losses.meanSquaredError(y, model.apply(x) as tf.Tensor)));
   t.regex(error.message, /saved with a function as its policy, and functions are not saved\. Give it again, as in optimizer\.policy = /);
-  t.deepEqual(weights(model), before);
+  t.deepEqual(weightsOf(model), before);
   again.policy = policy!;
   await fit(model, 24, 1);
   t.is(again.lastStep!.damping, 0.4);

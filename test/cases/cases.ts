@@ -17,7 +17,7 @@ import {recurrentCases} from './recurrent';
 
 export type {Backend, Batch, Case, LayerName} from './case';
 export {brokenLayers} from './images';
-export {disposeBatch, residualRows, rowWeights, variablesOf} from './rows';
+export {disposeBatch, residualRows, rowWeights} from './rows';
 
 export const cases: Case[] = [
   ...denseCases, ...activationCases, ...convolutionCases, ...imageCases, ...recurrentCases, ...embeddingCases, ...normalisationCases, ...graphCases, ...customCases

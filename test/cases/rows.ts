@@ -2,11 +2,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type {Batch} from './case';
 
-/** The variables that model.fit trains, in its order. */
-export function variablesOf(model: tf.LayersModel): tf.Variable[] {
-  return model.trainableWeights.map(weight => weight.read() as tf.Variable);
-}
-
 /**
  * Output minus target, [B, C]: one line per example, the components of all heads side by side, each head flattened. Row r of the Jacobian is
  * component r % C of example floor(r / C).

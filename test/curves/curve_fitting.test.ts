@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares} from '../../src/index';
 import {follow} from '../support/follow';
+import {repeat} from '../support/numbers';
 import {flat, noise, variable} from '../support/tensors';
 
 test.before(async () => {
@@ -10,7 +11,6 @@ test.before(async () => {
 });
 
 const scalars = (...values: number[]): tf.Variable[] => values.map(value => tf.variable(tf.scalar(value)));
-const repeat = (count: number, x: number): number[] => new Array<number>(count).fill(x);
 /** Data made once, outside of every tidy. */
 const made = (f: () => tf.Tensor): tf.Tensor => tf.tidy(f);
 

@@ -7,6 +7,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {lossByFormulas, lossByGrad, network} from '../../docs/examples/oscillator/network';
 import {exact, times} from '../../docs/examples/oscillator/problem';
+import {variablesOf} from '../support/models';
 
 /** The loss of the example for weights given flat, for any u(t). */
 function lossOf(u: (t: number) => number): number {
@@ -35,7 +36,7 @@ function networkOf(weights: ArrayLike<number>): (t: number) => number {
 /** Weights that are not those of the start, where the biases are 0. */
 function movedNetwork(): {model: tf.LayersModel; variables: tf.Variable[]; weights: Float64Array} {
   const model = network(0);
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   variables.forEach((variable, v) => tf.tidy(() => variable.assign(variable.add(tf.randomNormal(variable.shape, 0, 0.3, 'float32', v + 1)))));
   return {model, variables, weights: Float64Array.from(variables.flatMap(variable => [...variable.dataSync()]))};
 }

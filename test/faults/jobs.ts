@@ -1,6 +1,7 @@
 /** Small trainings of every kind, deterministic, for faults to be injected into. */
 import * as tf from '@tensorflow/tfjs';
 import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {wave} from '../support/numbers';
 
 export interface Job {
   readonly optimizer: GramGaussNewton;
@@ -19,7 +20,6 @@ export interface Kind {
   readonly make: (options: GgnOptions) => Job;
 }
 
-const wave = (size: number, rate: number): number[] => Array.from({length: size}, (_, i) => Math.sin(1 + rate * i));
 const seeded = (seed: number): {kernelInitializer: ReturnType<typeof tf.initializers.glorotUniform>} =>
   ({kernelInitializer: tf.initializers.glorotUniform({seed})});
 

@@ -4,6 +4,7 @@ import test from 'ava';
 import {ggn} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import {follow, Follower, type Loop} from '../support/follow';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
 
@@ -65,7 +66,7 @@ test.serial('a layers model in a loop: predict() and apply(), tf.losses', t => {
     tf.layers.dense({units: 4, inputShape: [3], activation: 'tanh', kernelInitializer: tf.initializers.randomNormal({seed: 1, stddev: 0.5})}),
     tf.layers.dense({units: 2, kernelInitializer: tf.initializers.randomNormal({seed: 2, stddev: 0.5})})]});
   const [x, y] = [noise([6, 3], 3), noise([6, 2], 4)];
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   const rows = (): tf.Tensor => tf.sub(model.predict(x) as tf.Tensor, y);
   follow(t, {variables, loss: () => tf.losses.meanSquaredError(y, model.predict(x) as tf.Tensor), rows});
   follow(t, {variables, varList: model.getWeights() as tf.Variable[], loss: () => tf.losses.meanSquaredError(y, model.apply(x, {training: true}) as tf.Tensor), rows});
@@ -400,7 +401,7 @@ test.serial('terms of different sizes need no more than a batch each', t => {
 test.serial('frozen statistics in two terms of different sizes: the exact gradient', t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 4, inputShape: [3], activation: 'tanh'}), tf.layers.batchNormalization(), tf.layers.dense({units: 1})]});
   const [x, z] = [noise([900, 3], 71), noise([300, 3], 72)];
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   const out = (p: tf.Tensor): tf.Tensor => model.apply(p, {training: true}) as tf.Tensor;
   const loss = (): tf.Scalar => out(x).sub(1).square().mean().add(out(z).sum(1).square().mean().mul(2)).add(variables[0].square().sum().mul(0.1));
   const {grads} = tf.variableGrads(loss, variables);

@@ -5,12 +5,15 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {ggn, grad, leastSquares} from '../../src/index';
+import {ggn, leastSquares} from '../../src/index';
 import {type Activation as ActivationName, dense} from '../cases/case';
 import {normals} from '../cases/data';
 import type {DenseJacobian} from '../reference/dense_jacobian';
 import {ACTIVATIONS} from '../support/activations';
 import {follow} from '../support/follow';
+import {variablesOf} from '../support/models';
+import {repeat} from '../support/numbers';
+import {differences, dx, dy, type Field, type Plane} from '../support/plane';
 import {flat, noise, variable} from '../support/tensors';
 
 /** An activation and its derivative in float64. */
@@ -90,8 +93,6 @@ class Network {
     tf.dispose(this.variables);
   }
 }
-
-const repeat = (count: number, x: number): number[] => new Array<number>(count).fill(x);
 
 /** u' + u = 0 inside and u = 1 at the edge, each with its own number of points. */
 function decay(t: ExecutionContext, net: Network, derivative: (x: tf.Tensor) => tf.Tensor): void {
@@ -185,7 +186,7 @@ test.serial('a layers model inside, fused activations and all', async t => {
   const net = new Network([1, 5, 4, 1], activations.tanh);
   const model = tf.sequential({layers: [tf.layers.dense({units: 5, inputShape: [1], activation: 'tanh'}), tf.layers.dense({units: 4, activation: 'tanh'}), tf.layers.dense({units: 1})]});
   model.setWeights(net.variables);
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   const mirrored = Object.assign(Object.create(Network.prototype) as Network, net, {variables});
   decay(t, Object.assign(mirrored, {u: (x: tf.Tensor) => model.apply(x) as tf.Tensor, dispose: () => undefined}), x => tf.grad(p => model.apply(p) as tf.Tensor)(x));
   model.dispose();
@@ -224,7 +225,7 @@ test.serial("the second derivative: u'' + 0.4u' + 4u = 0 with u and u' given at 
 /** A layers model 2-4-4-1 and the same function in float64, of weights given flat. */
 function layersNetwork(activation: ActivationName): {model: tf.LayersModel; variables: tf.Variable[]; u: Field; at: (weights: Float64Array) => Plane} {
   const model = tf.sequential({layers: [dense(4, activation, {inputShape: [2]}), dense(4, activation), dense(1)]});
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   tf.tidy(() => variables.forEach((w, i) => w.assign(tf.tensor(normals(`inside ${i}`, w.size, 0.8), w.shape))));
   const at = (weights: Float64Array): Plane => (x, y) => {
     let [h, offset] = [[x, y], 0];
@@ -239,18 +240,6 @@ function layersNetwork(activation: ActivationName): {model: tf.LayersModel; vari
   };
   return {model, variables, u: p => model.apply(p) as tf.Tensor, at};
 }
-
-type Field = (p: tf.Tensor) => tf.Tensor;
-type Plane = (x: number, y: number) => number;
-
-const along = (axis: number) => (f: Field): Field => p => grad(f)(p).slice([0, axis], [-1, 1]);
-const [dx, dy] = [along(0), along(1)];
-
-/** Central differences of the fourth order, variable by variable. */
-const differences = (order: string, h: number) => (f: Plane): Plane => [...order].reduce<Plane>((g, axis) => {
-  const moved = (x: number, y: number, step: number): number => axis === 'x' ? g(x + step, y) : g(x, y + step);
-  return (x, y) => (8 * (moved(x, y, h) - moved(x, y, -h)) - (moved(x, y, 2 * h) - moved(x, y, -2 * h))) / (12 * h);
-}, f);
 
 /** Residuals in float64 and their Jacobian by central differences in the weights. */
 function byDifferences(variables: tf.Variable[], residuals: (weights: Float64Array) => number[], h: number): DenseJacobian {

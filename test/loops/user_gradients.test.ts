@@ -5,9 +5,10 @@ import test from 'ava';
 import {ggn, grad} from '../../src/index';
 import {dense, sequential, setWeights} from '../cases/case';
 import {real} from '../cases/data';
-import {residualRows, variablesOf} from '../cases/rows';
+import {residualRows} from '../cases/rows';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import {follow, Follower} from '../support/follow';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
 

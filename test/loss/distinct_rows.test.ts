@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 
 test.before(async () => {
@@ -23,7 +24,7 @@ type Network = ReturnType<typeof network>;
 
 function step(loss: (net: Network) => tf.Tensor) {
   const net = network();
-  const variables = net.model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(net.model);
   const flat = (): Float64Array => Float64Array.from(variables.flatMap(v => [...v.dataSync()]));
   const before = flat();
   const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'fixed'});

@@ -11,6 +11,7 @@ import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss
 import {relativeError} from '../support/relative_error';
 import {majorized, TOLERANCE} from './loss_steps';
 import {flat} from '../support/tensors';
+import {twoLayers} from '../support/two_layers';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -103,17 +104,8 @@ function majorizedBlocks(q: Float64Array, h: Float64Array, r: Float64Array, k: n
   });
 }
 
-/** A network 3 - 4 - K, and residuals of every size. */
-function network(examples: number, outputs: number, scale: number) {
-  const w = tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
-  const v = tf.variable(tf.randomNormal([4, outputs], 0, 0.6, 'float32', 2)) as tf.Variable<tf.Rank.R2>;
-  const x = tf.randomNormal([examples, 3], 0, 1, 'float32', 3) as tf.Tensor2D;
-  const y = tf.randomNormal([examples, outputs], 0, scale, 'float32', 4) as tf.Tensor2D;
-  return {w, v, x, y, predict: (): tf.Tensor2D => tf.matMul(tf.tanh(tf.matMul(x, w)), v), free: () => tf.dispose([w, v, x, y])};
-}
-
 function check(t: import('ava').ExecutionContext, {loss, value, isBlock, curvature, scale}: Corner, examples: number, outputs: number, backend: string): void {
-  const net = network(examples, outputs, scale ?? 1);
+  const net = twoLayers(examples, outputs, scale ?? 1);
   const variables = [net.w, net.v];
   const {jacobian, rows: r, n, m} = denseJacobian(() => net.predict().sub(net.y), variables);
   const {q, h: second} = outputDerivatives((_, f) => value(f) / examples, r, outputs);

@@ -10,6 +10,7 @@ import {ggn} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import {relativeError} from '../support/relative_error';
 import {flat} from '../support/tensors';
+import {twoLayers, type TwoLayers} from '../support/two_layers';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -18,19 +19,8 @@ test.before(async () => {
 const B = 6;
 const sampleWeights = [1, 0.5, 0, 3, 1, 2];
 
-/** A network 3 - 4 - K without a bias, and its data. */
-function network(outputs: number, examples = B) {
-  const w = tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
-  const v = tf.variable(tf.randomNormal([4, outputs], 0, 0.6, 'float32', 2)) as tf.Variable<tf.Rank.R2>;
-  const x = tf.randomNormal([examples, 3], 0, 1, 'float32', 3) as tf.Tensor2D;
-  const y = tf.randomNormal([examples, outputs], 0, 1, 'float32', 4) as tf.Tensor2D;
-  return {w, v, x, y, predict: (): tf.Tensor2D => tf.matMul(tf.tanh(tf.matMul(x, w)), v), free: () => tf.dispose([w, v, x, y])};
-}
-
-type Network = ReturnType<typeof network>;
-
 interface Case {
-  readonly loss: (r: tf.Tensor, net: Network) => tf.Tensor;
+  readonly loss: (r: tf.Tensor, net: TwoLayers) => tf.Tensor;
   /** Weights f' w of the squares of residuals r [B, K], by hand. */
   readonly weights: (r: number[][]) => (b: number, k: number) => number;
   /** ρ of w, for 0.1 |w|² under the function. */
@@ -80,7 +70,7 @@ const targets = (): number[] => [...tf.tidy(() => tf.randomNormal([B, 1], 0, 1, 
 
 function check(t: ExecutionContext, name: string, outputs: number, backend: string): void {
   const {loss, weights, ridge} = CASES[name];
-  const net = network(outputs);
+  const net = twoLayers(B, outputs);
   const variables = [net.w, net.v];
   const residual = (): tf.Tensor => net.predict().sub(net.y);
   const f = (): tf.Scalar => tf.tidy(() => loss(residual(), net) as tf.Scalar);
@@ -152,9 +142,9 @@ test.serial('fit: two heads, mini-batches and a short last one', async t => {
 });
 
 test.serial('gain ratios: the loss itself is judged, f(s) - f(s̃) over f\'(s) times what the sum of squares is to decrease by', t => {
-  const mean = (net: Network): tf.Scalar => net.predict().sub(net.y).square().mean() as tf.Scalar;
+  const mean = (net: TwoLayers): tf.Scalar => net.predict().sub(net.y).square().mean() as tf.Scalar;
   const first = (form: (s: tf.Tensor) => tf.Tensor) => {
-    const net = network(2, 20);
+    const net = twoLayers(20, 2);
     const value = (): number => tf.tidy(() => mean(net).dataSync()[0]);
     const before = value();
     const optimizer = ggn({policy: 'levenbergMarquardt'});
@@ -177,7 +167,7 @@ test.serial('gain ratios: the loss itself is judged, f(s) - f(s̃) over f\'(s) t
 test.serial('a perfect fit: no number that is not finite reaches a weight', t => {
   for (const form of [(s: tf.Tensor) => s.mean().sqrt(), (s: tf.Tensor) => s.mean(0).sqrt().sum(), (s: tf.Tensor) => s.mean().log1p().sqrt()]) {
     for (const isWhole of [true, false]) {
-      const net = network(2);
+      const net = twoLayers(B, 2);
       const y = tf.tidy(() => isWhole ? net.predict() : net.predict().add(tf.tensor1d([0, 0.1])));
       const optimizer = ggn();
       for (let i = 0; i < 4; i++) {
@@ -193,7 +183,7 @@ test.serial('a perfect fit: no number that is not finite reaches a weight', t =>
 });
 
 test.serial('what falls where the squares grow, or couples examples in another way, is refused, and nothing is left behind', t => {
-  const net = network(2);
+  const net = twoLayers(B, 2);
   const r = (): tf.Tensor => net.predict().sub(net.y);
   const {numTensors} = tf.memory();
   for (const loss of [() => r().square().mean().sqrt().neg(), () => r().square().mean().reciprocal(), () => r().square().mean().log().mul(-10)]) {

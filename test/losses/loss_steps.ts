@@ -7,6 +7,7 @@ import {ggn} from '../../src/index';
 import type {GgnOptions, GramGaussNewton} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {byName, byOp} from './loss_table';
 import type {LossCase} from './loss_table';
@@ -27,7 +28,7 @@ export function network({activation, outputs}: Pick<LossCase, 'activation' | 'ou
     tf.layers.dense({inputShape: [3], units: 4, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
     tf.layers.dense({units: outputs, activation, kernelInitializer: tf.initializers.glorotNormal({seed: 2}), biasInitializer: tf.initializers.randomNormal({seed: 3, stddev: 0.3})}),
   ]});
-  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(model);
   const x = tf.randomNormal([examples, 3], 0, 1, 'float32', 4) as tf.Tensor2D;
   const [w, b, v, c] = variables as tf.Tensor[] as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
   const logits = (): tf.Tensor => tf.matMul(tf.tanh(tf.matMul(x, w).add(b)), v).add(c);

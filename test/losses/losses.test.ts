@@ -4,6 +4,7 @@ import test from 'ava';
 import {ggn} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {B, DAMPING, majorized, network, TOLERANCE} from './loss_steps';
 import {byName} from './loss_table';
@@ -173,7 +174,7 @@ for (const activation of ['tanh', 'linear'] as const) test.serial(`one output wi
   const linear = (y: tf.Tensor, p: tf.Tensor): tf.Tensor => p.mul(y).mean(-1);
   const x = tf.randomNormal([B, 3], 0, 1, 'float32', 4);
   const y = [tf.randomNormal([B, 2], 0, 1, 'float32', 5), tf.randomNormal([B, 1], 0, 1, 'float32', 6)];
-  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(model);
   const expected = tf.tidy(() => Math.hypot(...Object.values(tf.variableGrads(() => {
     const [p, q] = model.predict(x) as tf.Tensor[];
     return tf.losses.meanSquaredError(y[0], p).add(linear(y[1], q).mean()) as tf.Scalar;

@@ -5,6 +5,7 @@ import test from 'ava';
 import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
 import {referenceWholeStep} from '../reference/whole_step';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise} from '../support/tensors';
 
@@ -59,7 +60,7 @@ const networks: Record<string, Network> = {
 async function train({model: make, batch}: Network, options: GgnOptions): Promise<{change: Float64Array; bytes: number}> {
   const {numTensors} = tf.memory();
   const model = make();
-  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(model);
   const x = noise([batch, ...model.inputs[0].shape.slice(1) as number[]], 1);
   const y = noise([batch, model.outputs[0].shape[1]!], 2);
   const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, policy: 'fixed', ...options});
@@ -106,7 +107,7 @@ for (const [name, side, channels] of [['pairs of positions', 1, 8], ['dense rows
   test.serial(`a transposed convolution in pieces that are multiplied by ${name}: the step of the dense reference`, async t => {
     await tf.setBackend('cpu');
     const model = decoder(side, channels);
-    const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+    const variables = variablesOf(model);
     const [x, y] = [noise([24, 5], 1), noise([24, 6], 2)];
     const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, policy: 'fixed', solver: 'gram', memoryLimit: 2 ** 20});
     model.compile({optimizer, loss: 'meanSquaredError'});

@@ -2,9 +2,10 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
-import {type Backend, brokenLayers, type Case, cases, disposeBatch, type LayerName, residualRows, rowWeights, variablesOf} from '../cases/cases';
+import {type Backend, brokenLayers, type Case, cases, disposeBatch, type LayerName, residualRows, rowWeights} from '../cases/cases';
 import {denseJacobian, finiteDifferenceColumn} from './dense_jacobian';
 import {referenceRows} from './rows';
+import {variablesOf} from '../support/models';
 
 const backends: Backend[] = ['cpu', 'wasm'];
 

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, grad, leastSquares, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
+import {seededDense, variablesOf} from '../support/models';
 import {noise, numbersOf} from '../support/tensors';
 
 const close = (a: number, b: number, tolerance: number): boolean => Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b));
@@ -36,11 +37,9 @@ for (const backend of ['cpu', 'wasm']) {
 
   test.serial(`${backend}: the actual decrease is that of the loss, dropout, batch normalisation and L1 included, and f() runs once`, async t => {
     await tf.setBackend(backend);
-    const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
-      tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
     const model = tf.sequential({layers: [
-      dense(8, 1, {inputShape: [5], activation: 'tanh', kernelRegularizer: tf.regularizers.l1l2({l1: 0.02, l2: 0.03})}),
-      tf.layers.batchNormalization(), tf.layers.dropout({rate: 0.3}), dense(1, 2)]});
+      seededDense(8, 1, {inputShape: [5], activation: 'tanh', kernelRegularizer: tf.regularizers.l1l2({l1: 0.02, l2: 0.03})}),
+      tf.layers.batchNormalization(), tf.layers.dropout({rate: 0.3}), seededDense(1, 2)]});
     const [x, y] = [noise([30, 5], 6), noise([30, 1], 7)];
     const optimizer = ggn(judged({learningRate: 0.5, damping: 0.1, momentum: 0}));
     let calls = 0;
@@ -54,7 +53,7 @@ for (const backend of ['cpu', 'wasm']) {
         calls++;
         return tf.addN([tf.losses.meanSquaredError(y, model.apply(x, {training: true}) as tf.Tensor), ...model.calculateLosses()]).asScalar();
       };
-      optimizer.minimize(loss, false, model.trainableWeights.map(weight => weight.read() as tf.Variable));
+      optimizer.minimize(loss, false, variablesOf(model));
       t.is(calls, 1);
       const before = optimizer.lastStep!.loss;
       replaying = 0;

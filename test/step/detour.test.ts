@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, GramGaussNewton, leastSquares, type GgnOptions, type StepReport} from '../../src/index';
+import {seededDense} from '../support/models';
 import {numbersOf} from '../support/tensors';
 
 /** One attempt with little damping: the first step that raises the loss begins a detour. */
@@ -191,10 +192,8 @@ test.serial('fit, with batch normalisation: back to the best weights, and no ten
   await tf.setBackend('cpu');
   const x = tf.tensor2d(Array.from({length: 36}, (_, i) => Math.sin(1 + 3 * i)), [12, 3]);
   const y = tf.tensor2d(Array.from({length: 12}, (_, i) => Math.cos(2 * i)), [12, 1]);
-  const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
   for (const middle of [[], [tf.layers.batchNormalization()]]) {
-    const model = tf.sequential({layers: [dense(8, 1, {inputShape: [3], activation: 'relu'}), ...middle, dense(8, 2, {activation: 'relu'}), dense(1, 3)]});
+    const model = tf.sequential({layers: [seededDense(8, 1, {inputShape: [3], activation: 'relu'}), ...middle, seededDense(8, 2, {activation: 'relu'}), seededDense(1, 3)]});
     const optimizer = ggn(HASTY);
     model.compile({optimizer, loss: 'meanSquaredError'});
     const seen: string[] = [];

@@ -1,6 +1,7 @@
 /** Eight examples and a network 3-4-1, for tests of what goes on around a step. */
 import * as tf from '@tensorflow/tfjs';
 import {ggn, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {seededDense} from './models';
 
 export const smallData = (): {x: tf.Tensor2D; y: tf.Tensor2D} => ({
   x: tf.tensor2d(Array.from({length: 24}, (_, i) => Math.sin(1 + i)), [8, 3]),
@@ -8,9 +9,7 @@ export const smallData = (): {x: tf.Tensor2D; y: tf.Tensor2D} => ({
 });
 
 export function compiled(options: GgnOptions = {}): {model: tf.Sequential; optimizer: GramGaussNewton} {
-  const dense = (units: number, seed: number, more: object): tf.layers.Layer =>
-    tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
-  const model = tf.sequential({layers: [dense(4, 1, {inputShape: [3], activation: 'tanh'}), dense(1, 2, {})]});
+  const model = tf.sequential({layers: [seededDense(4, 1, {inputShape: [3], activation: 'tanh'}), seededDense(1, 2, {})]});
   const optimizer = ggn(options);
   model.compile({optimizer, loss: 'meanSquaredError'});
   return {model, optimizer};

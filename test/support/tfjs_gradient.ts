@@ -1,8 +1,9 @@
 /** Whether tfjs's own optimizers can train a case: adam's gradient against the reference. */
 import * as tf from '@tensorflow/tfjs';
-import {disposeBatch, variablesOf} from '../cases/cases';
+import {disposeBatch} from '../cases/cases';
 import type {Case} from '../cases/cases';
 import {referenceWholeStep} from '../reference/whole_step';
+import {variablesOf} from './models';
 import {relativeError} from './relative_error';
 
 /** 'yes', 'wrong gradients', or 'no: ' and what is missing. */

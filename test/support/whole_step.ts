@@ -4,8 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';
-import {type Backend, type Case, disposeBatch, variablesOf} from '../cases/cases';
+import {type Backend, type Case, disposeBatch} from '../cases/cases';
 import {referenceWholeStep} from '../reference/whole_step';
+import {variablesOf} from './models';
 import {Probe} from './probe';
 import {relativeError} from './relative_error';
 import {flat} from './tensors';

@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise} from '../support/tensors';
 
@@ -14,7 +15,7 @@ async function train(options: GgnOptions): Promise<{change: Float64Array; bytes:
     tf.layers.dense({units: 24, activation: 'tanh', inputShape: [16], kernelInitializer: tf.initializers.glorotUniform({seed: 1})}),
     tf.layers.dense({units: 10, activation: 'softmax', kernelInitializer: tf.initializers.glorotUniform({seed: 2})}),
   ]});
-  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(model);
   const x = noise([120, 16], 1);
   const y = tf.tidy(() => tf.oneHot(tf.argMax(tf.slice(x, [0, 0], [120, 10]), 1), 10));
   const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, ...options});

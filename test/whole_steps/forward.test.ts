@@ -7,13 +7,13 @@ import {ggn, leastSquares} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {useBackend} from '../support/backends';
 import {follow} from '../support/follow';
+import {repeat} from '../support/numbers';
 import {Probe} from '../support/probe';
 import {relativeError} from '../support/relative_error';
 import {noise} from '../support/tensors';
 import {testOn} from '../support/test_on';
 
 const scalars = (...values: number[]): tf.Variable[] => values.map(v => tf.variable(tf.scalar(v)));
-const repeat = (n: number, value: number): number[] => new Array<number>(n).fill(value);
 
 type State = tf.Tensor[];
 type Rates = (state: State) => State;

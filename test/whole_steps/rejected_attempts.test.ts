@@ -3,11 +3,11 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {seededDense, variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise} from '../support/tensors';
 
 const init = (seed: number): ReturnType<typeof tf.initializers.glorotUniform> => tf.initializers.glorotUniform({seed});
-const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.dense({units, kernelInitializer: init(seed), ...more});
 const examples = 100;
 
 interface Network {
@@ -20,17 +20,17 @@ const plain = (): tf.Tensor => noise([examples, 6], 1);
 const images = (): tf.Tensor => noise([examples, 6, 6, 1], 1);
 
 const networks: Record<string, Network> = {
-  dense: {layers: () => [dense(12, 1, {activation: 'tanh', inputShape: [6]}), dense(2, 2)], x: plain},
-  convolution: {layers: () => [tf.layers.conv2d({filters: 3, kernelSize: 3, activation: 'relu', inputShape: [6, 6, 1], kernelInitializer: init(1)}), tf.layers.flatten(), dense(2, 2)],
+  dense: {layers: () => [seededDense(12, 1, {activation: 'tanh', inputShape: [6]}), seededDense(2, 2)], x: plain},
+  convolution: {layers: () => [tf.layers.conv2d({filters: 3, kernelSize: 3, activation: 'relu', inputShape: [6, 6, 1], kernelInitializer: init(1)}), tf.layers.flatten(), seededDense(2, 2)],
     x: images},
   'transposed and depthwise convolution': {layers: () => [
     tf.layers.depthwiseConv2d({kernelSize: 3, depthMultiplier: 2, inputShape: [6, 6, 1], depthwiseInitializer: init(1), activation: 'tanh'} as never),
-    tf.layers.conv2dTranspose({filters: 2, kernelSize: 3, kernelInitializer: init(2)}), tf.layers.averagePooling2d({poolSize: 2}), tf.layers.flatten(), dense(2, 3)], x: images},
-  'batch normalisation': {layers: () => [dense(10, 1, {inputShape: [6]}), tf.layers.batchNormalization(), tf.layers.activation({activation: 'tanh'}), dense(2, 2)], x: plain},
-  embedding: {layers: () => [tf.layers.embedding({inputDim: 9, outputDim: 4, inputLength: 3, embeddingsInitializer: init(1)}), tf.layers.flatten(), dense(6, 2, {activation: 'tanh'}), dense(2, 3)],
+    tf.layers.conv2dTranspose({filters: 2, kernelSize: 3, kernelInitializer: init(2)}), tf.layers.averagePooling2d({poolSize: 2}), tf.layers.flatten(), seededDense(2, 3)], x: images},
+  'batch normalisation': {layers: () => [seededDense(10, 1, {inputShape: [6]}), tf.layers.batchNormalization(), tf.layers.activation({activation: 'tanh'}), seededDense(2, 2)], x: plain},
+  embedding: {layers: () => [tf.layers.embedding({inputDim: 9, outputDim: 4, inputLength: 3, embeddingsInitializer: init(1)}), tf.layers.flatten(), seededDense(6, 2, {activation: 'tanh'}), seededDense(2, 3)],
     x: () => tf.randomUniform([examples, 3], 0, 9, 'int32', 1)},
-  recurrent: {layers: () => [tf.layers.simpleRNN({units: 6, inputShape: [4, 3], kernelInitializer: init(1), recurrentInitializer: init(2)}), dense(2, 3)], x: () => noise([examples, 4, 3], 1)},
-  classifier: {layers: () => [dense(8, 1, {activation: 'relu', inputShape: [6]}), dense(3, 2)], x: plain, isClassifier: true},
+  recurrent: {layers: () => [tf.layers.simpleRNN({units: 6, inputShape: [4, 3], kernelInitializer: init(1), recurrentInitializer: init(2)}), seededDense(2, 3)], x: () => noise([examples, 4, 3], 1)},
+  classifier: {layers: () => [seededDense(8, 1, {activation: 'relu', inputShape: [6]}), seededDense(3, 2)], x: plain, isClassifier: true},
 };
 
 /** Outputs may leave those of the beginning so far: beyond, the loss rises a thousand times as fast as it can fall. What the Jacobian sees is as without. */
@@ -40,7 +40,7 @@ const FAR = 0.5;
 function train({layers, x: inputs, isClassifier = false}: Network, options: GgnOptions, steps: number, look: (optimizer: GramGaussNewton, change: Float64Array) => void): number {
   const {numTensors} = tf.memory();
   const model = tf.sequential({layers: layers()});
-  const variables = model.trainableWeights.map(w => w.read() as tf.Variable);
+  const variables = variablesOf(model);
   const x = inputs();
   const outputs = (): tf.Tensor => model.apply(x, {training: true}) as tf.Tensor;
   const first = tf.tidy(outputs);

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';
+import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
 
@@ -29,7 +30,7 @@ function fit(name: string, layers: () => tf.layers.Layer[], x: () => tf.Tensor, 
     const model = tf.sequential({layers: layers()});
     const [input, target] = [x(), y()];
     let compiled = false;
-    return {variables: model.trainableWeights.map(w => w.read() as tf.Variable), dispose: () => {
+    return {variables: variablesOf(model), dispose: () => {
       model.dispose();
       tf.dispose([input, target]);
     }, step: optimizer => {

@@ -11,27 +11,27 @@ import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {RowsUse} from '../../../src/jacobian/uses/rows';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
 import {VectorUse} from '../../../src/jacobian/uses/vector';
+import {normalWeights, weightsOf} from '../../support/models';
 import {Probe} from '../../support/probe';
+import {replace} from '../../support/replace';
 import {noise} from '../../support/tensors';
 
 const L = tf.layers;
-const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.6, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const flat = (model: tf.LayersModel): number[] => model.getWeights().flatMap(w => [...w.dataSync()]);
 
 const dense = (activation: 'tanh' | 'sigmoid' | 'linear' = 'tanh'): tf.LayersModel => tf.sequential({layers: [
-  L.dense({name: 'first', units: 4, inputShape: [3], activation, ...seeded(1)}), L.dense({name: 'second', units: 2, ...seeded(2)})]});
+  L.dense({name: 'first', units: 4, inputShape: [3], activation, ...normalWeights(1, 0.6)}), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]});
 
 const twice = (): tf.LayersModel => {
   const inputs = [tf.input({shape: [3]}), tf.input({shape: [3]})];
-  const shared = L.dense({name: 'shared', units: 4, activation: 'tanh', ...seeded(1)});
+  const shared = L.dense({name: 'shared', units: 4, activation: 'tanh', ...normalWeights(1, 0.6)});
   const joined = L.add().apply(inputs.map(input => shared.apply(input) as tf.SymbolicTensor));
-  return tf.model({inputs, outputs: L.dense({name: 'last', units: 2, ...seeded(2)}).apply(joined) as tf.SymbolicTensor});
+  return tf.model({inputs, outputs: L.dense({name: 'last', units: 2, ...normalWeights(2, 0.6)}).apply(joined) as tf.SymbolicTensor});
 };
 
 /** Two convolutions whose rows are large enough not to be kept, and no product at the end. */
 const convolutions = (strides: number): tf.LayersModel => tf.sequential({layers: [
-  L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, padding: 'same', activation: 'tanh', ...seeded(1)}),
-  L.conv2d({name: 'corners', filters: 2, kernelSize: 3, strides, padding: 'same', ...seeded(2)}), L.globalAveragePooling2d({} as never)]});
+  L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, padding: 'same', activation: 'tanh', ...normalWeights(1, 0.6)}),
+  L.conv2d({name: 'corners', filters: 2, kernelSize: 3, strides, padding: 'same', ...normalWeights(2, 0.6)}), L.globalAveragePooling2d({} as never)]});
 
 interface Fault {
   backend?: 'cpu' | 'wasm';
@@ -49,7 +49,7 @@ async function refused(t: ExecutionContext, {backend = 'cpu', model: make, data 
   model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
   const x = model.inputs.map((input, i) => data([5, ...input.shape.slice(1) as number[]], 3 + i));
   const y = noise([5, ...model.outputs[0].shape.slice(1) as number[]], 9);
-  const before = flat(model);
+  const before = weightsOf(model);
   const {numTensors} = tf.memory();
   const mend = breakIt();
   try {
@@ -58,19 +58,10 @@ async function refused(t: ExecutionContext, {backend = 'cpu', model: make, data 
   } finally {
     mend();
   }
-  t.deepEqual(flat(model), before);
+  t.deepEqual(weightsOf(model), before);
   t.is(tf.memory().numTensors, numTensors);
   await model.trainOnBatch(x, y);
-  t.notDeepEqual(flat(model), before);
-}
-
-/** Replaces a property for a while. */
-function replace<T extends object, K extends keyof T>(target: T, name: K, make: (original: T[K]) => T[K]): () => void {
-  const original = target[name];
-  target[name] = make(original);
-  return () => {
-    target[name] = original;
-  };
+  t.notDeepEqual(weightsOf(model), before);
 }
 
 /** Replaces a kernel by ops on what the original gives. */
@@ -117,7 +108,7 @@ const FAULTS: Record<string, Fault> = {
     message: [/The product Jᵀu of the variable '(first|second)\/kernel(_\d+)?', the input 'b' of the kernel '(BatchMatMul|_FusedMatMul)' \(in the layer '(first|second)', Dense\)/],
   },
   'Jᵀu of a matrix, by the product that it shares with its bias': {
-    model: () => tf.sequential({layers: [L.dense({name: 'first', units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dense({name: 'second', units: 1, ...seeded(2)})]}),
+    model: () => tf.sequential({layers: [L.dense({name: 'first', units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1, 0.6)}), L.dense({name: 'second', units: 1, ...normalWeights(2, 0.6)})]}),
     breakIt: () => halved(MatrixUse.prototype, 'pullWeighted'),
     message: [/The product Jᵀu of the variable '(first|second)\/kernel(_\d+)?', the input 'b' of the kernel '(BatchMatMul|_FusedMatMul)' \(in the layer '(first|second)', Dense\)/],
   },
@@ -135,12 +126,12 @@ const FAULTS: Record<string, Fault> = {
     message: [/G u differs from J\(Jᵀu\)/, /The product G u of the variable '(first|second)\/kernel(_\d+)?', the input 'b' of the kernel/],
   },
   'dense rows of time steps': {
-    model: () => tf.sequential({layers: [L.simpleRNN({name: 'memory', units: 4, inputShape: [3, 2], ...seeded(1)}), L.dense({name: 'second', units: 2, ...seeded(2)})]}),
+    model: () => tf.sequential({layers: [L.simpleRNN({name: 'memory', units: 4, inputShape: [3, 2], ...normalWeights(1, 0.6)}), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]}),
     breakIt: () => halved(SharedUse.prototype, 'rows'),
     message: [/the variable 'memory\/(kernel|recurrent_kernel)(_\d+)?'/, /in the layer 'memory', SimpleRNN/],
   },
   'J d of kept rows': {
-    model: () => tf.sequential({layers: [L.simpleRNN({name: 'memory', units: 4, inputShape: [3, 2], ...seeded(1)}), L.dense({name: 'second', units: 2, ...seeded(2)})]}),
+    model: () => tf.sequential({layers: [L.simpleRNN({name: 'memory', units: 4, inputShape: [3, 2], ...normalWeights(1, 0.6)}), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]}),
     breakIt: () => halved(RowsUse.prototype, 'apply'),
     message: [/the product J d of all of them together|The product J d of the variable/, /'memory\/(kernel|recurrent_kernel)(_\d+)?'/],
   },
@@ -173,7 +164,7 @@ const FAULTS: Record<string, Fault> = {
           return tf.sin(Array.isArray(inputs) ? inputs[0] : inputs);
         }
       }
-      return tf.sequential({layers: [L.dense({name: 'first', units: 4, inputShape: [3], ...seeded(1)}), new Wave({}), L.dense({name: 'second', units: 2, ...seeded(2)})]});
+      return tf.sequential({layers: [L.dense({name: 'first', units: 4, inputShape: [3], ...normalWeights(1, 0.6)}), new Wave({}), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]});
     },
     breakIt: () => {
       const sin = tf.getGradient('Sin');
@@ -206,7 +197,7 @@ const FAULTS: Record<string, Fault> = {
   },
   'the gradient of a convolution in its filter, which WASM lacks': {
     backend: 'wasm',
-    model: () => tf.sequential({layers: [L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, padding: 'same', ...seeded(1)}), L.globalAveragePooling2d({} as never)]}),
+    model: () => tf.sequential({layers: [L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, padding: 'same', ...normalWeights(1, 0.6)}), L.globalAveragePooling2d({} as never)]}),
     // The model runs FusedConv2D: the kernel by itself is what the gradient is compared with.
     breakIt: () => replaceKernel('Conv2D', 'wasm', (run, {inputs, attrs, backend}) => {
       const filter = inputs.filter as tf.Tensor;
@@ -216,7 +207,7 @@ const FAULTS: Record<string, Fault> = {
     message: [/kernel 'Conv2D' in its input 'filter' \(in the layer 'edges', Conv2D\) differs from what the kernel itself does/],
   },
   'the gradient of a gather, which is ours on cpu': {
-    model: () => tf.sequential({layers: [L.embedding({name: 'words', inputDim: 6, outputDim: 3, inputLength: 4}), L.flatten(), L.dense({name: 'second', units: 2, ...seeded(2)})]}),
+    model: () => tf.sequential({layers: [L.embedding({name: 'words', inputDim: 6, outputDim: 3, inputLength: 4}), L.flatten(), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]}),
     data: (shape, seed) => tf.randomUniform(shape, 0, 6, 'int32', seed),
     breakIt: () => replaceKernel('GatherV2', 'cpu', (run, {inputs, attrs, backend}) =>
       run({inputs: {...inputs, indices: tf.clone(tf.mod(tf.add(inputs.indices, 1), 6)).cast('int32')}, attrs, backend})),
@@ -224,8 +215,8 @@ const FAULTS: Record<string, Fault> = {
   },
   'the gradient of a maximum, which is ours on WASM': {
     backend: 'wasm',
-    model: () => tf.sequential({layers: [L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, ...seeded(1)}),
-      L.maxPooling2d({poolSize: 2}), L.flatten(), L.dense({name: 'second', units: 2, ...seeded(2)})]}),
+    model: () => tf.sequential({layers: [L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, ...normalWeights(1, 0.6)}),
+      L.maxPooling2d({poolSize: 2}), L.flatten(), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]}),
     // No entry of a window is its maximum.
     breakIt: () => replaceKernel('MaxPool', 'wasm', (run, params) => run({...params, inputs: {x: tf.mul(params.inputs.x, 1.5)}})),
     message: [/kernel 'MaxPool' in its input 'x' \(in or behind the layer 'edges', Conv2D\)/],
@@ -258,7 +249,7 @@ test.serial('a gradient that a user registered for a kernel without a rule of ou
   tf.unregisterGradient('Softplus');
   tf.registerGradient({...softplus, gradFunc: dy => ({x: () => (dy as tf.Tensor).clone()})});
   try {
-    const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'softplus', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})]});
+    const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'softplus', ...normalWeights(1, 0.6)}), L.dense({units: 2, ...normalWeights(2, 0.6)})]});
     const optimizer = ggn();
     model.compile({optimizer, loss: 'meanSquaredError'});
     await model.trainOnBatch(noise([5, 3], 3), noise([5, 2], 4));

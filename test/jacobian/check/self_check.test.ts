@@ -6,10 +6,12 @@ import {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {selfCheck} from '../../../src/jacobian/check/self_check';
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
-import {residualRows, rowWeights, variablesOf} from '../../cases/cases';
+import {residualRows, rowWeights} from '../../cases/cases';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
+import {normalWeights, variablesOf, weightsOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
+import {replace} from '../../support/replace';
 import {noise} from '../../support/tensors';
 
 test.before(async () => {
@@ -17,15 +19,13 @@ test.before(async () => {
 });
 
 const L = tf.layers;
-const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.6, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const flat = (model: tf.LayersModel): number[] => model.getWeights().flatMap(w => [...w.dataSync()]);
 
 /** One Dense layer used twice: its Gram matrix has cross terms. */
 function shared(): tf.LayersModel {
   const inputs = [tf.input({shape: [3]}), tf.input({shape: [3]})];
-  const dense = L.dense({units: 4, activation: 'tanh', ...seeded(1)});
+  const dense = L.dense({units: 4, activation: 'tanh', ...normalWeights(1, 0.6)});
   const joined = L.add().apply(inputs.map(input => dense.apply(input) as tf.SymbolicTensor));
-  return tf.model({inputs, outputs: L.dense({units: 2, ...seeded(2)}).apply(joined) as tf.SymbolicTensor});
+  return tf.model({inputs, outputs: L.dense({units: 2, ...normalWeights(2, 0.6)}).apply(joined) as tf.SymbolicTensor});
 }
 
 const sharedBatch = (size = 5): [tf.Tensor[], tf.Tensor] => [[noise([size, 3], 3), noise([size, 3], 4)], noise([size, 2], 5)];
@@ -36,7 +36,7 @@ async function refused(t: ExecutionContext, message: RegExp, breakIt: () => () =
   const optimizer = ggn();
   model.compile({optimizer, loss: 'meanSquaredError'});
   const [x, y] = sharedBatch();
-  const before = flat(model);
+  const before = weightsOf(model);
   const {numTensors} = tf.memory();
   const mend = breakIt();
   try {
@@ -45,22 +45,13 @@ async function refused(t: ExecutionContext, message: RegExp, breakIt: () => () =
   } finally {
     mend();
   }
-  t.deepEqual(flat(model), before);
+  t.deepEqual(weightsOf(model), before);
   t.is(tf.memory().numTensors, numTensors);
   t.is(optimizer.lastStep, null);
   t.is(optimizer.iterations, 0);
   await model.trainOnBatch(x, y);
   t.is(optimizer.lastStep!.status, 'ok');
-  t.notDeepEqual(flat(model), before);
-}
-
-/** Replaces a method for a while. */
-function replace<T extends object, K extends keyof T>(target: T, name: K, make: (original: T[K]) => T[K]): () => void {
-  const original = target[name];
-  target[name] = make(original);
-  return () => {
-    target[name] = original;
-  };
+  t.notDeepEqual(weightsOf(model), before);
 }
 
 // ------------------------------------------------------------------------------------------------------------------------ faults put in
@@ -284,10 +275,10 @@ async function exactInFit(t: ExecutionContext, model: tf.LayersModel, x: tf.Tens
     ridge: null, extraGradient: null});
   const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
   model.compile({optimizer, loss: 'meanSquaredError'});
-  const before = flat(model);
+  const before = weightsOf(model);
   await model.trainOnBatch(x, y);
   t.is(optimizer.lastStep!.jacobian, way);
-  t.true(relativeError(flat(model).map((w, i) => w - before[i]), step) < 2e-4);
+  t.true(relativeError(weightsOf(model).map((w, i) => w - before[i]), step) < 2e-4);
 }
 
 const mixing: Record<string, (x: tf.Tensor) => tf.Tensor> = {
@@ -305,7 +296,7 @@ const mixing: Record<string, (x: tf.Tensor) => tf.Tensor> = {
 
 for (const [name, f] of Object.entries(mixing)) {
   test.serial(`fit: a layer that ${name} is trained exactly, row by row`, t => exactInFit(t,
-      tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), new Mixing(f), L.dense({units: 2, ...seeded(2)})]}),
+      tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1, 0.6)}), new Mixing(f), L.dense({units: 2, ...normalWeights(2, 0.6)})]}),
       noise([4, 3], 3), noise([4, 2], 4)));
 }
 
@@ -319,16 +310,16 @@ const harmless: Record<string, (x: tf.Tensor) => tf.Tensor> = {
 
 for (const [name, f] of Object.entries(harmless)) {
   test.serial(`fit: a layer that ${name} is trained exactly`, async t => {
-    const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), new Mixing(f), L.dense({units: 2, ...seeded(2)})]});
+    const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1, 0.6)}), new Mixing(f), L.dense({units: 2, ...normalWeights(2, 0.6)})]});
     const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const [x, y] = [noise([5, 3], 3), noise([5, 2], 4)];
-    const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+    const variables = variablesOf(model);
     const {jacobian, rows, n, m} = denseJacobian(() => tf.sub(model.apply(x) as tf.Tensor, y), variables);
     const {step} = referenceStep({jacobian, n, m, residual: rows, weights: new Float64Array(n).fill(1 / n), damping: 0.1, momentum: 0, previous: null, ridge: null, extraGradient: null});
-    const before = flat(model);
+    const before = weightsOf(model);
     await model.trainOnBatch(x, y);
-    t.true(relativeError(flat(model).map((w, i) => w - before[i]), step) < 2e-4);
+    t.true(relativeError(weightsOf(model).map((w, i) => w - before[i]), step) < 2e-4);
   });
 }
 
@@ -355,10 +346,10 @@ test.serial('a kernel without a rule for its examples: exact in fit and in a loo
   }
   const model = tf.sequential({layers: [L.inputLayer({inputShape: [4]}), new Interleaved({})]});
   const [x, y] = [noise([3, 4], 3), noise([3, 8], 4)];
-  const before = flat(model);
+  const before = weightsOf(model);
   // What the kernel makes of data alone is constant, whatever it does with the examples.
   await exactInFit(t, model, x, y, 'batch');
-  t.notDeepEqual(flat(model), before);
+  t.notDeepEqual(weightsOf(model), before);
 
   const w = tf.variable(noise([1, 2], 5));
   const rows = (): tf.Tensor => interleaved(x, w).sub(y);

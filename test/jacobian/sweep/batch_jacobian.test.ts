@@ -2,10 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {cases, disposeBatch, rowWeights, variablesOf} from '../../cases/cases';
+import {cases, disposeBatch, rowWeights} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {referenceRows} from '../../reference/rows';
 import {withFrozenStatistics} from '../../support/frozen_statistics';
+import {variablesOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
 import {refusalOf, runsOn} from '../../support/whole_step';

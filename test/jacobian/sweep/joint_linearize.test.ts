@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../../src/index';
-import {residualRows, variablesOf} from '../../cases/cases';
+import {residualRows} from '../../cases/cases';
 import {isJoint, jointLinearize} from '../../../src/jacobian/sweep/joint_linearize';
 import {linearizeByComponent} from '../../../src/jacobian/sweep/linearize';
 import {selfCheck} from '../../../src/jacobian/check/self_check';
@@ -13,6 +13,7 @@ import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {availableBackends, useBackend} from '../../support/backends';
 import {lookAtCases} from '../../support/case_looks';
+import {variablesOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
 import {noise} from '../../support/tensors';

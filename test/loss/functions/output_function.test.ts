@@ -6,8 +6,10 @@ import {ggn} from '../../../src/index';
 import {denseJacobian} from '../../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../../reference/generalized_gauss_newton';
 import type {ExampleLoss} from '../../reference/generalized_gauss_newton';
+import {variablesOf} from '../../support/models';
 import {relativeError} from '../../support/relative_error';
 import {flat} from '../../support/tensors';
+import {twoLayers, type TwoLayers} from '../../support/two_layers';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -15,18 +17,8 @@ test.before(async () => {
 
 const B = 5;
 
-function network(outputs = 2) {
-  const w = tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
-  const v = tf.variable(tf.randomNormal([4, outputs], 0, 0.6, 'float32', 2)) as tf.Variable<tf.Rank.R2>;
-  const x = tf.randomNormal([B, 3], 0, 1, 'float32', 3) as tf.Tensor2D;
-  const y = tf.randomNormal([B, outputs], 0, 1, 'float32', 4) as tf.Tensor2D;
-  return {w, v, x, y, predict: (): tf.Tensor2D => tf.matMul(tf.tanh(tf.matMul(x, w)), v), free: () => tf.dispose([w, v, x, y])};
-}
-
-type Network = ReturnType<typeof network>;
-
 /** The step of the reference for a loss of outputs, with H as given or changed. */
-function expectedStep({w, v, predict}: Network, loss: ExampleLoss, change: (h: Float64Array) => Float64Array = h => h, variables: tf.Variable[] = [w, v]) {
+function expectedStep({w, v, predict}: TwoLayers, loss: ExampleLoss, change: (h: Float64Array) => Float64Array = h => h, variables: tf.Variable[] = [w, v]) {
   const {jacobian, rows, n, m} = denseJacobian(predict, variables);
   const {q, h} = outputDerivatives(loss, rows, n / B);
   return {...gaussNewtonStep({jacobian, n, m, q, h: change(h), weighted: n, damping: 0.1}), n};
@@ -44,7 +36,7 @@ function stepOf(variables: tf.Variable[], loss: () => tf.Tensor, varList?: tf.Va
 for (const backend of ['cpu', 'wasm']) {
   test.serial(`${backend}: a likelihood of mean and log-variance couples two outputs: blocks`, async t => {
     await tf.setBackend(backend);
-    const net = network();
+    const net = twoLayers(B, 2);
     const y = net.y.slice([0, 0], [B, 1]);
     const target = y.dataSync();
     const loss = (): tf.Tensor => tf.tidy(() => {
@@ -82,7 +74,7 @@ for (const backend of ['cpu', 'wasm']) {
 }
 
 test.serial('a loss of one output each that is not convex: its negative curvature counts by its size, at least by the mean', t => {
-  const net = network(1);
+  const net = twoLayers(B, 1);
   const loss = (): tf.Tensor => net.predict().sin().mean();
   const {step: expected, n} = expectedStep(net, (_, [f]) => Math.sin(f) / B, h => {
     const own = Array.from({length: B}, (_, i) => h[i * B + i]);
@@ -97,7 +89,7 @@ test.serial('a loss of one output each that is not convex: its negative curvatur
 });
 
 test.serial('an example with a large curvature entry by entry does not hide the coupled outputs of the others', t => {
-  const net = network();
+  const net = twoLayers(B, 2);
   const large = tf.tensor2d([1e4, 0, 0, 0, 0], [B, 1]);
   const others = tf.tensor1d([0, 1, 1, 1, 1]);
   const loss = (): tf.Tensor => tf.tidy(() => {
@@ -121,7 +113,7 @@ test.serial('an example with a large curvature entry by entry does not hide the 
 });
 
 test.serial('no curvature at all: a status, and the weights stay', t => {
-  const net = network(1);
+  const net = twoLayers(B, 1);
   const {step, report, left} = stepOf([net.w, net.v], () => net.predict().add(5).sigmoid().mean());
   t.is(report.status, 'noCurvature');
   t.is(report.lambda, 0);
@@ -132,7 +124,7 @@ test.serial('no curvature at all: a status, and the weights stay', t => {
 });
 
 test.serial('coupled examples are refused, and nothing is left behind', t => {
-  const net = network();
+  const net = twoLayers(B, 2);
   const {numTensors} = tf.memory();
   const losses: Array<() => tf.Tensor> = [
     () => net.predict().exp().mean().log(),
@@ -162,7 +154,7 @@ test.serial('examples that are coupled in pairs far from each other are refused'
 
 test.serial('at a residual of 0 the root of its square has neither gradient nor curvature; the others have theirs', t => {
   for (const [outputs, root] of [[1, (r: tf.Tensor) => r.square().sqrt()], [2, (r: tf.Tensor) => tf.norm(r, 'euclidean', -1)]] as const) {
-    const net = network(outputs);
+    const net = twoLayers(B, outputs);
     const target = tf.tidy(() => tf.where(tf.tensor2d([1, 0, 0, 1, 0], [B, 1]).equal(1), net.predict(), net.y));
     const others = tf.tensor1d([1, 2, 4], 'int32');
     const steps = [target, null].map(y => {
@@ -192,7 +184,7 @@ test.serial('derivatives that are not finite are refused', t => {
 
 test.serial('varList and trainable: the others stay, and the step is that of the rest', t => {
   for (const how of ['varList', 'trainable']) {
-    const net = network();
+    const net = twoLayers(B, 2);
     const y = tf.oneHot([0, 1, 1, 0, 1], 2).toFloat();
     const target = y.arraySync() as number[][];
     const value: ExampleLoss = (b, f) => (Math.log(f.reduce((s, x) => s + Math.exp(x), 0)) - f.reduce((s, x, i) => s + x * target[b][i], 0)) / B;
@@ -216,7 +208,7 @@ test.serial('heads with different losses: one step for their sum', async t => {
   const hidden = tf.layers.dense({units: 4, activation: 'tanh', ...seeded(1)}).apply(x);
   const heads = [tf.layers.dense({units: 3, activation: 'softmax', ...seeded(2)}), tf.layers.dense({units: 1, ...seeded(3)}), tf.layers.dense({units: 2, ...seeded(4)})];
   const model = tf.model({inputs: x, outputs: heads.map(head => head.apply(hidden) as tf.SymbolicTensor)});
-  const [w, b, ...rest] = model.trainableWeights.map(weight => weight.read() as tf.Variable) as tf.Variable<tf.Rank.R2>[];
+  const [w, b, ...rest] = variablesOf(model) as tf.Variable<tf.Rank.R2>[];
   const data = tf.randomNormal([B, 3], 0, 1, 'float32', 5) as tf.Tensor2D;
   const targets = [tf.oneHot([0, 1, 2, 0, 1], 3).toFloat(), tf.randomNormal([B, 1], 0, 1, 'float32', 6), tf.randomNormal([B, 2], 0, 1, 'float32', 7)];
   const [y, u, z] = targets.map(target => target.arraySync() as number[][]);
@@ -242,7 +234,7 @@ test.serial('heads with different losses: one step for their sum', async t => {
 
 test.serial('class weights are inside the step', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({inputShape: [3], units: 3, activation: 'softmax', kernelInitializer: tf.initializers.glorotNormal({seed: 1})})]});
-  const [w, b] = model.trainableWeights.map(weight => weight.read() as tf.Variable) as tf.Variable<tf.Rank.R2>[];
+  const [w, b] = variablesOf(model) as tf.Variable<tf.Rank.R2>[];
   const labels = [0, 1, 2, 0, 1];
   const [x, y] = [tf.randomNormal([B, 3], 0, 1, 'float32', 5) as tf.Tensor2D, tf.oneHot(labels, 3).toFloat()];
   const classWeight = {0: 1, 1: 5, 2: 0};
@@ -281,7 +273,7 @@ test.serial('batch normalisation in front of a softmax: the gradient is that of 
     tf.layers.batchNormalization(), tf.layers.activation({activation: 'tanh'}),
     tf.layers.dense({units: 3, activation: 'softmax', kernelInitializer: tf.initializers.glorotNormal({seed: 2})})]});
   const [x, y] = [tf.randomNormal([B, 3], 0, 1, 'float32', 5), tf.oneHot([0, 1, 2, 0, 1], 3).toFloat()];
-  const variables = model.trainableWeights.map(weight => weight.read() as tf.Variable);
+  const variables = variablesOf(model);
   const norm = tf.tidy(() => {
     const {grads} = tf.variableGrads(() => tf.metrics.categoricalCrossentropy(y, model.apply(x, {training: true}) as tf.Tensor).mean() as tf.Scalar, variables);
     return Math.sqrt(Object.values(grads).reduce((sum, g) => sum + g.square().sum().dataSync()[0], 0));

@@ -6,9 +6,11 @@ import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
+import {normalWeights, variablesOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
 import {flat, noise, within} from '../../support/tensors';
+import {twoLayers, type TwoLayers} from '../../support/two_layers';
 
 test.before(async () => {
   await tf.setBackend('cpu');
@@ -68,18 +70,6 @@ async function check(t: ExecutionContext, truth: Truth, train: (optimizer: tf.Op
 
 const B = 5;
 
-/** A small network of plain variables with two outputs, and its batch. */
-function network() {
-  const w = tf.variable(tf.randomNormal([3, 4], 0, 0.6, 'float32', 1)) as tf.Variable<tf.Rank.R2>;
-  const v = tf.variable(tf.randomNormal([4, 2], 0, 0.6, 'float32', 2)) as tf.Variable<tf.Rank.R2>;
-  const x = tf.randomNormal([B, 3], 0, 1, 'float32', 3) as tf.Tensor2D;
-  const y = tf.randomNormal([B, 2], 0, 1, 'float32', 4) as tf.Tensor2D;
-  const predict = (): tf.Tensor2D => tf.matMul(tf.tanh(tf.matMul(x, w)), v);
-  return {w, v, x, y, predict, residual: (): tf.Tensor => tf.sub(predict(), y)};
-}
-
-type Network = ReturnType<typeof network>;
-
 const all = (weight: number, rows = 2 * B): number[] => new Array<number>(rows).fill(weight);
 const perRow = tf.tensor2d([[1, 2], [0.5, 0], [3, 1], [0, 0], [1, 0.25]]);
 const perExample = tf.tensor2d([[1], [2], [0], [0.5], [3]]);
@@ -88,7 +78,7 @@ const sumOf = (weights: tf.Tensor): number => [...weights.dataSync()].reduce((a,
 const {Reduction} = tf as unknown as {Reduction: {NONE: 0; MEAN: 1; SUM: 2; SUM_BY_NONZERO_WEIGHTS: 3}};
 
 /** Loss, then weights. Rows are pred - y unless said otherwise, and all of them differ unless a number says how many do. */
-const losses: Record<string, [(net: Network) => tf.Tensor, number[], ((net: Network) => tf.Tensor)?, number?]> = {
+const losses: Record<string, [(net: TwoLayers) => tf.Tensor, number[], ((net: TwoLayers) => tf.Tensor)?, number?]> = {
   'pred.sub(y).square().mean()': [({predict, y}) => predict().sub(y).square().mean(), all(0.1)],
   'y.sub(pred).square().mean()': [({predict, y}) => y.sub(predict()).square().mean(), all(0.1)],
   '.sum()': [({residual}) => residual().square().sum(), all(1)],
@@ -171,7 +161,7 @@ const losses: Record<string, [(net: Network) => tf.Tensor, number[], ((net: Netw
 
 for (const [name, [loss, weights, rows, distinct]] of Object.entries(losses)) {
   test.serial(`loop: ${name}`, async t => {
-    const net = network();
+    const net = twoLayers(B, 2);
     await check(t, {variables: [net.w, net.v], rows: () => rows === undefined ? net.residual() : rows(net), weights, distinct},
         optimizer => tf.tidy(() => optimizer.minimize(() => loss(net) as tf.Scalar, true)!.dataSync()[0]));
     tf.dispose([net.w, net.v, net.x, net.y]);
@@ -184,7 +174,7 @@ test.serial('the weights of the table are what tfjs divides by', t => {
 });
 
 /** Loss beside the mean of squares, ρ of w and v. */
-const penalties: Record<string, [(net: Network) => tf.Tensor, number[]]> = {
+const penalties: Record<string, [(net: TwoLayers) => tf.Tensor, number[]]> = {
   '0.01 w.square().sum()': [({w}) => w.square().sum().mul(0.01), [0.01, 0]],
   'w.mul(w) and v squared, two strengths': [({w, v}) => w.mul(w).sum().mul(0.02).add(v.square().sum().mul(0.3)), [0.02, 0.3]],
   'a mean': [({w}) => w.square().mean(), [1 / 12, 0]],
@@ -201,7 +191,7 @@ const penalties: Record<string, [(net: Network) => tf.Tensor, number[]]> = {
 
 for (const [name, [penalty, ridge]] of Object.entries(penalties)) {
   test.serial(`loop: regularizer, ${name}`, async t => {
-    const net = network();
+    const net = twoLayers(B, 2);
     await check(t, {variables: [net.w, net.v], rows: net.residual, weights: all(0.1), rest: () => penalty(net) as tf.Scalar, ridge},
         optimizer => tf.tidy(() => optimizer.minimize(() => net.residual().square().mean().add(penalty(net)), true)!.dataSync()[0]));
     tf.dispose([net.w, net.v, net.x, net.y]);
@@ -219,7 +209,7 @@ test.serial('loop: a prior that is a tensor as long as the data counts as rows',
   tf.dispose([w, x, y, mean]);
 });
 
-const REFUSED: Record<string, [(net: Network) => tf.Tensor, RegExp]> = {
+const REFUSED: Record<string, [(net: TwoLayers) => tf.Tensor, RegExp]> = {
   'a product of means': [({residual}) => residual().square().mean().mul(residual().exp().mean()), /couples the examples of the batch/],
   'losses.cosineDistance': [({predict, y}) => tf.losses.cosineDistance(y, predict(), 1), /has a term 'BatchMatMul' that is no square/],
   'a linear loss': [({predict}) => predict().mean(), /has a term 'BatchMatMul'.*linear in them/],
@@ -229,7 +219,7 @@ const REFUSED: Record<string, [(net: Network) => tf.Tensor, RegExp]> = {
 
 for (const [name, [loss, message]] of Object.entries(REFUSED)) {
   test.serial(`loop: refused, ${name}`, t => {
-    const net = network();
+    const net = twoLayers(B, 2);
     const optimizer = ggn();
     const before = flat([net.w, net.v]);
     const {numTensors} = tf.memory();
@@ -242,7 +232,7 @@ for (const [name, [loss, message]] of Object.entries(REFUSED)) {
 }
 
 test.serial('loop: refused, weights below zero', t => {
-  const net = network();
+  const net = twoLayers(B, 2);
   const optimizer = ggn();
   const before = flat([net.w, net.v]);
   const ways: Array<() => tf.Tensor> = [
@@ -262,8 +252,6 @@ test.serial('loop: refused, weights below zero', t => {
 // ------------------------------------------------------------------------------------------------------------------------ model.fit
 
 const L = tf.layers;
-const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.5, seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: seed + 50})});
-const trainable = (model: tf.LayersModel): tf.Variable[] => model.trainableWeights.map(weight => weight.read() as tf.Variable);
 
 /** Outputs minus targets, head after head. */
 const residuals = (model: tf.LayersModel, x: tf.Tensor | tf.Tensor[], ys: tf.Tensor[]) => (): tf.Tensor => {
@@ -278,7 +266,7 @@ async function trainOnBatch(model: tf.LayersModel, x: tf.Tensor | tf.Tensor[], y
 }
 
 const oneHead = (): tf.LayersModel => tf.sequential({layers: [
-  L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})]});
+  L.dense({units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1)}), L.dense({units: 2, ...normalWeights(2)})]});
 
 const byFunction: Record<string, [unknown, number]> = {
   'meanSquaredError': ['meanSquaredError', 0.1],
@@ -294,7 +282,7 @@ for (const [name, [loss, weight]] of Object.entries(byFunction)) {
   test.serial(`fit: ${name}`, async t => {
     const model = oneHead();
     const [x, y] = [noise([B, 3], 5), noise([B, 2], 6)];
-    await check(t, {variables: trainable(model), rows: residuals(model, x, [y]), weights: all(weight)},
+    await check(t, {variables: variablesOf(model), rows: residuals(model, x, [y]), weights: all(weight)},
         optimizer => trainOnBatch(model, x, y, loss, optimizer));
     model.dispose();
     tf.dispose([x, y]);
@@ -302,38 +290,38 @@ for (const [name, [loss, weight]] of Object.entries(byFunction)) {
 }
 
 test.serial('fit: meanSquaredLogarithmicError is a mean of squares, of other rows', async t => {
-  const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dense({units: 2, activation: 'softplus', ...seeded(2)})]});
+  const model = tf.sequential({layers: [L.dense({units: 4, inputShape: [3], activation: 'tanh', ...normalWeights(1)}), L.dense({units: 2, activation: 'softplus', ...normalWeights(2)})]});
   const [x, y] = [noise([B, 3], 5), noise([B, 2], 6).abs()];
   const rows = (): tf.Tensor => tf.sub(tf.log(tf.add(1, model.apply(x) as tf.Tensor)), tf.log(tf.add(1, y)));
-  await check(t, {variables: trainable(model), rows, weights: all(0.1)},
+  await check(t, {variables: variablesOf(model), rows, weights: all(0.1)},
       optimizer => trainOnBatch(model, x, y, 'meanSquaredLogarithmicError', optimizer));
 });
 
 for (const loss of ['cosineProximity', ['cosineProximity'], {dense: 'cosineProximity'}]) {
   test.serial(`fit: refused by its name, ${JSON.stringify(loss)}`, async t => {
-    const model = tf.sequential({layers: [L.dense({units: 2, inputShape: [3], activation: 'sigmoid', name: 'dense', ...seeded(1)})]});
+    const model = tf.sequential({layers: [L.dense({units: 2, inputShape: [3], activation: 'sigmoid', name: 'dense', ...normalWeights(1)})]});
     const [x, y] = [noise([B, 3], 5), tf.oneHot([0, 1, 1, 0, 1], 2).toFloat()];
     const optimizer = ggn();
     model.compile({optimizer, loss});
     const {numTensors} = tf.memory();
-    const before = flat(trainable(model));
+    const before = flat(variablesOf(model));
     await t.throwsAsync(model.trainOnBatch(x, y), {message: /tfjs-ggn: the loss 'cosineProximity' is not supported.*'meanSquaredError'/});
     t.is(tf.memory().numTensors, numTensors);
-    t.deepEqual(flat(trainable(model)), before);
+    t.deepEqual(flat(variablesOf(model)), before);
   });
 }
 
 function twoHeads(): tf.LayersModel {
   const x = tf.input({shape: [3]});
-  const hidden = L.dense({units: 4, activation: 'tanh', ...seeded(1)}).apply(x);
-  return tf.model({inputs: x, outputs: [2, 1].map((units, i) => L.dense({units, ...seeded(2 + i)}).apply(hidden) as tf.SymbolicTensor)});
+  const hidden = L.dense({units: 4, activation: 'tanh', ...normalWeights(1)}).apply(x);
+  return tf.model({inputs: x, outputs: [2, 1].map((units, i) => L.dense({units, ...normalWeights(2 + i)}).apply(hidden) as tf.SymbolicTensor)});
 }
 
 test.serial('fit: two heads, one loss for both, one each, and a function', async t => {
   for (const loss of ['meanSquaredError', ['meanSquaredError', tf.metrics.meanSquaredError]]) {
     const model = twoHeads();
     const [x, ...ys] = [noise([B, 3], 5), noise([B, 2], 6), noise([B, 1], 7)];
-    await check(t, {variables: trainable(model), rows: residuals(model, x, ys), weights: [...all(1 / 10), ...all(1 / 5, B)]},
+    await check(t, {variables: variablesOf(model), rows: residuals(model, x, ys), weights: [...all(1 / 10), ...all(1 / 5, B)]},
         optimizer => trainOnBatch(model, x, ys, loss, optimizer));
   }
 });
@@ -343,7 +331,7 @@ test.serial('fit: class weights of one head and of two', async t => {
     const model = oneHead();
     const [x, y] = [noise([B, 3], 5), tf.tensor2d([[1, 0], [0, 1], [0, 1], [1, 0], [0, 1]])];
     const weight = [2, 2, 0.5, 0.5, 0.5, 0.5, 2, 2, 0.5, 0.5].map(w => w / 10);
-    await check(t, {variables: trainable(model), rows: residuals(model, x, [y]), weights: weight}, async optimizer => {
+    await check(t, {variables: variablesOf(model), rows: residuals(model, x, [y]), weights: weight}, async optimizer => {
       model.compile({optimizer, loss: 'meanSquaredError'});
       const {history} = await model.fit(x, y, {epochs: 1, batchSize: B, shuffle: false, verbose: 0, classWeight: {0: 2, 1: 0.5}});
       return history['loss'][0] as number;
@@ -354,7 +342,7 @@ test.serial('fit: class weights of one head and of two', async t => {
   const second = [1, 0, 3, 0, 1].map(w => w / 5);
   for (const first of [true, false]) {
     const weights = [...(first ? [2, 2, 0.5, 0.5, 0.5, 0.5, 2, 2, 0.5, 0.5] : all(1)).map(w => w / 10), ...second];
-    await check(t, {variables: trainable(model), rows: residuals(model, x, ys), weights}, async optimizer => {
+    await check(t, {variables: variablesOf(model), rows: residuals(model, x, ys), weights}, async optimizer => {
       model.compile({optimizer, loss: 'meanSquaredError'});
       const classWeight = [...(first ? [{0: 2, 1: 0.5}] : [null as unknown as tf.ClassWeight]), {0: 1, 1: 0, 2: 3}];
       const {history} = await model.fit(x, ys, {epochs: 1, batchSize: B, shuffle: false, verbose: 0, classWeight});
@@ -364,28 +352,28 @@ test.serial('fit: class weights of one head and of two', async t => {
 });
 
 test.serial('fit: outputs with time and image axes', async t => {
-  const sequence = tf.sequential({layers: [L.dense({units: 3, inputShape: [4, 2], activation: 'tanh', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})]});
+  const sequence = tf.sequential({layers: [L.dense({units: 3, inputShape: [4, 2], activation: 'tanh', ...normalWeights(1)}), L.dense({units: 2, ...normalWeights(2)})]});
   const [x, y] = [noise([3, 4, 2], 5), noise([3, 4, 2], 6)];
-  await check(t, {variables: trainable(sequence), rows: residuals(sequence, x, [y]), weights: all(1 / 24, 24)},
+  await check(t, {variables: variablesOf(sequence), rows: residuals(sequence, x, [y]), weights: all(1 / 24, 24)},
       optimizer => trainOnBatch(sequence, x, y, 'meanSquaredError', optimizer));
 
-  const image = tf.sequential({layers: [L.conv2d({filters: 2, kernelSize: 2, inputShape: [3, 3, 1], ...seeded(1)})]});
+  const image = tf.sequential({layers: [L.conv2d({filters: 2, kernelSize: 2, inputShape: [3, 3, 1], ...normalWeights(1)})]});
   const [xi, yi] = [noise([3, 3, 3, 1], 5), noise([3, 2, 2, 2], 6)];
-  await check(t, {variables: trainable(image), rows: residuals(image, xi, [yi]), weights: all(1 / 24, 24)},
+  await check(t, {variables: variablesOf(image), rows: residuals(image, xi, [yi]), weights: all(1 / 24, 24)},
       optimizer => trainOnBatch(image, xi, yi, 'meanSquaredError', optimizer));
 });
 
 function sequenceAndVector(): tf.LayersModel {
   const x = tf.input({shape: [3, 2]});
-  const hidden = L.dense({units: 3, activation: 'tanh', ...seeded(1)}).apply(x) as tf.SymbolicTensor;
-  const last = L.dense({units: 2, ...seeded(3)}).apply(L.flatten().apply(hidden)) as tf.SymbolicTensor;
-  return tf.model({inputs: x, outputs: [L.dense({units: 2, ...seeded(2)}).apply(hidden) as tf.SymbolicTensor, last]});
+  const hidden = L.dense({units: 3, activation: 'tanh', ...normalWeights(1)}).apply(x) as tf.SymbolicTensor;
+  const last = L.dense({units: 2, ...normalWeights(3)}).apply(L.flatten().apply(hidden)) as tf.SymbolicTensor;
+  return tf.model({inputs: x, outputs: [L.dense({units: 2, ...normalWeights(2)}).apply(hidden) as tf.SymbolicTensor, last]});
 }
 
 test.serial('fit: heads [B, T] and [B], which tfjs adds by broadcasting where T = B', async t => {
   const model = sequenceAndVector();
   const [x, ...ys] = [noise([3, 3, 2], 5), noise([3, 3, 2], 6), noise([3, 2], 7)];
-  await check(t, {variables: trainable(model), rows: residuals(model, x, ys), weights: [...all(1 / 18, 18), ...all(1 / 6, 6)]},
+  await check(t, {variables: variablesOf(model), rows: residuals(model, x, ys), weights: [...all(1 / 18, 18), ...all(1 / 6, 6)]},
       optimizer => trainOnBatch(model, x, ys, 'meanSquaredError', optimizer));
 });
 
@@ -414,12 +402,12 @@ test.serial('fit: this tfjs has no lossWeights, under sgd as under ggn', async t
 
 test.serial('fit: regularizers of layers, a shared one twice', async t => {
   const x = [tf.input({shape: [2]}), tf.input({shape: [2]})];
-  const shared = L.dense({units: 3, activation: 'tanh', ...seeded(1), kernelRegularizer: tf.regularizers.l2({l2: 0.05}), biasRegularizer: tf.regularizers.l1({l1: 0.02})});
-  const out = L.dense({units: 1, ...seeded(2), kernelRegularizer: tf.regularizers.l1l2({l1: 0.01, l2: 0.03})});
+  const shared = L.dense({units: 3, activation: 'tanh', ...normalWeights(1), kernelRegularizer: tf.regularizers.l2({l2: 0.05}), biasRegularizer: tf.regularizers.l1({l1: 0.02})});
+  const out = L.dense({units: 1, ...normalWeights(2), kernelRegularizer: tf.regularizers.l1l2({l1: 0.01, l2: 0.03})});
   const model = tf.model({inputs: x, outputs: out.apply(L.add().apply(x.map(one => shared.apply(one) as tf.SymbolicTensor))) as tf.SymbolicTensor});
   const data = [noise([B, 2], 5), noise([B, 2], 6)];
   const y = noise([B, 1], 7);
-  await check(t, {variables: trainable(model), rows: residuals(model, data, [y]), weights: all(1 / B, B),
+  await check(t, {variables: variablesOf(model), rows: residuals(model, data, [y]), weights: all(1 / B, B),
     rest: () => model.calculateLosses().reduce((a, b) => tf.add(a, b)), ridge: [0.1, 0, 0.03, 0]},
   optimizer => trainOnBatch(model, data, y, 'meanSquaredError', optimizer));
 });
