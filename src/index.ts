@@ -12,7 +12,7 @@ export {stepMetrics} from './api/step_metrics';
 export {grad} from './api/grad';
 export {ggn} from './api/ggn';
 export {GramGaussNewton} from './api/gram_gauss_newton';
-export type {Curvature} from './loss/functions/output_loss';
+export type {Curvature} from './loss/functions/loss_derivatives';
 export {leastSquares} from './api/least_squares';
 export type {LeastSquaresOptions} from './api/least_squares';
 export type {GgnOptions, PolicyFunction} from './api/options';

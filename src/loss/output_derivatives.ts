@@ -2,9 +2,9 @@ import type {Trace} from '../trace/trace';
 import {countDistinct} from './distinct_rows';
 import {ggnError} from '../errors';
 import {outputFunction} from './functions/output_function';
-import type {Curvature, LossDerivatives, OutputLoss} from './functions/output_loss';
-import {sigmoidCrossEntropy, sigmoidDecrease} from './functions/sigmoid_cross_entropy';
-import {softmaxCrossEntropy, softmaxDecrease} from './functions/softmax_cross_entropy';
+import type {Curvature, LossDerivatives} from './functions/loss_derivatives';
+import type {OutputLoss} from './functions/output_loss';
+import {closedFormOf} from './functions/output_loss';
 import {squaredError} from './functions/squared_error';
 import type {OutputDerivatives} from './functions/squared_error';
 import {fallsWithoutEnd} from './read/lower_bound';
@@ -81,28 +81,20 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
   return {q, root: segmentedRoot(diagonal, blocks), z: null, weighted, most, curvature};
 }
 
-/** L - L̃ of one part of the loss, from its outputs at the weights and at others, in float64; null for what has no closed form. */
+/**
+ * L - L̃ of one part of the loss in float64, from its outputs f at the weights and f̃ at other weights; null for a
+ * loss without a closed form.
+ */
 export function decreaseInClosedForm(loss: OutputLoss, before: ArrayLike<number>, after: () => ArrayLike<number>): number | null {
-  switch (loss.kind) {
-    case 'softmax':
-      return softmaxDecrease(before, after(), loss.target, loss.classes);
-    case 'sigmoid':
-      return sigmoidDecrease(before, after(), loss.weight, loss.target);
-    case 'function':
-      return null;
-  }
+  return loss.kind === 'function' ? null : closedFormOf(loss).decrease(loss, before, after());
 }
 
 function derivativesOf(trace: Trace, dependence: Dependence, loss: OutputLoss, examples: number): LossDerivatives {
-  const outputs = (): ArrayLike<number> => trace.values[loss.blocks[0].value].dataSync();
-  switch (loss.kind) {
-    case 'softmax':
-      return softmaxCrossEntropy(outputs(), loss.target, loss.classes);
-    case 'sigmoid':
-      return sigmoidCrossEntropy(outputs(), loss.weight, loss.target);
-    case 'function':
-      return outputFunction(trace, dependence.dependent, loss, examples, fallsWithoutEnd(trace, dependence, [...loss.terms, ...loss.beside], loss.blocks.map(({value}) => value)));
+  if (loss.kind !== 'function') {
+    return closedFormOf(loss).derivatives(loss, trace.values[loss.blocks[0].value].dataSync());
   }
+  const falling = fallsWithoutEnd(trace, dependence, [...loss.terms, ...loss.beside], loss.blocks.map(({value}) => value));
+  return outputFunction(trace, dependence.dependent, loss, examples, falling);
 }
 
 /** The row of each entry of the outputs of a loss, these ordered (example, component). */

@@ -1,4 +1,4 @@
-import type {Curvature} from '../loss/functions/output_loss';
+import type {Curvature} from '../loss/functions/loss_derivatives';
 import type {PolicyName} from '../policy/step_policy';
 import type {SolveStatus} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';

@@ -1,6 +1,6 @@
 import {symmetricEigen} from '../../arrays/symmetric_eigen';
 import {dot} from '../../arrays/vectors';
-import type {Curvature, LossDerivatives} from './output_loss';
+import type {Curvature, LossDerivatives} from './loss_derivatives';
 
 type Rooted = Pick<LossDerivatives, 'root' | 'curvature'>;
 

@@ -8,7 +8,8 @@ import {downstream, passesDerivative, upstream} from '../../trace/dependence';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import {blockCurvature, diagonalCurvature} from './curvature';
-import type {FunctionLoss, LossDerivatives} from './output_loss';
+import type {FunctionLoss} from './output_loss';
+import type {LossDerivatives} from './loss_derivatives';
 
 /** Change of logits, and of outputs whose loss falls without end, that a step is to ask for at most: as in `sigmoidCrossEntropy`. */
 const LONGEST_CHANGE = 4;

@@ -1,26 +1,28 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {RowBlock} from './row_block';
+import type {ClosedForm} from './loss_derivatives';
+import {sigmoidForm} from './sigmoid_cross_entropy';
+import type {SigmoidLoss} from './sigmoid_cross_entropy';
+import {softmaxForm} from './softmax_cross_entropy';
+import type {SoftmaxLoss} from './softmax_cross_entropy';
 
-/** A part of the loss that is a function of outputs of the network and not a sum of squares, with all its weights and means inside. */
-export type OutputLoss = SoftmaxLoss | SigmoidLoss | FunctionLoss;
+/** A part of the loss with derivatives in closed form. */
+export type ClosedLoss = SoftmaxLoss | SigmoidLoss;
 
-/** Σ y_i (logsumexp(f) - f_i) over the last axis of the logits f. */
-export interface SoftmaxLoss {
-  readonly kind: 'softmax';
-  readonly blocks: readonly [RowBlock];
-  /** K. */
-  readonly classes: number;
-  /** y, weights included; of the size of the logits. */
-  readonly target: Float64Array;
-}
+/** The closed form of each kind of loss: a new loss of this kind is one row. */
+const CLOSED_FORMS: {readonly [K in ClosedLoss['kind']]: ClosedForm<Extract<ClosedLoss, {kind: K}>>} = {
+  softmax: softmaxForm,
+  sigmoid: sigmoidForm,
+};
 
-/** Σ a_i softplus(f_i) - y_i f_i: binary cross-entropy of logits, with a = weight and y = weight · target. */
-export interface SigmoidLoss {
-  readonly kind: 'sigmoid';
-  readonly blocks: readonly [RowBlock];
-  readonly weight: Float64Array;
-  readonly target: Float64Array;
-}
+/** The closed form of a loss. */
+export const closedFormOf = (loss: ClosedLoss): ClosedForm<ClosedLoss> => CLOSED_FORMS[loss.kind];
+
+/**
+ * A part of the loss that is a function of outputs of the network and not a sum of squares. Its weights and means
+ * are inside.
+ */
+export type OutputLoss = ClosedLoss | FunctionLoss;
 
 /** Any other: Σ_t <weight_t, value_t> of values that the trace computes from the outputs, with data and constants only. */
 export interface FunctionLoss {
@@ -35,21 +37,4 @@ export interface FunctionLoss {
   readonly residual: RowBlock | null;
   /** Whether the outputs are logits, of a cross-entropy among the terms: then their unit is known. */
   readonly areLogits: boolean;
-}
-
-/**
- * Curvature used in place of the second derivative, see {@link StepReport.curvature}.
- * @public
- */
-export type Curvature = 'exact' | 'projected' | 'majorized' | 'unbounded';
-
-/** The derivatives of a part of the loss in its outputs, ordered as these are (example, component). */
-export interface LossDerivatives {
-  /** q. */
-  readonly q: Float64Array;
-  /** S with H = S Sᵀ: its diagonal, or one k x k block after the other. */
-  readonly root: {readonly diagonal: Float64Array} | {readonly blocks: Float64Array; readonly k: number};
-  readonly curvature: Curvature;
-  /** By row, what the curvature is at most, over all outputs; only where it vanishes far from the minimum. */
-  readonly most?: Float64Array;
 }

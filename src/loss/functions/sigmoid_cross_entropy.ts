@@ -1,4 +1,13 @@
-import type {LossDerivatives} from './output_loss';
+import type {ClosedForm, LossDerivatives} from './loss_derivatives';
+import type {RowBlock} from './row_block';
+
+/** Σ a_i softplus(f_i) - y_i f_i: binary cross-entropy of logits, with a = weight and y = weight · target. */
+export interface SigmoidLoss {
+  readonly kind: 'sigmoid';
+  readonly blocks: readonly [RowBlock];
+  readonly weight: Float64Array;
+  readonly target: Float64Array;
+}
 
 /** Share of the largest slope by which a target outside [0, 1] is rounding of float32. */
 const ROUNDING = 1e-6;
@@ -44,13 +53,19 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
 
 /** L(f) - L(f̃), in float64. */
 export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<number>, weight: Float64Array, target: Float64Array): number {
-  let decrease = 0;
+  let total = 0;
   for (let i = 0; i < weight.length; i++) {
     if (weight[i] !== 0 || target[i] !== 0) {
-      decrease += weight[i] * (softplus(before[i]) - softplus(after[i])) - target[i] * (before[i] - after[i]);
+      total += weight[i] * (softplus(before[i]) - softplus(after[i])) - target[i] * (before[i] - after[i]);
     }
   }
-  return decrease;
+  return total;
 }
+
+/** How a step takes the sigmoid cross-entropy. */
+export const sigmoidForm: ClosedForm<SigmoidLoss> = {
+  derivatives: ({weight, target}, f) => sigmoidCrossEntropy(f, weight, target),
+  decrease: ({weight, target}, before, after) => sigmoidDecrease(before, after, weight, target),
+};
 
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));

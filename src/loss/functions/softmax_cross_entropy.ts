@@ -1,4 +1,15 @@
-import type {LossDerivatives} from './output_loss';
+import type {ClosedForm, LossDerivatives} from './loss_derivatives';
+import type {RowBlock} from './row_block';
+
+/** Σ y_i (logsumexp(f) - f_i) over the last axis of the logits f. */
+export interface SoftmaxLoss {
+  readonly kind: 'softmax';
+  readonly blocks: readonly [RowBlock];
+  /** K. */
+  readonly classes: number;
+  /** y, weights included; of the size of the logits. */
+  readonly target: Float64Array;
+}
 
 /** Share of Σ|y| below which s is rounding of float32. */
 const ROUNDING = 1e-6;
@@ -57,16 +68,22 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
 
 /** L(f) - L(f̃), in float64. */
 export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<number>, target: Float64Array, classes: number): number {
-  let decrease = 0;
+  let total = 0;
   for (let first = 0; first < target.length; first += classes) {
     const s = sumOf(target, first, classes);
-    decrease += s === 0 ? 0 : s * (logSumExp(before, first, classes) - logSumExp(after, first, classes));
+    total += s === 0 ? 0 : s * (logSumExp(before, first, classes) - logSumExp(after, first, classes));
     for (let k = first; k < first + classes; k++) {
-      decrease -= target[k] === 0 ? 0 : target[k] * (before[k] - after[k]);
+      total -= target[k] === 0 ? 0 : target[k] * (before[k] - after[k]);
     }
   }
-  return decrease;
+  return total;
 }
+
+/** How a step takes the softmax cross-entropy. */
+export const softmaxForm: ClosedForm<SoftmaxLoss> = {
+  derivatives: ({target, classes}, f) => softmaxCrossEntropy(f, target, classes),
+  decrease: ({target, classes}, before, after) => softmaxDecrease(before, after, target, classes),
+};
 
 function sumOf(x: Float64Array, first: number, count: number): number {
   let sum = 0;
