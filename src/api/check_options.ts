@@ -5,6 +5,7 @@ import type {Settings} from '../policy/policy';
 import type {Given, PolicyName} from '../policy/step_policy';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';
+import {SYSTEMS} from '../systems/systems';
 import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole, SETTINGS} from '../policy/ranges';
 import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
@@ -40,7 +41,7 @@ const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
 const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling',
   'weightDecay'];
 
-const SOLVERS = ['auto', 'gram', 'normal', 'cg'] as const;
+const SOLVERS = ['auto', ...Object.keys(SYSTEMS) as SystemName[]] as const;
 
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 

@@ -1,20 +1,15 @@
 import {mul, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from '../tfjs/clock';
-import {ConjugateGradientSystem} from '../systems/cg_system';
 import {ggnError, markNonFinite} from '../errors';
-import {GramSystem} from '../systems/gram_system';
-import {NormalSystem} from '../systems/parameter_system';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import type {SystemName} from '../solve/system';
 import {LEAST_CURVATURE} from '../solve/damping';
 import type {LocalModelParts, StepSystem} from '../systems/step_system';
 import {dot} from '../arrays/vectors';
 import {sumOfSquares} from '../systems/variable_vector';
-
-const SYSTEMS: Readonly<Record<SystemName, new (parts: LocalModelParts, clock: Clock) => StepSystem>> = {gram: GramSystem, normal: NormalSystem, cg: ConjugateGradientSystem};
+import {SYSTEMS} from '../systems/systems';
 
 /** Relative rounding error of an entry of J, which kernels and their gradients give: a few of float32. */
 const JACOBIAN_ROUNDING = 2 * 2 ** -24;
