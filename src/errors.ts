@@ -1,11 +1,18 @@
-/** Every error of this package starts with its name, so that a user sees at once who speaks. */
+/**
+ * An error of this package. Its message begins with the name of the package, so that a user sees
+ * its origin.
+ */
 export function ggnError(message: string): Error {
   return new Error(`tfjs-ggn: ${message}`);
 }
 
+/** Errors about numbers that are not finite. */
 const nonFinite = new WeakSet<Error>();
 
-/** Marks an error that is about numbers that are not finite: where the optimizer itself has led there, it goes back. */
+/**
+ * Marks an error about numbers that are not finite. If steps of the optimizer led to these numbers,
+ * it goes back.
+ */
 export function markNonFinite(error: Error): Error {
   nonFinite.add(error);
   return error;

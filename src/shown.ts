@@ -1,11 +1,20 @@
-/** Characters of what was received that an error shows: a saved file may hold anything. */
+/**
+ * Characters of a received value that an error shows, at most. A saved file may hold values of any
+ * length.
+ */
 const MOST = 100;
 
-/** A value as an error shows it: by its kind where it has parts, at most 100 characters of it. */
+/**
+ * A value as an error shows it: at most 100 characters, and only the kind of arrays, objects and
+ * functions.
+ */
 export function shown(value: unknown): string {
-  return typeof value === 'string' ? `'${shortened(value)}'` : typeof value === 'object' && value !== null ?
-      Array.isArray(value) ? 'an array' : 'an object' : typeof value === 'function' ? 'a function' : shortened(String(value));
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : 'an object';
+  }
+  return typeof value === 'string' ? `'${shortened(value)}'` :
+    typeof value === 'function' ? 'a function' : shortened(String(value));
 }
 
-/** A text, or its beginning. */
+/** A text, or its first 97 characters with dots. */
 export const shortened = (text: string): string => text.length <= MOST ? text : `${text.slice(0, MOST - 3)}...`;

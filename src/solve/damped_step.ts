@@ -71,8 +71,8 @@ export const MAX_RAISES = 7;
  *   solve.
  * - `breakdown`: no factorization succeeded, or the input holds NaN or an infinity. Lower the
  *   learning rate, or look for overflow in the outputs.
- * - `precision`: the last step still did not change the outputs as predicted, |J d - predicted| >
- *   0.02 |predicted|, or conjugate gradients did not converge. Raise the damping.
+ * - `precision`: J d of the last step still differed from its prediction by more than 2 % of it, or
+ *   conjugate gradients did not converge. Raise the damping.
  * - `flat`: trace(SᵀGS) = 0 and ρ = 0: no output depends on a weight, and no regularizer moves one,
  *   so there is no step. Look for dead units, or for a batch whose weights are all 0.
  * - `noCurvature`: the gradient is not zero, but the loss has no curvature in any output. So λ has

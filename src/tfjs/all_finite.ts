@@ -3,7 +3,10 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {areFinite} from '../arrays/elementwise';
 import {READS_ARE_CHEAP} from './fast_ops';
 
-/** Whether all entries of float32 tensors are numbers: 0 · x is NaN for those that are not. One number is read where reads are dear. */
+/**
+ * Whether all entries of float32 tensors are finite. If reads from the backend are dear, one number
+ * is read: the sum of 0 · x, which is NaN for an x that is not finite.
+ */
 export function allFinite(tensors: readonly Tensor[]): boolean {
   if (tensors.length === 0) {
     return true;

@@ -1,12 +1,14 @@
 import {openEngine, shadow} from './internals';
 
+/** Bytes of an entry, by type. */
 const BYTES: Record<string, number> = {float32: 4, int32: 4, bool: 1};
 
 /**
- * Counts the bytes of the tensor data that are made while it runs and not yet released, each buffer once however many tensors share
- * it. What a kernel allocates inside is not seen.
+ * Counts the bytes of the tensor data that are made while it runs and not yet released. A buffer
+ * counts once, however many tensors share it. Memory that a kernel allocates for itself is not
+ * seen.
  *
- * It takes a microsecond for each kernel.
+ * Measured: a microsecond for each kernel.
  */
 export class ByteMeter {
   private readonly sizes = new Map<object, number>();
@@ -14,26 +16,28 @@ export class ByteMeter {
   private alive = 0;
   private highest = 0;
 
-  /** Bytes alive. */
+  /** Bytes that are not released yet. */
   get now(): number {
     return this.alive;
   }
 
-  /** Most bytes that were alive at once. */
+  /** The most bytes so far. */
   get peak(): number {
     return this.highest;
   }
 
   /**
-   * Follows the engine from now on.
+   * Begins to count.
    *
-   * @param check called after every kernel, where an error leaves nothing behind: the tensors are in the scopes by then.
-   * @returns false where this version of tfjs has no names to follow it by.
+   * @param check called after every kernel. It may throw: all tensors are in scopes then, which
+   *   dispose of them.
+   * @returns false if this version of tfjs lacks the names that the meter shadows.
    */
   start(check: () => void): boolean {
     const open = openEngine();
     const {trackTensor, removeDataId, runKernelFunc, state: {tensorInfo}} = open;
-    if (typeof trackTensor !== 'function' || typeof removeDataId !== 'function' || typeof tensorInfo?.has !== 'function') {
+    if (typeof trackTensor !== 'function' || typeof removeDataId !== 'function' ||
+        typeof tensorInfo?.has !== 'function') {
       return false;
     }
     const {sizes} = this;
@@ -67,6 +71,7 @@ export class ByteMeter {
     return true;
   }
 
+  /** Ends the count and puts the methods of the engine back. */
   stop(): void {
     this.restore.splice(0).reverse().forEach(undo => undo());
   }

@@ -1,15 +1,18 @@
 import {util} from '@tensorflow/tfjs-core';
 
-/** The parts of a step that are timed. `StepReport.milliseconds` reports them. */
+/** The parts of a step whose time `StepReport.milliseconds` reports. */
 export type Part = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
 
-/** Adds up the milliseconds that the parts of a step take. */
+/** Sums the milliseconds of the parts of a step. */
 export class Clock {
   readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, trial: 0, update: 0};
 
-  /** Milliseconds of the parts timed inside the one that runs now: they count once. */
+  /**
+   * Milliseconds of the parts that ran inside of the present one, which does not count them again.
+   */
   private inner = 0;
 
+  /** Runs a part, which may contain others, and counts its time. */
   time<T>(part: Part, run: () => T): T {
     const outer = this.inner;
     this.inner = 0;

@@ -3,19 +3,23 @@ import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 
 /**
- * The few names of tfjs that are not public API, all in this file and checked before use:
+ * The names of tfjs that are not public API. All of them are in this file and checked before use:
  *
- * - `engine.runKernelFunc`: a `tf.customGrad` op reaches the engine there, without a kernel name, with `forwardFunc`,
- *   `backwardsFunc` and `inputs`;
- * - `engine.state.activeScope.name`: tells tfjs's own customGrad ops from the user's;
- * - `engine.disposeTensor` (public, shadowed): called by `Variable.assign` before the old value is dropped;
- * - `engine.trackTensor` and `engine.removeDataId` (private, shadowed) and `engine.state.tensorInfo`: every new handle, every buffer that is
- *   released, and the buffers that there are. Without them a memory limit is kept by the count of handles, between the parts of a step.
- *
- * - `NodeJSKernelBackend.executeSingleOutput` (public) and `binding` (its constants), of tfjs-node: any op of TensorFlow by its name. Without them
- *   large systems are factored by other means.
- * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected): one training step of `fit`;
- * - `LayersModel.isTraining` and `history.params` (protected): how many batches an epoch has. Without them the data tell.
+ * - `engine.runKernelFunc` receives a `tf.customGrad` op, without a kernel name, with
+ *   `forwardFunc`, `backwardsFunc` and `inputs`.
+ * - `engine.state.activeScope.name` tells tfjs's own customGrad ops from the user's.
+ * - `engine.disposeTensor` (public, shadowed) is called by `Variable.assign` before the old value
+ *   is dropped.
+ * - `engine.trackTensor` and `engine.removeDataId` (private, shadowed) see every new handle and
+ *   every buffer that is released; `engine.state.tensorInfo` has the buffers that exist. Without
+ *   these names a memory limit is kept by the count of handles, between the parts of a step.
+ * - `NodeJSKernelBackend.executeSingleOutput` (public) and the constants in `binding`, of
+ *   tfjs-node, run any op of TensorFlow by its name. Without them large systems are factored by
+ *   other means.
+ * - `LayersModel.prototype.makeTrainFunction` and `optimizer_` (protected) are one training step of
+ *   `fit`.
+ * - `LayersModel.isTraining` and `history.params` (protected) give the number of batches in an
+ *   epoch. Without them the batches are told apart by their data.
  *
  * `runKernel` and `getGradient` are public.
  */
@@ -23,10 +27,13 @@ import {ggnError} from '../errors';
 export type KernelInputs = Record<string, Tensor | null | undefined> | Tensor[];
 export type KernelAttrs = Record<string, unknown>;
 
-/** Input cotangents by input name, from the cotangent of the output and what the op has saved. */
+/**
+ * Input cotangents by input name, from the cotangent of the output and the tensors that the op has
+ * saved.
+ */
 export type Backward = (dy: Tensor, saved: Tensor[]) => Record<string, () => Tensor>;
 
-/** How an op with a gradient of its own (`tf.customGrad`) reaches the engine. */
+/** The call of the engine by an op with a gradient of its own (`tf.customGrad`). */
 export interface CustomGradInvocation {
   kernelName?: string;
   forwardFunc(backend: unknown, save: (tensors: Tensor[]) => void): Tensor | Tensor[];
@@ -34,6 +41,7 @@ export interface CustomGradInvocation {
   inputs: Record<string, Tensor>;
 }
 
+/** The engine of tfjs with the names above. */
 export interface OpenEngine {
   runKernel(kernelName: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[];
   runKernelFunc(params: CustomGradInvocation): Tensor | Tensor[];
@@ -45,7 +53,7 @@ export interface OpenEngine {
   state: {activeScope?: {name?: string} | null; tensorInfo?: {has(dataId: object): boolean}};
 }
 
-/** The engine of this page or process (one per realm, shared by every copy of tfjs). */
+/** The engine of this page or process; all copies of tfjs in a realm share it. */
 export function openEngine(): OpenEngine {
   const open = engine() as unknown as OpenEngine;
   for (const name of ['runKernel', 'runKernelFunc', 'disposeTensor'] as const) {
@@ -63,8 +71,10 @@ export function runKernel(kernelName: string, inputs: KernelInputs, attrs: Kerne
 }
 
 /**
- * Replaces a method on the engine *instance*; the returned function puts back exactly what was there, so that
- * shadows nest and another library's shadow survives.
+ * Replaces a method on the engine *instance*.
+ *
+ * @returns a function that puts back exactly the former method, so that shadows nest and the shadow
+ *   of another library survives.
  */
 export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor' | 'trackTensor' | 'removeDataId'>(
     open: OpenEngine, name: K, replacement: OpenEngine[K]): () => void {
@@ -80,62 +90,78 @@ export function shadow<K extends 'runKernel' | 'runKernelFunc' | 'disposeTensor'
   };
 }
 
-/** Whether a capture, a gradient tape or another library follows the kernels that run now. */
+/** Whether a capture, a gradient tape or another library records the kernels that run now. */
 export function isObserved(): boolean {
   const open = engine();
   return Object.prototype.hasOwnProperty.call(open, 'runKernel') || open.isTapeOn();
 }
 
-/** The ops of tfjs that are made by customGrad: the kernels inside them have gradients of their own. */
+/** The ops of tfjs that use customGrad. The kernels inside them have gradients of their own. */
 const OWN_CUSTOM_GRADS = new Set(['fusedMatMul__op', 'fusedConv2d__op', 'fusedDepthwiseConv2d__op', 'logSigmoid__op',
   'logSoftmax__op', 'softmaxCrossEntropy__op']);
 
-/** True when a `runKernelFunc` call is a `tf.customGrad` of the user's, not one of tfjs's own ops. */
+/** Whether a call of `runKernelFunc` is a `tf.customGrad` of the user's, and not an op of tfjs. */
 export function isUserCustomGrad(open: OpenEngine, params: CustomGradInvocation): boolean {
   if (params.kernelName != null || OWN_CUSTOM_GRADS.has(open.state?.activeScope?.name ?? '')) {
     return false;
   }
   if (typeof params.forwardFunc !== 'function' || typeof params.backwardsFunc !== 'function') {
-    throw ggnError(`tf.customGrad of TensorFlow.js ${version_core} is not as in versions 4.0 to 4.22, which are known to work: ` +
-        'please report this version.');
+    throw ggnError(`tf.customGrad of TensorFlow.js ${version_core} is not as in versions 4.0 to 4.22, ` +
+        'which are known to work: please report this version.');
   }
   return true;
 }
 
-/** Variables are duck typed: several copies of tfjs-core may be about, each with its own class. */
+/**
+ * Whether t is a variable, told by its members: several copies of tfjs-core may run, each with its
+ * own class.
+ */
 export function isVariable(t: Tensor): t is Variable {
   return typeof (t as Variable).assign === 'function' && typeof (t as Variable).trainable === 'boolean';
 }
 
-/** What the train-step hook needs of a LayersModel, in any copy of tfjs-layers. */
+/** The members of a LayersModel that the train-step hook uses, in any copy of tfjs-layers. */
 export interface OpenModel {
   readonly inputs: readonly unknown[];
   readonly outputs: readonly unknown[];
   readonly layers: ReadonlyArray<{name: string; getClassName(): string}>;
   readonly loss: unknown;
-  /** One for each output, as `compile` found them. */
+  /** One for each output, made by `compile`. */
   lossFunctions?: ReadonlyArray<(target: Tensor, output: Tensor) => Tensor>;
   optimizer_?: Optimizer;
   readonly isTraining?: boolean;
-  readonly history?: {readonly params?: {readonly samples?: number | null; readonly batchSize?: number | null; readonly steps?: number | null}};
+  readonly history?: {readonly params?: FitParams};
   makeTrainFunction(): (data: Tensor[]) => unknown;
 }
 
-/** Wraps the train function of every model of one copy of tfjs-layers: called once per copy. */
+/** The parameters of a `fit` (samples, batchSize) or a `fitDataset` (steps). */
+interface FitParams {
+  readonly samples?: number | null;
+  readonly batchSize?: number | null;
+  readonly steps?: number | null;
+}
+
+/**
+ * Wraps the train function of every model of one copy of tfjs-layers. To be called once for each
+ * copy.
+ */
 export function wrapTrainFunction(layersModel: {prototype: unknown},
     wrap: (model: OpenModel, train: (data: Tensor[]) => unknown) => (data: Tensor[]) => unknown): void {
   const prototype = layersModel.prototype as OpenModel;
   const original = prototype.makeTrainFunction;
   if (typeof original !== 'function') {
-    throw ggnError(`TensorFlow.js ${version_core} has no LayersModel.makeTrainFunction, which the train-step hook wraps. ` +
-        `Versions 4.0 to 4.22 are known to work; please report this version.`);
+    throw ggnError(`TensorFlow.js ${version_core} has no LayersModel.makeTrainFunction, which the train-step ` +
+        `hook wraps. Versions 4.0 to 4.22 are known to work; please report this version.`);
   }
   prototype.makeTrainFunction = function(this: OpenModel) {
     return wrap(this, original.call(this));
   };
 }
 
-/** The class that defines the train function: `LayersModel`, from itself or a class derived from it. */
+/**
+ * The class that defines the train function, `LayersModel`, given that class or one derived from
+ * it; null if there is none.
+ */
 export function definingClass(registered: unknown): {prototype: object} | null {
   let cls = registered as {prototype: object} | undefined;
   while (typeof cls === 'function') {
@@ -148,32 +174,48 @@ export function definingClass(registered: unknown): {prototype: object} | null {
   return null;
 }
 
-/** Batches in an epoch of the `fit` or `fitDataset` that a model is in; null where it is in none, or that does not say. */
+/**
+ * Batches in an epoch of the `fit` or `fitDataset` that a model is in; null if it is in none, or if
+ * their number is unknown.
+ */
 export function batchesPerEpoch(model: OpenModel): number | null {
   const params = model.isTraining === true ? model.history?.params : undefined;
   const {samples, batchSize, steps} = params ?? {};
   if (typeof samples === 'number' && typeof batchSize === 'number') {
     return Math.ceil(samples / batchSize);
   }
-  // One batch in an epoch of a dataset need not be the same in the next.
+  // A dataset of one batch in an epoch may have another batch in the next epoch.
   return typeof steps === 'number' && steps > 1 ? steps : null;
 }
 
-/** Runs an op of TensorFlow on one float32 type, with boolean attributes. */
+/** Runs an op of TensorFlow on float32 tensors, with boolean attributes. */
 export type NativeOp = (name: string, inputs: Tensor[], flags?: Record<string, boolean>) => Tensor;
 
+/** The members of the backend of tfjs-node that `nativeOps` uses. */
 interface NodeBackend {
   readonly binding?: {readonly TF_ATTR_TYPE?: number; readonly TF_ATTR_BOOL?: number; readonly TF_FLOAT?: number};
-  executeSingleOutput?(name: string, attrs: ReadonlyArray<{name: string; type: number; value: unknown}>, inputs: Tensor[]): Tensor;
+  executeSingleOutput?(name: string, attrs: readonly NodeAttr[], inputs: Tensor[]): Tensor;
 }
 
-/** The ops of TensorFlow that tfjs has no kernels for, where the current backend is tfjs-node; null elsewhere. */
+interface NodeAttr {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/**
+ * The ops of TensorFlow, also those without a kernel in tfjs; null if the current backend is not
+ * tfjs-node.
+ */
 export function nativeOps(): NativeOp | null {
   const node = backend() as unknown as NodeBackend;
   const {TF_ATTR_TYPE: type, TF_ATTR_BOOL: bool, TF_FLOAT: float} = node.binding ?? {};
-  if (typeof node.executeSingleOutput !== 'function' || type === undefined || bool === undefined || float === undefined) {
+  if (typeof node.executeSingleOutput !== 'function' || type === undefined || bool === undefined ||
+      float === undefined) {
     return null;
   }
-  return (name, inputs, flags = {}) => node.executeSingleOutput!(name,
-      [{name: 'T', type, value: float}, ...Object.entries(flags).map(([flag, value]) => ({name: flag, type: bool, value}))], inputs);
+  return (name, inputs, flags = {}) => {
+    const attrs = Object.entries(flags).map(([flag, value]) => ({name: flag, type: bool, value}));
+    return node.executeSingleOutput!(name, [{name: 'T', type, value: float}, ...attrs], inputs);
+  };
 }

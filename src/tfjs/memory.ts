@@ -6,21 +6,23 @@ import {ByteMeter} from './byte_meter';
 /** Floats in the largest block of dense rows that is formed at once, whatever the limit: 64 MiB. */
 const LARGEST_BLOCK = 2 ** 24;
 
+/** Bytes of a float. */
 const BYTES = 4;
 
 /**
- * Ways to share out a limit: parts for the dense rows that uses keep for the rest of the step, and for each block of rows that is formed and
- * dropped again. The more thrifty, the more often rows are formed.
+ * Ways to divide a limit, the more thrifty the later. `kept` is the share of the dense rows that
+ * uses keep for the rest of the step. `block` is the share of each block of rows that is formed and
+ * released again. Thrifty steps form rows more often.
  */
 const SHARES = [{kept: 1 / 2, block: 1 / 16}, {kept: 1 / 8, block: 1 / 32}, {kept: 1 / 32, block: 1 / 64}];
 
-/** What a step may use, while it runs: steps are synchronous, so there is never more than one. */
+/** The memory of the step that runs. Steps are synchronous, so that there is one at most. */
 interface Budget {
   readonly limit: number;
   readonly shares: typeof SHARES[number];
   /** Bytes of the step's tensors. */
   readonly used: () => number;
-  /** Most bytes so far. */
+  /** The most bytes so far. */
   readonly peak: () => number;
   /** Floats of dense rows that uses keep. */
   kept: number;
@@ -33,22 +35,24 @@ let current: Budget = {limit: 2 ** 30, shares: SHARES[0], used: none, peak: none
 /** The step took more memory than the limit. */
 class MemoryExceeded extends Error {
   constructor(readonly needs: string) {
-    super(ggnError(needs).message);  // with the name of the package: what runs the kernels lets such errors pass
+    super(ggnError(needs).message);  // code that runs kernels lets errors with the name of the package pass
   }
 }
 
-/** How thrifty steps have to be, remembered from one to the next: an index of the ways to share out a limit. */
+/** The way to divide the limit, an index of `SHARES`, which one step hands to the next. */
 export class Thrift {
   level = 0;
 }
 
 /**
- * Runs f, which may run again, with a limit on the bytes of tensor data that it holds at once, beside those that exist when it begins. The
- * data that f makes are followed kernel by kernel, and the first kernel that leaves more than the limit ends it. Then it runs again, in
- * smaller blocks and with fewer rows kept, if it can.
+ * Runs f with a limit on the bytes of tensor data that it holds at once. Data that exist when f
+ * begins do not count. The bytes are counted after every kernel, and the first kernel that leaves
+ * more than the limit ends f. Then f runs again, more thriftily, if there is a more thrifty way.
  *
- * @returns what f returned; of its tensors, those that are in there.
- * @throws when f needs more.
+ * @param bytes the limit.
+ * @param f may run several times.
+ * @returns the result of f. Tensors that f made and did not return are disposed of.
+ * @throws Error if f exceeds the limit in the most thrifty way, too.
  */
 export function withMemoryLimit<T>(bytes: number, f: () => T, thrift = new Thrift()): T {
   for (;; thrift.level++) {
@@ -72,7 +76,8 @@ function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
   const isMetered = meter.start(checkMemory);
   const {numBytes} = memory();
   const handles = (): number => memory().numBytes - numBytes;
-  current = {limit, shares, used: isMetered ? () => meter.now : handles, peak: isMetered ? () => meter.peak : handles, kept: 0};
+  current = {limit, shares, kept: 0,
+    used: isMetered ? () => meter.now : handles, peak: isMetered ? () => meter.peak : handles};
   try {
     const result = f();
     checkMemory();
@@ -83,27 +88,40 @@ function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
   }
 }
 
-/** Bytes that the step may still make. */
+/** Bytes that are left to the step. */
 const left = (): number => Math.max(0, current.limit - current.used());
 
-/** Floats that a block of dense rows may take; it and what is made of it take up to four times that. */
-export const blockFloats = (): number => Math.max(1, Math.min(LARGEST_BLOCK, Math.floor(Math.min(current.limit * current.shares.block, left() / 4) / BYTES)));
+/**
+ * Floats that a block of dense rows may take. The block and the tensors made of it take up to four
+ * times as much.
+ */
+export function blockFloats(): number {
+  const bytes = Math.min(current.limit * current.shares.block, left() / 4);
+  return Math.max(1, Math.min(LARGEST_BLOCK, Math.floor(bytes / BYTES)));
+}
 
 /**
- * Of how many parts an op is best made, if whole it holds this many floats at once, each part being freed when it has been used: 1 where the
- * whole fits.
+ * Number of parts that an op is best cut into, if each part is released after its use; 1 if the
+ * whole op fits.
+ *
+ * @param floats floats that the whole op holds at once.
+ * @param result floats of its result.
  */
 export function partsOf(floats: number, result: number): number {
   const bytes = floats * BYTES;
   return bytes <= left() ? 1 : Math.ceil(bytes / Math.max(1, (left() - result * BYTES) / 2));
 }
 
-/** Whether a linearization of this many floats leaves enough for what is made of it. */
-export const mayBeWhole = (floats: number): boolean => floats * BYTES <= Math.min(left(), current.limit * current.shares.kept) / 2;
+/** Whether a linearization of this many floats leaves enough memory for the products with it. */
+export const mayBeWhole = (floats: number): boolean =>
+  floats * BYTES <= Math.min(left(), current.limit * current.shares.kept) / 2;
 
 /**
- * @param why what else could be done about it, for the message.
- * @throws at once where what has to be there together, of so many floats, is more than the step may still make.
+ * Refuses a step before its sweeps.
+ *
+ * @param floats floats that have to exist at once.
+ * @param why more advice for the message.
+ * @throws Error if they exceed the memory that is left to the step.
  */
 export function checkLeast(floats: number, why: () => string): void {
   const bytes = current.used() + floats * BYTES;
@@ -112,17 +130,27 @@ export function checkLeast(floats: number, why: () => string): void {
   }
 }
 
-/** Whether a use may keep dense rows of this many floats for the rest of the step; counts them if so. */
+/**
+ * Whether a use may keep dense rows of this many floats for the rest of the step. If so, they are
+ * counted.
+ */
 export function mayKeep(floats: number): boolean {
   const bytes = floats * BYTES;
-  if (current.kept * BYTES + bytes > current.limit * current.shares.kept || 2 * bytes > left()) {  // twice while they are put together
+  const isWithinShare = current.kept * BYTES + bytes <= current.limit * current.shares.kept;
+  if (!isWithinShare || 2 * bytes > left()) {  // their concatenation holds them twice
     return false;
   }
   current.kept += floats;
   return true;
 }
 
-/** Runs f in a scope of its own; what uses may keep counts as long as that lasts, as their tensors do. @returns what f returned, and of its tensors those that it lists. */
+/**
+ * Runs f in a scope of its own. Dense rows that uses keep in f count until the scope ends, as their
+ * tensors live until then.
+ *
+ * @param listed the tensors of the result that outlive the scope.
+ * @returns the result of f.
+ */
 export function inScope<T>(f: () => T, listed: (result: T) => readonly Tensor[] = () => []): T {
   const {kept} = current;
   let result: T;
@@ -137,7 +165,7 @@ export function inScope<T>(f: () => T, listed: (result: T) => readonly Tensor[] 
   }
 }
 
-/** @throws when the tensors of the step have taken more than the limit. */
+/** @throws MemoryExceeded if the tensors of the step have taken more than the limit. */
 export function checkMemory(): void {
   const used = current.peak();
   if (used > current.limit) {
@@ -145,7 +173,8 @@ export function checkMemory(): void {
   }
 }
 
-const needs = (bytes: number, what: string, why = ''): string => `this step needs more than the option memoryLimit allows: ${inMebibytes(bytes)} MiB ${what}, the limit is ` +
-    `${inMebibytes(current.limit)} MiB. ${why}Raise memoryLimit, use a smaller batchSize, or fewer outputs.`;
+const needs = (bytes: number, what: string, why = ''): string =>
+  `this step needs more than the option memoryLimit allows: ${inMebibytes(bytes)} MiB ${what}, the limit is ` +
+  `${inMebibytes(current.limit)} MiB. ${why}Raise memoryLimit, use a smaller batchSize, or fewer outputs.`;
 
 const inMebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);

@@ -1,18 +1,21 @@
 import {dispose} from '@tensorflow/tfjs-core';
 import type {Optimizer} from '@tensorflow/tfjs-core';
 
-/** Symbols of the registry, so that two copies of this package see the same marks. */
+/** Symbols of the global registry, so that two copies of this package see the same marks. */
 const HOOKED = Symbol.for('tfjs-ggn.saveHook');
 const LOAN = Symbol.for('tfjs-ggn.loan');
 
+/** The members of a LayersModel that this hook uses, in any copy of tfjs-layers. */
 interface SavedModel {
   readonly optimizer?: Optimizer | null;
   save(...args: unknown[]): Promise<unknown>;
 }
 
 /**
- * Lets `model.save` give back the copies of the optimizer's state that it asks for: tfjs disposes of none. What others ask for while a save is going on is theirs, since the save alone sees a
- * model whose optimizer has a loan. Idempotent, and without effect on other optimizers.
+ * Hooks `model.save`, which asks the optimizer for copies of its state. The hook disposes of them
+ * when the save has ended, since tfjs does not. Copies that others ask for during the save are
+ * theirs: only the save sees a model whose optimizer has a loan. A second call does nothing, and
+ * other optimizers see no effect.
  */
 export function hookSave(layersModel: {prototype: unknown}, isOurs: (optimizer: Optimizer) => boolean): void {
   const prototype = layersModel.prototype as SavedModel & Record<symbol, unknown>;
@@ -36,7 +39,7 @@ export function hookSave(layersModel: {prototype: unknown}, isOurs: (optimizer: 
   Object.defineProperty(prototype, HOOKED, {value: true});
 }
 
-/** Makes copies for the save that sees an optimizer so; null for any other caller. */
+/** Makes copies of the state for a save, whose optimizer has a loan; null for any other caller. */
 export function lent(optimizer: Optimizer, copies: () => NamedTensor[]): NamedTensor[] | null {
   const loan = (optimizer as unknown as {[LOAN]?: NamedTensor[]})[LOAN];
   if (loan === undefined) {

@@ -2,21 +2,24 @@ import {backend, engine, slice} from '@tensorflow/tfjs-core';
 import type {DataId, Tensor, TypedArray} from '@tensorflow/tfjs-core';
 import {isObserved} from './internals';
 
-/**
- * Parts of large tensors. WASM's Slice copies all of its operand each time, which takes a hundred blocks of a matrix as many times as long as the matrix; so there the entries
- * that are wanted are read. Not while somebody looks on: a derivative of the result would miss what no kernel did.
- */
+/** The read of WASM's backend, which takes a range of entries. */
 type ReadsRange = (dataId: DataId, start: number, end: number) => TypedArray;
 
-const readsRanges = (x: Tensor): boolean => engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved();
+/**
+ * Whether a slice of x is taken by a read of its entries. WASM's Slice copies all of its operand
+ * each time, so that a hundred blocks of a matrix take a hundred times as long as the whole matrix.
+ * If kernels are recorded, the slice must be a kernel, since a derivative would miss the read.
+ */
+const readsRanges = (x: Tensor): boolean =>
+  engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved();
 
-/** The entries start..end-1. */
+/** The entries start..end-1 of x. */
 const entriesOf = (x: Tensor, start: number, end: number): TypedArray => {
   const entries = (backend().readSync as ReadsRange).call(backend(), x.dataId, start, end);
-  return entries.length === end - start ? entries : entries.subarray(start, end);  // of a backend that reads the whole
+  return entries.length === end - start ? entries : entries.subarray(start, end);  // some versions read all entries
 };
 
-/** The entries from..to-1 along the first axis; free where these are all. */
+/** The entries from..to-1 of x along its first axis; x itself if these are all. */
 export function sliceRows(x: Tensor, from: number, to: number): Tensor {
   if (from === 0 && to === x.shape[0]) {
     return x;
@@ -29,10 +32,10 @@ export function sliceRows(x: Tensor, from: number, to: number): Tensor {
   return engine().runKernel('Slice', {x}, {begin: x.shape.map((_, i) => i === 0 ? from : 0), size: shape});
 }
 
-/** Columns from which on a row is worth a read of its own. */
+/** A row of at least this many columns is worth a read of its own. */
 const LONG_ROW = 2 ** 11;
 
-/** The columns from..to-1 of a matrix. */
+/** The columns from..to-1 of a matrix x. */
 export function sliceColumns(x: Tensor, from: number, to: number): Tensor {
   const [n, size] = x.shape as [number, number];
   const width = to - from;
