@@ -40,7 +40,7 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
   if (wrong !== undefined) {
     return wrong;
   }
-  const origin = originOf(trace.result, trace) ?? originOfDerivative(trace, isTrained) ?? anyLeaf(trace);
+  const origin = originOf(trace.result, trace) ?? originOfDerivative(trace, isTrained) ?? anyLeaf(trace) ?? anyKernel(trace);
   return ggnError(`${what}${origin === null ? ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :
     'leaf' in origin ? `: ${leafAt(origin.leaf, trace)}` : kernelAt(origin.node, origin.isDerivative, trace, step)} ${ADVICE}`);
 }
@@ -121,6 +121,12 @@ function originOfDerivative(trace: Trace, isTrained: (variable: Variable) => boo
 function anyLeaf(trace: Trace): Origin | null {
   const leaf = trace.values.findIndex((value, i) => trace.producer[i] === -1 && !isFinite(value));
   return leaf < 0 ? null : {leaf};
+}
+
+/** The first that makes them of finite ones, though what follows hides them from the loss: an infinity behind a tanh is 1. */
+function anyKernel(trace: Trace): Origin | null {
+  const node = trace.nodes.find(({kernel, outputs}) => kernel !== CUSTOM_GRAD && outputs.some(output => !isFinite(trace.values[output])));
+  return node === undefined ? null : {node, isDerivative: false};
 }
 
 /** Whether all numbers of a tensor are. */

@@ -80,6 +80,24 @@ test.serial('infinite inputs are named although a tanh makes the loss finite', a
   model.dispose();
 });
 
+for (const backend of ['cpu', 'wasm']) {
+  test.serial(`${backend}: an overflow that a tanh or a sigmoid hides from the loss is named by its kernel and layer, under every system`, async t => {
+    await tf.setBackend(backend);
+    for (const activation of ['tanh', 'sigmoid'] as const) {
+      for (const solver of ['gram', 'normal', 'cg'] as const) {
+        const model = tf.sequential({layers: [
+          tf.layers.dense({units: 3, inputShape: [2], activation, name: `hidden${nets++}`, kernelInitializer: tf.initializers.constant({value: 2})}),
+          tf.layers.dense({units: 1})]});
+        model.compile({optimizer: ggn({solver}), loss: 'meanSquaredError'});
+        await t.throwsAsync(async () => model.trainOnBatch(tf.tensor2d([[1, 2], [3e38, 3e38], [0.5, 1]]), tf.tensor2d([[1], [0], [2]])),
+            {message: /float32 overflows in the kernel '_FusedMatMul' \(in the layer 'hidden\d+', Dense\)\. Scale inputs and targets/}, `${activation}, ${solver}`);
+        model.dispose();
+      }
+    }
+    await tf.setBackend('cpu');
+  });
+}
+
 test.serial('a batch without examples is named as such', async t => {
   const model = net();
   model.compile({optimizer: ggn(), loss: 'meanSquaredError'});
