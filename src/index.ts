@@ -1,7 +1,10 @@
 /**
- * Gram-Gauss-Newton for TensorFlow.js: a second-order optimizer for `model.fit`, `trainOnBatch` and custom loops.
+ * Gram-Gauss-Newton for TensorFlow.js: a second-order optimizer for `model.fit`, `trainOnBatch` and
+ * custom loops.
  *
- * Importing this package registers the optimizer with the copy of TensorFlow.js that it imports, of which tfjs-core is enough for custom loops; see {@link register} for others.
+ * The import of this package registers the optimizer with the copy of TensorFlow.js that the
+ * package imports. Custom loops need only the tfjs-core of that copy. See {@link register} for
+ * other copies.
  *
  * @packageDocumentation
  */

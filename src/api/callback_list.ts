@@ -1,4 +1,4 @@
-/** What this needs of a LayersModel, in any copy of tfjs-layers. */
+/** The part of a LayersModel, in any copy of tfjs-layers, that is hooked here. */
 interface FittedModel {
   readonly history?: {readonly params?: unknown};
   fit(x: unknown, y: unknown, args?: FitArguments): Promise<unknown>;
@@ -9,7 +9,7 @@ interface FitArguments {
   callbacks?: unknown;
 }
 
-/** A `tf.Callback`, or one of ours. */
+/** A `tf.Callback`, or a callback of this package. */
 interface WholeCallback {
   setParams(params: unknown): void;
   setModel(model: unknown): void;
@@ -35,8 +35,11 @@ function isOurs(callback: unknown): boolean {
 }
 
 /**
- * Lets `fit` and `fitDataset` take callbacks of ours in a list with any others. tfjs looks at the first of a list only: behind a `tf.Callback` a plain object
- * fails ("setParams is not a function"), and behind a plain object the methods of a `tf.Callback` lose their `this`. Inert for lists without one of ours, and idempotent.
+ * Lets `fit` and `fitDataset` take callbacks of this package in a list with any others.
+ *
+ * tfjs looks only at the first callback of a list. Behind a `tf.Callback` a plain object fails
+ * ("setParams is not a function"). Behind a plain object the methods of a `tf.Callback` lose their
+ * `this`. Lists without a callback of this package stay as they are. Idempotent.
  */
 export function hookCallbacks(layersModel: {prototype: unknown}): void {
   const prototype = layersModel.prototype as FittedModel & Record<symbol, unknown>;
@@ -53,13 +56,15 @@ export function hookCallbacks(layersModel: {prototype: unknown}): void {
   Object.defineProperty(prototype, HOOKED, {value: true});
 }
 
+/** The arguments with a list of plain objects, if a callback of this package is in the list. */
 function withPlainCallbacks(model: FittedModel, args: FitArguments): FitArguments {
   const list: unknown[] = Array.isArray(args?.callbacks) ? args.callbacks : [args?.callbacks];
   if (!list.some(isOurs)) {
     return args;
   }
   const plain = list.map(callback => isWhole(callback) ? asPlain(model, callback) : callback);
-  // Without callbacks fit yields by an empty one; plain ones of the user's own yield anyway.
+  // fit yields to the event loop by an empty plain callback if it has none; plain callbacks of the
+  // user yield anyway.
   return {...args, callbacks: list.every(isWhole) ? [{}, ...plain] : plain};
 }
 
@@ -68,7 +73,10 @@ function isWhole(callback: unknown): callback is WholeCallback {
   return typeof setParams === 'function' && typeof setModel === 'function';
 }
 
-/** A callback as the plain object that tfjs wraps; it is told of model and parameters, as a `tf.Callback` is, before training begins, and waits for no frame of its own. */
+/**
+ * A callback as the plain object that tfjs wraps. The callback gets the model and the parameters
+ * before training begins, as a `tf.Callback` does, and waits for no frame of its own.
+ */
 function asPlain(model: FittedModel, callback: WholeCallback): object {
   return {
     nextFrameFunc: async () => {},

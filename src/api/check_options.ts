@@ -11,7 +11,7 @@ import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
 import type {PolicyFunction, GgnOptions, SettingName} from './options';
 
-/** Options with the defaults filled in. */
+/** Options that have been checked, with the defaults filled in. */
 export interface CheckedOptions {
   readonly given: Given;
   readonly policy: 'auto' | PolicyName;
@@ -23,7 +23,9 @@ export interface CheckedOptions {
   readonly weightDecay: number;
 }
 
-const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity, range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
+/** Bytes of memory that a step may take, and its default. */
+const MEMORY_LIMIT = {value: 2 ** 30, valid: (x: number): boolean => x >= 2 ** 20 && x < Infinity,
+  range: 'of bytes, 1048576 (1 MiB) or more, and finite'};
 
 const WEIGHT_DECAY = between(0, 1);
 
@@ -38,19 +40,20 @@ const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range>
 
 const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
 
-const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy', 'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling',
-  'weightDecay'];
+/** Names of all options. */
+export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',
+  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay'];
 
 const SOLVERS = ['auto', ...Object.keys(SYSTEMS) as SystemName[]] as const;
 
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
-/** Checks a setting, a number or `'auto'`, and returns it. */
+/** Checks a setting, which is a number or `'auto'`, and returns it. */
 export function checkSetting(name: SettingName, value: unknown): number | 'auto' {
   return value === 'auto' ? value : checkNumber(name, value, SETTINGS[name], " or 'auto'");
 }
 
-/** Checks the limit of memory and returns it. */
+/** Checks the limit of memory, in bytes, and returns it. */
 export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryLimit', value, MEMORY_LIMIT);
 
 /** Checks the weight decay and returns it. */
@@ -63,8 +66,8 @@ export const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice(
 export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto' | Scaling {
   const scaling = checkChoice('scaling', value, SCALINGS);
   if (scaling === 'marquardt' && solver !== 'auto' && solver !== 'normal') {
-    throw ggnError(`the option scaling 'marquardt' takes the diagonal of the normal equations, which the solver '${solver}' does not form. Use it with ` +
-        "solver 'normal' or 'auto', or scaling 'levenberg'.");
+    throw ggnError("the option scaling 'marquardt' takes the diagonal of the normal equations, which the solver " +
+        `'${solver}' does not form. Use it with solver 'normal' or 'auto', or scaling 'levenberg'.`);
   }
   return scaling;
 }
@@ -76,14 +79,21 @@ function checkChoice<T extends string>(name: string, value: unknown, choices: re
   return value as T;
 }
 
-/** Checks what a function of the user's has returned, and fills in what it left out. */
+/**
+ * Checks the settings that a policy function of the user has returned.
+ *
+ * @param before the settings of the last step, which stand for those that the function left out.
+ */
 export function checkCustom(returned: unknown, before: Settings): Settings {
   if (returned == null) {
     return before;
   }
-  if (typeof returned !== 'object' || Array.isArray(returned) || 'then' in returned || Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
-    throw ggnError(`the function given as policy must return settings such as {damping: 0.2}, of ${Object.keys(SETTINGS).join(', ')}, or nothing; it ` +
-        `returned ${typeof returned !== 'object' ? shown(returned) : 'then' in returned ? 'a promise' : `{${shortened(Object.keys(returned).join(', '))}}`}.`);
+  if (typeof returned !== 'object' || Array.isArray(returned) || 'then' in returned ||
+      Object.keys(returned).some(name => !Object.hasOwn(SETTINGS, name))) {
+    const got = typeof returned !== 'object' ? shown(returned) : 'then' in returned ? 'a promise' :
+      `{${shortened(Object.keys(returned).join(', '))}}`;
+    throw ggnError('the function given as policy must return settings such as {damping: 0.2}, of ' +
+        `${Object.keys(SETTINGS).join(', ')}, or nothing; it returned ${got}.`);
   }
   const settings = returned as Partial<Settings>;
   const read = (name: SettingName): number => settings[name] === undefined ? before[name] :
@@ -93,43 +103,51 @@ export function checkCustom(returned: unknown, before: Settings): Settings {
 
 function checkNumber(name: string, value: unknown, range: Range, alternative = ''): number {
   if (!isIn(range, value)) {
-    throw ggnError(`the option ${name} must be a number ${range.range}${alternative === '' ? '' : `,${alternative}`}; received ${shown(value)}.`);
+    const wanted = `${range.range}${alternative === '' ? '' : `,${alternative}`}`;
+    throw ggnError(`the option ${name} must be a number ${wanted}; received ${shown(value)}.`);
   }
   return value as number;
 }
 
-/** Checks the option `policy`; `'custom'` stands for a function that a saved optimizer had. */
+/** Checks the option `policy`. `'custom'` stands for a function that a saved optimizer had. */
 export function checkPolicy(value: unknown): Pick<CheckedOptions, 'policy' | 'policyFunction'> {
   if (typeof value === 'function') {
     return {policy: 'custom', policyFunction: value as PolicyFunction};
   }
   if (value !== 'custom' && !POLICIES.includes(value as 'auto')) {
-    throw ggnError(`the option policy must be one of ${POLICIES.map(shown).join(', ')}, or a function of the step report; received ${shown(value)}.`);
+    throw ggnError(`the option policy must be one of ${POLICIES.map(shown).join(', ')}, or a function of the step ` +
+        `report; received ${shown(value)}.`);
   }
   return {policy: value as PolicyName, policyFunction: null};
 }
 
-/** Fills in the defaults and refuses what it does not know. */
+/**
+ * Checks all options of a new optimizer, and fills in the defaults.
+ *
+ * @throws for an unknown option, and for a value out of its range.
+ */
 export function checkOptions(options: unknown): CheckedOptions {
-  const given = checkNames(options, OPTIONS, 'ggn() takes an object of options, as in ggn({learningRate: 0.3})', 'option');
-  const solver = checkSolver(given['solver'] === undefined ? 'auto' : given['solver']);
-  const read = (name: SettingName): number | 'auto' => checkSetting(name, given[name] ?? (given[name] === null ? null : 'auto'));
+  const usage = 'ggn() takes an object of options, as in ggn({learningRate: 0.3})';
+  const given = checkNames(options, OPTIONS, usage, 'option');
+  const or = (name: keyof GgnOptions, value: unknown): unknown => given[name] === undefined ? value : given[name];
+  const read = (name: SettingName): number | 'auto' => checkSetting(name, or(name, 'auto'));
+  const solver = checkSolver(or('solver', 'auto'));
   return {
     given: {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')},
-    ...checkPolicy(given['policy'] === undefined ? 'auto' : given['policy']),
-    levenbergMarquardt: checkLevenbergMarquardt(given['levenbergMarquardt'] === undefined ? {} : given['levenbergMarquardt']),
-    memoryLimit: checkMemoryLimit(given['memoryLimit'] === undefined ? MEMORY_LIMIT.value : given['memoryLimit']),
+    ...checkPolicy(or('policy', 'auto')),
+    levenbergMarquardt: checkLevenbergMarquardt(or('levenbergMarquardt', {})),
+    memoryLimit: checkMemoryLimit(or('memoryLimit', MEMORY_LIMIT.value)),
     solver,
-    scaling: checkScaling(given['scaling'] === undefined ? 'auto' : given['scaling'], solver),
-    weightDecay: checkWeightDecay(given['weightDecay'] === undefined ? 0 : given['weightDecay']),
+    scaling: checkScaling(or('scaling', 'auto'), solver),
+    weightDecay: checkWeightDecay(or('weightDecay', 0)),
   };
 }
 
 /**
- * Checks options again before a step, since the user may have set public fields since.
+ * Checks options again before a step, since the user may have set public fields meanwhile.
  *
- * @throws for a value out of its range, and without the function of the policy `'custom'`, which is
- * never saved.
+ * @throws for a value out of its range, and for the policy `'custom'` without its function, which
+ * is never saved.
  */
 export function checkAgain(options: CheckedOptions): CheckedOptions {
   const {given, policy, policyFunction} = options;
@@ -151,22 +169,33 @@ export function checkAgain(options: CheckedOptions): CheckedOptions {
 
 function checkLevenbergMarquardt(options: unknown): Required<LevenbergMarquardtOptions> {
   const names = Object.keys(LEVENBERG_MARQUARDT) as Array<keyof LevenbergMarquardtOptions>;
-  const given = checkNames(options, names, 'the option levenbergMarquardt is an object, as in {initialDamping: 1e-3}', 'option of levenbergMarquardt');
+  const usage = 'the option levenbergMarquardt is an object, as in {initialDamping: 1e-3}';
+  const given = checkNames(options, names, usage, 'option of levenbergMarquardt');
   const check = (name: keyof LevenbergMarquardtOptions): number | 'auto' => {
     const value = given[name] === undefined ? LEVENBERG_MARQUARDT[name] : given[name];
-    return name === 'initialDamping' && value === 'auto' ? value :
-      checkNumber(`levenbergMarquardt.${name}`, value, LEVENBERG_MARQUARDT_RANGES[name], name === 'initialDamping' ? " or 'auto'" : '');
+    const mayBeAuto = name === 'initialDamping';
+    return mayBeAuto && value === 'auto' ? value :
+      checkNumber(`levenbergMarquardt.${name}`, value, LEVENBERG_MARQUARDT_RANGES[name], mayBeAuto ? " or 'auto'" : '');
   };
-  const checked = Object.fromEntries(names.map(name => [name, check(name)])) as unknown as Required<LevenbergMarquardtOptions>;
-  if (checked.minDamping > checked.maxDamping) {
-    throw ggnError(`the option levenbergMarquardt.minDamping must not exceed maxDamping; received ${checked.minDamping} and ${checked.maxDamping}.`);
+  const entries = names.map(name => [name, check(name)]);
+  const checked = Object.fromEntries(entries) as unknown as Required<LevenbergMarquardtOptions>;
+  const {minDamping, maxDamping} = checked;
+  if (minDamping > maxDamping) {
+    throw ggnError('the option levenbergMarquardt.minDamping must not exceed maxDamping; received ' +
+        `${minDamping} and ${maxDamping}.`);
   }
   return checked;
 }
 
-function checkNames(options: unknown, names: readonly string[], what: string, kind: string): Record<string, unknown> {
+/**
+ * Checks that options are an object of known names, and returns them.
+ *
+ * @param usage the beginning of the error for another value.
+ * @param kind the kind of option, for the error about an unknown name.
+ */
+function checkNames(options: unknown, names: readonly string[], usage: string, kind: string): Record<string, unknown> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw ggnError(`${what}; received ${shown(options)}.`);
+    throw ggnError(`${usage}; received ${shown(options)}.`);
   }
   const unknown = Object.keys(options).find(name => !names.includes(name));
   if (unknown !== undefined) {

@@ -8,24 +8,42 @@ import type {StepReport} from '../step/step_report';
  */
 export interface Convergence {
   /**
-   * - `'converged'`: nothing is left to gain, as far as float32 can tell. {@link
-   *   GramGaussNewton.remainingDecrease} is at most 1e-8, and so is the decrease that may be
-   *   rounding; or it is at most 1e-4 after 20 judged steps that did not lower the loss by more
-   *   than four units of float32.
+   * - `'converged'`: nothing is left to gain, as far as float32 can tell. Either `remaining` ≤
+   *   1e-8, and so is the share that may be rounding. Or `remaining` ≤ 1e-4 after 20 judged steps
+   *   that did not lower the loss by more than four units of float32, 2⁻²² of it.
    * - `'stuck'`: further steps bring nothing, and the point is no minimum, or the optimizer cannot
-   *   tell. After 20 such steps more is left (a kink), or the rest is not known (conjugate
-   *   gradients). Or rounding of the Jacobian may hide more than 1e-4 of the loss, since columns
-   *   depend on each other: redundant parameters, also at a minimum, or parameters that have run
-   *   away. Or a parameter has no effect, or has lost its effect: a change by its whole size
-   *   changes the residuals by less than their rounding. The last two need normal equations in
-   *   float64.
-   * - `'improving'`: go on. Also before the first step. Steps that are not judged (mini-batches)
-   *   count for nothing.
+   *   tell. Either `remaining` > 1e-4 (a kink) or is NaN (conjugate gradients) after 20 such steps.
+   *   Or rounding of the Jacobian may hide more than 1e-4 of the loss, since columns depend on each
+   *   other: redundant parameters, also at a minimum, or parameters that have run away. Or a
+   *   parameter has no effect, or has lost its effect: a change by its whole size changes the
+   *   residuals by less than their rounding. Dependent columns and such parameters are only seen in
+   *   normal equations that are summed in float64.
+   * - `'improving'`: training may go on. It is also the status before the first step. Steps that
+   *   are not judged (mini-batches) count for nothing.
    */
   readonly status: 'improving' | 'converged' | 'stuck';
   /** The status in words. */
   readonly reason: string;
-  /** {@link GramGaussNewton.remainingDecrease}. */
+  /**
+   * The share of the loss that is left to gain from the point where the last step began: the
+   * decrease that the quadratic model promises for a step without damping,
+   *
+   *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / |L|        in [0, 1] for squares
+   *
+   * For squares it is cos² of the angle between the residuals and the plane that the model can move
+   * them in, the square of the relative offset of Bates & Watts (1981). The share depends on no
+   * unit, no damping and no step length. So it tells a minimum from a point at which training has
+   * only become slow.
+   *
+   * Under policies that judge their steps, the share is 0 if it is below the rounding of the
+   * float32 residuals. If the rows are no more than the parameters, then it stays near 1 until
+   * everything is fitted. On mini-batches it says nothing of the other data.
+   *
+   * The share is NaN, which is neither above nor below any bound: before the first step, if the
+   * system cannot be solved, after a step by conjugate gradients, in the Gram system with
+   * regularizers, and if the Gram system promises less than a hundredth of all residuals with the
+   * least damping that float32 allows.
+   */
   readonly remaining: number;
 }
 
@@ -36,13 +54,13 @@ export interface Convergence {
  */
 const REMAINING = {wanted: 1e-8, accepted: 1e-4};
 
-/** So many judged steps must lower the least loss, or the training is at its end. */
+/** Judged steps in a row that do not lower the least loss, after which a training is at its end. */
 const PATIENCE = 20;
 
-/** Share of the loss that counts as lower: four units of float32. */
+/** A loss counts as lower if it is lower by more than this share: four units of float32. */
 const RESOLUTION = 2 ** -22;
 
-/** Follows the losses of judged steps, and says when the training is at its end. */
+/** Follows the losses of judged steps, and tells whether the training is at its end. */
 export class Patience {
   private least = Infinity;
   private since = 0;
@@ -66,8 +84,8 @@ export class Patience {
     const left = Number.isNaN(remaining) ? 'what is left to gain is not known' :
       `${remaining.toExponential(1)} of the loss is left to gain`;
     const doubt = doubtOf(hideable, lost);
-    // If the model promises more than float32 knows, then further steps may still lower the loss:
-    // they decide.
+    // If the model promises more than float32 knows, then further steps may still lower the loss,
+    // and their losses decide.
     if (remaining <= REMAINING.wanted && hidden <= REMAINING.wanted && (doubt === null || lost > 0)) {
       return doubt === null ? {status: 'converged', reason: `${left}, at most ${REMAINING.wanted}`, remaining} :
         {status: 'stuck', reason: `${left}, but ${doubt}`, remaining};
@@ -86,8 +104,10 @@ export class Patience {
 function doubtOf(hideable: number, lost: number): string | null {
   if (lost > 0) {
     const parameters = lost === 1 ? 'a parameter has' : `${lost} parameters have`;
-    return `${parameters} no effect on the loss, which is flat there. Start nearer, or write the model with other parameters`;
+    return `${parameters} no effect on the loss, which is flat there. Start nearer, or write the model with other ` +
+        'parameters';
   }
   return hideable <= REMAINING.accepted ? null :
-    'rounding hides directions, where columns of the Jacobian depend on each other: parameters are redundant, or have run away';
+    'rounding hides directions, where columns of the Jacobian depend on each other: parameters are redundant, or ' +
+        'have run away';
 }

@@ -2,7 +2,8 @@ import {GramGaussNewton} from './gram_gauss_newton';
 import type {GgnOptions} from './options';
 
 /**
- * Makes a Gram-Gauss-Newton optimizer, to be used like the optimizers of `tf.train`.
+ * Makes a Gram-Gauss-Newton optimizer, which is used like the optimizers of `tf.train`.
+ * {@link GramGaussNewton} has the formula of its step.
  *
  * @param options - see {@link GgnOptions}. Without options, the policy `'auto'` sets learning rate,
  * damping and momentum.

@@ -10,12 +10,14 @@ import {passesDerivative} from '../trace/dependence';
 import {pullByRules, sweepBack} from '../derivatives/reverse_sweep';
 
 /**
- * The gradient function of f, as `tf.grad` makes it, but right at any depth: `grad(f)(x, dy)` is dyᵀ df/dx, of the shape
- * of x, and may itself be differentiated by another `grad` or by `minimize()` of this package's optimizer around it.
- * (tfjs's own nested gradients throw or are silently wrong for tanh and sigmoid networks.)
+ * The gradient function of f, as `tf.grad` makes it, but right at any depth: `grad(f)(x, dy)` is
+ * dyᵀ df/dx, of the shape of x. Another `grad`, or `minimize()` of this package's optimizer, may
+ * differentiate it again. (Nested gradients of tfjs throw or are silently wrong for tanh and
+ * sigmoid networks.)
  *
- * So derivatives of networks belong into the loss, as in the residual of a differential equation u'' + u = 0. For examples along
- * the leading axis that do not meet in the network, dy of ones gives each example its own derivative:
+ * So derivatives of networks may be part of a loss, as in the residual of a differential equation
+ * u'' + u = 0. If the examples along the leading axis do not meet in the network, then dy of ones
+ * gives each example its own derivative:
  *
  * ```ts
  * const u = (x: tf.Tensor) => model.apply(x) as tf.Tensor;      // [B, 1] -> [B, 1]
@@ -23,18 +25,24 @@ import {pullByRules, sweepBack} from '../derivatives/reverse_sweep';
  * ggn().minimize(loss);
  * ```
  *
- * As with `tf.grad`, x counts wherever f reads that tensor, also where f takes it from outside instead of its argument;
- * the value of any other tensor from outside is a constant to f (not to the `grad` or optimizer around it). Relu, step, max and the
- * like have the derivative 0 of a derivative that jumps. An f whose derivative does not depend on x has the second derivative zero.
- * Where a tfjs gradient (`tf.grad`, `tf.train.adam()`) surrounds a single `grad`, it is right, too, as far as tfjs has gradients
- * of the kernels in the first derivative; deeper nesting wants `grad` or this package's optimizer outside.
+ * As with `tf.grad`, every use of the tensor x in f counts, also if f takes it from outside instead
+ * of its argument. Any other tensor from outside is a constant to f, but not to the `grad` or the
+ * optimizer around f. A derivative that jumps (of relu, step, max and the like) has the derivative
+ * 0. If the derivative of f does not depend on x, then the second derivative is zero.
  *
- * The tensors that f makes are released as in `tf.tidy`; what it keeps by `tf.keep` stays. Works inside `tf.tidy` and outside.
+ * A tfjs gradient (`tf.grad`, `tf.train.adam()`) around a single `grad` is right, too, as far as
+ * tfjs has gradients of the kernels in the first derivative. For deeper nesting, the outermost
+ * derivative must be `grad` or this package's optimizer.
+ *
+ * The tensors that f makes are released as in `tf.tidy`; those that f keeps by `tf.keep` stay. The
+ * gradient function works inside `tf.tidy` and outside.
  *
  * @param f - a function of one float32 tensor to a float32 tensor, made of tfjs ops.
- * @returns a function of the point x, and of dy, the cotangent of f(x): float32, of the shape of f(x); by default ones.
- * @throws Error, when the gradient function is called: for an x or f(x) that is no float32 tensor, a dy of another shape,
- * when f(x) does not depend on x, and for a kernel that has no derivative. What f throws is thrown as it is.
+ * @returns a function of the point x, and of dy, the cotangent of f(x): float32, of the shape of
+ * f(x); by default ones.
+ * @throws Error, when the gradient function is called: for an x or f(x) that is no float32 tensor,
+ * for a dy of another shape, for an f(x) that does not depend on x, and for a kernel that has no
+ * derivative. An error of f itself is thrown as it is.
  * @public
  */
 export function grad<T extends Tensor = Tensor>(f: (x: T) => Tensor): (x: T | TensorLike, dy?: Tensor) => T {
@@ -44,9 +52,11 @@ export function grad<T extends Tensor = Tensor>(f: (x: T) => Tensor): (x: T | Te
   return (x, dy) => tidy(() => {
     const point = (isTensor(x) ? x : tensor(x)) as T;
     if (point.dtype !== 'float32') {
-      throw ggnError(`grad(f)(x) needs an x of float32, received ${point.dtype}: there is no derivative in integers. Use tf.cast(x, 'float32').`);
+      throw ggnError(`grad(f)(x) needs an x of float32, received ${point.dtype}: there is no derivative in integers. ` +
+          "Use tf.cast(x, 'float32').");
     }
-    // Inside another grad() or minimize() its trace is ours as well: one recorder, one handle for every value.
+    // Inside another grad() or minimize() this call records into the trace of the outer one: one
+    // recorder, one handle for every value.
     const active = activeRecorder();
     if (active !== undefined) {
       return pullBack(active.trace, run(active, f, point), point, dy);
@@ -60,7 +70,7 @@ export function grad<T extends Tensor = Tensor>(f: (x: T) => Tensor): (x: T | Te
   });
 }
 
-/** Where f ran: the value indices of x and f(x), and the nodes between. */
+/** One run of f in a trace: the values x and y = f(x), and the nodes from `from` up to `to`. */
 interface Run {
   readonly x: number;
   readonly y: number;
@@ -68,6 +78,7 @@ interface Run {
   readonly to: number;
 }
 
+/** Runs f and records it. */
 function run<T extends Tensor>(recorder: Recorder, f: (x: T) => Tensor, point: T): Run {
   const {nodes} = recorder.trace;
   const x = recorder.indexOf(point);
@@ -83,6 +94,7 @@ function run<T extends Tensor>(recorder: Recorder, f: (x: T) => Tensor, point: T
   });
 }
 
+/** dyᵀ df/dx by a reverse sweep over the nodes of the run. */
 function pullBack<T extends Tensor>(trace: Trace, {x, y, from, to}: Run, point: T, dy: Tensor | undefined): T {
   const {shape} = trace.values[y];
   if (dy !== undefined && !(isTensor(dy) && dy.dtype === 'float32' && util.arraysEqual(dy.shape, shape))) {
@@ -103,13 +115,14 @@ function pullBack<T extends Tensor>(trace: Trace, {x, y, from, to}: Run, point: 
     }
   }
   if (!isTouched(y)) {
-    throw ggnError('the function given to grad() does not depend on x. Check that it computes its result from its argument, with tfjs ops only ' +
-        '(dataSync() and tf.tensor() break the chain).');
+    throw ggnError('the function given to grad() does not depend on x. Check that it computes its result from its ' +
+        'argument, with tfjs ops only (dataSync() and tf.tensor() break the chain).');
   }
+  const seeds = new Map([[y, dy ?? ones(shape)]]);
   const cotangents = dependent.has(y) ?
-    sweepBack(trace.values, nodes, new Map([[y, dy ?? ones(shape)]]), value => dependent.has(value), pullByRules) : null;
+    sweepBack(trace.values, nodes, seeds, value => dependent.has(value), pullByRules) : null;
   const gradient = cotangents?.get(x) ?? zerosLike(point);
-  // A tensor of the caller's or a handle of the trace is not ours to give away.
+  // A tensor of the caller and a handle of the trace belong to others, who may dispose of them.
   const result = (gradient === dy || gradient.kept ? runKernel('Identity', {x: gradient}) : gradient) as T;
   const recorder = activeRecorder();
   if (recorder !== undefined) {

@@ -14,7 +14,7 @@ import {trainStepOf} from '../tfjs/train_step_hook';
 import type {Convergence} from './convergence';
 import {CLASS_NAME, hookOwnLayers} from './hook_layers';
 import type {GgnOptions, SettingName} from './options';
-import {checkAgain, checkOptions, checkPolicy, checkSetting} from './check_options';
+import {checkAgain, checkOptions, checkPolicy, checkSetting, OPTIONS} from './check_options';
 import type {CheckedOptions} from './check_options';
 import {Training} from './training';
 
@@ -22,21 +22,20 @@ import {Training} from './training';
  * Gram-Gauss-Newton: a second-order optimizer for least squares, classification and other losses
  * that are functions of the outputs of a network.
  *
- * A batch has the residual rows r (n = examples times outputs) and their Jacobian J = dr/dw, n x m.
- * Its loss is L = Σ w_i r_i², as tfjs reports it: a mean, without ½. With S = diag(sqrt(2w)), z = S
- * r and the damping λ = τ · trace(SᵀJJᵀS) / min(n, m), one step is
+ * A batch of B examples with C outputs has n = B·C residual rows r, and their Jacobian J = dr/dw by
+ * the m parameters, n x m. Its loss is L = Σ w_i r_i², as tfjs reports it: a mean, without ½. With
+ * S = diag(sqrt(2w)), z = S r and the damping λ = τ · trace(SᵀJJᵀS) / min(n, m), one step is
  *
  *     d = μ d_prev - JᵀS (SᵀJJᵀS + λI)⁻¹ (z + μ SᵀJ d_prev)          w ← w + learningRate · d
  *
  * This d is the exact minimiser of ½|SᵀJd + z|² + (λ/2)|d - μ d_prev|². L2 regularizers ρ|w|² enter
  * with their exact curvature, and other functions of a single variable with their exact gradient.
- * The solved system has the size of the batch. J is never stored for dense layers. If the
- * parameters are fewer than the rows, then the system has the size of the parameters, and the step
- * is the same.
+ * The solved system is n x n, and J is never stored for dense layers. If m < n, then the system is
+ * m x m, and the step is the same.
  *
- * Another loss L(f) of outputs f has q = dL/df and H = d²L/df² = S Sᵀ, and its step is -(JᵀHJ +
- * λI)⁻¹Jᵀq. Such outputs are the logits of cross-entropies, and the outputs in losses of the user.
- * {@link StepReport.curvature} says which H is taken.
+ * Another loss L(f) of outputs f has q = dL/df and H = d²L/df² = S Sᵀ, and its step is
+ * -(JᵀHJ + λI)⁻¹Jᵀq. Such outputs are the logits of cross-entropies, and the outputs in losses of
+ * the user. {@link StepReport.curvature} says which H is taken.
  *
  * A policy sets the learning rate, τ and μ from step to step, see {@link GgnOptions.policy}.
  *
@@ -53,8 +52,8 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
-   * By class name: the test of tfjs itself takes every optimizer for an instance of every optimizer
-   * class.
+   * Tests the class name, since the test of tfjs takes every optimizer for an instance of every
+   * optimizer class.
    */
   static override [Symbol.hasInstance](instance: unknown): boolean {
     const {getClassName} = (instance ?? {}) as Partial<GramGaussNewton>;
@@ -93,8 +92,8 @@ export class GramGaussNewton extends Optimizer {
 
   /**
    * Learning rate of the next step, see {@link GgnOptions.learningRate}: the given number, else the
-   * number that the policy has so far. A callback may set it between steps; `'auto'` gives it back
-   * to the policy.
+   * number that the policy has so far. It may be set between steps, for instance by a callback;
+   * `'auto'` gives it back to the policy.
    *
    * @throws Error for a number out of its range.
    */
@@ -165,29 +164,13 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
-   * The share of the loss that is left to gain from the point where the last step began: the
-   * decrease that the quadratic model promises for a step without damping,
-   *
-   *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / |L|        in [0, 1] for squares
-   *
-   * For squares it is cos² of the angle between the residuals and the plane that the model can move
-   * them in, the square of the relative offset of Bates & Watts (1981). It depends on no unit, no
-   * damping and no step length. So it tells a minimum from a place where training has only become
-   * slow. End a loop by {@link GramGaussNewton.convergence}, which reads this number, and also
-   * handles NaN and a number that rounding keeps above 0.
-   *
-   * The number is 0 if it is below the rounding of the float32 residuals, under policies that judge
-   * their steps. If the rows are no more than the parameters, then it stays near 1 until everything
-   * is fitted. On mini-batches it says nothing of the other data. Each call takes one more
-   * factorization.
+   * The share of the loss that is left to gain from the point where the last step began, see
+   * {@link Convergence.remaining} for its formula and for the cases of NaN. To end a loop, call
+   * {@link GramGaussNewton.convergence}, which reads this number, and also handles NaN and a number
+   * that rounding keeps above 0. Each call takes one more factorization.
    *
    * The optimizer holds the matrix for it until the next step begins, or until `dispose()`. If
    * `fit` ends with a matrix of more than 4 MiB, then the optimizer keeps only the number.
-   *
-   * @returns NaN, which is neither above nor below any bound: before the first step, if the system
-   * cannot be solved, after a step by conjugate gradients, in the Gram system with regularizers,
-   * and if the Gram system promises less than a hundredth of all residuals with the least damping
-   * that float32 allows.
    */
   remainingDecrease(): number {
     return this.training.last.remaining().known;
@@ -254,8 +237,8 @@ export class GramGaussNewton extends Optimizer {
   override applyGradients(gradients: NamedTensorMap | NamedTensor[]): void {
     const names = Array.isArray(gradients) ? gradients.map(({name}) => name) : Object.keys(gradients ?? {});
     throw ggnError(`applyGradients() received gradients only (of ${names.join(', ') || 'nothing'}), and a ` +
-        'Gram-Gauss-Newton step needs the Jacobian of the batch. Call optimizer.minimize(() => loss) instead; to work ' +
-        'with gradients, use a first-order optimizer such as tf.train.sgd.');
+        'Gram-Gauss-Newton step needs the Jacobian of the batch. Call optimizer.minimize(() => loss) instead; to ' +
+        'work with gradients, use a first-order optimizer such as tf.train.sgd.');
   }
 
   /** The options and the state of the policy, as saved in a model. */
@@ -267,12 +250,10 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /** Makes the optimizer from a saved config. Other keys are ignored, as tfjs adds some. */
-  static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>,
-      config: serialization.ConfigDict): T {
-    const {policyState, ...rest} = config;
-    const {learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay} = rest;
-    const optimizer = new cls({
-      learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay});
+  static override fromConfig<T extends serialization.Serializable>(
+      cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+    const {policyState} = config;
+    const optimizer = new cls(Object.fromEntries(OPTIONS.map(name => [name, config[name]])));
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
       optimizer.training.loadPolicyState(policyState);
     }
@@ -282,8 +263,8 @@ export class GramGaussNewton extends Optimizer {
   /**
    * Copies of the state: the iteration count, and d_prev of every variable of the last step, named
    * `ggn/1/previousStep/i`. Later steps do not change the copies. A second call before the next
-   * step returns the same copies. The caller may dispose of them; `dispose()` does at last. Copies
-   * made for `model.save` are gone when the save ends.
+   * step returns the same copies. The caller may dispose of them; at the latest, `dispose()` does.
+   * Copies that were made for `model.save` are gone when the save ends.
    */
   override async getWeights(): Promise<NamedTensor[]> {
     const {state} = this.training;
@@ -295,9 +276,10 @@ export class GramGaussNewton extends Optimizer {
    * variables by position and shape. All entries are checked before any is taken: after an error
    * the optimizer has the state that it had.
    *
-   * @throws Error with the name of the entry for state of another optimizer or of another version
-   * of the format, for entries that are missing, doubled, in another order or of another type, for
-   * numbers that are not finite, and for a count that is not a whole number from 0 to 2³¹ - 1.
+   * @throws Error, with the name of the entry, for a state of another optimizer or of another
+   * version of the format, for entries that are missing, doubled, in another order or of another
+   * type, for numbers that are not finite, and for a count that is not a whole number from 0 to
+   * 2³¹ - 1.
    */
   override async setWeights(weightValues: NamedTensor[]): Promise<void> {
     this.iterations_ = await this.training.state.load(weightValues);

@@ -1,20 +1,22 @@
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {StepReport} from '../step/step_report';
 
-/** Bytes of the matrix of the last step that are held on to after `fit`. */
+/** Largest matrix of the last step, in bytes, that is held after `fit`. */
 const HELD_AFTER_FIT = 2 ** 22;
 
-/** Where nothing is known. */
+/** The decrease without a matrix to compute it from. */
 const UNKNOWN: UndampedDecrease = {known: NaN, hidden: 0, hideable: 0, lost: 0};
 
-/** What is known of the last step, and can be asked of its matrix until the next one begins. */
+/**
+ * The report of the last step, and the numbers that its matrix gives until the next step begins.
+ */
 export class LastStep {
-  /** null before the first. */
+  /** null before the first step. */
   report: StepReport | null = null;
   private dimension: (() => number) | null = null;
   private decrease: (() => UndampedDecrease) | null = null;
 
-  /** The matrix goes before the next step is taken, and where the optimizer is disposed of. */
+  /** Lets go of the matrix: before the next step, and when the optimizer is disposed of. */
   release(): void {
     this.dimension = null;
     this.decrease = null;
@@ -26,13 +28,13 @@ export class LastStep {
     this.decrease = decrease;
   }
 
-  /** See `LocalModel.effectiveDimension`; null where it is not known. */
+  /** See `LocalModel.effectiveDimension`; null if it is not known. */
   effectiveDimension(): number | null {
     const dimension = this.dimension === null ? NaN : this.dimension();
     return Number.isNaN(dimension) ? null : dimension;
   }
 
-  /** What is left to gain, as shares of the loss. */
+  /** The decrease that a step without damping promises, as shares of the loss. */
   remaining(): UndampedDecrease {
     if (this.decrease === null || this.report === null) {
       return UNKNOWN;
@@ -46,8 +48,9 @@ export class LastStep {
   }
 
   /**
-   * At the end of `fit` a large matrix is let go of, which nobody may ask for any more. What is left to gain is a factorization away, and is taken before: a loop around
-   * `fit` asks for it. The effective dimension would take longer than the step.
+   * Lets go of a large matrix at the end of `fit`, since nobody may ask for its numbers any more.
+   * The remaining decrease is computed before, by one factorization, since a loop around `fit` asks
+   * for it. The effective dimension is not, since it would take longer than the step.
    */
   releaseLarge(): void {
     if (this.report === null || this.decrease === null || matrixBytes(this.report) <= HELD_AFTER_FIT) {
@@ -57,13 +60,16 @@ export class LastStep {
     try {
       decrease = this.decrease();
     } catch {
-      // Kernels may fail by now. It is not known then, and fit has ended as it has.
+      // Kernels may fail by now. The decrease is then not known, and fit ends as without this call.
     }
     this.dimension = null;
     this.decrease = () => decrease;
   }
 }
 
-/** Of the matrix of a step, in float64; conjugate gradients have one of a sample, which nothing can be asked of. */
+/**
+ * Bytes of the matrix of a step, in float64. Conjugate gradients have only the matrix of a sample,
+ * which gives none of these numbers, so it always counts as large.
+ */
 const matrixBytes = ({solver, rows, parameters}: StepReport): number =>
   solver === 'cg' ? Infinity : 8 * (solver === 'gram' ? rows : parameters) ** 2;

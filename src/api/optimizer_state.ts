@@ -5,31 +5,32 @@ import {checkEntries, checkNumbers, COUNT, nameOfStep} from './saved_tensors';
 import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';
 
-/** d_prev of a variable, kept and owned here. */
+/** d_prev of a variable. The tensor is kept, and owned by the state. */
 interface KnownStep {
   readonly variable: Variable;
   readonly step: Tensor;
 }
 
 /**
- * The last accepted step d_prev of every variable, before learning rate, and the copies of it that were given out.
+ * The last accepted step d_prev of every variable, before the learning rate, and the copies of it
+ * that were given out.
  *
- * State that was loaded waits until the first step tells the variables: tfjs gives variables other names on
- * loading, so it is matched by position and shape.
+ * A loaded state waits until the first step tells the variables. tfjs gives variables other names
+ * on loading, so the state is matched to them by position and shape.
  */
 export class OptimizerState {
   private readonly steps = new Map<number, KnownStep>();
   private order: readonly Variable[] = [];
   private loaded: Tensor[] | null = null;
-  /** Copies of the present state, so that asking twice makes no more of them. */
+  /** Copies of the present state, so that a second call makes no more of them. */
   private copies: {readonly iterations: number; readonly list: NamedTensor[]} | null = null;
   /** Copies of earlier states. */
   private earlier: Tensor[] = [];
 
   /**
-   * d_prev of each variable of a step, null where there is none.
+   * d_prev of each variable of a step; null for a variable without one.
    *
-   * @throws when state was loaded that does not fit these variables.
+   * @throws for a loaded state that does not fit these variables.
    */
   previous(variables: readonly Variable[]): Array<Tensor | null> {
     if (this.loaded !== null) {
@@ -51,7 +52,10 @@ export class OptimizerState {
     this.loaded = null;
   }
 
-  /** Takes over the tensors of an accepted step, and drops the state of variables that were disposed of meanwhile. */
+  /**
+   * Takes over the tensors of an accepted step, and drops the state of variables that were disposed
+   * of meanwhile.
+   */
   accept(variables: readonly Variable[], step: readonly Tensor[]): void {
     this.retire();
     variables.forEach((variable, i) => {
@@ -68,8 +72,8 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count and of d_prev; the same ones as long as the state is the same, but for those that
-   * were disposed of.
+   * Copies of the iteration count and of d_prev. They are the same copies as long as the state is
+   * the same, but for copies that were disposed of.
    */
   copy(iterations: number): NamedTensor[] {
     const known = this.copies?.iterations === iterations ? this.copies.list : [];
@@ -82,9 +86,10 @@ export class OptimizerState {
   }
 
   /**
-   * The same, which are the caller's.
+   * Copies of the iteration count and of d_prev, which belong to the caller.
    *
-   * @param known copies to go on with.
+   * @param known copies of the same state, which are taken instead of new ones unless they are
+   * disposed of.
    */
   freshCopy(iterations: number, known: readonly NamedTensor[] = []): NamedTensor[] {
     const made: Tensor[] = [];
@@ -106,11 +111,12 @@ export class OptimizerState {
   }
 
   /**
-   * Takes over copies of d_prev, since the loader disposes of what it gives. All of a state is checked before any of it
-   * is taken.
+   * Takes over copies of the given tensors, since the loader disposes of its own. The whole state
+   * is checked before any of it is taken.
    *
    * @returns the iteration count.
-   * @throws for state of another optimizer or of another version of the format, and for what no optimizer has saved.
+   * @throws for a state of another optimizer or of another version of the format, and for a state
+   * that no optimizer has saved.
    */
   async load(saved: readonly NamedTensor[]): Promise<number> {
     checkEntries(saved);
@@ -136,7 +142,10 @@ export class OptimizerState {
     this.disposeSteps();
   }
 
-  /** The state is about to change: the copies are of an earlier one. Those that were disposed of are forgotten. */
+  /**
+   * Moves the copies to those of earlier states, since the state is about to change. Copies that
+   * were disposed of are forgotten.
+   */
   private retire(): void {
     const retired = (this.copies?.list ?? []).map(({tensor}) => tensor);
     this.earlier = [...this.earlier, ...retired].filter(tensor => !tensor.isDisposed);

@@ -15,13 +15,15 @@ export interface TfjsCopy {
 }
 
 /**
- * Makes another copy of TensorFlow.js know the optimizer: its `fit` then gives the batch to `ggn()`, and its
- * `loadLayersModel` loads models that were saved with it. Importing this package and making an optimizer do the same for the copy
- * that it imports itself, so this is needed only where a page or bundle holds a second one. Idempotent, and without
- * effect on other optimizers.
+ * Makes another copy of TensorFlow.js know the optimizer: `fit` of the copy then gives its batches
+ * to `ggn()`, and `loadLayersModel` loads models that were saved with the optimizer.
+ *
+ * The copy that this package imports itself is registered by the import of this package, and by
+ * each new optimizer. So this call is needed only if a page or a bundle holds a second copy.
+ * Idempotent, and without effect on other optimizers.
  *
  * @param tf - the other copy, as in `register(tf)`.
- * @throws Error when it has no layers API.
+ * @throws Error for a copy without the layers API.
  * @public
  */
 export function register(tf: TfjsCopy): void {
@@ -32,7 +34,10 @@ export function register(tf: TfjsCopy): void {
   hookLayers(tf.LayersModel);
 }
 
-/** Registers with the tfjs-core that this package imports, and hooks the tfjs-layers beside it; without one the optimizer serves custom loops. */
+/**
+ * Registers the optimizer with the tfjs-core that this package imports, and hooks the tfjs-layers
+ * beside it. Without tfjs-layers the optimizer serves custom loops.
+ */
 export function registerOwnCopy(): void {
   serialization.registerClass(GramGaussNewton);
   hookOwnLayers();

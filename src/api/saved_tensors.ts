@@ -4,25 +4,26 @@ import {isIn, whole} from '../policy/ranges';
 import {shortened, shown} from '../shown';
 import type {NamedTensor} from '../tfjs/save_hook';
 
-/** Name of the iteration count, as tfjs's own optimizers save it. */
+/** Name of the iteration count, as the optimizers of tfjs save it. */
 export const COUNT = 'iter';
 
-/** Version of the format in which the state is saved; it is part of the names. */
+/** Version of the format of the saved state. The names of the tensors have it. */
 const FORMAT = 1;
 
 /** Name of d_prev of the i-th variable. */
 export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i}`;
 
-/** The count is saved as int32. */
+/** Range of the count, which is saved as int32. */
 const COUNT_RANGE = whole(0, 2 ** 31 - 1);
 
-/** Size of an entry of a step whose square overflows float32: no step is taken whose norm does. */
+/** The square of this overflows float32. A step with such a norm is never taken. */
 const LONGEST = 2 ** 64;
 
 const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and in its order';
 
 /**
- * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every variable, in order.
+ * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every
+ * variable, in order.
  *
  * @throws Error with the name of the first entry that is wrong.
  */
@@ -30,7 +31,7 @@ export function checkEntries(saved: unknown): void {
   if (!Array.isArray(saved)) {
     throw ggnError(`setWeights() takes the list that getWeights() gave; received ${shown(saved)}.`);
   }
-  Array.from(saved as unknown[]).forEach((entry, i) => {  // holes, too
+  Array.from(saved as unknown[]).forEach((entry, i) => {  // Array.from, since forEach skips holes
     const {name, tensor} = (entry ?? {}) as Partial<NamedTensor>;
     if (typeof name !== 'string') {
       throw ggnError(`entry ${i} of the saved state is ${shown(entry)}, not a named tensor. ${ADVICE}.`);
@@ -44,8 +45,8 @@ export function checkEntries(saved: unknown): void {
     const {dtype, size} = tensor;
     if (isCount ? size !== 1 || !['int32', 'float32'].includes(dtype) : dtype !== 'float32') {
       throw ggnError(`'${name}' of the saved state is a tensor of ${dtype} with ${size} ` +
-          `${size === 1 ? 'entry' : 'entries'}, where ${isCount ? 'the iteration count, one whole number,' : 'float32'} ` +
-          `is expected. ${ADVICE}.`);
+          `${size === 1 ? 'entry' : 'entries'}, where ` +
+          `${isCount ? 'the iteration count, one whole number,' : 'float32'} is expected. ${ADVICE}.`);
     }
   });
   if (saved.length === 0) {
@@ -53,6 +54,7 @@ export function checkEntries(saved: unknown): void {
   }
 }
 
+/** Checks the name of entry i of a saved state. */
 function checkName(name: string, i: number): void {
   const expected = i === 0 ? COUNT : nameOfStep(i - 1);
   if (name === expected) {
@@ -66,11 +68,12 @@ function checkName(name: string, i: number): void {
     throw ggnError(`${shown(name)} is no state of GramGaussNewton. ${ADVICE}.`);
   }
   if (version !== String(FORMAT)) {
-    throw ggnError(`the saved optimizer state has format ${shortened(version)}, this version of tfjs-ggn reads format ` +
-        `${FORMAT}. Use the version that saved it, or load the model without its optimizer and compile it with a new ggn().`);
+    throw ggnError(`the saved optimizer state has format ${shortened(version)}, this version of tfjs-ggn ` +
+        `reads format ${FORMAT}. Use the version that saved it, or load the model without its optimizer ` +
+        'and compile it with a new ggn().');
   }
-  throw ggnError(`entry ${i} of the saved state is ${shown(name)} where '${expected}' is expected: entries are missing, ` +
-      `doubled or in another order. ${ADVICE}.`);
+  throw ggnError(`entry ${i} of the saved state is ${shown(name)} where '${expected}' is expected: entries are ` +
+      `missing, doubled or in another order. ${ADVICE}.`);
 }
 
 /**
@@ -82,13 +85,14 @@ function checkName(name: string, i: number): void {
 export async function checkNumbers(saved: readonly NamedTensor[]): Promise<number> {
   const [counted, ...steps] = await Promise.all(saved.map(async ({tensor}) => tensor.data()));
   if (!isIn(COUNT_RANGE, counted[0])) {
-    throw ggnError(`'${COUNT}' of the saved state, the iteration count, must be a number ${COUNT_RANGE.range}; received ` +
-        `${counted[0]}. ${ADVICE}.`);
+    throw ggnError(`'${COUNT}' of the saved state, the iteration count, must be a number ${COUNT_RANGE.range}; ` +
+        `received ${counted[0]}. ${ADVICE}.`);
   }
   steps.forEach((numbers, i) => {
     const bad = (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
     if (bad !== undefined) {
-      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}, where numbers below ${LONGEST.toExponential(1)} are expected. ${ADVICE}.`);
+      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}, where numbers below ` +
+          `${LONGEST.toExponential(1)} are expected. ${ADVICE}.`);
     }
   });
   return counted[0];

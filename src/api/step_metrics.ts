@@ -1,23 +1,25 @@
-import {ggnError} from '../errors';
-import {GramGaussNewton} from './gram_gauss_newton';
 import type {StepReport} from '../step/step_report';
-import {trainingCallback} from './training_callback';
+import type {GramGaussNewton} from './gram_gauss_newton';
+import {checkOptimizer, trainingCallback} from './training_callback';
 import type {CallbackLogs, TrainingCallback} from './training_callback';
 
 /**
- * A callback that puts what the optimizer did into the logs of `fit` and `fitDataset`: at the end of every
- * batch and, with the values of the last batch, of every epoch, so that `history.history`, and in a list of callbacks those behind it (TensorBoard, tfjs-vis,
- * early stopping), get them like metrics. The progress bar of tfjs-node comes before all callbacks and does not show them.
+ * A callback that adds numbers of the optimizer's steps to the logs of `fit` and `fitDataset`:
+ * those of its step to the logs of every batch, and those of the last step to the logs of every
+ * epoch. So `history.history` has them like metrics.
  *
- * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm`, `learningRate`, `stepMilliseconds` (the whole step)
- * and `gainRatio`, which is NaN where the policy did not judge the step.
- * The loss is in the logs already; the status and the parts of the time are in {@link GramGaussNewton.lastStep}.
+ * Keys: `iteration`, `rows`, `parameters`, `damping`, `lambda`, `gradientNorm`, `stepNorm` and
+ * `learningRate`, as in {@link StepReport}; `gainRatio`, which is NaN if the policy did not judge
+ * the step; and `stepMilliseconds`, the time of the whole step. The logs have the loss already. The
+ * status and the parts of the time are in {@link GramGaussNewton.lastStep}.
  *
- * Put it first in a list of callbacks, so that the others see the values. They may be plain objects (`tfvis.show.fitCallbacks(...)`) and `tf.Callback`s
- * (`tf.callbacks.earlyStopping(...)`), also mixed.
+ * In a list of callbacks, those behind this one (TensorBoard, tfjs-vis, early stopping) see the
+ * values, so put this one first. The others may be plain objects (`tfvis.show.fitCallbacks(...)`)
+ * and `tf.Callback`s (`tf.callbacks.earlyStopping(...)`), also mixed. The progress bar of tfjs-node
+ * comes before all callbacks and does not show the values.
  *
  * @param optimizer - the optimizer that the model was compiled with.
- * @throws Error for another optimizer; `fit` throws where the model was compiled with another one.
+ * @throws Error for another optimizer. `fit` throws for a model that was compiled with another one.
  * @example
  * ```ts
  * const optimizer = ggn();
@@ -28,27 +30,32 @@ import type {CallbackLogs, TrainingCallback} from './training_callback';
  * @public
  */
 export function stepMetrics(optimizer: GramGaussNewton): TrainingCallback {
-  if (!(optimizer instanceof GramGaussNewton)) {
-    throw ggnError('stepMetrics() takes the optimizer that ggn() returned; other optimizers report no steps.');
-  }
+  checkOptimizer('stepMetrics', optimizer);
   const add = (logs: CallbackLogs): void => {
-    if (optimizer.lastStep !== null) {
-      Object.assign(logs, metricsOf(optimizer.lastStep));
+    const step = optimizer.lastStep;
+    if (step !== null) {
+      Object.assign(logs, Object.fromEntries(Object.entries(METRICS).map(([key, read]) => [key, read(step)])));
     }
   };
   return trainingCallback('stepMetrics', optimizer, {onBatchEnd: add, onEpochEnd: (_, logs) => add(logs)});
 }
 
-/** Every step has every key, as plots and tables put the values of an epoch in its place by counting. */
-function metricsOf(step: StepReport): Record<string, number> {
-  const {iteration, rows, parameters, damping, lambda, gradientNorm, stepNorm, learningRate} = step;
-  const {capture, linearize, gram, solve, trial, update} = step.milliseconds;
-  return {
-    iteration, rows, parameters, damping, lambda, gradientNorm, stepNorm, learningRate, gainRatio: step.gainRatio ?? NaN,
-    stepMilliseconds: capture + linearize + gram + solve + trial + update,
-  };
-}
+/**
+ * The numbers of a step by the key of the logs. Every step has every key, since plots and tables
+ * assign the values to epochs by counting.
+ */
+const METRICS: Readonly<Record<string, (step: StepReport) => number>> = {
+  iteration: step => step.iteration,
+  rows: step => step.rows,
+  parameters: step => step.parameters,
+  damping: step => step.damping,
+  lambda: step => step.lambda,
+  gradientNorm: step => step.gradientNorm,
+  stepNorm: step => step.stepNorm,
+  learningRate: step => step.learningRate,
+  gainRatio: step => step.gainRatio ?? NaN,
+  stepMilliseconds: ({milliseconds}) => Object.values(milliseconds).reduce((sum, part) => sum + part, 0),
+};
 
 /** The keys that {@link stepMetrics} adds to logs. */
-export const STEP_METRICS: ReadonlySet<string> = new Set(['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'learningRate', 'gainRatio',
-  'stepMilliseconds']);
+export const STEP_METRICS: ReadonlySet<string> = new Set(Object.keys(METRICS));

@@ -30,7 +30,7 @@ import {Warnings} from './warnings';
 /** The fields of a report after a return to the beginning of a detour. */
 const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
 
-/** What `minimize` is asked for. */
+/** One call of `minimize`: the loss, its batch, and the options of the step. */
 export interface Request {
   readonly f: () => Scalar;
   /** The batch of `fit`; null in a custom loop. */
@@ -43,8 +43,8 @@ export interface Request {
 }
 
 /**
- * Everything that an optimizer remembers from step to step, and the step itself: capture f(),
- * solve, write the weights or go back to the beginning of a detour, then bring all memories up to
+ * The memories of an optimizer from step to step, and the step itself: it captures f(), solves the
+ * step, writes the weights or goes back to the beginning of a detour, and brings all memories up to
  * date.
  */
 export class Training {
@@ -62,7 +62,7 @@ export class Training {
     this.policyState = initialState(levenbergMarquardt);
   }
 
-  /** The settings of the coming step, as far as they are known before its data are. */
+  /** The settings of the coming step, as far as they are known before its batch is. */
   settings(wanted: CheckedOptions['policy'], given: Given): Settings {
     return StepPolicy.after(wanted, given, this.levenbergMarquardt, this.policyState).settings;
   }
@@ -72,7 +72,11 @@ export class Training {
     return JSON.parse(JSON.stringify(this.policyState)) as object;
   }
 
-  /** @throws for a saved state that no optimizer has saved. Training then goes on with its own. */
+  /**
+   * Takes over the state of the policies from a saved config, without a detour.
+   *
+   * @throws for a state that no optimizer has saved. Training then goes on with its own state.
+   */
   loadPolicyState(saved: unknown): void {
     this.policyState = {...readPolicyState(saved, this.policyState, this.levenbergMarquardt), detour: 0};
   }
@@ -81,8 +85,8 @@ export class Training {
    * Takes one step.
    *
    * @returns the loss at the weights before the step; it belongs to the caller's scope.
-   * @throws for a loss, a model or numbers that no step can be taken from. The weights, this memory
-   * and every variable that f() wrote are then what they were before.
+   * @throws for a loss, a model or numbers that no step can be taken from. The weights, these
+   * memories and every variable that f() wrote are then what they were before.
    */
   takeStep(request: Request): Scalar {
     const {f, batch} = request;
@@ -123,14 +127,16 @@ export class Training {
     this.detour.end();
   }
 
+  /** Solves the step, then writes the weights, or goes back to the beginning of a detour. */
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
     const point = this.detour.from(loss);
     const solved = this.solve(request, trace, loss, point, clock);
     const {policy, variables, taken, scale, report, effectiveDimension, undampedDecrease} = solved;
     const isLost = taken === null || this.detour.isGivenUp;
     const back = point !== null && policy.isOnFullBatch && isLost ? point : null;
+    const {iteration} = request;
     const done: StepReport = Object.freeze({
-      iteration: request.iteration, loss, ...report, ...(back === null ? {} : GONE_BACK), milliseconds: clock.milliseconds});
+      iteration, loss, ...report, ...(back === null ? {} : GONE_BACK), milliseconds: clock.milliseconds});
     const next = policyAfter(policy, done, request.options);
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
@@ -142,7 +148,7 @@ export class Training {
         assignAll(variables, taken.moved, trace);
         this.state.accept(variables, taken.d);
       });
-    } else if (report.status !== 'rejected') {  // Levenberg-Marquardt ends with rejected steps
+    } else if (report.status !== 'rejected') {  // which is the way that Levenberg-Marquardt ends
       this.warnings.notTaken(report.status);
     }
     if (report.curvature === 'unbounded') {
@@ -155,10 +161,13 @@ export class Training {
     }
     this.last.note(done, effectiveDimension, undampedDecrease);
     this.patience.note(done);
-    this.detour.after({isOnFullBatch: policy.isOnFullBatch, isBack: back !== null, isGoing: point !== null, begins: policy.beginsDetour});
+    const {isOnFullBatch, beginsDetour} = policy;
+    this.detour.after({isOnFullBatch, isBack: back !== null, isGoing: point !== null, begins: beginsDetour});
   }
 
-  private solve({batch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null, clock: Clock): SolvedStep {
+  /** @param point the beginning of the detour that is going on; null without a detour. */
+  private solve({batch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null,
+      clock: Clock): SolvedStep {
     const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
     return withMemoryLimit(options.memoryLimit, () => solveStep(trace, batch, {
       policyFor: size => StepPolicy.of(options.policy, options.given, this.levenbergMarquardt, state, size,
@@ -170,8 +179,10 @@ export class Training {
   }
 
   /**
-   * If a detour has led to numbers that are not finite, on the data that it began with, then
-   * training goes back to the beginning of the detour.
+   * Goes back to the beginning of a detour that has led to numbers that are not finite, if the step
+   * is on the data that the detour began with.
+   *
+   * @returns whether training has gone back.
    */
   private comesBack({batch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
     const point = this.detour.from(NaN);

@@ -1,20 +1,27 @@
-import {markCallback} from './callback_list';
 import {ggnError} from '../errors';
-import type {GramGaussNewton} from './gram_gauss_newton';
+import {markCallback} from './callback_list';
+import {GramGaussNewton} from './gram_gauss_newton';
 import {hookOwnLayers} from './hook_layers';
 
-/** What a callback may get as logs: numbers, and in lists of `tf.Callback` only, scalars that nobody has read yet. */
+/**
+ * Logs that a callback gets: numbers, and scalars that nobody has read yet if all callbacks of the
+ * list are `tf.Callback`s.
+ */
 export type CallbackLogs = Record<string, number | {data(): Promise<ArrayLike<number>>}>;
 
-/** The model that a callback is told of. */
+/** The part of the trained model that callbacks use. */
 export interface TrainedModel {
   optimizer?: unknown;
   stopTraining: boolean;
 }
 
 /**
- * A callback of this package for `fit` and `fitDataset`, alone or in a list with any others, in any order: plain objects, such as tfjs-vis's `fitCallbacks`,
- * `tf.Callback` and `tf.CustomCallback`. A plain object itself, whose functions are its own and need no `this`. It waits for no frame: `yieldEvery` of `fit` holds as it does without it.
+ * A callback of this package for `fit` and `fitDataset`. It may stand alone, or in a list with any
+ * others in any order: plain objects such as `fitCallbacks` of tfjs-vis, `tf.Callback` and
+ * `tf.CustomCallback`.
+ *
+ * The callback is a plain object itself. Its functions are its own and need no `this`. It waits for
+ * no frame, so `yieldEvery` of `fit` holds as it does without the callback.
  * @public
  */
 export interface TrainingCallback {
@@ -39,7 +46,7 @@ export interface TrainingCallback {
   onBatchEnd(batch: number, logs?: unknown): Promise<void>;
 }
 
-/** The parts that a callback of ours has something to do in. */
+/** The calls of `fit` that a callback of this package acts on. */
 export interface CallbackParts {
   setModel?(model: TrainedModel): void;
   onTrainBegin?(): void;
@@ -49,19 +56,36 @@ export interface CallbackParts {
 }
 
 /**
- * Makes a callback of functions that need no `this`: tfjs takes them off the object where the first of a list is a plain one.
+ * Checks the optimizer that a callback is made for.
  *
- * @param name - of the function that the user called, for the errors.
+ * @param name the function that the user called, for the error.
+ * @param more further arguments of the example in the error.
+ * @throws for an optimizer of another kind.
  */
-export function trainingCallback(name: string, optimizer: GramGaussNewton, parts: CallbackParts, setParams: TrainingCallback['setParams'] = () => {}): TrainingCallback {
+export function checkOptimizer(name: string, optimizer: unknown, more = ''): void {
+  if (!(optimizer instanceof GramGaussNewton)) {
+    throw ggnError(`${name}() takes the optimizer that ggn() returned, as in ${name}(optimizer${more}); other ` +
+        'optimizers report no steps.');
+  }
+}
+
+/**
+ * Makes a callback of functions that need no `this`, since tfjs takes them off the object if the
+ * first callback of a list is a plain one.
+ *
+ * @param name the function that the user called, for the errors.
+ */
+export function trainingCallback(name: string, optimizer: GramGaussNewton, parts: CallbackParts,
+    setParams: TrainingCallback['setParams'] = () => {}): TrainingCallback {
   hookOwnLayers();
   const callback: TrainingCallback = {
     setParams,
     setModel: given => {
       const model = given as TrainedModel;
       if (model.optimizer !== optimizer) {
-        throw ggnError(`${name}() was given an optimizer that this model is not trained by: the model was compiled with another. ` +
-            `Give both the same, as in const optimizer = ggn(); model.compile({optimizer, ...}); callbacks: ${name}(optimizer).`);
+        throw ggnError(`${name}() was given an optimizer that this model is not trained by: the model was compiled ` +
+            'with another. Give both the same, as in const optimizer = ggn(); model.compile({optimizer, ...}); ' +
+            `callbacks: ${name}(optimizer).`);
       }
       parts.setModel?.(model);
     },

@@ -1,6 +1,6 @@
 import type {StepReport} from '../step/step_report';
 
-/** The warnings of one optimizer on the console; each kind comes once. */
+/** The warnings of one optimizer on the console. Each kind of warning is given once. */
 export class Warnings {
   private readonly given = new Set<string>();
 
@@ -11,9 +11,9 @@ export class Warnings {
 
   unbounded(): void {
     this.once('unbounded', "the loss has no lower bound (curvature 'unbounded', see optimizer.lastStep): a " +
-        'cross-entropy has negative weights or targets outside [0, 1], or a term falls without end in the outputs. Its ' +
-        'steps are bounded; the loss falls as long as the same batch is repeated. Check weights, targets and signs, or ' +
-        'take few steps on each batch, as policy gradients do.');
+        'cross-entropy has negative weights or targets outside [0, 1], or a term falls without end in the outputs. ' +
+        'Its steps are bounded; the loss falls as long as the same batch is repeated. Check weights, targets and ' +
+        'signs, or take few steps on each batch, as policy gradients do.');
   }
 
   private once(kind: string, message: string): void {
