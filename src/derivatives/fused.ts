@@ -3,13 +3,11 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {mul, sub} from '../tfjs/fast_ops';
 import {runKernel} from '../tfjs/internals';
+import {factsOf} from '../trace/kernel_facts';
 import type {TraceNode} from '../trace/trace';
 
-/** By kernel with a fused bias and activation: the kernel underneath, whose gradient tfjs has. */
-const FUSED: Record<string, string | undefined> = {
-  _FusedMatMul: 'BatchMatMul', FusedConv2D: 'Conv2D', FusedDepthwiseConv2D: 'DepthwiseConv2dNative'};
-
-export const isFused = ({kernel}: TraceNode): boolean => FUSED[kernel] !== undefined;
+/** Whether a node has a fused bias and activation. tfjs has the gradient of the kernel underneath only. */
+export const isFused = ({kernel}: TraceNode): boolean => factsOf(kernel)?.fused !== undefined;
 
 /** The node as if its fused activation were an op of its own. It goes with δ from `beforeActivation`. */
 export const withoutActivation = (node: TraceNode): TraceNode =>
@@ -17,7 +15,7 @@ export const withoutActivation = (node: TraceNode): TraceNode =>
 
 /** The kernel underneath a fused bias and activation. */
 export const unfused = (node: TraceNode): TraceNode => isFused(node) ?
-  {...node, kernel: FUSED[node.kernel]!, inputs: node.inputs.filter(([name]) => name !== 'bias')} : node;
+  {...node, kernel: factsOf(node.kernel)!.fused!, inputs: node.inputs.filter(([name]) => name !== 'bias')} : node;
 
 /** δ in front of the fused activation of a node, from δ behind it. */
 export function beforeActivation(values: readonly Tensor[], node: TraceNode, dy: Tensor): Tensor {

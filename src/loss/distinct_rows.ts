@@ -1,4 +1,5 @@
-import type {Trace} from '../trace/trace';
+import {kernelsThat} from '../trace/kernel_facts';
+import type {Trace, TraceNode} from '../trace/trace';
 import type {RowBlock} from './functions/row_block';
 import type {Rows} from './rows';
 
@@ -22,20 +23,15 @@ export function countDistinct(trace: Trace, {blocks, dependence: {dependent}}: P
   return [...counted.values()].reduce((count, entries) => entries.reduce((sum, x) => sum + x, count), 0);
 }
 
+const SHIFTS = kernelsThat('shift');
+
 function sourceOf(trace: Trace, dependent: readonly boolean[], {value, difference}: RowBlock): number {
-  const node = trace.nodes[difference ?? trace.producer[value]];
-  switch (difference === null ? node?.kernel : 'Sub') {
-    case 'Reshape':
-    case 'ExpandDims':
-    case 'Cast':
-    case 'Neg':
-    case 'Add':
-    case 'Sub': {
-      const active = node.inputs.map(([, input]) => input).filter(input => dependent[input]);
-      // Spread over more entries, or beside another value that depends on the weights, it is a row of its own.
-      return active.length === 1 && trace.values[active[0]].size === trace.values[value].size ? sourceOf(trace, dependent, {value: active[0], difference: null}) : value;
-    }
-    default:
-      return value;
+  const node = trace.nodes[difference ?? trace.producer[value]] as TraceNode | undefined;
+  if (node === undefined || (difference === null && !SHIFTS.has(node.kernel))) {
+    return value;
   }
+  const active = node.inputs.map(([, input]) => input).filter(input => dependent[input]);
+  // Spread over more entries, or beside another value that depends on the weights, it is a row of its own.
+  return active.length === 1 && trace.values[active[0]].size === trace.values[value].size ?
+    sourceOf(trace, dependent, {value: active[0], difference: null}) : value;
 }

@@ -1,5 +1,6 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {findDependence} from '../trace/dependence';
+import {kernelsThat} from '../trace/kernel_facts';
 import type {BatchSign} from '../policy/full_batch';
 import type {TrainStep} from '../tfjs/train_step_hook';
 import type {Trace} from '../trace/trace';
@@ -51,7 +52,7 @@ function unshaped(trace: Trace, value: number): number {
   return node !== undefined && RESHAPES.has(node.kernel) ? unshaped(trace, node.inputs[0][1]) : value;
 }
 
-const RESHAPES = new Set(['Reshape', 'ExpandDims']);
+const RESHAPES = kernelsThat('reshape');
 
 const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean => [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
 

@@ -2,6 +2,7 @@ import {add, mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {allFinite} from '../tfjs/all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from '../trace/custom_grad';
+import {kernelsThat} from '../trace/kernel_facts';
 import {replayAll} from '../trace/replay';
 import type {Trace, TraceNode} from '../trace/trace';
 import {isNonFinite} from '../errors';
@@ -13,22 +14,14 @@ import type {FunctionLoss} from '../loss/functions/output_loss';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
 
-/**
- * Kernels that neither have an infinite derivative at a number, nor come from usual numbers to an infinite value, which others hide: 1 / (1 + e^x) is 0 where e^x overflows, and has no
- * derivative there. Networks are made of these alone.
- */
-const HARMLESS = new Set(['Identity', 'Cast', 'Reshape', 'ExpandDims', 'Transpose', 'Slice', 'StridedSlice', 'Concat', 'Pack', 'Unpack', 'SplitV', 'Tile', 'GatherV2', 'PadV2',
-  'MirrorPad', 'Reverse', 'Add', 'AddN', 'Sub', 'Neg', 'Multiply', 'BatchMatMul', '_FusedMatMul', 'Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D',
-  'Conv2DBackpropInput', 'Conv3D', 'Conv3DBackpropInputV2', 'MaxPool', 'AvgPool', 'MaxPool3D', 'AvgPool3D', 'Mean', 'Sum', 'Max', 'Min', 'Square', 'SquaredDifference', 'Tanh',
-  'Sigmoid', 'Relu', 'Relu6', 'LeakyRelu', 'Prelu', 'Elu', 'Selu', 'Softplus', 'Softmax', 'Abs', 'Sin', 'Cos', 'Atan', 'Erf', 'Maximum', 'Minimum', 'ClipByValue', 'Select',
-  'FusedBatchNorm', 'ResizeBilinear', 'ResizeNearestNeighbor', 'SpaceToBatchND', 'BatchToSpaceND', 'Cumsum', 'Dilation2D', 'LRN']);
+const TAME = kernelsThat('tame');
 
 /**
  * Whether the rows and the rest of the loss have a derivative at other weights, as the next step will need it: false at a pole, or where x^c is 0 with x near 0 although the loss is finite
  * there. One reverse sweep of the trace at those weights, from random numbers in the place of the rows, so that no derivative is hidden behind a residual of 0. Losses that are
  * functions of outputs need two derivatives in these.
  *
- * Nothing is computed where every kernel of the trace is harmless.
+ * Nothing is computed where every kernel of the trace is tame.
  *
  * @param moved the other weights of each variable.
  * @param isSquared whether squares of the derivatives must be finite, too, as in a Gram matrix of float32.
@@ -39,7 +32,7 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
     const needed = upstream(trace, values);
     return trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
   };
-  const isRisky = (some: readonly TraceNode[]): boolean => some.some(node => !isHarmless(node, dependent));
+  const isRisky = (some: readonly TraceNode[]): boolean => some.some(node => !isTame(node, dependent));
   const functions = head.losses.filter(loss => loss.kind === 'function');
   const nodes = onTheWay(seedsOf(trace, rows).map(([value]) => value));
   const all = onTheWay([...seedsOf(trace, rows), ...functions.flatMap(({terms}) => terms)].map(([value]) => value));
@@ -79,8 +72,8 @@ function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly bo
   return true;
 }
 
-function isHarmless({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {
-  return HARMLESS.has(kernel) || (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
+function isTame({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {
+  return TAME.has(kernel) || (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
 }
 
 /** Cotangents of what the rows are read from, of the terms of losses that are functions of outputs, and of what is no row. */

@@ -1,5 +1,6 @@
 import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {kernelsThat} from '../trace/kernel_facts';
 import {replayAll} from '../trace/replay';
 import {rowTensor} from '../loss/functions/row_block';
 import type {Trace} from '../trace/trace';
@@ -15,9 +16,7 @@ const ROUNDOFF = 2 ** -24;
 /** Entries of all values together up to which they are changed: numbers are drawn for each. */
 const MAX_ENTRIES = 2 ** 20;
 
-/** Kernels whose results are exact. */
-const EXACT = new Set(['Identity', 'Reshape', 'Cast', 'Neg', 'Abs', 'Slice', 'StridedSlice', 'Transpose', 'ExpandDims', 'Concat', 'Pack', 'Unpack', 'GatherV2', 'Tile', 'BroadcastTo',
-  'Reverse', 'Maximum', 'Minimum', 'Relu', 'Select', 'PadV2', 'SplitV', 'Max', 'Min']);
+const EXACT = kernelsThat('exact');
 
 /**
  * How far the rounding of the model takes each residual: by Monte Carlo arithmetic, a second pass through the trace where the result of every kernel is changed by ±2⁻¹⁸

@@ -1,3 +1,4 @@
+import {kernelsThat} from '../trace/kernel_facts';
 import type {Trace} from '../trace/trace';
 import {rowTensor} from '../loss/functions/row_block';
 import type {RowBlock} from '../loss/functions/row_block';
@@ -68,7 +69,7 @@ export class KnownResolution {
 }
 
 /** What a difference may be multiplied with, entry by entry, on its way to the residual: its relative error stays. */
-const KEEPS_RELATIVE_ERROR = new Set(['Reshape', 'Neg', 'Cast', 'Multiply', 'RealDiv']);
+const KEEPS_RELATIVE_ERROR = kernelsThat('keepsRelativeError');
 
 /** (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block; 1 where they are no difference, or its terms broadcast otherwise than as scalars. */
 function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock): (i: number) => number {

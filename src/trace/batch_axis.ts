@@ -1,3 +1,5 @@
+import {factsOf} from './kernel_facts';
+import type {BatchPassing} from './kernel_facts';
 import type {TraceNode} from './trace';
 
 /**
@@ -41,7 +43,7 @@ export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Oper
   if (![...inputs.values()].some(input => input.stride !== null)) {
     return outputs.map(() => null);
   }
-  return (RULES[node.kernel] ?? unknown)(node, inputs, outputs, batch);
+  return ruleOf(node.kernel)(node, inputs, outputs, batch);
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -89,7 +91,7 @@ const leading: Rule = (node, inputs, outputs, batch) => {
   return outputs.map(shape => sizeOf(shape) / batch);
 };
 
-const elementwise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
+const entrywise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
   if (batch === 1) {
     return sizeOf(out);
   }
@@ -214,26 +216,10 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
   return [agree(node, strides)];
 };
 
-const RULES: Record<string, Rule> = {Reshape: reshape, ExpandDims: reshape, Transpose: transpose, GatherV2: gather, Unpack: unpack, Pack: pack,
-  BatchMatMul: matMul, _FusedMatMul: matMul, Concat: along('axis'), SplitV: along('axis'), Cumsum: along('axis'),
-  Softmax: along('dim'), LogSoftmax: along('axis'), Reverse: along('dims')};
-for (const kernel of ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D', 'Conv2DBackpropInput',
-  'Conv3DBackpropInputV2', 'DepthwiseConv2dNativeBackpropInput', 'MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad', 'MaxPool3D',
-  'MaxPool3DGrad', 'AvgPool3D', 'AvgPool3DGrad', 'Dilation2D', 'LRN', 'LRNGrad', 'DepthToSpace', 'ResizeBilinear',
-  'ResizeBilinearGrad', 'ResizeNearestNeighbor', 'ResizeNearestNeighborGrad']) {
-  RULES[kernel] = leading;
-}
-for (const kernel of ['Slice', 'StridedSlice', 'PadV2', 'MirrorPad', 'Tile']) {
-  RULES[kernel] = sameAxis;
-}
-for (const kernel of ['Sum', 'Mean', 'Max', 'Min', 'Prod', 'All', 'Any', 'ArgMax', 'ArgMin']) {
-  RULES[kernel] = reduce;
-}
-for (const kernel of ['Add', 'AddN', 'Sub', 'Multiply', 'RealDiv', 'FloorDiv', 'Maximum', 'Minimum', 'Pow', 'Mod', 'Atan2',
-  'SquaredDifference', 'Select', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd',
-  'LogicalOr', 'LogicalNot', 'Prelu', 'FusedBatchNorm', 'Cast', 'ClipByValue', 'Abs', 'Neg', 'Square', 'Sqrt', 'Rsqrt',
-  'Exp', 'Expm1', 'Log', 'Log1p', 'Sin', 'Cos', 'Tan', 'Asin', 'Acos', 'Atan', 'Sinh', 'Cosh', 'Tanh', 'Asinh', 'Acosh',
-  'Atanh', 'Erf', 'Sigmoid', 'Softplus', 'Relu', 'Relu6', 'LeakyRelu', 'Elu', 'EluGrad', 'Selu', 'Step', 'Sign', 'Floor',
-  'Ceil', 'Round', 'Reciprocal', 'IsNan', 'IsInf', 'IsFinite', 'ZerosLike', 'OnesLike', 'BroadcastTo']) {
-  RULES[kernel] = elementwise;
+const RULES: Record<Extract<BatchPassing, string>, Rule> =
+  {entrywise, leading, sameAxis, reduction: reduce, reshape, transpose, gather, unpack, pack, matrixProduct: matMul};
+
+function ruleOf(kernel: string): Rule {
+  const batch = factsOf(kernel)?.batch;
+  return batch === undefined ? unknown : typeof batch === 'string' ? RULES[batch] : along(batch.along);
 }

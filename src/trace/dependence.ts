@@ -1,5 +1,6 @@
 import type {Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from './custom_grad';
+import {kernelsThat} from './kernel_facts';
 import type {Trace, TraceNode} from './trace';
 import {BatchAxisLost, propagateBatch} from './batch_axis';
 import type {BatchStride} from './batch_axis';
@@ -45,7 +46,7 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
 }
 
 /** Kernels whose derivative is zero wherever there is one. */
-const CONSTANT = new Set(['ZerosLike', 'OnesLike', 'Step', 'Sign', 'Floor', 'Ceil', 'Round']);
+const CONSTANT = kernelsThat('constant');
 
 /** Whether an output of a node varies with its inputs. Integers and truth values are piecewise constant: no derivative passes. */
 export const passesDerivative = (trace: Trace, node: TraceNode, output: number): boolean =>

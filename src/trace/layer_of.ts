@@ -1,3 +1,4 @@
+import {kernelsThat} from './kernel_facts';
 import type {Trace, TraceNode} from './trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
 
@@ -33,4 +34,4 @@ function nearestVariable(node: TraceNode, trace: Trace): {variable: string | nul
   return {variable: null, isDirect: false};
 }
 
-const VIEWS = new Set(['Reshape', 'Transpose', 'Slice', 'SplitV', 'Tile']);
+const VIEWS = kernelsThat('selection');

@@ -1,10 +1,8 @@
 import type {Dependence} from './dependence';
+import {factsOf, kernelsThat} from './kernel_facts';
 import type {TraceNode} from './trace';
 
-const LINEAR = new Set(['Add', 'AddN', 'Sub', 'Neg', 'Mean', 'Sum', 'Reshape', 'ExpandDims', 'Cast', 'Concat', 'Pack', 'Transpose', 'Slice', 'Tile', 'BroadcastTo']);
-
-/** Kernels that are linear for constants in one input: which entries are chosen. */
-const CHOICES: Readonly<Record<string, string>> = {Select: 'condition', GatherV2: 'indices'};
+const AFFINE = kernelsThat('affine');
 
 /**
  * Whether a node is an affine function of those of its inputs that depend on the variables. A mask or a choice that the outputs make by a comparison, as in
@@ -17,7 +15,9 @@ export function isLinear(node: TraceNode, {varying}: Pick<Dependence, 'varying'>
       return node.inputs.filter(([, input]) => varying[input]).length === 1;
     case 'RealDiv':
       return !varies('b');
-    default:
-      return LINEAR.has(node.kernel) || (CHOICES[node.kernel] !== undefined && !varies(CHOICES[node.kernel]));
+    default: {
+      const chosenBy = factsOf(node.kernel)?.chosenBy;
+      return AFFINE.has(node.kernel) || (chosenBy !== undefined && !varies(chosenBy));
+    }
   }
 }

@@ -1,8 +1,9 @@
 import {CUSTOM_GRAD} from './custom_grad';
+import {kernelsThat} from './kernel_facts';
 import type {NamedValue, Trace, TraceNode} from './trace';
 
 /** Kernels that may give something else the next time, or whose attributes do not say what they compute. */
-const NEVER_THE_SAME = new Set(['Multinomial', CUSTOM_GRAD]);
+const NEVER_THE_SAME = new Set([...kernelsThat('random'), CUSTOM_GRAD]);
 
 /**
  * Makes one value of what f() computed twice: the outputs of the same kernel on the same values, with the same attributes. A network that f() evaluates once for each of two terms

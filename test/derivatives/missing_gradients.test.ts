@@ -7,6 +7,7 @@ import type {KernelAttrs} from '../../src/tfjs/internals';
 import {capture} from '../../src/trace/capture';
 import {grad} from '../../src/index';
 import {tfjsCotangents} from '../../src/derivatives/cotangents';
+import {checkOperator} from '../support/check_operator';
 import {relativeError} from '../support/probe';
 
 const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
@@ -81,6 +82,7 @@ const CASES: Case[] = [
       .map(([begin, end, strides, beginMask, endMask, ellipsisMask = 0, newAxisMask = 0, shrinkAxisMask = 0]): Case =>
         ({kernel: 'StridedSlice', inputs: {x: () => noise([5, 3], 1)}, wanted: ['x'],
           attrs: {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask}})),
+  {kernel: 'FlipLeftRight', inputs: {image}, wanted: ['image']},
   {kernel: 'GatherNd', inputs: {params: () => noise([4, 3, 2], 1), indices: () => tf.tensor2d([[0, 1], [3, 2], [0, 1]], [3, 2], 'int32')}, wanted: ['params']},
   {kernel: 'ScatterNd', inputs: {updates: () => noise([3, 2], 1), indices: () => tf.tensor2d([[0], [3], [0]], [3, 1], 'int32')}, attrs: {shape: [4, 2]}, wanted: ['updates']},
 ];
@@ -172,4 +174,18 @@ test.serial('Conv3DTranspose trains on cpu, which tfjs itself cannot do; on wasm
   await tf.setBackend('wasm');
   const again = tf.tensor(w.dataSync(), w.shape);
   t.throws(() => grad(f)(again), {message: /'Conv3DBackpropInputV2' \(conv3dTranspose\) computes wrong values on the WASM backend/});
+});
+
+test.serial('a network with mirrored images, and a filter that is mirrored, against reversed ones', async t => {
+  await tf.setBackend('cpu');
+  const [filter, w] = [tf.variable(noise([2, 2, 1, 3], 1)), tf.variable(noise([36, 2], 2))];
+  const x = noise([4, 4, 5, 1], 3) as tf.Tensor4D;
+  const rows = (mirrored: (t: tf.Tensor4D) => tf.Tensor4D) => (): tf.Tensor => {
+    const hidden = tf.conv2d(x, tf.transpose(mirrored(tf.transpose(filter as tf.Tensor4D, [3, 0, 1, 2])), [1, 2, 3, 0]) as tf.Tensor4D, 1, 'valid').tanh();
+    return tf.matMul(tf.mul(mirrored(hidden as tf.Tensor4D), hidden).reshape([4, 36]) as tf.Tensor2D, w as tf.Tensor2D);
+  };
+  const plan = checkOperator(t, rows(tf.image.flipLeftRight), [filter, w], 1e-5, {reference: rows(image => tf.reverse(image, 2))});
+  t.is(plan.analysis.batch, 4);
+  t.deepEqual(plan.sites.map(({kind, parameter}) => `${kind} ${parameter.kind}`).sort(), ['convolution selection', 'matrix direct']);
+  tf.dispose([filter, w, x]);
 });

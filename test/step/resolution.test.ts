@@ -34,7 +34,7 @@ test.serial('by the formula: a difference has the rounding of its terms, as what
   const loss = Math.sqrt(r.reduce((sum, v, i) => sum + (2 * v * u[i]) ** 2, 0)) + rows;
   const forms: Array<[() => tf.Tensor, number]> = [
     [() => x.mul(a).sub(y).square().sum(), 1], [() => y.sub(x.mul(a)).square().mean(), 1 / 40], [() => tf.losses.meanSquaredError(y, x.mul(a)), 1 / 40],
-    [() => leastSquares(x.mul(a).sub(y).div(0.1)), 50], [() => leastSquares(x.mul(a).sub(y).mul(tf.fill([40], 3)).reshape([4, 10]).neg()), 4.5],
+    [() => leastSquares(x.mul(a).sub(y).div(0.1)), 50], [() => leastSquares(x.mul(a).sub(y).mul(tf.fill([40], 3)).reshape([4, 10]).neg()), 4.5], [() => leastSquares(x.mul(a).sub(y).expandDims(1).mul(3)), 4.5],
   ];
   forms.forEach(([form, factor], i) => {
     const found = resolutionOf(form as () => tf.Scalar);

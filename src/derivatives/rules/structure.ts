@@ -109,6 +109,7 @@ export const STRUCTURE: readonly Rule[] = [
   // tfjs takes a slice of dy for each copy and adds the slices one by one: 16,384 of them if a layer normalisation of
   // 64 images of 16 x 16 tiles its weights.
   {kernel: 'Tile', why: 'useless', pull: untiled},
+  {kernel: 'FlipLeftRight', why: 'missing', pull: at => runKernel('FlipLeftRight', {image: at.dy}) as Tensor},
   {kernel: 'Concat', why: 'missing', pull: separated},
   ...slowOrMissing({kernel: 'Pack', pull: unpacked}),
   ...slowOrMissing({kernel: 'SplitV', pull: at => runKernel('Concat', allCotangents(at), {axis: at.attrs['axis']}) as Tensor}),

@@ -1,5 +1,6 @@
 import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square, sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {kernelsThat} from '../../trace/kernel_facts';
 import {cotangents} from '../cotangents';
 import {add, mul, shaped, sub} from '../../tfjs/fast_ops';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
@@ -85,12 +86,8 @@ const batchNorm: TangentRule = at => {
     term('scale', () => mul(deviation, s)), at.has('offset') ? at.lifted('offset') : null]);
 };
 
-/** Kernels of one tensor, or of several of one shape. */
-const BY_ENTRY = ['Abs', 'Acos', 'Acosh', 'Asin', 'Asinh', 'Atan', 'Atanh', 'ClipByValue', 'Cos', 'Cosh', 'Elu', 'EluGrad', 'Erf', 'Exp', 'Expm1', 'LeakyRelu', 'Log',
-  'Log1p', 'Neg', 'Reciprocal', 'Relu', 'Relu6', 'Rsqrt', 'Selu', 'Sigmoid', 'Sin', 'Sinh', 'Softplus', 'Sqrt', 'Square', 'Tan', 'Tanh'];
-
 export const ELEMENTWISE: Record<string, Tangent> = {
-  ...Object.fromEntries(BY_ENTRY.map(kernel => [kernel, {rule: byEntry}])),
+  ...Object.fromEntries([...kernelsThat('slope')].map(kernel => [kernel, {rule: byEntry}])),
   Add: {rule: addition},
   AddN: {rule: addition},
   Sub: {rule: subtraction},

@@ -102,6 +102,7 @@ export const LINEAR: Record<string, Tangent> = {
   ResizeNearestNeighbor: ofImages,
   ResizeBilinearGrad: ofCotangent,
   ResizeNearestNeighborGrad: ofCotangent,
+  FlipLeftRight: {rule: multilinear({inputs: ['image'], byEntry: ['image']})},
   SpaceToBatchND: ofWhole,
   BatchToSpaceND: ofWhole,
   UnsortedSegmentSum: ofWhole,

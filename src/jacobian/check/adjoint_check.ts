@@ -4,6 +4,7 @@ import {runKernel} from '../../tfjs/internals';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
 import type {BatchStride} from '../../trace/batch_axis';
+import {factsOf} from '../../trace/kernel_facts';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
@@ -13,13 +14,6 @@ import {unfused} from '../../derivatives/fused';
 import type {Fault} from './fault';
 import type {Plan} from '../plan/plan';
 import {TOLERANCE} from './self_check';
-
-/** By kernel, the inputs in which it is linear; of convolutions all are. */
-const LINEAR: Record<string, readonly string[]> = {BatchMatMul: ['a', 'b'], GatherV2: ['x'], Tile: ['x'], Cumsum: ['x'],
-  ResizeNearestNeighbor: ['images'], ResizeBilinear: ['images'], EluGrad: ['dy'], AvgPoolGrad: ['dy'], LRNGrad: ['dy'], AvgPool: ['x'], AvgPool3D: ['x']};
-
-/** Kernels with K(t x) = t K(x) for t > 0. */
-const HOMOGENEOUS: Record<string, readonly string[]> = {MaxPool: ['x'], MaxPool3D: ['x']};
 
 /**
  * Tests the gradients that are ours in both sweeps of the self-check, since tfjs has none or a wrong one, against the kernel K
@@ -63,8 +57,9 @@ export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
 /** The largest difference of the two sums, over the examples; 0 where there is no identity. */
 function adjointDifference(values: Values, {strides, batch}: Analysis, node: TraceNode, name: string): number {
   const convolution = convolutionOf(values, node);
-  const isLinear = convolution !== null || (LINEAR[node.kernel] ?? []).includes(name);
-  if (!isLinear && !(HOMOGENEOUS[node.kernel] ?? []).includes(name)) {
+  const facts = factsOf(node.kernel);
+  const isLinear = convolution !== null || facts?.linearIn?.includes(name) === true;
+  if (!isLinear && facts?.homogeneousIn?.includes(name) !== true) {
     return 0;
   }
   return convolution === null ? compare(values, node, name, isLinear, value => strides[value] ?? null, batch) :

@@ -3,9 +3,10 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
+import {kernelsThat} from '../../trace/kernel_facts';
 import type {Values} from '../../derivatives/cotangents';
 import {mul, shaped} from '../../tfjs/fast_ops';
-import {findReach, SELECTIONS} from './reach';
+import {findReach} from './reach';
 import {sweepBack, collect} from '../../derivatives/reverse_sweep';
 
 /**
@@ -68,8 +69,11 @@ export function findParameter(trace: Trace, analysis: Analysis, value: number): 
   return {...base, kind: 'function', entries: null, reach: reach.size === leaves.length ? reach : null};
 }
 
+const SELECTIONS = kernelsThat('selection');
+const RESHAPES = kernelsThat('reshape');
+
 function isReshape(node: TraceNode): boolean {
-  return node.kernel === 'Reshape' || node.kernel === 'ExpandDims' ||
+  return RESHAPES.has(node.kernel) ||
       (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
 }
 

@@ -1,17 +1,12 @@
 import {add, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
+import {kernelsThat} from '../../trace/kernel_facts';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
 
-/** Kernels whose attributes alone, and so the signature of the trace, say which entries they take. */
-export const SELECTIONS = new Set(['Reshape', 'Transpose', 'Slice', 'StridedSlice', 'SplitV', 'Unpack', 'Tile', 'Reverse',
-  'BroadcastTo', 'ExpandDims', 'Concat', 'Pack']);
-
-/** Kernels that work element by element. */
-const ELEMENTWISE = new Set(['Add', 'AddN', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference', 'Neg', 'Abs',
-  'Square', 'Sqrt', 'Rsqrt', 'Reciprocal', 'Exp', 'Expm1', 'Log', 'Log1p', 'Sin', 'Cos', 'Tanh', 'Sigmoid', 'Softplus', 'Relu',
-  'LeakyRelu', 'Elu', 'ClipByValue']);
+const SELECTIONS = kernelsThat('selection');
+const ENTRYWISE = kernelsThat('entrywise');
 
 /**
  * Which entry of p each entry of a variable goes into, where that is one at most: p is then, entry by entry, a function of single
@@ -30,7 +25,7 @@ export function findReach(values: Values, path: readonly TraceNode[], leaf: numb
     for (const node of path) {
       if (node.inputs.some(([, value]) => known.has(value))) {
         const marks = SELECTIONS.has(node.kernel) || node.kernel === 'PadV2' ? select(values, node, known) :
-          ELEMENTWISE.has(node.kernel) ? merge(values, node, known) : null;
+          ENTRYWISE.has(node.kernel) ? merge(values, node, known) : null;
         if (marks === null) {
           return;
         }

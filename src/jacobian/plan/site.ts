@@ -4,6 +4,7 @@ import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import type {BatchStride} from '../../trace/batch_axis';
+import {factsOf, kernelsThat} from '../../trace/kernel_facts';
 
 /** How a product kernel reads as data x matrix: the data operand, and whether the parameter is stored transposed. */
 export interface MatrixSite {
@@ -14,9 +15,11 @@ export interface MatrixSite {
   readonly transposed: boolean;
 }
 
+const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
+
 /** Null where the node is not a product of data with one plain matrix, of this shape before it was tiled. */
 export function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
-  if ((node.kernel !== 'BatchMatMul' && node.kernel !== '_FusedMatMul') || name === 'bias' || matricesIn({shape}) !== 1) {
+  if (!MATRIX_PRODUCTS.has(node.kernel) || name === 'bias' || matricesIn({shape}) !== 1) {
     return null;
   }
   const transposeA = node.attrs['transposeA'] === true;
@@ -32,12 +35,6 @@ export function filterSite(values: Values, node: TraceNode, name: string): Convo
   return c === null || c.names.filter !== name || (c.depthwise && c.names.x === null) ? null : c;
 }
 
-/** Kernels whose outputs depend element by element on a parameter that broadcasts against the data: names of such inputs. */
-export const ELEMENTWISE: Record<string, readonly string[]> = {
-  _FusedMatMul: ['bias'], FusedConv2D: ['bias'], FusedDepthwiseConv2D: ['bias'], Prelu: ['alpha'],
-  FusedBatchNorm: ['scale', 'offset', 'mean', 'variance'], Select: ['t', 'e'],
-};
-
 /**
  * Whether the rows of a use are sums, element by element, over the axes along which the parameter repeats, and the examples
  * lie along one of those.
@@ -47,7 +44,7 @@ export const ELEMENTWISE: Record<string, readonly string[]> = {
  */
 export function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
     batch: number): boolean {
-  if (ELEMENTWISE[node.kernel]?.includes(name) !== true) {
+  if (factsOf(node.kernel)?.broadcasts?.includes(name) !== true) {
     return false;
   }
   const out = values[node.outputs[0]].shape;

@@ -1,5 +1,6 @@
 import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {kernelsThat} from '../../trace/kernel_facts';
 import type {TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {channelsLast} from '../../derivatives/kernels/convolution';
@@ -60,13 +61,8 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
 }
 
 /** y = f(a, ..), element by element: the cotangents are δ ∘ ∂f/∂a, with one ∂f/∂a for all components. */
-const ELEMENTWISE = new Set(['Relu', 'Relu6', 'LeakyRelu', 'Elu', 'Selu', 'Tanh', 'Sigmoid', 'Softplus', 'Exp', 'Expm1', 'Log', 'Log1p', 'Sqrt', 'Rsqrt', 'Square',
-  'Sin', 'Cos', 'Abs', 'Neg', 'Reciprocal', 'Erf', 'ClipByValue', 'Multiply', 'RealDiv', 'SquaredDifference', 'Maximum', 'Minimum', 'Pow', 'Atan2', 'Select',
-  'Prelu']);
-
-/** Kernels whose cotangents in the data say nothing of the data but their shape, where their other operands are parameters or constants. */
-const LINEAR = new Set(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'BatchMatMul', '_FusedMatMul', 'Multiply', 'FusedBatchNorm',
-  'Reshape', 'Identity', 'ExpandDims', 'Transpose', 'Sum', 'Mean', 'Slice', 'PadV2']);
+const ENTRYWISE = kernelsThat('entrywise');
+const SHAPE_ONLY = kernelsThat('shapeOnly');
 
 /** The values of a sub-batch as if it had each example C times in a row, made where they are needed. */
 class Repeated implements SweepRules {
@@ -144,7 +140,7 @@ class Repeated implements SweepRules {
     const operands = node.inputs.filter(([, value]) => isData(value));
     const here = withShapes(node, shapes, values);
     const isSum = node.kernel === 'Concat' || (node.kernel === 'Add' || node.kernel === 'Sub') && operands.every(([, value]) => sameShape(shapes[value], deltas[0]!));
-    if (isSum || (LINEAR.has(node.kernel) && operands.length === 1)) {
+    if (isSum || (SHAPE_ONLY.has(node.kernel) && operands.length === 1)) {
       const passed = cotangents(shapes, here, deltas, names);
       if (node.kernel === 'Reshape') {
         this.origins.set(passed[0], this.originOf(deltas[0]!));
@@ -152,7 +148,7 @@ class Repeated implements SweepRules {
       return passed;
     }
     const output = node.outputs[0];
-    if (ELEMENTWISE.has(node.kernel) && node.inputs.every(([name, value]) => !names.includes(name) || sameShape(values[value], values[output]))) {
+    if (ENTRYWISE.has(node.kernel) && node.inputs.every(([name, value]) => !names.includes(name) || sameShape(values[value], values[output]))) {
       return cotangents(values, node, [ones(values[output].shape)], names).map(factor => this.scaled(deltas[0]!, factor, output));
     }
     const chosen = this.chosen(node, deltas[0]);

@@ -1,6 +1,7 @@
 import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
+import {kernelsThat} from '../../trace/kernel_facts';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
@@ -124,9 +125,8 @@ function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inp
   });
 }
 
-const MATRIX_PRODUCTS = new Set(['BatchMatMul', '_FusedMatMul']);
-const PRODUCTS = new Set([...MATRIX_PRODUCTS, 'Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
-  'Conv2DBackpropInput', 'Conv3DBackpropInputV2', 'GatherV2']);
+const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
+const PRODUCTS = kernelsThat('product');
 
 /** The axis along which the examples lie. */
 function axisOf(shape: readonly number[], stride: number, batch: number): number | null {

@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {ggnError} from '../../errors';
 import type {BatchStride} from '../../trace/batch_axis';
+import {kernelsWithBatch} from '../../trace/kernel_facts';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
@@ -116,8 +117,7 @@ export class FallbackUse implements ParameterUse {
 }
 
 /** Kernels that treat the entries of the leading axis one by one: a row needs only the example's own slice. */
-const SLICED = new Set(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
-  'Conv2DBackpropInput', 'Prelu']);
+const SLICED = new Set([...kernelsWithBatch('leading'), 'Prelu']);
 
 function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
   const count = t.shape[0] / examples;

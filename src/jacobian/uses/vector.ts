@@ -8,7 +8,7 @@ import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
-import {ELEMENTWISE, padded, exampleAxis} from '../plan/site';
+import {padded, exampleAxis} from '../plan/site';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
 export class VectorUse implements DeltaUse {
@@ -60,9 +60,6 @@ export class VectorUse implements DeltaUse {
   get tensors(): Tensor[] {
     return [this.all];
   }
-}
-for (const kernel of ['Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Minimum', 'Pow', 'SquaredDifference', 'Atan2', 'Mod']) {
-  ELEMENTWISE[kernel] = ['a', 'b'];
 }
 
 /** Rows of one component, [B, |p|]: δ times the derivative of each element, summed to the parameter's shape. */

@@ -3,13 +3,12 @@ import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost, propagateBatch} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/batch_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
+import {kernelsThat} from '../../trace/kernel_facts';
 import {isLinear} from '../../trace/linear_kernels';
 import {numberIn} from './number_in';
 import type {Trace, TraceNode} from '../../trace/trace';
 
-/** Kernels of one value that depends on the weights which are monotone where a sum of squares can be: a quotient in its denominator. */
-const MONOTONE = new Set(['Sqrt', 'Rsqrt', 'Reciprocal', 'RealDiv', 'Log', 'Log1p', 'Exp', 'Expm1', 'Pow', 'Softplus', 'Sigmoid', 'Tanh', 'Atan', 'Relu', 'Maximum', 'Minimum',
-  'ClipByValue']);
+const MONOTONE = kernelsThat('monotone');
 
 /** So many squares of one example in a sum are too many for a block of its Hessian: then it counts as one over examples. */
 const MANY = 256;

@@ -1,5 +1,6 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import {upstream} from '../../trace/dependence';
+import {kernelsThat} from '../../trace/kernel_facts';
 import type {Dependence} from '../../trace/dependence';
 import {rowTensor} from '../functions/row_block';
 import type {RowBlock} from '../functions/row_block';
@@ -21,7 +22,7 @@ export interface OutputCut {
 const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
 
 /** Kernels that leave dr/df = ±1, entry by entry. */
-const SHIFTS = new Set(['Reshape', 'ExpandDims', 'Cast', 'Neg', 'Add', 'Sub']);
+const SHIFTS = kernelsThat('shift');
 
 /**
  * Finds the outputs that terms of a loss are functions of:

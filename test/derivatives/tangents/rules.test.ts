@@ -80,6 +80,7 @@ const others: Case[] = ([
   ['Conv3D', (x, w) => tf.conv3d(x, w, 1, 'same'), [[1, 2, 3, 3, 1], [2, 2, 2, 1, 2]], true],
   ['AvgPool', x => tf.avgPool(x, 2, 2, 'same'), [[2, 5, 3, 2]], true], ['MaxPool', x => tf.maxPool(x, 2, 1, 'valid'), [[2, 4, 3, 2]], true],
   ['ResizeBilinear', x => tf.image.resizeBilinear(x, [5, 4]), [[2, 3, 2, 1]], true], ['ResizeNearestNeighbor', x => tf.image.resizeNearestNeighbor(x, [6, 4]), [[2, 3, 2, 1]], true],
+  ['FlipLeftRight', x => tf.image.flipLeftRight(x), [[2, 3, 4, 1]], true],
   ['SpaceToBatchND', x => tf.spaceToBatchND(x, [2], [[0, 0]]), [[3, 4, 2]]], ['BatchToSpaceND', x => tf.batchToSpaceND(x, [2], [[0, 0]]), [[4, 3, 2]]],
   ['GatherNd', x => tf.gatherND(x, indices([1, 2, 0, 0], [2, 2])), [[2, 3]], true], ['ScatterNd', x => tf.scatterND(indices([4, 1, 4], [3, 1]), x, [5]), [[3]], true],
 ] as Row[]).map(([kernel, op, shapes, isOurs]) => ({kernel, op, shapes, isOurs}));

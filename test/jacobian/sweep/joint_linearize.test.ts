@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../../src/index';
 import {residualRows} from '../../cases/cases';
+import {CustomLayer} from '../../cases/custom_layers';
 import {isJoint, jointLinearize} from '../../../src/jacobian/sweep/joint_linearize';
 import {linearizeByComponent} from '../../../src/jacobian/sweep/linearize';
 import {selfCheck} from '../../../src/jacobian/check/self_check';
@@ -79,10 +80,27 @@ const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTe
 /** tfjs's own gradients, which the reference is made of, are wrong for maxima of negative numbers on WASM. */
 const POSITIVE = (): tf.layers.Layer => L.activation({activation: 'sigmoid'});
 
+/** Functions of one entry that no layer of tfjs applies. */
+class Functions extends CustomLayer {
+  static className = 'TestFunctions';
+
+  protected weightShapes(): number[][] {
+    return [];
+  }
+
+  protected compute(x: tf.Tensor): tf.Tensor {
+    const small = x.mul(0.5);
+    const some = [tf.tan, tf.asin, tf.acos, tf.atan, tf.sinh, tf.cosh, tf.asinh, tf.atanh].map(f => f(small));
+    const all = [...some, tf.mod(small, 0.3), tf.acosh(x.add(3)), tf.cast(x, 'float32'), tf.sub(x, x.sum(1, true)), tf.add(x.mean(1, true), x)];
+    return tf.addN(all.map((y, i) => y.mul(Math.cos(i))));
+  }
+}
+
 const NETWORKS: Record<string, () => tf.LayersModel> = {
   'one layer': () => network([5], dense(3, 'linear', 1)),
   ...Object.fromEntries((['relu', 'elu', 'selu', 'tanh', 'sigmoid', 'softplus', 'swish'] as const).map(activation =>
     [activation, () => network([5], dense(6, activation, 1), dense(4, activation, 2), dense(3, 'linear', 3))])),
+  'functions of one entry': () => network([5], dense(6, 'tanh', 1), new Functions({}), dense(3, 'linear', 3)),
   'without biases': () => network([5], dense(6, 'tanh', 1, false), dense(3, 'linear', 3, false)),
   'activations of their own, reshapes': () =>
     network([5], dense(6, 'linear', 1), L.reshape({targetShape: [2, 3]}), L.leakyReLU({alpha: 0.3}), L.flatten(), L.activation({activation: 'tanh'}), dense(3, 'tanh', 3)),

@@ -37,6 +37,7 @@ const kernels: Use[] = [
   ['DepthwiseConv2dNative', [[3, 3, 2], [2, 2, 2, 1]], (x, p) => tf.depthwiseConv2d(x, p, 1, 'valid')],
   ['Conv2DBackpropInput', [[2, 2, 2], [2, 2, 1, 2]], (x, p) => tf.conv2dTranspose(x, p, [B, 4, 4, 1], 2, 'same')],
   ['Conv3D', [[2, 3, 2, 1], [2, 2, 2, 1, 2]], (x, p) => tf.conv3d(x, p, 1, 'valid')],
+  ['Dilation2D', [[3, 3, 2], [2, 2, 2]], (x, p) => tf.dilation2d(x, p, 1, 'valid')],
   ['Maximum', [[3], [B, 3]], (x, p) => tf.maximum(x, p)],
   ['SquaredDifference', [[3], [B, 3]], (x, p) => tf.squaredDifference(x, p).add(1).sqrt()],
   ['Concat', [[3], [B, 2]], (x, p) => tf.concat([x, p], 1)],
@@ -61,7 +62,7 @@ for (const [i, [kernel, [data, shape], op]] of kernels.entries()) {
 }
 
 test.serial('an example\'s own slice gives what the masked batch gives', t => {
-  for (const [kernel, [data, shape], op] of kernels.filter(([k]) => ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3D', 'Prelu'].includes(k))) {
+  for (const [kernel, [data, shape], op] of kernels.filter(([k]) => ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3D', 'Dilation2D', 'Prelu'].includes(k))) {
     const p = tf.variable(noise(shape, 1));
     const x = noise([B, ...data], 2);
     tf.tidy(() => {
