@@ -1,48 +1,69 @@
 import type {Observation, Policy} from './policy';
 
+/** State of the policy: plain numbers, saved with the optimizer. */
 export interface AgreementState {
+  /** η. */
   readonly learningRate: number;
-  /** ā: the agreement, smoothed over about twenty steps. */
+  /** ā, the agreement, smoothed over about twenty steps. */
   readonly agreement: number;
+  /** τ, without the headroom. */
   readonly damping: number;
+  /** μ. */
   readonly momentum: number;
-  /** Factor of the damping, see `Observation.headroom`; 1 where there is none. */
+  /** Factor h of the damping, see `Observation.headroom`; 1 for losses that have none. */
   readonly headroom: number;
 }
 
 /** Share of the newest agreement in ā. */
 const SMOOTHING = 0.05;
 
-/** Growth of log(learning rate) per step where ā is far from 0, and the ā from which on it is. */
+/** Most growth of log η in a step, and the |ā| from which on η grows or falls by it. */
 const [RATE, FAR] = [0.02, 0.05];
 
-/** Of the learning rate. Below, the noise of the targets would stop disturbing, but the training would stop, too. */
+/**
+ * Least, first and largest η. A smaller η would pass on less noise of the targets, but training
+ * would stop, too.
+ */
 const [LEAST, START, MOST] = [0.1, 0.3, 1];
 
-/** Of the damping: the first steps, through large residuals, are short; what they leave is worth directions of less curvature. */
+/**
+ * First τ, its factor in each step, and the last τ. The first steps have large residuals and should
+ * be short. Later steps also follow directions of less curvature.
+ */
 const [FIRST_DAMPING, FALL, LAST_DAMPING] = [1, 0.95, 0.03];
 
-/** Of cross-entropies, whose quadratic model holds for a change of the logits of about 1 alone. */
+/**
+ * Last τ of cross-entropies, whose quadratic model holds only for changes of the logits of about 1.
+ */
 const LAST_OF_ENTROPIES = 0.3;
 
-/** Examples that the momentum averages over, 1/(1 - μ) batches; and the bounds of 1 - μ. */
+/** Examples that the momentum averages over, in 1/(1 - μ) batches, and the bounds of 1 - μ. */
 const [AVERAGED, QUICKEST, SLOWEST] = [1280, 0.1, 0.04];
 
 const clip = (x: number, least: number, most: number): number => Math.min(most, Math.max(least, x));
 
 /**
- * For mini-batches: a learning rate that notices noise. Every new batch judges the last step by data that the step has not seen, at no cost, since the
- * momentum needs J d_prev anyway: where the agreement a is above 0 the step should have been longer, below 0 shorter.
+ * The policy of mini-batches: a learning rate that notices noise. Each new batch judges the last
+ * step with data that the step has not seen. The judgement costs nothing, since the momentum takes
+ * J d_prev anyway. If the agreement a is above 0, the step should have been longer; if a is below
+ * 0, shorter.
  *
- *     ā ← 0.95 ā + 0.05 a,     learning rate ← clip(learning rate · exp(0.02 · clip(20 ā, -1, 1)), 0.1, 1),     at first 0.3
+ *     ā ← 0.95 ā + 0.05 a
+ *     η ← clip(η · exp(0.02 · clip(20 ā, -1, 1)), 0.1, 1)        at first 0.3
+ *     τ ← max(0.03, 0.95 τ)                                      at first 1
+ *     1 - μ = clip(examples / 1280, 0.04, 0.1)
  *
- * The hypergradient of Baydin et al. (ICLR 2018) in the space of the rows. Damping falls from 1 to 0.03, by 0.95 a step; the momentum averages over
- * about 1280 examples, 1 - μ = clip(examples / 1280, 0.04, 0.1). All constants by `test/bench/convergence`.
+ * Cross-entropies have a damping of h τ with the headroom h, τ ← max(0.3, 0.95 τ) and μ = 0.9. The
+ * curvature of a cross-entropy goes to zero as it fits, and so would a λ from the trace. So their
+ * damping is relative to the largest curvature that the loss can have.
  *
- * The curvature of a cross-entropy goes to zero as it fits, and λ with it: with λ from the trace alone, steps of the classification example grew until the units
- * were saturated, in the first epochs, at seven of nine settings tried. So its damping is relative to the curvature that the loss can have at most (it is multiplied by the
- * headroom), and falls to 0.3, and its momentum is 0.9: a loss of 0.005 after 8 epochs (with momentum 0.96 0.009, with 0.8 0.013; single runs on
- * that example alone).
+ * Source: the hypergradient of Baydin et al., ICLR 2018, taken in the space of the rows. All
+ * constants are from `test/bench/convergence`.
+ *
+ * Measured: with λ from the trace alone, the steps of the classification example grew in the first
+ * epochs until its units were saturated, at seven of nine settings tried. With the damping above,
+ * its loss after 8 epochs is 0.005 (0.009 with momentum 0.96, 0.013 with 0.8; single runs, of this
+ * example only).
  */
 export const agreement: Policy<AgreementState> = {
   initial: {learningRate: START, agreement: 0, damping: FIRST_DAMPING, momentum: 1 - QUICKEST, headroom: 1},

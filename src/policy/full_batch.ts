@@ -1,34 +1,55 @@
-/** What tells whether training goes on with the same data in every step. Plain values, saved with the optimizer. */
+/** Whether all steps train on the same data: plain values, saved with the optimizer. */
 export interface BatchHistory {
-  /** Of the data of the last step; null before the first, and where it was known to be one of several batches. */
+  /**
+   * Fingerprint of the data of the last step; null before the first step, and if these were one of
+   * several batches.
+   */
   readonly fingerprint: number | null;
-  /** Steps in a row, before the last, that had its data. */
+  /** Steps in a row before the last that had the same data. */
   readonly repeats: number;
-  /** Whether there have ever been steps with different data. */
+  /** Whether any two steps had different data. */
   readonly changed: boolean;
   /** Whether the last step was on the full batch. */
   readonly isFull: boolean;
 }
 
+/** The history before the first step. */
 export const NO_HISTORY: BatchHistory = {fingerprint: null, repeats: 0, changed: false, isFull: false};
 
-/** Equal batches in a row that count as full batch once others have been seen: less may be several steps on one mini-batch. */
+/**
+ * Repeats of a batch that count as the full batch, if other batches have been seen. Fewer may be
+ * several steps on one mini-batch.
+ */
 const REPEATS = 8;
 
-/** What a step says of its data. */
+/** Signs by which the data of a step are recognised. */
 export interface BatchSign {
-  /** Independent of the order of the examples; null in `fit` with several batches in an epoch. */
+  /**
+   * A number that does not depend on the order of the examples; null in a `fit` with several
+   * batches in an epoch.
+   */
   readonly fingerprint: number | null;
-  /** Whether `fit` says that this batch is all the data, and nothing in the step looks random. */
+  /**
+   * Whether this batch is all the data of the present `fit`, and no tensor of the step looks
+   * random.
+   */
   readonly isWhole: boolean;
   /**
-   * Whether a custom loop trains scalars and vectors only: a curve, or a calibration, which takes all its data in every step. So its first step counts as one on the
-   * full batch, and is judged; what the second step sees decides for good.
+   * Whether a custom loop trains scalars and vectors only, as for a curve or a calibration, which
+   * takes all its data in every step. So its first step counts as one on the full batch, and is
+   * judged. The data of the second step decide for good.
    */
   readonly isCurve?: boolean;
 }
 
-/** The history with one more step: its `isFull` says whether that step is on the full batch. */
+/**
+ * The history after one more step, with the fingerprint f of the step and f' of the last one:
+ *
+ *     f is null:    not full
+ *     f' is null:   full if the batch is whole, or if this is the first step of a curve
+ *     f ≠ f':       not full; the data have changed
+ *     f = f':       full if the batch is whole, the data never changed, or f came 8 times again
+ */
 export function recognise(history: BatchHistory, {fingerprint, isWhole, isCurve = false}: BatchSign): BatchHistory {
   if (fingerprint === null) {
     return {fingerprint, repeats: 0, changed: true, isFull: false};

@@ -6,62 +6,84 @@ import type {Policy} from './policy';
  * @public
  */
 export interface LevenbergMarquardtOptions {
-  /** Relative damping τ of the first step, above 0. Default `'auto'`: 0.1, and 1e-6 with Marquardt's scaling, so nearly a Gauss-Newton step, as MINPACK begins. */
+  /**
+   * Relative damping τ of the first step, above 0. Default `'auto'`: 0.1, and 1e-6 with Marquardt's
+   * scaling, which is nearly a Gauss-Newton step, as MINPACK begins.
+   */
   initialDamping?: number | 'auto';
   /** Least τ, above 0. Default 1e-12. */
   minDamping?: number;
-  /** Largest τ; a given damping above it is not raised. Default 1e12. */
+  /** Largest τ, above 0. A given damping above it is not raised. Default 1e12. */
   maxDamping?: number;
-  /** The most that one accepted step may lower τ: its factor, above 0 and at most 1. Default 1/3. */
+  /** Least factor of τ after an accepted step, above 0 and at most 1. Default 1/3. */
   decrease?: number;
-  /** Factor of τ after a rejected step, above 1; doubled with every further rejection. Also of a given damping, which the next step begins with again. Default 2. */
+  /**
+   * Factor of τ after a rejected step, above 1. It doubles with every further rejection. A given
+   * damping is raised in the same way, and the next step begins with the given one again. Default
+   * 2.
+   */
   increase?: number;
-  /** Solves of one step at most, 1 or more: after the last rejection the step is not taken. Default 10. */
+  /**
+   * Attempts of one step, at most; 1 or more. If the last one is rejected, no step is taken.
+   * Default 10.
+   */
   attempts?: number;
 }
 
+/** State of the policy: plain numbers, saved with the optimizer. */
 export interface LevenbergMarquardtState {
   /** τ. */
   readonly damping: number;
-  /** ν: factor of τ at the next rejection. */
+  /** ν, the factor of τ at the next rejection. */
   readonly increase: number;
 }
 
-/** What `'auto'` stands for. Of 528 fits of eleven curves (`test/bench/curves`) Marquardt's comes to the minimum in 498 from 1e-6, scipy's `lm` in 486. */
+/**
+ * The first τ that `'auto'` stands for, by scaling.
+ *
+ * Measured: of 528 fits of eleven curves (`test/bench/curves`), 498 come to the minimum with
+ * Marquardt's scaling from 1e-6, and 486 with scipy's `lm`.
+ */
 const INITIAL_DAMPING: Readonly<Record<Scaling, number>> = {levenberg: 0.1, marquardt: 1e-6};
 
-/** Defaults. */
+/** Defaults of the options. */
 export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
   initialDamping: 'auto', minDamping: 1e-12, maxDamping: 1e12, decrease: 1 / 3, increase: 2, attempts: 10,
 };
 
 /**
- * Levenberg-Marquardt with Nielsen's rule, at learning rate 1 and without momentum. With the gain ratio ρ (actual over predicted decrease of the
- * loss) of a step,
+ * Levenberg-Marquardt with Nielsen's rule, at learning rate 1 and without momentum. With the gain
+ * ratio ρ of an attempt, the actual over the predicted decrease of the loss,
  *
  *     ρ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2ρ - 1)³),   ν ← 2
  *     else:    it is rejected,         τ ← ν τ,   ν ← 2ν,                 and solved again
  *
- * A step that promises less than the loss can resolve in float32 says nothing of the model: it is taken unless the loss rises by more than that, and τ ← τ/3. Raising τ
- * would promise less still, and training would be stuck where parameters differ much in scale.
+ * 1/3 is the option `decrease`, and 2 the option `increase`.
  *
- * With Marquardt's scaling a step that changes a parameter by more than twice its value is rejected, too, unless that hardly moves the residuals, see `isFlung`.
+ * If a step promises less than the loss resolves in float32, its gain ratio says nothing. Such a
+ * step is taken unless the loss rises by more than its resolution, and τ ← τ/3. A higher τ would
+ * promise still less, and training would be stuck if the parameters differ much in scale.
+ *
+ * With Marquardt's scaling a step is also rejected if it changes a parameter by more than twice its
+ * value, unless that hardly moves the residuals; see `isFlung`.
  *
  * Source: Nielsen 1999, as in Madsen, Nielsen & Tingleff 2004, equation 2.21.
  */
 export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>): Policy<LevenbergMarquardtState> {
   const {initialDamping, minDamping, maxDamping, decrease, increase, attempts} = options;
   const within = (damping: number): number => Math.min(maxDamping, Math.max(minDamping, damping));
-  // A training that is stuck doubles ν at every attempt: past the largest number the state could not be saved.
+  // A training that is stuck doubles ν at every attempt. An infinite ν could not be saved.
   const doubled = (factor: number): number => Math.min(Number.MAX_VALUE, 2 * factor);
-  const begun = (scaling: Scaling): LevenbergMarquardtState => ({damping: within(initialDamping === 'auto' ? INITIAL_DAMPING[scaling] : initialDamping), increase});
+  const begun = (scaling: Scaling): LevenbergMarquardtState =>
+    ({damping: within(initialDamping === 'auto' ? INITIAL_DAMPING[scaling] : initialDamping), increase});
   const initial = begun('levenberg');
   return {
     initial,
     judges: true,
     rejects: true,
     attempts,
-    begin: (state, scaling) => state.damping === initial.damping && state.increase === increase ? begun(scaling) : state,
+    begin: (state, scaling) =>
+      state.damping === initial.damping && state.increase === increase ? begun(scaling) : state,
     settings: ({damping}) => ({learningRate: 1, damping, momentum: 0}),
     judge: (state, gainRatio) => gainRatio > 0 ?
       {damping: within(state.damping * Math.max(decrease, 1 - (2 * gainRatio - 1) ** 3)), increase} :

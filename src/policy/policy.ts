@@ -1,49 +1,59 @@
 import type {Scaling} from '../solve/scaling';
 
-/** What a policy sets of a step; see {@link GgnOptions} for each. */
+/** The settings of a step that a policy chooses; see {@link GgnOptions} for each. */
 export interface Settings {
+  /** Learning rate η: the weights change by η d. */
   readonly learningRate: number;
+  /** Relative damping τ. */
   readonly damping: number;
+  /** Momentum μ. */
   readonly momentum: number;
 }
 
-/** What is known of a step before it is solved. */
+/** Facts of a batch that a policy sees before the step is solved. */
 export interface Observation {
   /**
-   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]: whether the last step, judged by the rows of this batch, should have been
-   * longer (a > 0) or shorter (a < 0). null where there is no last step.
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|) in [-1, 1]. By the rows of this batch, the last step
+   * should have been longer if a > 0, and shorter if a < 0. null if there is no last step.
    */
   readonly agreement: number | null;
   /** Examples in the batch. */
   readonly examples: number;
   /**
-   * How many times the curvature of these rows, trace(SᵀGS), the loss can have at most: 1 and more for cross-entropies, whose curvature goes to zero as
-   * they fit. null for losses that keep theirs, as squares do.
+   * h ≥ 1: the largest curvature that the loss can have in these rows over the present one,
+   * trace(SᵀGS). Cross-entropies have one, since their curvature goes to zero as they fit. null for
+   * losses with a constant curvature, as squares have.
    */
   readonly headroom?: number | null;
 }
 
 /**
- * A policy sets learning rate, damping and momentum from step to step: a state of plain numbers, and pure functions of it. So it can be saved
- * with the optimizer, tested without tfjs, and put back after a step that failed.
+ * A policy sets learning rate, damping and momentum from step to step. It has a state of plain
+ * numbers, and pure functions of that state. So the state can be saved with the optimizer, and put
+ * back after a step that failed, and the policy can be tested without tfjs.
  */
 export interface Policy<State> {
+  /** The state before the first step. */
   readonly initial: State;
-  /** Whether a step is judged by its gain ratio, which costs a forward pass. */
+  /** Whether a step is judged by its gain ratio, which takes a forward pass. */
   readonly judges: boolean;
-  /** Whether a step that does not decrease the loss is rejected and solved again, and not taken in the end. */
+  /**
+   * Whether a step that does not decrease the loss is rejected. It is solved again while attempts
+   * are left, and otherwise not taken.
+   */
   readonly rejects: boolean;
-  /** Solves of one step at most. */
+  /** Attempts of one step, at most. */
   readonly attempts: number;
+  /** The settings of the coming attempt. */
   settings(state: State): Settings;
-  /** The state of a first step, once the metric of its damping is known; others as they are. */
+  /** The state once the metric of the damping is known. It changes before the first step only. */
   begin?(state: State, scaling: Scaling): State;
   /** The state at the beginning of a step. */
   observe?(state: State, observation: Observation): State;
-  /** The state after a step was accepted (gain ratio above 0) or rejected. */
+  /** The state after an attempt was accepted (gain ratio above 0) or rejected. */
   judge?(state: State, gainRatio: number): State;
-  /** The state after a step that was taken though it could not be judged: it promised less than the loss resolves. */
+  /** The state after a step was taken unjudged, since it promised less than the loss resolves. */
   unresolved?(state: State): State;
-  /** The state where a step had to be solved with more damping than asked. */
+  /** The state after a solve took more damping than asked: that damping. */
   raise?(state: State, damping: number): State;
 }

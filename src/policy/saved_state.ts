@@ -5,30 +5,40 @@ import {shortened} from '../shown';
 import {LEAST_CURVATURE} from '../solve/damping';
 import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
-import {DETOUR} from './step_policy';
-import type {PolicyState} from './step_policy';
+import {DETOUR} from './policy_state';
+import type {PolicyState} from './policy_state';
 
-/** What the values of a state may be, in its shape. `null` beside a range: the value may be missing. */
-type RangesOf<State> = {readonly [key in keyof State]: State[key] extends boolean ? 'boolean' :
-  State[key] extends number ? Range : State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};
+/**
+ * The ranges of the values of a state, in the shape of that state. With `orNull` a value may also
+ * be null.
+ */
+type RangesOf<State> = {readonly [key in keyof State]:
+  State[key] extends boolean ? 'boolean' :
+  State[key] extends number ? Range :
+  State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};
 
-/** Every value that the policies can come to by themselves, and nothing that they cannot go on from. */
+/**
+ * The ranges hold every value that the policies can reach, and none that they cannot go on from.
+ */
 const rangesOf = ({maxDamping}: Required<LevenbergMarquardtOptions>): RangesOf<PolicyState> => ({
   history: {fingerprint: {orNull: FINITE}, repeats: whole(0), changed: 'boolean', isFull: 'boolean'},
   determination: {examples: whole(0), isShort: 'boolean'},
-  agreement: {...SETTINGS, agreement: between(-1, 1), damping: between(0, 1), headroom: between(1, 1 / LEAST_CURVATURE)},
+  agreement: {
+    ...SETTINGS, agreement: between(-1, 1), damping: between(0, 1), headroom: between(1, 1 / LEAST_CURVATURE),
+  },
   levenbergMarquardt: {damping: aboveZero(maxDamping), increase: ABOVE_ONE},
   custom: SETTINGS,
   detour: whole(0, DETOUR),
 });
 
 /**
- * The state of the policies from a saved config. All of it is checked before any of it is returned; what the state does
- * not have is ignored.
+ * Reads the state of the policies from a saved config. All entries are checked before any is
+ * returned. Entries that the state does not have are ignored.
  *
- * @param initial gives the shape; a part that was not saved starts anew.
- * @param options of Levenberg-Marquardt, whose damping they bound.
- * @throws Error with the name of the entry where a value is of another kind, or out of its range.
+ * @param initial a state, which gives the shape. An entry that was not saved keeps its value of
+ *   this state.
+ * @param options options of Levenberg-Marquardt, which bound its damping.
+ * @throws Error with the name of an entry whose value is of another kind, or out of its range.
  */
 export function readPolicyState(saved: unknown, initial: PolicyState,
     options: Required<LevenbergMarquardtOptions> = LEVENBERG_MARQUARDT): PolicyState {
@@ -52,8 +62,10 @@ function read(saved: unknown, initial: unknown, ranges: Ranges, name: string): u
     return checked(saved, saved === null || isIn(range, saved), name, `null or a number ${range.range}`);
   }
   checked(saved, typeof saved === 'object' && saved !== null && !Array.isArray(saved), name, 'an object');
-  // By the names that the state has, and own properties alone: what a file calls __proto__ is no part of it.
-  const own = (key: string): unknown => Object.hasOwn(saved as object, key) ? (saved as Record<string, unknown>)[key] : undefined;
+  // Only names of the state are read, and only own properties: an entry `__proto__` of a file is
+  // ignored.
+  const own = (key: string): unknown =>
+    Object.hasOwn(saved as object, key) ? (saved as Record<string, unknown>)[key] : undefined;
   return Object.fromEntries(Object.entries(initial as object).map(([key, value]) =>
     [key, read(own(key), value, ranges[key], `${name}.${key}`)]));
 }
@@ -69,7 +81,10 @@ function checked(saved: unknown, isRight: boolean, name: string, wanted: string)
   return saved;
 }
 
-/** As the file has it, or its beginning; of what has parts only their names, since it may be of any depth. */
+/**
+ * A value in the words of the file, shortened. Only the names of an object's entries are shown,
+ * since it may be of any depth.
+ */
 function inJson(saved: unknown): string {
   if (typeof saved === 'object' && saved !== null) {
     const names = shortened(Object.keys(saved).slice(0, 20).join(', '));

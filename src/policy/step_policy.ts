@@ -1,15 +1,15 @@
 import {agreement} from './agreement';
-import type {AgreementState} from './agreement';
-import {determine, UNDETERMINED, worth} from './determined_batch';
+import {determine, worth} from './determined_batch';
 import type {BatchSize} from './determined_batch';
-import type {Determination} from './determined_batch';
 import {custom, FIXED, fixed} from './fixed';
-import {NO_HISTORY, recognise} from './full_batch';
-import type {BatchHistory, BatchSign} from './full_batch';
+import {recognise} from './full_batch';
+import type {BatchSign} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
+import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Scaling} from '../solve/scaling';
 import type {Observation, Policy, Settings} from './policy';
+import {DETOUR, withoutDetour} from './policy_state';
+import type {PolicyState} from './policy_state';
 
 /**
  * Name of the policy that set a step.
@@ -17,42 +17,45 @@ import type {Observation, Policy, Settings} from './policy';
  */
 export type PolicyName = 'fixed' | 'agreement' | 'levenbergMarquardt' | 'custom';
 
-/** A setting that the user has given, or left to the policy. */
+/** The settings that the user has given; `'auto'` leaves a setting to the policy. */
 export type Given = {readonly [name in keyof Settings]: number | 'auto'};
 
-/** Everything that policies remember, whichever of them are in use: plain values, saved with the optimizer. */
-export interface PolicyState {
-  readonly history: BatchHistory;
-  readonly determination: Determination;
-  readonly agreement: AgreementState;
-  readonly levenbergMarquardt: LevenbergMarquardtState;
-  /** What a function of the user's said last. */
-  readonly custom: Settings;
-  /** Steps that 'auto' still takes by 'agreement' on a full batch, after a step that no attempt could make decrease the loss. */
-  readonly detour: number;
-}
-
-/** Steps of such a detour: a kink, of relu say, that no step along the gradient leads out of is passed by steps that may raise the loss. */
-export const DETOUR = 10;
-
-export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({history: NO_HISTORY, determination: UNDETERMINED, agreement: agreement.initial, levenbergMarquardt: levenbergMarquardt(options).initial, custom: FIXED, detour: 0});
-
-/** Whether nothing is left for a policy to set. */
+/** Whether the user has given every setting. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
 
-/** The policy of one step: it follows its attempts, and knows the state that they lead to. */
+/**
+ * The policy of one step. It follows the attempts of the step, and has the state that they lead to.
+ * 'auto' stands for
+ *
+ *     every setting is given:                                         'fixed'
+ *     a detour on the full batch:                                     'agreement'
+ *     the full batch, or batches that determine the parameters:       'levenbergMarquardt'
+ *     other batches:                                                  'agreement'
+ *
+ * Under `'levenbergMarquardt'` a learning rate that is not given is multiplied by the share of a
+ * full step that the batch is worth, see `worth`. A given damping τ is the first one of each step.
+ * Its k-th rejection (k = 0, 1, ...) multiplies it,
+ *
+ *     τ ← min(maxDamping, τ · increase · 2^k)
+ *
+ * Source: the rules of the policies are in their files; this choice has no publication.
+ */
 export class StepPolicy {
   private readonly policy: Policy<unknown>;
   private state: unknown;
-  /** A given damping, after rejections and raises. */
+  /** The given damping after the rejections and raises of this step. */
   private givenDamping: number | 'auto';
   private rejections = 0;
   private isExhausted = false;
   private mayDetour = false;
 
-  private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>, private readonly all: PolicyState,
-      private readonly given: Given, private readonly isAuto: boolean, private readonly share: number, private readonly isDetour: boolean) {
+  /**
+   * @param all the states before this step.
+   * @param share share of a full step that the batch is worth.
+   */
+  private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>,
+      private readonly all: PolicyState, private readonly given: Given, private readonly isAuto: boolean,
+      private readonly share: number, private readonly isDetour: boolean) {
     this.policy = policyOf(name, options);
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
@@ -61,75 +64,91 @@ export class StepPolicy {
   /**
    * The policy of the coming step.
    *
-   * @param wanted the option; 'auto' is Levenberg-Marquardt on the full batch and where batches determine the parameters by themselves, 'agreement' on other
-   * mini-batches, and 'fixed' where every setting is given.
+   * @param wanted the option `policy`.
    * @param size examples and trained parameters of the step.
-   * @param sign asked for where the policy depends on the data being the same as before.
+   * @param sign the signs of the data, called only if the policy depends on them.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
       size: BatchSize, sign: () => BatchSign): StepPolicy {
     if (wanted !== 'auto' || isPinned(given)) {
       return StepPolicy.after(wanted, given, options, state);
     }
-    const known = {...state, history: recognise(state.history, sign()), determination: determine(state.determination, size)};
-    return StepPolicy.after(wanted, given, options, known, known.history.isFull ? 1 : worth(known.determination, size));
+    const history = recognise(state.history, sign());
+    const determination = determine(state.determination, size);
+    const share = history.isFull ? 1 : worth(determination, size);
+    return StepPolicy.after(wanted, given, options, {...state, history, determination}, share);
   }
 
-  /** The policy of the last step, or of the coming one as far as its data are not known. */
-  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState, share = 1): StepPolicy {
+  /**
+   * The policy of a step whose data are as `state` has them: of the last step, or of a coming step
+   * with such data.
+   */
+  static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>,
+      state: PolicyState, share = 1): StepPolicy {
     const isAuto = wanted === 'auto' && !isPinned(given);
     const isDetour = isAuto && state.history.isFull && state.detour > 0;
     const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && !isDetour;
     const name = isAuto ? isJudgedByItself ? 'levenbergMarquardt' : 'agreement' : wanted === 'auto' ? 'fixed' : wanted;
-    return new StepPolicy(name, options, {...state, detour: isDetour ? state.detour - 1 : 0}, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour);
+    const all = {...state, detour: isDetour ? state.detour - 1 : 0};
+    return new StepPolicy(name, options, all, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour);
   }
 
-  /** Whether 'auto' trains on the same data as before. */
+  /** Whether 'auto' trains on the full batch. */
   get isOnFullBatch(): boolean {
     return this.isAuto && this.all.history.isFull;
   }
 
-  /** Also in a detour, and in a first step whose data may turn out to be all there are: neither may lead to where the loss is not finite. */
+  /**
+   * Whether steps are judged. A detour is judged, too, and so is a first step whose data may turn
+   * out to be the full batch: neither may lead to weights at which the loss is not finite.
+   */
   get judges(): boolean {
     const {fingerprint, repeats, changed} = this.all.history;
     return this.policy.judges || this.isDetour || (this.isAuto && fingerprint !== null && repeats === 0 && !changed);
   }
 
+  /** Whether steps that do not decrease the loss are rejected. */
   get rejects(): boolean {
     return this.policy.rejects;
   }
 
+  /** Attempts of the step, at most. */
   get attempts(): number {
     return this.policy.attempts;
   }
 
-  /** Whether it wants to know how the rows of the new batch judge the last step. */
+  /** Whether the policy wants an observation of the new batch before the first solve. */
   get observes(): boolean {
     return this.policy.observe !== undefined;
   }
 
-  /** What the policy says, where the user has not given it. */
+  /**
+   * The settings of the coming attempt: those of the user, and for the others those of the policy.
+   */
   get settings(): Settings {
     const own = this.policy.settings(this.state);
     const {learningRate, momentum} = this.given;
     return {
       learningRate: learningRate === 'auto' ? this.share * own.learningRate : learningRate,
-      // A given damping is where the attempts of a step begin.
+      // A given damping is the damping of the first attempt.
       damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
-      // With momentum more damping draws the step to the last one, and not to 0.
+      // After a rejection there is no momentum: with it, more damping draws the step to the last
+      // one, and not to 0.
       momentum: this.rejections > 0 && this.policy.rejects ? 0 : momentum === 'auto' ? own.momentum : momentum,
     };
   }
 
-  /** To be told before the first solve. */
+  /** Takes the metric of the damping, before the first solve. */
   begin(scaling: Scaling): void {
     this.state = this.policy.begin?.(this.state, scaling) ?? this.state;
   }
 
+  /** Takes an observation of the new batch, before the first solve. */
   observe(observation: Observation): void {
     this.state = this.policy.observe?.(this.state, observation) ?? this.state;
   }
 
+  /** Takes the gain ratio of an attempt, which is rejected unless the ratio is above 0. */
   judge(gainRatio: number): void {
     this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
     if (gainRatio > 0) {
@@ -143,22 +162,25 @@ export class StepPolicy {
     this.rejections++;
   }
 
-  /** The step was taken, and promised too little to be judged. */
+  /** Notes that the step was taken unjudged, since it promised less than the loss resolves. */
   unresolved(): void {
     this.state = this.policy.unresolved?.(this.state) ?? this.state;
   }
 
   /**
-   * No attempt decreased the loss.
+   * Notes that every attempt was rejected.
    *
-   * @param mayDetour whether this is a place for a detour: not on a curve, nor where the last one led no lower.
+   * @param mayDetour whether a detour may begin here: not on a curve, and not if the last detour
+   *   led no lower.
    */
   exhausted(mayDetour: boolean): void {
     this.isExhausted = true;
     this.mayDetour = mayDetour;
   }
 
-  /** A solve took more damping than asked: the next attempt, if there is one, goes on from there. */
+  /**
+   * Notes that a solve took more damping than asked. The next attempt goes on from that damping.
+   */
   raise(damping: number): void {
     this.state = this.policy.raise?.(this.state, damping) ?? this.state;
     if (this.givenDamping !== 'auto') {
@@ -171,20 +193,17 @@ export class StepPolicy {
     return this.isExhausted && this.name === 'levenbergMarquardt' && this.isOnFullBatch && this.mayDetour;
   }
 
-  /** The state to go on with. */
+  /** The states after this step. */
   get next(): PolicyState {
     const next = this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
     if (this.beginsDetour) {
       return {...withoutDetour(next, this.options), detour: DETOUR};
     }
-    // What the damping has come to on one mini-batch says nothing of the next.
-    return this.isExhausted && this.isAuto && !this.all.history.isFull ? withoutDetour(next, this.options) : next;
+    // A damping raised on one mini-batch says nothing of the next batch.
+    const isStale = this.isExhausted && this.isAuto && !this.all.history.isFull;
+    return isStale ? withoutDetour(next, this.options) : next;
   }
 }
-
-/** After a way back, and before a detour: the damping that it has come to says nothing of the place that it leads to. */
-export const withoutDetour = (state: PolicyState, options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({...state, levenbergMarquardt: levenbergMarquardt(options).initial, detour: 0});
 
 function policyOf(name: PolicyName, options: Required<LevenbergMarquardtOptions>): Policy<unknown> {
   switch (name) {

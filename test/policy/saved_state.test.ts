@@ -1,7 +1,8 @@
 import test from 'ava';
 import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 import {readPolicyState} from '../../src/policy/saved_state';
-import {initialState, type PolicyState} from '../../src/policy/step_policy';
+import {initialState} from '../../src/policy/policy_state';
+import type {PolicyState} from '../../src/policy/policy_state';
 
 const INITIAL = initialState({...LEVENBERG_MARQUARDT, initialDamping: 0.7});
 

@@ -1,7 +1,10 @@
 import test from 'ava';
 import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 import type {BatchSign} from '../../src/policy/full_batch';
-import {initialState, isPinned, StepPolicy, type Given, type PolicyName, type PolicyState} from '../../src/policy/step_policy';
+import {initialState} from '../../src/policy/policy_state';
+import type {PolicyState} from '../../src/policy/policy_state';
+import {isPinned, StepPolicy} from '../../src/policy/step_policy';
+import type {Given, PolicyName} from '../../src/policy/step_policy';
 
 const AUTO: Given = {learningRate: 'auto', damping: 'auto', momentum: 'auto'};
 const ALL_GIVEN: Given = {learningRate: 0.2, damping: 3, momentum: 0.5};
