@@ -13,7 +13,7 @@ import type {Values} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
 import type {Fault} from './fault';
 import {add, shaped, sumTo} from '../../tfjs/fast_ops';
-import {backward} from '../plan/parameter';
+import {backward} from '../plan/parameter_products';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import {RESIDUAL} from '../plan/plan';
 import type {Plan, SweepStep} from '../plan/plan';

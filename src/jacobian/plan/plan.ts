@@ -1,73 +1,136 @@
 import type {TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
-import type {Parameter} from './parameter';
-import type {MatrixSite} from './site';
 import type {RowBlock} from '../../loss/functions/row_block';
 
-/** Stands for a kernel where the rows themselves are meant. */
+/** The kernel name of a site whose parameter is a row itself. */
 export const RESIDUAL = 'the residual';
 
-/** A place where a parameter enters the sweep: input `name` of a step's node, or a row itself (`row`). */
+/**
+ * The way from the variables to a parameter p, the tensor that meets the data:
+ *
+ * - `direct`: p is a variable, or reshapes of it;
+ * - `selection`: p is entries of one variable, reordered, dropped or repeated (transpose, slice,
+ *   split, tile, ...);
+ * - `function`: p is anything else that tfjs can differentiate (a mask, weight normalisation, two
+ *   variables joined).
+ */
+export interface Parameter {
+  /** Value index of p. */
+  readonly value: number;
+  readonly kind: 'direct' | 'selection' | 'function';
+  /** Indices of the variables that p is made of. */
+  readonly variables: readonly number[];
+  /** Value indices of those variables. */
+  readonly leaves: readonly number[];
+  /** The nodes between the variables and p, in order. */
+  readonly path: readonly TraceNode[];
+  /** Of a selection: by entry of p, the entry of the variable that it is. */
+  readonly entries: Float32Array | null;
+  /**
+   * Of a function: by variable, the entry of p that each entry of the variable goes into; null if
+   * an entry may go into several.
+   */
+  readonly reach: ReadonlyMap<number, Int32Array> | null;
+}
+
+/** A product kernel read as data x matrix. */
+export interface MatrixSite {
+  /** The input that holds the data. */
+  readonly data: string;
+  /** Whether the data are stored as [.., in, rows]; their product needs [.., rows, in]. */
+  readonly flipData: boolean;
+  /** The same of δ. */
+  readonly flipDelta: boolean;
+  /** Whether the parameter is stored as [out, in]. */
+  readonly transposed: boolean;
+}
+
+/**
+ * A place where a parameter enters the sweep: the input `name` of a step's node, or a row itself
+ * (`row`).
+ */
 export interface Site {
   readonly node: TraceNode;
   readonly name: string;
   readonly kind: 'matrix' | 'convolution' | 'vector' | 'gather' | 'fallback' | 'row';
+  /** Null for all kinds but `matrix`. */
   readonly matrix: MatrixSite | null;
+  /** Null for all kinds but `convolution`. */
   readonly convolution: Convolution | null;
-  /** What enters, or what was tiled to it where the use sees through that. */
+  /**
+   * The tensor that enters, or the smaller one that it was tiled from if the use sees through the
+   * tiling.
+   */
   readonly parameter: Parameter;
   /** Shape of the parameter as it broadcasts. */
   readonly shape: readonly number[];
 }
 
-/** One node of the reverse sweep: which of its inputs take a cotangent, and which are parameters. */
+/**
+ * One node of the reverse sweep: its inputs that take a cotangent, and those that are parameters.
+ */
 export interface SweepStep {
   readonly node: TraceNode;
-  /** The same node behind its fused activation. */
+  /** The same node without its fused activation. */
   readonly plain: TraceNode;
+  /** Names of the inputs that take a cotangent. */
   readonly names: readonly string[];
+  /** Value indices of those inputs. */
   readonly values: readonly number[];
+  /** Indices of the sites of the node. */
   readonly sites: readonly number[];
 }
 
-/** Where the sweep of a block of rows starts. */
+/** The start of the sweep of a block of rows. */
 export interface SweepStart {
-  /** For differences: the step from a - b, whose shape and place SquaredDifference has, to a and b. */
+  /**
+   * For differences: the step from a - b, which has the shape and place of SquaredDifference, to a
+   * and b.
+   */
   readonly step: SweepStep | null;
-  /** For rows that are parameters themselves, with no data in them: their sites. */
+  /** For rows that are parameters themselves, without data: their sites. */
   readonly rows: ReadonlyArray<{readonly site: number; readonly value: number; readonly negative: boolean}>;
 }
 
 /**
- * How the sites of one variable make its Gram matrix: disjoint `groups` add up, the sites of a group share the
- * same entries and are joined before the product; `null`: only dense rows of the whole variable are right.
+ * The sites of one variable, and the way from them to its Gram matrix. The Gram matrices of the
+ * disjoint `groups` add up; the sites of a group share the same entries and are joined before the
+ * product. If `groups` is null, only dense rows of the whole variable give the right Gram matrix.
  */
-export type VariableSites = {readonly sites: readonly number[]; readonly groups: ReadonlyArray<readonly number[]> | null};
-
-/** Everything about a trace that does not depend on numbers: valid for every trace of the same signature. */
-export interface Plan {
-  readonly analysis: Analysis;
-  readonly blocks: readonly RowBlock[];
-  /** Rows per example of each block, and their sum C. */
-  readonly perExample: readonly number[];
-  readonly components: number;
-  /** Where the sweeps start, by block. */
-  readonly starts: readonly SweepStart[];
-  /** In the order of the reverse sweep. */
-  readonly steps: readonly SweepStep[];
-  readonly sites: readonly Site[];
-  readonly bySite: readonly VariableSites[];
-  /** Where the rows are linearized by forward sweeps instead. */
-  readonly forward?: ForwardSweep;
+export interface VariableSites {
+  readonly sites: readonly number[];
+  readonly groups: ReadonlyArray<readonly number[]> | null;
 }
 
 /** A forward sweep: from the variables that the rows depend on to the rows. */
 export interface ForwardSweep {
   /** The nodes on the way, in order. */
   readonly nodes: readonly TraceNode[];
-  /** The variables by index, with their first direction. */
+  /** By variable, its first direction. */
   readonly first: ReadonlyMap<number, number>;
-  /** Number of directions: their entries. */
+  /** Number of directions: one for each entry of those variables. */
   readonly directions: number;
+}
+
+/**
+ * Everything about a trace that does not depend on numbers. It holds for every trace of the same
+ * signature.
+ */
+export interface Plan {
+  readonly analysis: Analysis;
+  readonly blocks: readonly RowBlock[];
+  /** By block, its rows of one example. */
+  readonly perExample: readonly number[];
+  /** C, the sum of `perExample`. */
+  readonly components: number;
+  /** By block, the start of its sweeps. */
+  readonly starts: readonly SweepStart[];
+  /** In the order of the reverse sweep. */
+  readonly steps: readonly SweepStep[];
+  readonly sites: readonly Site[];
+  /** By variable. */
+  readonly bySite: readonly VariableSites[];
+  /** The forward sweep that takes the place of the reverse sweeps, if the plan has one. */
+  readonly forward?: ForwardSweep;
 }

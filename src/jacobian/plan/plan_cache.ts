@@ -1,21 +1,27 @@
 import type {Plan} from './plan';
 
-/** Traces remembered: a model's full batch, its smaller last batch, and the same for a few other models. */
+/**
+ * Plans remembered: those of a model's full batch and smaller last batch, and of a few other
+ * models.
+ */
 const CAPACITY = 16;
 
-/** A plan that has passed the self-check, so far as the check could see. */
+/** A plan that has passed the self-check, as far as the check could see. */
 export interface KnownPlan {
   readonly plan: Plan;
   /**
-   * Variables whose part of Jᵀu was large enough to tell right from wrong: behind a last layer of zeros, or dead
-   * units, the check sees nothing.
+   * Variables whose part of Jᵀu was large enough to tell right from wrong. The check sees nothing
+   * of a variable in front of dead units or of a last layer of zeros.
    */
   readonly seen: Set<number>;
   /** Steps taken with the plan. */
   steps: number;
 }
 
-/** Plans by the signature of their trace. The oldest unused goes first. */
+/**
+ * Plans by the signature of their trace. If there are too many, the one unused for the longest time
+ * goes.
+ */
 export class PlanCache {
   private readonly plans = new Map<string, KnownPlan>();
 

@@ -9,18 +9,23 @@ const SELECTIONS = kernelsThat('selection');
 const ENTRYWISE = kernelsThat('entrywise');
 
 /**
- * Which entry of p each entry of a variable goes into, where that is one at most: p is then, entry by entry, a function of single
- * entries of its variables (a mask, a square, variables joined, added or multiplied), and dp/dv has one number for each of v.
+ * By entry of a variable v, the entry of the parameter p that it goes into. If each goes into one
+ * at most, p is, entry by entry, a function of single entries of its variables (a mask, a square,
+ * variables joined, added or multiplied), and dp/dv has one number for each entry of v.
  *
  * @param leaf value index of the variable.
  * @param path the nodes between the variables and p, in order.
- * @returns by entry of the variable, -1 for none; null where an entry goes into several, or a kernel mixes the entries.
+ * @returns by entry of the variable, -1 for none; null if an entry goes into several, or if a
+ * kernel mixes the entries.
  */
 export function findReach(values: Values, path: readonly TraceNode[], leaf: number, p: number): Int32Array | null {
   let reach: Int32Array | null = null;
   tidy(() => {
     const {size, shape} = values[leaf];
-    /** By value index: one more than the entry of the variable that each element is made of, 0 for none. */
+    /**
+     * By value index, the marks of its elements: 1 + the entry of the variable that it is made of,
+     * 0 for none.
+     */
     const known = new Map([[leaf, tensor(Float32Array.from({length: size}, (_, i) => i + 1), shape)]]);
     for (const node of path) {
       if (node.inputs.some(([, value]) => known.has(value))) {
@@ -48,14 +53,16 @@ export function findReach(values: Values, path: readonly TraceNode[], leaf: numb
   return reach;
 }
 
+/** The marks of the outputs of a kernel that selects entries. The kernel itself moves the marks. */
 function select(values: Values, node: TraceNode, known: ReadonlyMap<number, Tensor>): Tensor[] {
   const inputs = node.inputs.map(([name, v]) => [name, known.get(v) ?? zeros(values[v].shape)] as const);
   const attrs = node.kernel === 'PadV2' ? {...node.attrs, constantValue: 0} : node.attrs;
-  const result = runKernel(node.kernel, node.arrayInputs ? inputs.map(([, t]) => t) : Object.fromEntries(inputs), attrs);
+  const result = runKernel(node.kernel, node.arrayInputs ? inputs.map(([, t]) => t) : Object.fromEntries(inputs),
+      attrs);
   return Array.isArray(result) ? result : [result];
 }
 
-/** Null where an element is made of two entries. */
+/** The marks of the output of an elementwise kernel; null if an element is made of two entries. */
 function merge(values: Values, node: TraceNode, known: ReadonlyMap<number, Tensor>): Tensor[] | null {
   const {shape, size} = values[node.outputs[0]];
   const merged = new Float32Array(size);

@@ -1,24 +1,50 @@
-import type {TraceNode} from '../../trace/trace';
-import {matricesIn} from '../../tfjs/fast_ops';
+import type {Trace, TraceNode} from '../../trace/trace';
+import type {BatchStride} from '../../trace/batch_axis';
+import type {Analysis} from '../../trace/dependence';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
-import type {BatchStride} from '../../trace/batch_axis';
 import {factsOf, kernelsThat} from '../../trace/kernel_facts';
-
-/** How a product kernel reads as data x matrix: the data operand, and whether the parameter is stored transposed. */
-export interface MatrixSite {
-  readonly data: string;
-  /** Data stand as [.., in, rows] and must be transposed to [.., rows, in]; δ likewise. */
-  readonly flipData: boolean;
-  readonly flipDelta: boolean;
-  readonly transposed: boolean;
-}
+import {matricesIn} from '../../tfjs/fast_ops';
+import {beforeTiling} from './parameter';
+import {RESIDUAL} from './plan';
+import type {MatrixSite, Parameter, Site} from './plan';
 
 const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
 
-/** Null where the node is not a product of data with one plain matrix, of this shape before it was tiled. */
-export function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
+/**
+ * The site of the input `name` of a node, as the most special kind that its use can have.
+ *
+ * @param node without its fused activation.
+ * @param value value index of the input.
+ */
+export function makeSite(trace: Trace, {strides, batch}: Analysis, node: TraceNode, name: string, value: number,
+    parameterOf: (value: number) => Parameter): Site {
+  const small = beforeTiling(trace, value);
+  const matrix = matrixSite(node, name, small.shape);
+  const stride = strides[node.outputs[0]]!;
+  if (matrix !== null || isElementwise(trace.values, node, name, small.shape, stride, batch)) {
+    return {node, name, kind: matrix !== null ? 'matrix' : 'vector', matrix, convolution: null,
+      parameter: parameterOf(small.value), shape: small.shape};
+  }
+  const convolution = filterSite(trace.values, node, name);
+  const kind = convolution !== null ? 'convolution' : isGather(node, name, strides) ? 'gather' : 'fallback';
+  return {node, name, kind, matrix, convolution, parameter: parameterOf(value), shape: trace.values[value].shape};
+}
+
+/** The site of a row that is a parameter itself. */
+export function rowSite(parameter: Parameter, shape: readonly number[]): Site {
+  const {value} = parameter;
+  return {node: {kernel: RESIDUAL, attrs: {}, inputs: [['x', value]], arrayInputs: false, outputs: [value]},
+    name: 'x', kind: 'row', matrix: null, convolution: null, parameter, shape};
+}
+
+/**
+ * The product of data with one plain matrix; null if the node is another.
+ *
+ * @param shape of the parameter, before it was tiled.
+ */
+function matrixSite(node: TraceNode, name: string, shape: readonly number[]): MatrixSite | null {
   if (!MATRIX_PRODUCTS.has(node.kernel) || name === 'bias' || matricesIn({shape}) !== 1) {
     return null;
   }
@@ -29,20 +55,23 @@ export function matrixSite(node: TraceNode, name: string, shape: readonly number
       {data: 'b', flipData: !transposeB, flipDelta: true, transposed: !transposeA};
 }
 
-/** The convolution whose filter is the parameter `name` of a node; null where it is none, or one without a rule here. */
+/**
+ * The convolution whose filter is the parameter `name` of a node; null if it is no filter, or that
+ * of a depthwise transposed convolution.
+ */
 export function filterSite(values: Values, node: TraceNode, name: string): Convolution | null {
   const c = convolutionOf(values, node);
   return c === null || c.names.filter !== name || (c.depthwise && c.names.x === null) ? null : c;
 }
 
 /**
- * Whether the rows of a use are sums, element by element, over the axes along which the parameter repeats, and the examples
- * lie along one of those.
+ * Whether the rows of a use are sums, element by element, over the axes along which the parameter
+ * repeats, and the examples lie along one of those axes.
  *
- * @param shape as it broadcasts: that of the parameter before it was tiled.
+ * @param shape of the parameter as it broadcasts, before it was tiled.
  * @param stride of the examples in the output.
  */
-export function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
+function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
     batch: number): boolean {
   if (factsOf(node.kernel)?.broadcasts?.includes(name) !== true) {
     return false;
@@ -56,10 +85,16 @@ export function isElementwise(values: Values, node: TraceNode, name: string, sha
   return batch === 1 || (place !== null && full[place.axis] === 1);
 }
 
-export const padded = (shape: readonly number[], rank: number): number[] => [...Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
+/** The shape with as many axes as `rank`, those in front of size 1. */
+export const padded = (shape: readonly number[], rank: number): number[] =>
+  [...Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
 
-/** The axis of the examples, as [before, B, inner]; null where they are spread over several. */
-export function exampleAxis(shape: readonly number[], stride: number, batch: number): {axis: number; before: number; inner: number} | null {
+/**
+ * The axis of the examples, as [before, B, inner]; null if the examples are spread over several
+ * axes.
+ */
+export function exampleAxis(shape: readonly number[], stride: number, batch: number):
+    {axis: number; before: number; inner: number} | null {
   let behind = 1;
   for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
     const inner = stride / behind;
@@ -71,7 +106,7 @@ export function exampleAxis(shape: readonly number[], stride: number, batch: num
 }
 
 /** Whether a node picks entries of the table `name` by indices that belong to the examples. */
-export function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
+function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
   return node.kernel === 'GatherV2' && name === 'x' && !node.attrs['batchDims'] &&
       strides[node.inputs.find(([n]) => n === 'indices')![1]] != null;
 }

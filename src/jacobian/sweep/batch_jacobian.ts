@@ -2,7 +2,7 @@ import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
 import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
-import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter';
+import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
 import {GatherUse} from '../uses/gather';
 import {MatrixUse, stackUses} from '../uses/matmul';

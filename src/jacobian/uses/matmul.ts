@@ -9,7 +9,7 @@ import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
-import type {MatrixSite} from '../plan/site';
+import type {MatrixSite} from '../plan/plan';
 
 /** Sizes of a matrix use: B examples, C components; the matrix is [in, out]. */
 interface MatrixSizes {
