@@ -1,4 +1,7 @@
-/** The structure of src/: no import goes in a circle, of files or of folders, and few files lie outside of the folders. ESLint keeps the direction. */
+/**
+ * The structure of src/: no import goes in a circle, of files or of folders, and few files lie outside of the folders. ESLint keeps the
+ * direction.
+ */
 import {readdirSync} from 'node:fs';
 import test from 'ava';
 import {cruise} from 'dependency-cruiser';

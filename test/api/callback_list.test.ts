@@ -13,7 +13,7 @@ const dataset = tf.data.zip({xs: tf.data.array(x.arraySync()), ys: tf.data.array
 
 type Callbacks = tf.CustomCallbackArgs[];
 
-/** What callbacks saw, in the order in which they did. */
+/** The calls of the callbacks, in their order. */
 class Seen {
   readonly lines: string[] = [];
   readonly logs: tf.Logs[] = [];

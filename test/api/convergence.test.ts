@@ -1,4 +1,4 @@
-/** `ggn()` as it comes, on real and made data: losses and parameters reached in a fixed number of steps. Times are measured in test/bench. */
+/** `ggn()` without options on real and made data: the losses and parameters after a fixed number of steps. test/bench measures times. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
@@ -56,7 +56,7 @@ test.serial('concrete, full batch, with rows that contradict each other: down to
   const {loss, training} = await train({...taskNamed('concrete'), training: 412}, 0, 412, 37);
   const least = leastLoss(training);
   t.true(least > 8e-4);
-  // Half a per cent above it measured. Where every step was held to its float32 prediction, training stopped at 1.06e-3.
+  // Half a per cent above the measured loss. If every step is held to its float32 prediction, training stops at 1.06e-3.
   t.true(loss < 1e-3 && loss < 1.1 * least, `${loss}, at least ${least}`);
 });
 
@@ -66,7 +66,7 @@ test.serial('sinc, batches of 32: below 5e-4 in 10 epochs', async t => {
   t.true(loss < 5e-4, `${loss}`);  // 2e-5 to 1e-4 measured, three seeds
 });
 
-// ------------------------------------------------------------------------------------------------------------------- few parameters, many rows
+// --------------------------------------------------------------------------------------------------------------- few parameters, many rows
 
 interface Fit {
   parameters: number[];
@@ -110,8 +110,8 @@ test.serial('a damped oscillation without noise: its four parameters to float32 
 });
 
 /**
- * Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty"; electron mobility over the logarithm of density.
- * Public domain.
+ * Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty"; electron mobility over the logarithm of
+ * density. Public domain.
  */
 const THURBER: ReadonlyArray<readonly [number, number]> = [
   [-3.067, 80.574], [-2.981, 84.248], [-2.921, 87.264], [-2.912, 87.195], [-2.84, 89.076], [-2.797, 89.608], [-2.702, 89.868],
@@ -130,8 +130,8 @@ for (const start of [[1000, 1000, 400, 40, 0.7, 0.3, 0.03], [1300, 1500, 500, 75
       const [x2, x3] = [x.square(), x.square().mul(x)];
       return a0.add(a1.mul(x)).add(a2.mul(x2)).add(a3.mul(x3)).div(tf.add(1, b1.mul(x)).add(b2.mul(x2)).add(b3.mul(x3)));
     });
-    // The loss is half a sum of squares, of rows around 12 as differences of float32 numbers around 1,000: each is known to 1e-5. Its minimum is flat
-    // along some directions: parameters were within 7e-4.
+    // The loss is half a sum of squares, of rows around 12 as differences of float32 numbers around 1,000: each is known to 1e-5. Its
+    // minimum is flat along some directions: parameters were within 7e-4.
     t.true(Math.abs(2 * loss / SQUARES - 1) < 3e-5, `${2 * loss}`);
     t.true(Math.max(...relativeErrors(parameters, CERTIFIED)) < 5e-3, parameters.join(' '));
   });

@@ -1,4 +1,4 @@
-/** grad(f): derivatives that nest, against finite differences of the same networks in float64. How they enter a step: derivatives_inside.test.ts. */
+/** grad(f): nested derivatives against finite differences of the same networks in float64. (Their steps: test/loops/derivatives_inside.) */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
@@ -48,7 +48,7 @@ for (const backend of ['cpu', 'wasm']) {
           Array.from({length: 12}, (_, b) => differences(order, h)(at)(points[2 * b], points[2 * b + 1]));
         const [coarse, fine] = [expected(2e-2), expected(1e-2)];
         const size = Math.max(...fine.map(Math.abs), 1e-3);
-        // A kink between the points of a difference shows in it; there is no derivative to compare there.
+        // A difference shows a kink between its points; the network has no derivative there.
         const smooth = fine.map((value, b) => Math.abs(value - coarse[b]) < 3e-4 * size);
         t.true(smooth.filter(Boolean).length >= 8, `${order}: ${smooth.filter(Boolean).length} smooth points`);
         fine.forEach((value, b) => t.true(!smooth[b] || Math.abs(mine[b] - value) < 1e-3 * size, `u_${order} at point ${b}: ${mine[b]} in place of ${value}`));

@@ -26,7 +26,7 @@ test.beforeEach(async () => {
   await tf.setBackend('cpu');
 });
 
-// ----------------------------------------------------------------------------------------------------- the contract tests of tfjs's optimizers
+// ------------------------------------------------------------------------------------------------- the contract tests of tfjs's optimizers
 
 for (const backend of BACKENDS) {
   test.serial(`basic, ${backend}`, async t => {
@@ -109,14 +109,14 @@ test.serial('serialization round-trip', t => {
   t.is(registered, GramGaussNewton);
 });
 
-// ---------------------------------------------------------------------------------------------------------------------------------- closed forms
+// ---------------------------------------------------------------------------------------------------------------------------- closed forms
 
 for (const backend of BACKENDS) {
   for (const [outputs, examples] of [[1, 1], [1, 3], [1, 5], [3, 4]]) {
     test.serial(`${backend}: a linear model, ${examples} examples, ${outputs} outputs, interpolates in one full step`, async t => {
       await tf.setBackend(backend);
-      // n = examples · outputs rows, m = (4 + 1) · outputs parameters, n <= m. Inputs are unit vectors and 0, so the eigenvalues of G lie between
-      // 3 - sqrt(8) = 0.17 and 3 + sqrt(8), with a mean below 2.
+      // n = examples · outputs rows, m = (4 + 1) · outputs parameters, n <= m. Inputs are unit vectors and 0, so the eigenvalues of G lie
+      // between 3 - sqrt(8) = 0.17 and 3 + sqrt(8), with a mean below 2.
       const model = tf.sequential({layers: [dense(outputs, 3, {inputShape: [4]})]});
       const x = tf.tensor2d(Array.from({length: 4 * examples}, (_, i) => i % 5 === 0 ? 1 : 0), [examples, 4]);
       const y = tf.tensor2d(wave(examples * outputs, 5), [examples, outputs]);
@@ -159,7 +159,7 @@ test.serial('the step depends neither on the unit of the targets nor on a factor
   t.deepEqual(steps[0], steps[1], 'a power of two changes no bit');
 });
 
-// ----------------------------------------------------------------------------------------------------------------------------------------- leaks
+// ----------------------------------------------------------------------------------------------------------------------------------- leaks
 
 for (const backend of BACKENDS) {
   test.serial(`${backend}: 200 steps each of trainOnBatch, fit and fitDataset, with metrics and a smaller last batch, leak nothing`, async t => {
@@ -264,7 +264,7 @@ test.serial('f() runs once per step: in minimize, and the layers of a model in f
   model.dispose();
 });
 
-// --------------------------------------------------------------------------------------------------------------- several models, several optimizers
+// ------------------------------------------------------------------------------------------------------ several models, several optimizers
 
 const data = (seed: number): {x: tf.Tensor; y: tf.Tensor} =>
   ({x: tf.tensor2d(wave(12, 3 + seed), [4, 3]), y: tf.tensor2d(wave(8, 5 + seed), [4, 2])});
@@ -330,7 +330,7 @@ test.serial('two fits at the same time take the same steps as one after the othe
   t.deepEqual(await Promise.all([fit(1), fit(4)]), expected);
 });
 
-// ------------------------------------------------------------------------------------------------------------------------ which variables it trains
+// --------------------------------------------------------------------------------------------------------------- which variables it trains
 
 /** Checks one step of a model, by `train`, against the reference on `variables` alone; all other weights must stay. */
 async function checkSubproblem(t: ExecutionContext, model: tf.LayersModel, variables: tf.Variable[], train: (optimizer: GramGaussNewton) => unknown): Promise<void> {
@@ -436,7 +436,7 @@ test.serial('options changed between steps count from the next step on', t => {
   optimizer.dispose();
 });
 
-// -------------------------------------------------------------------------------------------------------------- the other methods of an optimizer
+// ------------------------------------------------------------------------------------------------------- the other methods of an optimizer
 
 test.serial('applyGradients says what to call instead, and changes nothing', t => {
   const w = tf.scalar(2).variable();

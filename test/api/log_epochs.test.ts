@@ -52,7 +52,7 @@ async function withClock<T>(f: (advance: (milliseconds: number) => void) => Prom
   }
 }
 
-/** Epochs of some steps of some milliseconds each, and what the lines say of the time. */
+/** Epochs of some steps of some milliseconds each, and the times in the lines. */
 async function timed(epochs: number, run: ReadonlyArray<{steps: number; milliseconds: number; between?: number}>): Promise<string[]> {
   const {lines, callback} = linesOf(ggn());
   await withClock(async advance => {

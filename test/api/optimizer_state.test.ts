@@ -239,7 +239,7 @@ test.serial('setWeights with the state of a fresh optimizer, or of an sgd, drops
   t.deepEqual(values(await optimizer.getWeights()), [['iter', [0]]]);
 });
 
-// ----------------------------------------------------------------------------------------------------------------------------------- refused by name
+// ------------------------------------------------------------------------------------------------------------------------- refused by name
 
 const iter = (): NamedTensor => ({name: 'iter', tensor: tf.scalar(7, 'int32')});
 const named = (name: string): NamedTensor => ({name, tensor: tf.ones([3, 5])});

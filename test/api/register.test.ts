@@ -35,7 +35,7 @@ function net(copy: typeof tf): tf.Sequential {
 const x = tf.tensor2d(Array.from({length: 30}, (_, i) => Math.sin(1 + 3 * i)), [10, 3]);
 const y = tf.tensor2d(Array.from({length: 10}, (_, i) => Math.cos(2 * i)), [10, 1]);
 
-/** All weights after a few epochs. Model and optimizer are disposed of: two copies of tfjs give their variables the same names, in one engine. */
+/** All weights after a few epochs. Disposes of model and optimizer, since two copies of tfjs name their variables alike in one engine. */
 async function train(model: tf.LayersModel, optimizer: tf.Optimizer): Promise<number[]> {
   model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae']});
   await model.fit(x, y, {epochs: 3, batchSize: 4, shuffle: false, verbose: 0});

@@ -1,4 +1,4 @@
-/** What getWeights gives and setWeights takes: copies that outlive a step, and no state before all of it has been checked. */
+/** getWeights gives copies that outlive a step; setWeights takes no state before it has checked all of it. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -21,7 +21,7 @@ test.beforeEach(async () => {
   await tf.setBackend('cpu');
 });
 
-// ------------------------------------------------------------------------------------------------------------------------------------------ getWeights
+// ------------------------------------------------------------------------------------------------------------------------------ getWeights
 
 for (const backend of ['cpu', 'wasm']) {
   test.serial(`${backend}: what getWeights gave outlives the next steps with its values, and may be disposed of`, async t => {
@@ -96,7 +96,7 @@ test.serial('saving a model with another optimizer is as before', async t => {
   t.is(tf.memory().numTensors, numTensors + 1, 'the count, which tfjs leaves behind');
 });
 
-// ------------------------------------------------------------------------------------------------------------------------------------ disposed models
+// ------------------------------------------------------------------------------------------------------------------------- disposed models
 
 test.serial('one optimizer for many models, each disposed of: the state of one stays', async t => {
   const optimizer = ggn();
@@ -116,7 +116,7 @@ test.serial('one optimizer for many models, each disposed of: the state of one s
   t.is((await optimizer.getWeights()).length, 1 + 4);
 });
 
-// ------------------------------------------------------------------------------------------------------------------------------------------ setWeights
+// ------------------------------------------------------------------------------------------------------------------------------ setWeights
 
 const SHAPES = [[3, 4], [4], [4, 1], [1]];
 const count = (value = 3, dtype: tf.DataType = 'int32', shape: number[] = []): NamedTensor => ({name: 'iter', tensor: tf.fill(shape, value, dtype as 'int32')});
@@ -189,7 +189,7 @@ test.serial('a count of float32 and one of shape [1] are whole numbers like any'
   t.is(optimizer.iterations, 2 ** 31 - 1);
 });
 
-// ----------------------------------------------------------------------------------------------------------------------------------------- the config
+// ------------------------------------------------------------------------------------------------------------------------------ the config
 
 const fromConfig = (config: unknown): GramGaussNewton =>
   GramGaussNewton.fromConfig(GramGaussNewton as never, config as tf.serialization.ConfigDict);

@@ -7,7 +7,7 @@ import {compiled, smallData} from '../support/small_model';
 await tf.setBackend('cpu');
 
 const KEYS = ['iteration', 'rows', 'parameters', 'damping', 'lambda', 'gradientNorm', 'stepNorm', 'stepMilliseconds', 'learningRate', 'gainRatio'];
-/** What is a number in every step; the gain ratio is NaN where it was not judged. */
+/** Metrics that are numbers in every step. The gain ratio is NaN if the step was not judged. */
 const FINITE = KEYS.filter(key => key !== 'gainRatio');
 
 const {x, y} = smallData();

@@ -26,7 +26,7 @@ function compiled(kind: Kind = 'sequential', options: GgnOptions = {}): {model: 
 
 const FULL = {batchSize: 12, epochs: 200, verbose: 0 as const};
 
-/** Keeps what was said, out of the test's output. */
+/** Collects the messages, so that they stay out of the test's output. */
 function listener(): {said: string[]; say: (line: string) => void} {
   const said: string[] = [];
   return {said, say: line => void said.push(line)};
@@ -71,7 +71,7 @@ test.serial('remaining ends fit where nothing is left to gain, and is named', as
   const {model, optimizer} = compiled();
   const {say} = listener();
   const stop = stopWhen(optimizer, {remaining: 1e-6}, say);
-  // Columns of full rank: where two are the same but for rounding, that rounding promises to fit some of the noise.
+  // Columns of full rank: if two columns differ by rounding alone, the rounding promises to fit some of the noise.
   const full = tf.randomNormal([12, 3], 0, 1, 'float32', 3);
   const {epoch} = await model.fit(full, y, {...FULL, callbacks: stop});
   t.true(epoch.length > 1 && epoch.length < 30, `${epoch.length} epochs`);
@@ -187,7 +187,7 @@ test.serial('by default it speaks on the console', async t => {
   t.regex(said[0][0] as string, /^tfjs-ggn: training ends after epoch 1: the gradient norm, /);
 });
 
-// ------------------------------------------------------------------------------------------------------------------- the criteria by themselves
+// -------------------------------------------------------------------------------------------------------------- the criteria by themselves
 
 /** A step that was taken, of loss 2, and that no criterion of 1e-3 is met by. */
 const step = (more: Partial<StepReport> = {}): StepReport =>

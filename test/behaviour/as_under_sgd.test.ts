@@ -1,4 +1,4 @@
-/** What a user sees of training beside the weights is what sgd gives: losses, metrics, moving averages, states, callbacks, validation. */
+/** Losses, metrics, moving averages, states, callbacks and validation are those under sgd: only the weights differ. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -76,7 +76,7 @@ for (const backend of ['cpu', 'wasm']) {
 
 test.serial('moving averages move once per step, however long training goes on', async t => {
   await tf.setBackend('cpu');
-  // On raw inputs they do not depend on the weights: equal under both to the end.
+  // The averages of raw inputs do not depend on the weights: they are equal under both optimizers to the end.
   const {build, x, y} = models['batch normalisation of raw inputs'];
   const seen = await both(async optimizer => {
     const model = build();
@@ -118,7 +118,7 @@ test.serial('states of a stateful layer advance once per step', async t => {
   t.notDeepEqual(seen.ggn[0], seen.ggn[1]);
 });
 
-// ------------------------------------------------------------------------------------------------------------------------ fit around the step
+// --------------------------------------------------------------------------------------------------------------------- fit around the step
 
 test.serial('callbacks: order, arguments and keys of the logs; the values of the first batch', async t => {
   await tf.setBackend('cpu');

@@ -1,6 +1,6 @@
 /**
- * Everything that a user can get wrong, through fit and in a custom loop: each gets an error that says what to do, after which weights, optimizer state,
- * engine and number of tensors are exactly as before and training goes on as if nothing had happened; or it works.
+ * The mistakes of users, through fit and in a custom loop. Each mistake either works or gets an error that names the remedy; after the
+ * error weights, optimizer state, engine and number of tensors are exactly as before, and training goes on as if nothing had happened.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -11,7 +11,7 @@ import {wave} from '../support/numbers';
 
 await tf.setBackend('cpu');
 
-// ------------------------------------------------------------------------------------------------------------------------- what must not change
+// -------------------------------------------------------------------------------------------------------------------- what must not change
 
 interface OpenEngine {
   state: {scopeStack: unknown[]; activeScope: unknown; gradientDepth: number; kernelDepth: number};
@@ -30,7 +30,7 @@ interface Snapshot {
   buffers: number;
 }
 
-/** All that an error must leave as it was. `variables` are the trainable ones, `others` those that f() may write. */
+/** The state that an error must leave unchanged. f() may write `others`. */
 async function snapshot(optimizer: GramGaussNewton, variables: readonly tf.Tensor[], others: readonly tf.Tensor[] = []): Promise<Snapshot> {
   const numbers = (list: readonly tf.Tensor[]): number[][] => list.map(tensor => [...tensor.dataSync()]);
   const state = (await optimizer.getWeights()).map(({name, tensor}): [string, number[]] => [name, [...tensor.dataSync()]]);
@@ -89,7 +89,7 @@ const LEFT_BY_FIT = await (async () => {
   return tf.memory().numTensors - numTensors;
 })();
 
-// ------------------------------------------------------------------------------------------------------------------------------- models and data
+// ------------------------------------------------------------------------------------------------------------------------- models and data
 
 
 const x = tf.tensor2d(wave(24, 3), [8, 3]);
@@ -123,7 +123,7 @@ async function goOnAlike(t: ExecutionContext, a: tf.LayersModel, b: tf.LayersMod
   t.deepEqual(results[0], results[1]);
 }
 
-// ------------------------------------------------------------------------------------------------------------------------------------ through fit
+// ----------------------------------------------------------------------------------------------------------------------------- through fit
 
 interface FitFault {
   name: string;
@@ -255,9 +255,9 @@ test.serial('fitDataset: an error leaves nothing of ours behind', async t => {
   await goOnAlike(t, model, twin);
 });
 
-// ----------------------------------------------------------------------------------------------------------------------- models that it cannot train
+// ------------------------------------------------------------------------------------------------------------- models that it cannot train
 
-/** The moving averages of a batch normalisation are what f() writes. */
+/** f() writes the moving averages of a batch normalisation. */
 test.serial('batch normalisation inside the model: moving averages put back after an error', async t => {
   const model = tf.sequential({layers: [seededDense(4, 1, {inputShape: [3]}), tf.layers.batchNormalization(), seededDense(2, 2)]});
   const optimizer = ggn();
@@ -334,7 +334,7 @@ test.serial('a layer of the user that couples the examples of a batch too large 
   t.is(optimizer.lastStep!.jacobian, 'rowByRow');
 });
 
-// -------------------------------------------------------------------------------------------------------------------------------- in a custom loop
+// ------------------------------------------------------------------------------------------------------------------------ in a custom loop
 
 interface Loop {
   w: tf.Variable;
@@ -444,7 +444,7 @@ test.serial('fit: too many rows', async t => {
   await refuses(t, {optimizer, variables: trainable(model), act: () => model.trainOnBatch(many, targets), message: /has 9000 rows \(examples times outputs\)/});
 });
 
-// -------------------------------------------------------------------------------------------------------------------------------- legitimate, and works
+// ------------------------------------------------------------------------------------------------------------------- legitimate, and works
 
 test.serial('a batch of one', async t => {
   const {model, optimizer} = await started();

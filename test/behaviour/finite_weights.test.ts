@@ -81,7 +81,7 @@ for (const backend of ['cpu', 'wasm']) {
 
   test.serial(`${backend}: the sum with weight decay is what is looked at`, async t => {
     await tf.setBackend(backend);
-    // Decay takes the weight down by more than the step takes it up: the step by itself would be too large.
+    // Decay lowers the weight by more than the step raises it; the step alone would be too large.
     const w = tf.variable(tf.fill([1, 1], -0.97 * MAX));
     const optimizer = ggn({...POLICIES['fixed'], weightDecay: 0.3});
     const loss = (): tf.Scalar => leastSquares(w.mul(3e-19).sub(-1.14e20).reshape([1]));

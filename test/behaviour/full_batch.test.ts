@@ -67,7 +67,7 @@ for (const backend of ['cpu', 'wasm']) {
     // Several steps on each mini-batch are not a full batch.
     const several = [0, 0, 0, 8, 8, 8].map(from => step(optimizer, xs.slice([from, 0], [8, 3]), ys.slice([from, 0], [8, 1])));
     t.true(several.every(policy => policy === 'agreement'), several.join(' '));
-    // But what stays the same for long is.
+    // A batch that stays the same for long counts as a full batch.
     const long = Array.from({length: 10}, () => step(optimizer, xs, ys));
     t.is(long.at(-1), 'levenbergMarquardt');
   });

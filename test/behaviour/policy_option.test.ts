@@ -1,4 +1,4 @@
-/** Policies through the public API: named ones, a function of the user's, what is saved of them, and what callbacks may do. */
+/** Policies through the public API: named policies, a function of the user's, their saved state, and the rights of callbacks. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, GramGaussNewton, type GgnOptions, type StepReport} from '../../src/index';

@@ -1,4 +1,4 @@
-/** What a review found: each of these was silently wrong, or failed with somebody else's words. */
+/** Findings of a review: each case was silently wrong, or failed with an error of tfjs. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';

@@ -1,6 +1,6 @@
 /**
- * What a training must not depend on: a factor of outputs and targets, a factor of the loss, the order of the rows, the order of the inputs. Runs on
- * real data that differ in one of these take the same path up to rounding.
+ * Training must not depend on these: a factor of outputs and targets, a factor of the loss, the order of the rows, the order of the inputs.
+ * Runs on real data that differ in one of these take the same path up to rounding.
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
@@ -91,8 +91,9 @@ interface Setup {
   readonly options: GgnOptions;
   readonly batches: ReadonlyArray<readonly number[]>;
   /**
-   * Of the deviation. A step rounds at 5 · 2⁻²⁴ σ²max/λ at worst, and what a rounding changes, the next steps change in turn. Ten times what was
-   * measured after 12 steps: 1e-6 at damping 0.1 and above; 3e-5 where Levenberg-Marquardt lowers it to 5e-3 (2e-2 after 24 steps, at 9e-4).
+   * Of the deviation. A step rounds by 5 · 2⁻²⁴ σ²max/λ at worst, and the next steps amplify the rounding. The tolerance is ten times the
+   * deviation.
+   * Measured after 12 steps: 1e-6 at damping 0.1 and above; 3e-5 if Levenberg-Marquardt lowers it to 5e-3 (2e-2 after 24 steps, at 9e-4).
    */
   readonly tolerance: number;
 }

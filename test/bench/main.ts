@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: a ggn step against an adam step and a forward pass, ratios taken in one run, interleaved, medians; peak memory;
  * 5,000 steps at constant memory. Writes test/bench/RESULTS.md. About ten minutes on two cores; `npm run bench -- lstm` for the groups
- * whose name has `lstm` in it, `-- outputs --backend tensorflow` for a row of its table, `-- --quick` for a first impression (none is written).
+ * whose name has `lstm` in it, `-- outputs --backend tensorflow` for a row of its table, `-- --quick` for a first impression (none is
+ * written).
  */
 import {execFileSync} from 'node:child_process';
 import {existsSync, writeFileSync} from 'node:fs';

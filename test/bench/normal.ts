@@ -1,11 +1,14 @@
 /**
- * `npm run bench:normal -- wasm cnn` (or tensorflow, cpu; or curve): time and memory of a step from normal equations of 60,000 rows x 1,026 parameters, or of 20,000 rows x 61
- * parameters, each in a process of its own, whose memory never shrinks. Growth is the largest size of the process so far, above its size
+ * `npm run bench:normal -- wasm cnn` (or tensorflow, cpu; or curve): time and memory of a step from normal equations of 60,000 rows x 1,026
+ * parameters, or of 20,000 rows x 61 parameters, each in a process of its own, whose memory never shrinks. Growth is the largest size of
+ * the process so far, above its size
  *
  * - with the model and the data in it: what training takes, f() and its activations included;
- * - after a forward pass of all examples: what a step takes beside f(). Backends keep the memory of that pass, which the trace of f() then fills again.
+ * - after a forward pass of all examples: what a step takes beside f(). Backends keep the memory of that pass, which the trace of f() then
+ *   fills again.
  *
- * Tensors are the bytes of tensor data that are alive at the worst moment of a step, the activations that the trace of f() holds included, model and data not.
+ * Tensors are the bytes of tensor data that are alive at the worst moment of a step, the activations that the trace of f() holds included,
+ * model and data not.
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';

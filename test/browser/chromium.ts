@@ -1,4 +1,4 @@
-/** A page in headless Chromium, served from localhost: for what only a browser has. */
+/** A page in headless Chromium, served from localhost, for tests that need a browser. */
 import fs from 'node:fs';
 import http from 'node:http';
 import type {AddressInfo} from 'node:net';

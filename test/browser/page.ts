@@ -1,4 +1,4 @@
-/** What webgl.test.ts runs in a page: the cases and losses of the tables by their names, and the facts that it rests on. */
+/** The page of webgl.test.ts: it runs cases and losses of the tables by their names, and reads the facts on which the test rests. */
 import * as tf from '@tensorflow/tfjs';
 import {type Case, cases} from '../cases/cases';
 import {lossSteps, lossStepsOfSolvers, runLoss} from '../losses/loss_steps';
@@ -8,7 +8,7 @@ import {type CaseResult, runCase} from '../support/whole_step';
 export interface CasesPage {
   /** One case on the WebGL backend. */
   run(name: string): Promise<CaseResult>;
-  /** A loss on the WebGL backend: what is wrong with its step. */
+  /** The faults of the step of a loss on the WebGL backend. */
   loss(name: string): Promise<string[]>;
   /** The outcome of a case, for the support table. */
   outcome(name: string): Promise<Outcome>;

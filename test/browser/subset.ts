@@ -1,8 +1,9 @@
 import type {Case} from '../cases/cases';
 
 /**
- * The first cases that between them use every layer kind, and every value of its options that are words or flags (activation, padding, merge
- * mode, ...): compiling the shaders of one case takes a second without a GPU, so that all of the table would take too long for every run.
+ * The first cases that between them use every layer kind, and every value of its options that are words or flags (activation, padding,
+ * merge mode, ...): compiling the shaders of one case takes a second without a GPU, so that all of the table would take too long for every
+ * run.
  */
 export function coveringSubset(cases: readonly Case[]): Case[] {
   const seen = new Set<string>();
@@ -32,5 +33,5 @@ function optionsOf(layer: string, config: object): string[] {
   })];
 }
 
-/** What makes no difference to the kernels of a step. */
+/** Options that make no difference to the kernels of a step. */
 const NEUTRAL = /name|initializer|regularizer|constraint|trainable|dtype|inbound|inputLayers|outputLayers|inputShape/i;

@@ -1,4 +1,7 @@
-/** Whole steps on the WebGL backend, of every layer kind and option and of each kind of loss, in headless Chromium, against the same reference as on the other backends. */
+/**
+ * Whole steps on the WebGL backend in headless Chromium, of every layer kind and option and of each kind of loss, against the reference of
+ * the other backends.
+ */
 import test from 'ava';
 import {cases} from '../cases/cases';
 import {lossSteps, lossStepsOfSolvers} from '../losses/loss_steps';
@@ -43,7 +46,10 @@ for (const {name} of process.env['WEBGL_CASES'] === 'all' ? onWebgl : coveringSu
   });
 }
 
-/** One loss of each kind of curvature: entry by entry, in blocks, projected, majorized. (Poisson's has an epsilon of its own here: tfjs-layers takes 1e-4 on WebGL.) */
+/**
+ * One loss of each kind of curvature: entry by entry, in blocks, projected, majorized. (Poisson's has an epsilon of its own here:
+ * tfjs-layers takes 1e-4 on WebGL.)
+ */
 const KINDS = ['logcosh in fit', 'categoricalCrossentropy of outputs that are no softmax in fit', 'meanAbsoluteError in fit', 'categoricalHinge in fit'];
 
 for (const {name} of [...lossStepsOfSolvers, ...lossSteps.filter(({name}) => KINDS.includes(name))]) {

@@ -1,4 +1,4 @@
-/** What a case is, and the words that the lists of cases are written in. */
+/** The type of a case, and the functions from which the lists of cases are made. */
 import * as tf from '@tensorflow/tfjs';
 import {normals, product, uniforms} from './data';
 import type {Data} from './data';
@@ -15,9 +15,9 @@ export interface Batch {
 
 export interface Case {
   name: string;
-  /** The layers whose support it proves; those that only stand around them are not named. */
+  /** The layers whose support the case proves, without those that only stand around them. */
   layers: LayerName[];
-  /** What it proves beside layers. */
+  /** Features beside layers that the case proves. */
   feature?: string;
   /** A fresh model, with the same weights on each call. Compiling it is left to the test. */
   model: () => tf.LayersModel;
@@ -30,11 +30,11 @@ export interface Case {
   /** Where f() itself can run, and runs rightly. */
   backends: Backend[];
   /**
-   * How the optimizer takes it: 'fallback' if the Jacobian of some variable is taken example by example, since no rule knows the kernel that
-   * consumes it; 'frozen' if a layer mixes the batch, so that its statistics count as constants.
+   * How the optimizer takes it: 'fallback' if the Jacobian of some variable is taken example by example, since no rule knows the kernel
+   * that consumes it; 'frozen' if a layer mixes the batch, so that its statistics count as constants.
    */
   kind: 'fast' | 'fallback' | 'frozen';
-  /** Set where the optimizer must refuse the model: what its error says. */
+  /** The error, if the optimizer must refuse the model. */
   refused?: RegExp;
   /** The same for some backends only. */
   refusedOn?: {[backend in Backend]?: RegExp};
@@ -116,7 +116,7 @@ export function dense(units: number, activation: Activation = 'linear', more: ob
   return tf.layers.dense({units, activation: activation as 'linear', ...more});
 }
 
-/** The layer with the same random numbers in every call: tfjs draws them from Math.random where it takes no seed. */
+/** The layer with the same random numbers in every call. (Without a seed tfjs draws them from Math.random.) */
 export function seeded<T extends tf.layers.Layer>(layer: T): T {
   const call = layer.call.bind(layer);
   layer.call = (...args) => {

@@ -1,8 +1,9 @@
 /**
- * One table of models for every exactness test: small networks that between them use every layer of tfjs-layers, each with the options that change
- * which kernels consume its variables or how its activations flow.
+ * One table of models for every exactness test: small networks that between them use every layer of tfjs-layers, each with the options that
+ * change which kernels consume its variables or how its activations flow.
  *
- * Models and batches are the same on each call and on each backend. No weight is left at a value such as zero or one that would hide an error.
+ * Models and batches are the same on each call and on each backend. No weight is left at a value such as zero or one that would hide an
+ * error.
  */
 import {activationCases} from './activations';
 import type {Case} from './case';

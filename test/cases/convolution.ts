@@ -84,7 +84,10 @@ const separable: Variants = [
   ['dilated, same, multiplier 2', {dilationRate: [1, 2], padding: 'same', depthMultiplier: 2}, DILATED]
 ];
 
-/** tfjs's forward kernel of Conv3DTranspose on WASM is wrong: it leaves entries out with strides, and adds to memory that it has not cleared. */
+/**
+ * tfjs's forward kernel of Conv3DTranspose on WASM is wrong: it leaves entries out with strides, and adds to memory that it has not
+ * cleared.
+ */
 const WRONG_ON_WASM = {wasm: /'Conv3DBackpropInputV2' \(conv3dTranspose\) computes wrong values on the WASM backend/};
 
 const channelsFirst = {dataFormat: 'channelsFirst' as const};

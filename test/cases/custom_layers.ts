@@ -167,7 +167,10 @@ export class LeftOperandByFlags extends CustomLayer {
   }
 }
 
-/** x [B, 3, 4] times W, given to matMul once per example (tiled to [B, 4, 2], since matMul that broadcasts, like einsum, has no gradient in tfjs). */
+/**
+ * x [B, 3, 4] times W, given to matMul once per example (tiled to [B, 4, 2], since matMul that broadcasts, like einsum, has no gradient in
+ * tfjs).
+ */
 export class BatchedMatMul extends CustomLayer {
   static className = 'TestBatchedMatMul';
 

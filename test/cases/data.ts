@@ -42,7 +42,10 @@ export function integers(vocabulary: number, ...shape: number[]): Data {
   };
 }
 
-/** As `data` makes it ([batch, time, ...]), but example b ends with b % time steps of zeros: padding for Masking, or for id 0 of an Embedding. */
+/**
+ * As `data` makes it ([batch, time, ...]), but example b ends with b % time steps of zeros: padding for Masking, or for id 0 of an
+ * Embedding.
+ */
 export function padded(data: Data): Data {
   return (seed, batchSize) => tf.tidy(() => {
     const full = data(seed, batchSize);

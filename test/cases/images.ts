@@ -10,7 +10,10 @@ const channelsFirst = {dataFormat: 'channelsFirst' as const};
 /** tfjs-node has no DenseBincount. */
 const WITH_BINCOUNT: Backend[] = ['cpu', 'wasm', 'webgl'];
 
-/** In front of a layer that would change the shape of the model's input: CenterCrop and CategoryEncoding write into the shape they are given. */
+/**
+ * In front of a layer that would change the shape of the model's input: CenterCrop and CategoryEncoding write into the shape they are
+ * given.
+ */
 const first = (inputShape: number[]): tf.layers.Layer => L.reshape({targetShape: inputShape, inputShape});
 
 /** Between two dense layers over the channels, so that cotangents pass through it. */

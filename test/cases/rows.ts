@@ -1,12 +1,13 @@
-/** The rows of a case and what tfjs's loss makes of them. */
+/** The rows of a case, and their weights in tfjs's loss. */
 import * as tf from '@tensorflow/tfjs';
 import type {Batch} from './case';
 
 /**
- * Output minus target, [B, C]: one line per example, the components of all heads side by side, each head flattened. Row r of the Jacobian is
- * component r % C of example floor(r / C).
+ * Output minus target, [B, C]: one line per example, the components of all heads side by side, each head flattened. Row r of the Jacobian
+ * is component r % C of example floor(r / C).
  *
- * A pure function of the trainable weights: what a training-mode forward pass moves (moving averages, states of stateful RNNs) is put back.
+ * A pure function of the trainable weights: moving averages and states of stateful RNNs, which a forward pass in training moves, are put
+ * back.
  */
 export function residualRows(model: tf.LayersModel, batch: Batch): tf.Tensor {
   return tf.tidy(() => withoutSideEffects(model, () => {
@@ -17,8 +18,9 @@ export function residualRows(model: tf.LayersModel, batch: Batch): tf.Tensor {
 }
 
 /**
- * Weight w of each row in tfjs's loss, which is Σ w r² plus the regularizers. A head is averaged over the batch and over its own K components; the
- * heads are added up. (tfjs adds the losses of heads before it takes the mean over examples and further axes, so heads must agree in those.)
+ * Weight w of each row in tfjs's loss, which is Σ w r² plus the regularizers. A head is averaged over the batch and over its own K
+ * components; the heads are added up. (tfjs adds the losses of heads before it takes the mean over examples and further axes, so heads must
+ * agree in those.)
  */
 export function rowWeights(model: tf.LayersModel, batch: Batch): Float64Array {
   const targets = listOf(batch.y);
@@ -39,7 +41,7 @@ export function listOf(tensors: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
   return Array.isArray(tensors) ? tensors : [tensors];
 }
 
-/** What tfjs keeps in a recurrent layer. */
+/** The tensors that tfjs keeps in a recurrent layer. */
 interface StatefulLayer {
   cell?: {dropoutMask?: tf.Tensor[] | null; recurrentDropoutMask?: tf.Tensor[] | null};
   stateful: boolean;

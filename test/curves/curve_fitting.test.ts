@@ -1,4 +1,7 @@
-/** Few parameters in plain variables, many points: curves, calibration, several data sets. Exact steps, and convergence to the parameters that made the data. */
+/**
+ * Few parameters in plain variables, many points: curves, calibration, several data sets. The steps are exact, and they converge to the
+ * parameters that made the data.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares} from '../../src/index';

@@ -1,4 +1,7 @@
-/** Eleven curve models from twelve random starts each, without an option: at least as often right as scipy's `lm`, whose counts are in scipy.json. */
+/**
+ * Eleven curve models from twelve random starts each, without an option: at least as often right as scipy's `lm`, whose counts are in
+ * scipy.json.
+ */
 import {readFileSync} from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';

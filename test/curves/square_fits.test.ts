@@ -1,4 +1,7 @@
-/** As many rows as parameters, or fewer: calibrations and systems of equations are solved by default, and the loop on remainingDecrease() ends there. */
+/**
+ * As many rows as parameters, or fewer: calibrations and systems of equations are solved by default, and the loop on remainingDecrease()
+ * ends there.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';

@@ -1,10 +1,14 @@
-/** The gradients that serve where tfjs-core was loaded without its own: each beside tfjs's, and a curve, a network and losses trained by them alone. */
+/**
+ * The gradients that serve where tfjs-core was loaded without its own: each beside tfjs's, and a curve, a network and losses trained by
+ * them alone.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {capture} from '../../src/trace/capture';
 import {hasOwnGradient, tfjsCotangents} from '../../src/derivatives/cotangents';
 import {ggn} from '../../src/index';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 
 const kernels = [...new Set(tf.getKernelsForBackend('cpu').map(({kernelName}) => kernelName))];
 const registered = new Map(kernels.map(kernel => [kernel, tf.getGradient(kernel)] as const).filter(([, gradient]) => gradient != null));
@@ -19,7 +23,6 @@ function alone<T>(f: () => T): T {
   }
 }
 
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 const inside = (shape: number[], seed: number): tf.Tensor => tf.randomUniform(shape, 0.1, 0.9, 'float32', seed);
 const above = (shape: number[], seed: number): tf.Tensor => tf.randomUniform(shape, 1.1, 2, 'float32', seed);
 

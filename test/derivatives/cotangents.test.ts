@@ -7,9 +7,8 @@ import type {Trace, TraceNode} from '../../src/trace/trace';
 import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
 import {beforeActivation, withoutActivation} from '../../src/derivatives/fused';
 import {matricesIn, sumTo} from '../../src/tfjs/fast_ops';
-import {relativeError} from '../support/probe';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 
 /** Traces an op and hands over its node of this kernel. */
 function withNode<T>(kernel: string, op: (...inputs: any[]) => tf.Tensor | tf.Tensor[], inputs: tf.Tensor[], see: (trace: Trace, node: TraceNode) => T): T {

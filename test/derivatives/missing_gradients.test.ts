@@ -8,9 +8,8 @@ import {capture} from '../../src/trace/capture';
 import {grad} from '../../src/index';
 import {tfjsCotangents} from '../../src/derivatives/cotangents';
 import {checkOperator} from '../support/check_operator';
-import {relativeError} from '../support/probe';
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {relativeError} from '../support/relative_error';
+import {noise} from '../support/tensors';
 
 /** All numbers differ by 1 at least, in an order without pattern. */
 const distinct = (shape: number[], seed: number): tf.Tensor => {

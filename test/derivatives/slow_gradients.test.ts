@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {capture} from '../../src/trace/capture';
 import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
 
 type Op = (x: any) => tf.Tensor;
 

@@ -1,6 +1,6 @@
 /**
- * Gradients that tfjs 4.22 computes wrongly: each defect as tfjs shows it, so that this fails when a tfjs mends it, and what we put in its place
- * against the other backend or against finite sums.
+ * Gradients that tfjs 4.22 computes wrongly: each defect as tfjs shows it, so that this fails when a tfjs mends it, and what we put in its
+ * place against the other backend or against finite sums.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -8,7 +8,7 @@ import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../src/trace/capture';
 import {ggn} from '../../src/index';
 import {cotangents, tfjsCotangents} from '../../src/derivatives/cotangents';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
 
 interface Numbers {
   values: Float32Array;

@@ -6,7 +6,7 @@ import type {TraceNode} from '../../src/trace/trace';
 import {grad} from '../../src/index';
 import {BackwardNode} from '../../src/derivatives/rules/rule';
 import {trustedRule} from '../../src/derivatives/table';
-import {relativeError} from '../support/probe';
+import {relativeError} from '../support/relative_error';
 
 test.before(async () => {
   await tf.setBackend('cpu');

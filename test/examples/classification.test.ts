@@ -1,4 +1,7 @@
-/** The parts of the classification example that a wrong comparison could come from: the split, the start that all runs share, the losses that are reported, and the table. */
+/**
+ * The parts of the classification example on which its comparison rests: the split, the common start of all runs, the reported losses, the
+ * table.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

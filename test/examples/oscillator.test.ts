@@ -1,6 +1,6 @@
 /**
- * The two losses of the oscillator example against the same one in float64, its derivatives in time by differences: they are one loss, and the
- * gradient that Adam gets is right.
+ * The two losses of the oscillator example against the same one in float64, its derivatives in time by differences: they are one loss, and
+ * the gradient that Adam gets is right.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';

@@ -1,6 +1,6 @@
 /**
- * Faults in the middle of a step. After each, weights, optimizer state, moving averages and counters are bit for bit those before, no tensor is left, and the next
- * step is that of a twin that nothing has happened to.
+ * Faults in the middle of a step. After each, weights, optimizer state, moving averages and counters are bit for bit those before, no
+ * tensor is left, and the next step is that of a twin that nothing has happened to.
  *
  * `npm run faults` injects one into every kernel, here one into some.
  */
@@ -87,7 +87,7 @@ for (const backend of ['cpu', 'wasm']) {
         await stepWith('nan', k, job).catch((thrown: Error) => error = thrown);
         const after = await snapshot(job);
         if (error === null) {
-          // What f() computes for variables of its own, moving averages and counters, is its own affair.
+          // f() is free in variables of its own: moving averages and counters.
           const written = [...job.trained().map(v => [...v.dataSync()]), ...after.state.map(([, values]) => values)];
           t.true(written.flat().every(Number.isFinite), `NaN at ${k} of ${count}`);
           t.deepEqual([after.tensors, after.buffers], [before.tensors, before.buffers], `NaN at ${k} of ${count}`);

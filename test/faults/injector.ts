@@ -4,7 +4,7 @@ import type {Job} from './jobs';
 
 type RunKernel = (this: unknown, name: string, ...rest: unknown[]) => tf.Tensor | tf.Tensor[];
 
-/** The k-th kernel throws; it gives NaN; it and all after it throw, as after a lost context or where memory is used up. */
+/** The k-th kernel throws; it gives NaN; it and all after it throw, as after a lost context or without memory. */
 export type Fault = 'throws' | 'nan' | 'lost';
 
 /** Runs f while `replaced` stands in for the engine's `runKernel`, below whatever the optimizer puts in its place. */

@@ -9,7 +9,7 @@ export interface Job {
   step(broken?: () => void): Promise<void>;
   /** Everything that a step may write. */
   readonly variables: () => tf.Tensor[];
-  /** What the optimizer writes. */
+  /** The variables that the optimizer writes. */
   readonly trained: () => tf.Tensor[];
   dispose(): void;
 }

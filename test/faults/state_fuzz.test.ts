@@ -1,6 +1,6 @@
 /**
- * Saved states, mutated: the config and the named tensors. Each is refused with an error of ours, and everything is as before; or it is taken, and then a step works
- * and leaves finite weights.
+ * Saved states, mutated: the config and the named tensors. Each is refused with an error of ours, and everything is as before; or it is
+ * taken, and then a step works and leaves finite weights.
  *
  * `npm run fuzz` tries many, here a few, from a fixed seed.
  */

@@ -1,4 +1,7 @@
-/** `optimizer.minimize(() => loss)` as the tfjs tutorials write it, and loops that no layer model would give: every step against the reference. */
+/**
+ * `optimizer.minimize(() => loss)` as the tfjs tutorials write it, and loops that no layer model would give: every step against the
+ * reference.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';
@@ -87,7 +90,7 @@ test.serial('batches of different sizes, one example and two thousand among them
   t.is(optimizer.lastStep!.rows, 2000);
 });
 
-// ------------------------------------------------------------------------------------------------------------------- plain variables, no data
+// ---------------------------------------------------------------------------------------------------------------- plain variables, no data
 
 test.serial('Rosenbrock: scalar residuals in separate terms', t => {
   const [a, b] = [-1.2, 1].map(value => tf.variable(tf.scalar(value)));
@@ -165,7 +168,7 @@ test.serial('a physics-informed loss: the derivative of a tanh network by tf.gra
   follow(t, {variables: [w, b, v], loss: () => residual(tf.grad(u)(x)).square().mean() as tf.Scalar, rows: () => residual(slope())});
 });
 
-// ------------------------------------------------------------------------------------------------------------------- where the batch axis goes
+// --------------------------------------------------------------------------------------------------------------- where the batch axis goes
 
 const moved: Record<string, (x: tf.Tensor2D, w: tf.Tensor2D, v: tf.Tensor2D) => tf.Tensor> = {
   // x is [B, 3], w [3, 4], v [4, 2]; all give [B, 2].
@@ -389,7 +392,8 @@ test.serial('terms of different sizes need no more than a batch each', t => {
   optimizer.minimize(() => tf.matMul(many, w).sub(1).square().mean().add(tf.matMul(few, w).square().mean()));
   t.is(optimizer.lastStep!.rows, 1200);
   t.is(optimizer.lastStep!.jacobian, 'batch');
-  // One of them that mixes its examples is too large to go row by row, whatever the others are; two parameters are few enough to go one by one.
+  // One of them that mixes its examples is too large to go row by row, whatever the others are; two parameters are few enough to go one by
+  // one.
   optimizer.minimize(() => tf.matMul(many, w).reverse(0).sub(many.slice([0, 0], [1100, 1])).square().mean().add(tf.matMul(few, w).square().mean()));
   t.is(optimizer.lastStep!.jacobian, 'forward');
   const wide = variable([1030, 1], 64) as tf.Variable<tf.Rank.R2>;

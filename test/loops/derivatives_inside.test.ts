@@ -1,6 +1,6 @@
 /**
- * Physics-informed losses: f takes the derivative of a network in its input, and the step needs the derivative of that in the weights. Against the
- * same network in plain float64 JavaScript, its residuals differentiated by central differences.
+ * Physics-informed losses: f takes the derivative of a network in its input, and the step needs the derivative of that in the weights.
+ * Against the same network in plain float64 JavaScript, its residuals differentiated by central differences.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -220,7 +220,7 @@ test.serial("the second derivative: u'' + 0.4u' + 4u = 0 with u and u' given at 
   net.dispose();
 });
 
-// ------------------------------------------------------------------------------------------------------------------- derivatives of derivatives
+// -------------------------------------------------------------------------------------------------------------- derivatives of derivatives
 
 /** A layers model 2-4-4-1 and the same function in float64, of weights given flat. */
 function layersNetwork(activation: ActivationName): {model: tf.LayersModel; variables: tf.Variable[]; u: Field; at: (weights: Float64Array) => Plane} {

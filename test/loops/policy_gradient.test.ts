@@ -1,4 +1,7 @@
-/** Losses that are not convex in the outputs, or have no lower bound: policy gradients with weights of both signs. No step explodes where Adam's do not. */
+/**
+ * Losses that are not convex in the outputs or have no lower bound: policy gradients with weights of both signs. If Adam's steps do not
+ * explode, ours do not.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

@@ -1,4 +1,7 @@
-/** Gradients of the user's own: `tf.customGrad`, kernels and gradients that a user registers, in `fit` and in loops, on the way from the weights to the rows. */
+/**
+ * Gradients of the user's own between the weights and the rows: `tf.customGrad`, and kernels and gradients that a user registers, in `fit`
+ * and in loops.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -36,7 +39,9 @@ const quantize = tf.customGrad(x => ({value: (x as tf.Tensor).mul(4).round().div
 /** The gradient of another function, clipped to [-0.5, 0.5]: gradient clipping within the network. */
 const clipped = tf.customGrad(x => ({value: (x as tf.Tensor).clone(), gradFunc: (dy: tf.Tensor) => dy.clipByValue(-0.5, 0.5)})) as Op;
 
-/** Reverses gradients, as adversarial networks do. The op may return its input; tfjs's own gradients are wrong then, and right with a clone. */
+/**
+ * Reverses gradients, as adversarial networks do. The op may return its input; tfjs's own gradients are wrong then, and right with a clone.
+ */
 const reversal = (pass: Op): Op => tf.customGrad(x => ({value: pass(x as tf.Tensor), gradFunc: (dy: tf.Tensor) => dy.neg()})) as Op;
 const reversed = reversal(x => x);
 
@@ -204,7 +209,7 @@ for (const backend of backends) {
       const [x, y] = [noise([6, 3], 3) as tf.Tensor2D, noise([6, 2], 4)];
       const wave = (p: tf.Tensor): tf.Tensor => tf.engine().runKernel('TestWave', {x: p}, {frequency: 2}) as unknown as tf.Tensor;
       const rows = (): tf.Tensor => tf.matMul(wave(tf.matMul(x, w as tf.Tensor2D)) as tf.Tensor2D, v as tf.Tensor2D).sub(y);
-      // What it does with the examples nobody knows: row by row.
+      // Nobody knows its effect on the examples: the step goes row by row.
       follow(t, {variables: [w, v], loss: () => rows().square().mean(), rows, jacobian: 'rowByRow'});
       tf.dispose([w, v, x, y]);
     } finally {

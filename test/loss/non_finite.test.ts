@@ -1,4 +1,4 @@
-/** Where numbers that are not finite come from, said in the error. What an error leaves behind is tested in bad_input.test.ts. */
+/** The error names the source of numbers that are not finite. (The state after an error: test/behaviour/bad_input.) */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -31,7 +31,7 @@ for (const backend of ['cpu', 'wasm']) {
     kernel.assign(tf.fill([3, 1], NaN));
     const {message} = (await t.throwsAsync(model.trainOnBatch(inputs(), targets())));
     t.is(message, `tfjs-ggn: the loss is NaN: the variable '${kernel.name}' holds values that are not finite. No step was taken.`);
-    // Weights come first: they are what the others would be blamed for.
+    // Weights come first: otherwise inputs and targets would be blamed for them.
     await t.throwsAsync(model.trainOnBatch(inputs(NaN), targets(NaN)), {message: new RegExp(`the variable '${kernel.name}'`)});
     t.is(optimizer.lastStep, null);
     model.dispose();
@@ -120,7 +120,7 @@ test.serial('integer inputs are no cause', async t => {
   model.dispose();
 });
 
-// ------------------------------------------------------------------------------------------------------------------------------- in any batch, by any system
+// ------------------------------------------------------------------------------------------------------------- in any batch, by any system
 
 for (const backend of ['cpu', 'wasm']) {
   test.serial(`${backend}: an infinity in a later batch is named by what holds it, never by the state of the optimizer`, async t => {
@@ -183,7 +183,7 @@ test.serial('class weights are named, and so is the layer of a kernel', async t 
 
 test.serial('a kernel of the WASM backend that reads memory which it has not cleared is to blame, not float32, whatever was left there', async t => {
   await tf.setBackend('wasm');
-  // What was freed last is what the kernel gets for its output.
+  // The kernel gets the buffer for its output that was freed last.
   for (let size = 1; size <= 64; size++) {
     tf.dispose(Array.from({length: 20}, () => tf.fill([size], NaN)));
   }

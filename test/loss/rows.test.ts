@@ -1,4 +1,4 @@
-/** The rows of a step: which they are, in which order, and what can't be rows. */
+/** The rows of a step: their number and order, and the terms that cannot be rows. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {capture} from '../../src/trace/capture';

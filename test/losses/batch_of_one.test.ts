@@ -1,4 +1,7 @@
-/** Batches of one example, as the last batch of `fit` may be: every loss of the table and losses of the user's own, by the same rules as on two and more. */
+/**
+ * Batches of one example, as the last of `fit` may be: every loss of the table and losses of the user's own, by the rules of larger
+ * batches.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../src/index';

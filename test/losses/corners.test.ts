@@ -1,6 +1,7 @@
 /**
- * Losses without curvature along their residuals, in every way they are written: by roots of squares, whose second derivatives cancel but for rounding, and by masks
- * and choices that the outputs make. Each step is that of the dense reference with the majorizing curvature |l'(r)| / max(|r|, δ).
+ * Losses without curvature along their residuals, in every way they are written: by roots of squares, whose second derivatives cancel but
+ * for rounding, and by masks and choices that the outputs make. Each step is that of the dense reference with the majorizing curvature
+ * |l'(r)| / max(|r|, δ).
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -91,7 +92,9 @@ const CORNERS: Record<string, Corner> = {
   }), value: mean(r => Math.max(0, 1 - r))},
 };
 
-/** The same in blocks: along r, where r does not curve it, |qᵀr| / |r|² takes the place of rᵀHr / |r|²; all of it times |r| / max(|r|, δ). */
+/**
+ * The same in blocks: along r, where r does not curve it, |qᵀr| / |r|² takes the place of rᵀHr / |r|²; all of it times |r| / max(|r|, δ).
+ */
 function majorizedBlocks(q: Float64Array, h: Float64Array, r: Float64Array, k: number): Float64Array {
   const n = q.length;
   const sizes = Array.from({length: n / k}, (_, b) => Math.hypot(...r.subarray(b * k, (b + 1) * k)));

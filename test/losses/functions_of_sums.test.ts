@@ -1,6 +1,6 @@
 /**
- * Monotone functions of sums of squares over the batch, as the root mean square error: the gradient is that of tfjs, the step that of least squares with the
- * weights f' w, and training ends where that of the mean square ends.
+ * Monotone functions of sums of squares over the batch, as the root mean square error: the gradient is that of tfjs, the step that of least
+ * squares with the weights f' w, and training ends where that of the mean square ends.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';

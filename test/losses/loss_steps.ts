@@ -1,6 +1,6 @@
 /**
- * One step of each loss of the table, on any backend, against the reference with the true output Hessian. It runs in Node and in a page, and says what it saw in
- * place of asserting.
+ * One step of each loss of the table, on any backend, against the reference with the true output Hessian. It runs in Node and in a page,
+ * and says what it saw in place of asserting.
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';
@@ -95,7 +95,7 @@ export const lossSteps: readonly LossStep[] = [...byName, ...byOp].flatMap(one =
   return ways.map(how => ({name: one.name + HOW[how], one, how, options: {}}));
 });
 
-/** Those that differ most in what they compute on a backend, with each solver. */
+/** The losses that differ most in their kernels, with each solver. */
 export const lossStepsOfSolvers: readonly LossStep[] = ['categoricalCrossentropy in fit', 'binaryCrossentropy in fit', 'losses.softmaxCrossEntropy in a loop, weighted',
   'losses.huberLoss in a loop, weighted'].flatMap(wanted => (['gram', 'normal', 'cg'] as const).map(solver => {
   const step = lossSteps.find(({name}) => name === wanted)!;
@@ -113,7 +113,7 @@ function reference(one: LossCase, net: Network, y: tf.Tensor, weights: readonly 
   return {...gaussNewtonStep({jacobian, n, m, q, h, weighted, damping: DAMPING}), n};
 }
 
-/** What a mean over the examples makes of their weights. */
+/** The weights of the examples in a mean over them. */
 function weightsOf({one, how, examples = B}: LossStep): number[] {
   if (how !== 'weighted') {
     return new Array<number>(examples).fill(1 / examples);
@@ -138,7 +138,7 @@ async function train({one, how}: LossStep, optimizer: GramGaussNewton, {model, x
  * Takes a step on `backend` and compares it with the reference, made on the cpu backend.
  *
  * @param use makes a backend the current one.
- * @returns what is wrong; nothing where the step is exact.
+ * @returns the faults; nothing if the step is exact.
  */
 export async function runLoss(step: LossStep, backend: string, use: (backend: string) => Promise<unknown>): Promise<string[]> {
   const {one, options, examples = B} = step;

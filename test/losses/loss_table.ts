@@ -1,6 +1,6 @@
 /**
- * Every loss, by its name in compile(), as an op in a loop, and in float64 as a function of one example's rows: where the table says so, of logits or
- * residuals in place of outputs.
+ * Every loss, by its name in compile(), as an op in a loop, and in float64 as a function of one example's rows: where the table says so, of
+ * logits or residuals in place of outputs.
  */
 import * as tf from '@tensorflow/tfjs';
 
@@ -15,11 +15,14 @@ export interface LossCase {
   readonly fit?: string | ((y: tf.Tensor, p: tf.Tensor) => tf.Tensor);
   /** For a loop: from targets, outputs, logits, and a weight for each example [B, 1]; none where there is only the name. */
   loop?(y: tf.Tensor, p: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | undefined): tf.Scalar;
-  /** What the rows are; the outputs by default. */
+  /** The rows; the outputs by default. */
   rows?(y: tf.Tensor, p: tf.Tensor, logits: tf.Tensor): tf.Tensor;
   /** Loss of one example in its rows f, target y (a row of the targets), before weights and the mean over examples. */
   value(f: readonly number[], y: readonly number[]): number;
-  /** Where the second derivative vanishes or not: the rows are residuals, and the curvature is |l'|/max(|f|, δ) where it is below 2⁻¹⁰ of that. */
+  /**
+   * Where the second derivative vanishes or not: the rows are residuals, and the curvature is |l'|/max(|f|, δ) where it is below 2⁻¹⁰ of
+   * that.
+   */
   readonly isResidual?: boolean;
   readonly curvature?: 'exact' | 'projected' | 'majorized';
 }

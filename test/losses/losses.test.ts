@@ -79,7 +79,10 @@ for (const [name, {residual: isAbsolute, fit, loop}] of Object.entries(PLUS_LINE
   }
 }
 
-/** Written by logarithms of probabilities, so that tfjs clips them, or not at all, and its gradient vanishes or is no number at the second biases. */
+/**
+ * Written by logarithms of probabilities, so that tfjs clips them, or not at all, and its gradient vanishes or is no number at the second
+ * biases.
+ */
 const ENTROPY_PLUS_LINEAR: Record<string, {loop(y: tf.Tensor, f: tf.Tensor): tf.Tensor; value(f: readonly number[], y: readonly number[]): number}> = {
   'log softmax': {loop: (y, f) => tf.logSoftmax(f).mul(y).sum(1).neg().mean(), value: (f, y) => logSumExp(f) - f.reduce((sum, x, i) => sum + x * y[i], 0)},
   'the logarithm of a softmax': {loop: (y, f) => tf.softmax(f).log().mul(y).sum(1).neg().mean(), value: (f, y) => logSumExp(f) - f.reduce((sum, x, i) => sum + x * y[i], 0)},
@@ -110,7 +113,7 @@ for (const [name, {loop, value}] of Object.entries(ENTROPY_PLUS_LINEAR)) {
       const {step: expected, gradient} = gaussNewtonStep({jacobian, n, m, q, h, weighted: n, damping: lambda / unit.lambda});
       t.like({status, curvature, rows}, {status: 'ok', curvature: 'exact', rows: n});
       t.true(Math.abs(gradientNorm / Math.hypot(...gradient) - 1) < 1e-4, `gradient norm ${gradientNorm}, expected ${Math.hypot(...gradient)}`);
-      // The reference is less exact there, by differences of what hardly changes.
+      // The reference is less exact there: its differences are of numbers that hardly change.
       t.true(relativeError(step, expected) < 1e-3, `step off by ${relativeError(step, expected)}`);
       optimizer.dispose();
       net.model.dispose();

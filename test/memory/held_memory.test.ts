@@ -1,4 +1,4 @@
-/** What the optimizer holds on to after a step: not the matrix of the last one where nobody can ask for it, or where it is large. */
+/** The memory that the optimizer holds after a step: it drops the matrix of the step if nobody can ask for it, or if it is large. */
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import * as tf from '@tensorflow/tfjs';

@@ -1,9 +1,13 @@
-/** Batches of which no fewer examples can be taken, and examples of which one does not fit: some output components at a time, as in one piece, within the limit. */
+/**
+ * Batches of which no fewer examples can be taken, and examples of which one does not fit: some output components at a time, as in one
+ * piece, within the limit.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
+import {kernelsOf} from '../support/kernels';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
 
@@ -73,22 +77,8 @@ for (const [name, job] of Object.entries(jobs)) {
   });
 }
 
-/** Kernels that run during f, with those that fail; without those that compute nothing. */
-function kernelsOf(f: () => void): number {
-  const engine = tf.engine() as unknown as {runKernelFunc(params: unknown): unknown};
-  const own = engine.runKernelFunc;
-  let count = 0;
-  engine.runKernelFunc = params => {
-    count += (params as {kernelName?: string}).kernelName === 'Reshape' ? 0 : 1;
-    return own.call(engine, params);
-  };
-  try {
-    f();
-  } finally {
-    delete (engine as Partial<typeof engine>).runKernelFunc;
-  }
-  return count;
-}
+/** Without kernels that compute nothing. */
+const isWork = (kernel: string | undefined): boolean => kernel !== 'Reshape';
 
 /** By what stands in the message: networks of which the cotangents of one output are more than a MiB, of examples that cannot be cut. */
 const tooLarge: Record<string, (v: tf.Variable[], x: Image) => tf.Scalar> = {
@@ -108,11 +98,11 @@ test.serial('where one output does not fit, the refusal comes within two forward
       const variables = [...filters, [1, 1, 1, 6]].map((shape, i) => variable(shape, i + 1));
       const optimizer = ggn({memoryLimit: 2 ** 20, solver});
       const f = (): tf.Scalar => loss(variables, x);
-      const forward = kernelsOf(() => tf.tidy(f));
+      const forward = await kernelsOf(() => tf.tidy(f), isWork);
       const {numTensors} = tf.memory();
       const pattern = new RegExp(`memoryLimit allows: \\d+\\.\\d MiB of cotangents or changes of weights at least, the limit is 1\\.0 MiB\\. Its examples cannot be taken in parts: .*${obstacle}`);
       t.throws(() => optimizer.minimize(f), {message: pattern});  // what is made once is made
-      const kernels = kernelsOf(() => t.throws(() => optimizer.minimize(f), {message: pattern}));
+      const kernels = await kernelsOf(() => t.throws(() => optimizer.minimize(f), {message: pattern}), isWork);
       t.log(`${obstacle}, ${solver}: ${kernels} kernels, a forward pass ${forward}`);
       t.true(kernels <= 2 * forward, `${kernels} kernels, a forward pass ${forward}`);
       t.is(tf.memory().numTensors, numTensors);
@@ -131,8 +121,8 @@ test.serial('weights of which a step cannot hold three changes are refused befor
     const x = noise([4, 400], 3);
     const optimizer = ggn({memoryLimit: 2 ** 20, solver});
     const f = (): tf.Scalar => leastSquares([tf.matMul(tf.tanh(tf.matMul(x as tf.Tensor2D, w as unknown as tf.Tensor2D)) as tf.Tensor2D, v as unknown as tf.Tensor2D)]);
-    const forward = kernelsOf(() => tf.tidy(f));
-    const kernels = kernelsOf(() => t.throws(() => optimizer.minimize(f), {message: /1\.4 MiB of cotangents or changes of weights at least, the limit is 1\.0 MiB/}));
+    const forward = await kernelsOf(() => tf.tidy(f), isWork);
+    const kernels = await kernelsOf(() => t.throws(() => optimizer.minimize(f), {message: /1\.4 MiB of cotangents or changes of weights at least, the limit is 1\.0 MiB/}), isWork);
     t.true(kernels <= 2 * forward, `${kernels} kernels, a forward pass ${forward}`);
     optimizer.dispose();
     tf.dispose([w, v, x]);

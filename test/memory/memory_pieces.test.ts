@@ -1,10 +1,14 @@
-/** Networks whose linearization does not fit into the memory at once: the step in pieces is the step in one piece, and stays within the limit. */
+/**
+ * Networks whose linearization does not fit into the memory at once: the step in pieces is the step in one piece, and stays within the
+ * limit.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
 import {referenceWholeStep} from '../reference/whole_step';
+import {kernelsOf} from '../support/kernels';
 import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise} from '../support/tensors';
@@ -121,23 +125,6 @@ for (const [name, side, channels] of [['pairs of positions', 1, 8], ['dense rows
     optimizer.dispose();
     tf.dispose([x, y]);
   });
-}
-
-/** Kernels that run during f, with those that fail. */
-async function kernelsOf(f: () => Promise<unknown>): Promise<number> {
-  const engine = tf.engine() as unknown as {runKernelFunc(params: unknown): unknown};
-  const own = engine.runKernelFunc;
-  let count = 0;
-  engine.runKernelFunc = params => {
-    count++;
-    return own.call(engine, params);
-  };
-  try {
-    await f();
-  } finally {
-    delete (engine as Partial<typeof engine>).runKernelFunc;
-  }
-  return count;
 }
 
 test.serial('a network of which one example does not fit is refused within two forward passes', async t => {

@@ -26,7 +26,7 @@ interface Trained {
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = path.join(here, '../..');
-// `npm test` tells its children which package they belong to; an npm in another directory must not hear of it.
+// `npm test` tells its children their package; an npm in another directory must not hear of it.
 const env = Object.fromEntries(Object.entries(process.env)
   .filter(([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix$|NODE_OPTIONS$)/.test(name)));
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -60,7 +60,7 @@ test.after.always(async () => {
   if (work) await fs.rm(work, {recursive: true, force: true});
 });
 
-/** A directory with nothing in it but our scripts, this package and packages of tfjs, all asked of npm in one command and without a lock file. */
+/** A directory of our scripts, this package and packages of tfjs alone, which one command asks of npm without a lock file. */
 function project(...packages: string[]): Promise<string> {
   const key = packages.join(' ');
   let made = projects.get(key);
@@ -135,7 +135,7 @@ for (const [tf, ours] of [['tf.min.js', 'tfjs-ggn.min.js'], ['tf.es2017.min.js',
   });
 }
 
-/** What TypeScript says of a strict consumer, with the types of its libraries looked into as well where asked. */
+/** The errors of TypeScript for a strict consumer; without `--skipLibCheck` those in the types of its libraries too. */
 async function typeErrors(folder: string, file: string, ...more: string[]): Promise<string> {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const flags = '--strict --noEmit --target es2022 --module nodenext'.split(' ');
@@ -230,7 +230,7 @@ const RUNTIMES: Array<[name: string, version: string, package_: string, program:
 const programs = mkdtempSync(path.join(os.tmpdir(), 'tfjs-ggn-runtimes-'));
 test.after.always(() => fs.rm(programs, {recursive: true, force: true}));
 
-/** null where it cannot be had here. Tests are declared by what this finds, and ava wants that at once. */
+/** null if the program cannot be had here. Synchronous, since ava wants tests declared at once. */
 function program(version: string, package_: string, file: string): string | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return null;

@@ -1,4 +1,7 @@
-/** The table itself: every case is repeatable and small, runs alike on every backend that it names, and is differentiated rightly by the reference. */
+/**
+ * The table itself: every case is repeatable and small, runs alike on every backend that it names, and is differentiated rightly by the
+ * reference.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';

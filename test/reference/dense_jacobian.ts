@@ -1,6 +1,6 @@
 /**
- * The reference that every exactness test compares with: slow and obvious, by tfjs's own autodiff and dense float64 algebra. Nothing of src/ is used
- * here, on purpose.
+ * The reference that every exactness test compares with: slow and obvious, by tfjs's own autodiff and dense float64 algebra. Nothing of
+ * src/ is used here, on purpose.
  */
 import * as tf from '@tensorflow/tfjs';
 
@@ -13,7 +13,7 @@ export interface DenseJacobian {
   m: number;
 }
 
-/** What tfjs says when a scalar does not depend on any of the variables asked for. */
+/** The error of tfjs if a scalar depends on none of the given variables. */
 const NOT_CONNECTED = /Cannot find a connection between any variable and the result/;
 
 /**

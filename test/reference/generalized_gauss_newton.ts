@@ -1,6 +1,6 @@
 /**
- * The generalized Gauss-Newton step from a loss written down in float64, slow and obvious: its derivatives in the outputs by finite differences, the
- * Jacobian of the outputs by tfjs's own autodiff. Nothing of src/ is used here, on purpose.
+ * The generalized Gauss-Newton step from a loss written down in float64, slow and obvious: its derivatives in the outputs by finite
+ * differences, the Jacobian of the outputs by tfjs's own autodiff. Nothing of src/ is used here, on purpose.
  */
 import {solveByElimination} from './dense_jacobian';
 
@@ -14,7 +14,10 @@ export interface OutputDerivatives {
   h: Float64Array;
 }
 
-/** Step of the differences: fourth order, so the error is about h⁴ + 2⁻⁵²/h for the gradient, and a thousand times as much for the curvature. */
+/**
+ * Step of the differences: fourth order, so the error is about h⁴ + 2⁻⁵²/h for the gradient, and a thousand times as much for the
+ * curvature.
+ */
 const STEP = 1e-3;
 
 /** Derivative of a function of one number at 0, by fourth-order central differences. */

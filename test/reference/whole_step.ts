@@ -12,13 +12,13 @@ export interface WholeStep extends ReferenceStep {
   flat: boolean;
   /** Whether statistics of the batch count as constants in J. */
   frozen: boolean;
-  /** Of the square of the gradient norm, where it is qᵀGq with a Gram matrix in float32: a few 2⁻²⁴ of trace(SᵀGS) |z|². */
+  /** Tolerance of the square of the gradient norm, if it is qᵀGq with a Gram matrix in float32: a few 2⁻²⁴ of trace(SᵀGS) |z|². */
   rounding: number;
   /** Gradient of the loss as it is: through the statistics, and with the regularizers. */
   gradient: Float64Array;
 }
 
-/** Larger than the rounding of two ways to the same Jacobian, smaller than what any statistic of a batch does. */
+/** Larger than the rounding of two ways to one Jacobian, smaller than the effect of any statistic of a batch. */
 const SAME = 1e-4;
 
 /** @param previous d_prev, all variables side by side. */
@@ -51,7 +51,7 @@ function hasNormalisation(model: tf.LayersModel): boolean {
   return model.layers.some(layer => layer.getClassName() === 'BatchNormalization' || (layer instanceof tf.LayersModel && hasNormalisation(layer)));
 }
 
-/** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is what the exact gradient has beyond Jᵀq, q = 2wr. */
+/** J + r fᵀ / Σ 2wr² in the place of J with frozen statistics: f is the exact gradient minus Jᵀq, q = 2wr. */
 function throughStatistics(jacobian: Float64Array, exact: Float64Array, rows: Float64Array, weights: Float64Array): void {
   const m = jacobian.length / rows.length;
   const f = new Float64Array(m);
@@ -75,8 +75,9 @@ export function penaltyGradient(model: tf.LayersModel, variables: tf.Variable[])
 }
 
 /**
- * ρ of every parameter: the penalties are Σ ρ w² + ρ₁ |w|, with gradient 2ρw + ρ₁ sign(w), which grows by 2ρ(k - 1)w from w to kw. No weight of
- * a case is zero. Exact to float32; the strength of a regularizer is the same for all entries of a variable, so the largest weight tells it.
+ * ρ of every parameter: the penalties are Σ ρ w² + ρ₁ |w|, with gradient 2ρw + ρ₁ sign(w), which grows by 2ρ(k - 1)w from w to kw. No
+ * weight of a case is zero. Exact to float32; the strength of a regularizer is the same for all entries of a variable, so the largest
+ * weight tells it.
  */
 function ridgeOf(model: tf.LayersModel, variables: tf.Variable[]): Float64Array {
   const here = penaltyGradient(model, variables);

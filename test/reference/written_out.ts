@@ -1,6 +1,6 @@
 /**
- * Convolutions, resizing and cropping written another way, for what tfjs cannot differentiate or differentiates wrongly: all of them are products with
- * constant matrices along each axis of the image.
+ * Convolutions, resizing and cropping written another way, for what tfjs cannot differentiate or differentiates wrongly: all of them are
+ * products with constant matrices along each axis of the image.
  */
 import * as tf from '@tensorflow/tfjs';
 
@@ -65,8 +65,8 @@ export function convolution(x: tf.Tensor, kernel: tf.Tensor, window: Window): tf
 }
 
 /**
- * The transpose of `convolution` in its input: x [B, ...S, C] with a kernel [...K, F, C], to the size that tfjs-layers gives it: S·strides with padding
- * 'same', otherwise as much as the windows reach.
+ * The transpose of `convolution` in its input: x [B, ...S, C] with a kernel [...K, F, C], to the size that tfjs-layers gives it: S·strides
+ * with padding 'same', otherwise as much as the windows reach.
  */
 export function transposedConvolution(x: tf.Tensor, kernel: tf.Tensor, window: Window): tf.Tensor {
   const output = x.shape.slice(1, -1).map((size, axis) =>

@@ -1,4 +1,6 @@
-/** Layers of a model written another way for a while: those that tfjs cannot differentiate, or differentiates wrongly on its cpu backend. */
+/**
+ * Layers of a model written another way for a while: those that tfjs cannot differentiate, or differentiates wrongly on its cpu backend.
+ */
 import * as tf from '@tensorflow/tfjs';
 import {averagePooling, convolution, depthwiseConvolution, resize, transposedConvolution} from './written_out';
 
@@ -7,7 +9,7 @@ export interface WrittenOut {
   convolutions?: boolean;
 }
 
-/** What a layer of tfjs-layers holds; each has some of these. */
+/** The members of layers of tfjs-layers; each layer has some of them. */
 interface Layer {
   getClassName(): string;
   call: (inputs: tf.Tensor | tf.Tensor[], kwargs: unknown) => tf.Tensor | tf.Tensor[];
@@ -41,7 +43,7 @@ interface Layer {
 
 type Call = (x: tf.Tensor) => tf.Tensor;
 
-/** run(), with the layers of the model that need it written out. */
+/** run() while the layers that need it are written out. */
 export function writtenOut<T>(model: tf.LayersModel, options: WrittenOut, run: () => T): T {
   const restore: (() => void)[] = [];
   for (const layer of layersIn(model as unknown as Layer)) {
@@ -79,7 +81,7 @@ function replace<K extends 'call' | 'computeMask' | 'inputConv' | 'recurrentConv
   };
 }
 
-/** The layer and all that it holds. */
+/** The layer and all layers within it. */
 function layersIn(layer: Layer): Layer[] {
   const inner = [...layer.layers ?? [], layer.layer, layer.forwardLayer, layer.backwardLayer, layer.cell, ...layer.cells ?? []];
   return [layer, ...inner.filter(one => one != null).flatMap(layersIn)];

@@ -7,10 +7,10 @@ import type {Factorize} from '../../src/solve/mixed_precision';
 import {addProduct} from '../../src/arrays/symmetric';
 import {norm, randomNumbers, randomVector, relativeError} from './dense';
 
-/** Around whole blocks of 96 columns; from 384 on it is not the float64 factorization alone. */
+/** Sizes around whole blocks of 96 columns; from 384 on the float64 factorization is not alone. */
 const SIZES = [384, 483];
 
-/** A product in float32 as a backend has it. */
+/** A product in float32, as backends compute it. */
 function product(a: Float32Array, b: Float32Array, m: number, k: number, n: number): Float32Array {
   const out = new Float32Array(m * n);
   const row = new Float32Array(n);

@@ -49,7 +49,7 @@ function changeOf({n, m, rows}: NormalSystem, {step}: NormalStep): Float64Array 
   return Float64Array.from({length: n}, (_, i) => step.reduce((sum, x, j) => sum + rows[i * m + j] * x, 0));
 }
 
-/** The problem as the normal equations take it. */
+/** The problem in the form of the normal equations. */
 function systemOf({jacobian, s, z, extra, previous, rho, momentum, system: {root}}: Problem): NormalSystem {
   return {n: z.length, m: rho.length, rows: flat(jacobian), root, q: Float64Array.from(multiplyVector(s, z)), rho: Float64Array.from(rho), extra,
     previous, momentum};
@@ -210,7 +210,7 @@ test('λ → 0 is the least-squares solution of least norm where they are not', 
     const expected = multiplyVector(transpose(b), solveDense(multiply(b, transpose(b)), middle)).map(value => -value);
     const jacobian = multiply(a, b);
     const {trace} = normalProblem(plain(jacobian, z));
-    // What λ takes away is λ/σ²min, 1e-10 · 1e3 or so; what rounding adds is 2⁻⁵³ trace/λ = 1e-6.
+    // λ takes away λ/σ²min, about 1e-10 · 1e3; rounding adds 2⁻⁵³ trace/λ = 1e-6.
     const {step} = stepOf(plain(jacobian, z), 1e-10 * trace);
     t.true(relativeError(step, expected) < 1e-5, `${n} x ${m} of rank ${rank}: ${relativeError(step, expected)}`);
   }
@@ -226,8 +226,8 @@ test('λ → ∞ is the gradient step -g/λ', t => {
 // ------------------------------------------------------------------------------------------------------------------- float32 rows
 
 /**
- * Powers of 60 points on [0, 1], rounded to float32. The least eigenvalue of JᵀJ over the largest is 7e-5 up to the third power and 2.5e-9 up to
- * the sixth; a float32 Gram matrix resolves 6e-8.
+ * Powers of 60 points on [0, 1], rounded to float32. The least eigenvalue of JᵀJ over the largest is 7e-5 up to the third power and 2.5e-9
+ * up to the sixth; a float32 Gram matrix resolves 6e-8.
  */
 function powers(degree: number): Matrix {
   return Array.from({length: 60}, (_, i) => Array.from({length: degree + 1}, (_, k) => Math.fround((i / 59) ** k)));

@@ -25,7 +25,7 @@ const RHOS = [0, 0.3, 2];
 export const blockRoot = (blocks: Float64Array, k: number): CurvatureRoot => segmentedRoot(new Float64Array(blocks.length / k),
     Array.from({length: blocks.length / k / k}, (_, e) => ({first: e * k, k, entries: blocks.subarray(e * k * k, (e + 1) * k * k)})));
 
-/** What a problem is made from: short, so that a counterexample can be read. */
+/** The recipe of a problem, short so that a counterexample can be read. */
 export interface Recipe {
   readonly seed: number;
   readonly examples: number;
@@ -70,7 +70,7 @@ export function denseStep({jacobian, s, z, extra, previous, rho, momentum}: Prob
   return solveDense(matrix, gradient.map((value, p) => lambda * momentum * previous[p] - value - extra[p]));
 }
 
-/** d from what the source returns, as a caller would form it. */
+/** d from the result of the source, as a caller forms it. */
 export function assemble({jacobian, extra, previous, rho, system}: Problem, solution: DampedGramStep): number[] {
   const columns = transpose(jacobian);
   return columns.map((column, p) => {

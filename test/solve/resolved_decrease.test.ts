@@ -1,4 +1,4 @@
-/** What a model promises, against dense algebra, and what rounding hides of it. */
+/** The decrease that a model promises against dense algebra, and the part of it that rounding hides. */
 import test from 'ava';
 import {resolvedDecrease} from '../../src/solve/resolved_decrease';
 import {solveDense} from './dense';

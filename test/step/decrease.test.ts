@@ -1,4 +1,4 @@
-/** The gain ratio, and what a rejected step leaves behind. */
+/** The gain ratio, and the state after a rejected step. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

@@ -1,4 +1,4 @@
-/** Steps to where the loss is finite and its derivatives are not: at the edge of log, sqrt, x^c and 1/x, and where an overflow is hidden. */
+/** Steps to points at which the loss is finite and its derivatives are not: edges of log, sqrt, x^c and 1/x, and hidden overflows. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

@@ -1,4 +1,4 @@
-/** What rounding makes of a loss: by the formula, and against the noise that it really has. */
+/** The rounding of a loss by the formula against its noise. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';

@@ -1,4 +1,4 @@
-/** What optimizer.lastStep says of a step, against what happened. */
+/** optimizer.lastStep against the step itself. */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';

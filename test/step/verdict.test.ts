@@ -9,22 +9,22 @@ const TABLE: Array<[boolean, number, number, Verdict]> = [
   [true, 10, 0, 'rejected'],
   [true, 10, -1e-9, 'rejected'],
   [true, 10, -5, 'rejected'],
-  // What promises less than the loss resolves.
+  // A step that promises less than the resolution of the loss.
   [true, 0.5, 0.4, 'unresolved'],
   [true, 0.5, 3, 'unresolved'],
   [true, 0.5, -0.9, 'unresolved'],
   [true, 1, -1, 'unresolved'],
   [true, 0.5, -1.1, 'rejected'],
   [true, 0, 0, 'unresolved'],
-  // What promises to raise the loss is never taken, even if it lowers it.
+  // A step that promises to raise the loss is never taken, even if it lowers the loss.
   [true, -1e-9, 5, 'rejected'],
   [true, -3, -3, 'rejected'],
   [true, NaN, 5, 'rejected'],
-  // Others take what is finite.
+  // Other policies take every finite step.
   [false, 10, -5, 'taken'],
   [false, 0.5, -5, 'taken'],
   [false, NaN, -5, 'taken'],
-  // Nobody takes what is not.
+  // No policy takes a step that is not finite.
   ...[true, false].flatMap(rejects => [10, 0.5, NaN].flatMap(predicted =>
     [NaN, -Infinity, Infinity].map((actual): [boolean, number, number, Verdict] => [rejects, predicted, actual, 'rejected']))),
 ];

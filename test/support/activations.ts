@@ -1,4 +1,4 @@
-/** Every activation of tfjs-layers in plain float64 JavaScript: what finite differences of any order are taken of. */
+/** Every activation of tfjs-layers in plain float64 JavaScript, for finite differences of any order. */
 import type {Activation} from '../cases/case';
 
 const each = (f: (x: number) => number) => (x: readonly number[]): number[] => x.map(f);

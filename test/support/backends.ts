@@ -25,8 +25,8 @@ export async function useBackend(name: NodeBackend): Promise<void> {
 
 function loadTfjsNode(): void {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';   // no notes on CPU features among the results
-  // Which kernels there are would else depend on the machine: without oneDNN, which TensorFlow takes by itself on newer CPUs only, Conv3D and
-  // depthwise convolutions have no dilations.
+  // Which kernels there are would else depend on the machine: without oneDNN, which TensorFlow takes by itself on newer CPUs only, Conv3D
+  // and depthwise convolutions have no dilations.
   process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   // Gone from Node 23 on, which tfjs-node 4.22 does not know.
   const removed = util as unknown as Record<string, (x: unknown) => boolean>;

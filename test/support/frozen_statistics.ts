@@ -1,7 +1,7 @@
 /** Models with batch normalisation whose statistics are constants: the network that a step with frozen statistics linearizes. */
 import * as tf from '@tensorflow/tfjs';
 
-/** What the layer of tfjs keeps, as far as it is used here. */
+/** The members of the layer of tfjs that are used here. */
 interface Normalisation {
   axis: number;
   epsilon: number;

@@ -1,12 +1,12 @@
-/** What the support table says of a case on a backend. */
+/** The entry of a case on a backend in the support table. */
 import type {Case} from '../cases/cases';
 import {tfjsTrains} from './tfjs_gradient';
 import {runCase} from './whole_step';
 
 export interface Outcome {
-  /** What ggn does with the case: its step by rules alone ('fast'), with help of the fallback, with frozen statistics; or no right step. */
+  /** The step of ggn: by rules alone ('fast'), with help of the fallback, with frozen statistics; or no right step. */
   ggn: 'fast' | 'fallback' | 'frozen' | 'refused' | 'wrong';
-  /** What tfjs's own optimizers do: 'yes', 'wrong gradients', or 'no: ' and what is missing. */
+  /** Whether tfjs's own optimizers train it: 'yes', 'wrong gradients', or 'no: ' and the missing op. */
   tfjs: string;
 }
 

@@ -1,4 +1,4 @@
-/** A look inside one step: what the capture, the loss head and the Jacobian say, without the step being taken. */
+/** A look inside one step, which is not taken: the trace, the rows and the Jacobian. */
 import * as tf from '@tensorflow/tfjs';
 import {capture, discard} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
@@ -54,5 +54,3 @@ export class Probe extends GramGaussNewton {
     return null;
   }
 }
-
-export {relativeError} from './relative_error';

@@ -1,4 +1,7 @@
-/** Networks put together at random: layers of every family on vectors, sequences and images, shared layers, merges, several inputs and heads. */
+/**
+ * Networks put together at random: layers of every family on vectors, sequences and images, shared layers, merges, several inputs and
+ * heads.
+ */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import {type Activation, applied, type Case, dense, setWeights} from '../cases/case';
@@ -83,7 +86,7 @@ const onVectors: Step[] = [
   (x, {flag}) => channels(x) % 2 === 0 ? applied(L.reshape({targetShape: flag ? [2, channels(x) / 2] : [channels(x) / 2, 2]}), x) : x
 ];
 
-/** With one time step alone tfjs stacks what is no list. */
+/** With one time step alone tfjs stacks a tensor that is no list. */
 const hasSteps = (x: tf.SymbolicTensor): boolean => sizes(x)[0] >= 2;
 
 const recurrent: Step = (x, gene) => {

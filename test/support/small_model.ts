@@ -1,4 +1,4 @@
-/** Eight examples and a network 3-4-1, for tests of what goes on around a step. */
+/** Eight examples and a network 3-4-1, for tests of the things around a step. */
 import * as tf from '@tensorflow/tfjs';
 import {ggn, type GgnOptions, type GramGaussNewton} from '../../src/index';
 import {seededDense} from './models';

@@ -3,7 +3,7 @@ import {type NodeBackend, useBackend} from './backends';
 import {testOn} from './test_on';
 import {refusalOf, runCase, runsOn} from './whole_step';
 
-/** Declares one test for each case that runs on `backend`: skipped, and loudly so, where the backend cannot be had. */
+/** Declares one test for each case that runs on `backend`: skipped with a loud line if the backend cannot be had. */
 export function testSteps(backend: NodeBackend): void {
   for (const c of cases.filter(c => runsOn(c, backend))) {
     testOn(backend)(`${backend}: ${c.name}`, async t => {

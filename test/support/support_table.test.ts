@@ -1,4 +1,7 @@
-/** The support table, docs/support.md: what it promises, and that it is what the tests of the steps say. `npm run support -- --check` takes all steps again. */
+/**
+ * The support table, docs/support.md: its promises, and that it agrees with the tests of the steps. `npm run support -- --check` takes all
+ * steps again.
+ */
 import fs from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';

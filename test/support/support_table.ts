@@ -50,7 +50,7 @@ function line(title: string, {cells}: Row): string {
   return `| ${[title, ...BACKENDS.map(b => cells[b]?.ggn ?? 'not tested'), tfjsCell(cells)].join(' | ')} |`;
 }
 
-/** 'yes' where it is everywhere; otherwise the backends by what they say. */
+/** 'yes' if every backend says so; otherwise the backends by their entries. */
 function tfjsCell(cells: Row['cells']): string {
   const by = new Map<string, string[]>();
   for (const b of BACKENDS) {

@@ -3,7 +3,7 @@ import {availableBackends, type NodeBackend} from './backends';
 
 const said = new Set<NodeBackend>();
 
-/** `test.serial` where a backend can be had; else what skips the tests, and says so loudly. */
+/** `test.serial` if the backend can be had, otherwise `test.serial.skip` with a loud line. */
 export function testOn(backend: NodeBackend): typeof test.serial | typeof test.serial.skip {
   if (availableBackends().includes(backend)) {
     return test.serial;

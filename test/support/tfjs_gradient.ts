@@ -6,7 +6,7 @@ import {referenceWholeStep} from '../reference/whole_step';
 import {variablesOf} from './models';
 import {relativeError} from './relative_error';
 
-/** 'yes', 'wrong gradients', or 'no: ' and what is missing. */
+/** 'yes', 'wrong gradients', or 'no: ' and the missing op. */
 export type TfjsOutcome = string;
 
 /** Sums of a few hundred float32 products; a wrong gradient is off by more than a hundredth. */
@@ -45,7 +45,7 @@ export async function tfjsTrains(c: Case, backend: string, use: (backend: string
   }
 }
 
-/** What tfjs's error says is not there, in few words. */
+/** The missing op by tfjs's error, in few words. */
 function missing(message: string): string {
   const found = /Kernel '(\w+)' not registered/.exec(message)?.[1] ?? /gradient function not found for (\w+)/.exec(message)?.[1] ??
     /gradient for op (\w+)\. The gradient of input/.exec(message)?.[1];

@@ -1,6 +1,6 @@
 /**
- * Whole steps of a case, momentum and regularizers included, on any backend, against dense normal equations in float64. It runs in Node and in a
- * page, and says what it saw in place of asserting.
+ * Whole steps of a case, momentum and regularizers included, on any backend, against dense normal equations in float64. It runs in Node and
+ * in a page, and returns its findings in place of asserting.
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';
@@ -20,8 +20,8 @@ const TOLERANCE = 2e-4;
 export interface CaseResult {
   name: string;
   /**
-   * 'exact': the steps are those of the reference (for a model that depends on none of its weights: none was taken). 'refused': no step was taken,
-   * nothing was changed, and `message` is the error. 'wrong': `message` says what is.
+   * 'exact': the steps are those of the reference (for a model that depends on none of its weights: none was taken). 'refused': no step was
+   * taken, nothing was changed, and `message` is the error. 'wrong': `message` says what is.
    */
   outcome: 'exact' | 'refused' | 'wrong';
   message: string;
@@ -31,7 +31,7 @@ export interface CaseResult {
   kind: Case['kind'] | null;
 }
 
-/** What the optimizer must say where it has to refuse the case on this backend. */
+/** The error, if the optimizer must refuse the case on this backend. */
 export function refusalOf(c: Case, backend: string): RegExp | undefined {
   return c.refused ?? c.refusedOn?.[backend as Backend];
 }

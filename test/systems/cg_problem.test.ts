@@ -1,4 +1,4 @@
-/** Conjugate gradients on pieces of dense rows: the sample, the floor of λ, and what counts as converged. */
+/** Conjugate gradients on pieces of dense rows: the sample, the floor of λ, and the end of the iterations. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {conjugateProblem, sampleOf, traceOfPieces, type ConjugateSystem, type RowsOperator} from '../../src/systems/cg_problem';

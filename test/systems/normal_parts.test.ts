@@ -1,4 +1,4 @@
-/** One pass over the rows: products in float32 on the backend, whatever the rows are of, and what is summed beside them. */
+/** One pass over the rows: products in float32 on the backend for rows of any dtype, and the sums beside them. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

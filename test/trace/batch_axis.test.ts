@@ -1,6 +1,6 @@
 /**
- * Where the examples go, rule by rule, against brute force: change the numbers of one example in the inputs and see which numbers of the output
- * change. They must all be where the predicted stride says that this example is.
+ * Where the examples go, rule by rule, against brute force: change the numbers of one example in the inputs and see which numbers of the
+ * output change. They must all be where the predicted stride says that this example is.
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';

@@ -83,7 +83,7 @@ test.serial('a loop of steps holds the number of tensors and bytes', t => {
   tf.dispose([w, v, x, y]);
 });
 
-// ------------------------------------------------------------------------------------------------------------------------ engine and scopes
+// ----------------------------------------------------------------------------------------------------------------------- engine and scopes
 
 test.serial('the engine is as before: after a capture, after a throw, and with another shadow in place', t => {
   const w = tf.variable(tf.scalar(2));

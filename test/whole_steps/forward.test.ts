@@ -1,4 +1,6 @@
-/** Models of many small kernels with few parameters: steps by forward sweeps, against the dense reference, and how many kernels they take. */
+/**
+ * Models of many small kernels with few parameters: steps by forward sweeps, against the dense reference, and how many kernels they take.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import fc from 'fast-check';
@@ -7,6 +9,7 @@ import {ggn, leastSquares} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {useBackend} from '../support/backends';
 import {follow} from '../support/follow';
+import {kernelsOf} from '../support/kernels';
 import {repeat} from '../support/numbers';
 import {Probe} from '../support/probe';
 import {relativeError} from '../support/relative_error';
@@ -166,36 +169,19 @@ for (const backend of ['cpu', 'wasm', 'tensorflow'] as const) {
   }
 }
 
-/** Kernels that run meanwhile. */
-function kernelsOf(run: () => void): number {
-  const engine = tf.engine() as unknown as {runKernelFunc(...args: unknown[]): unknown};
-  const {runKernelFunc} = engine;
-  let count = 0;
-  engine.runKernelFunc = function(this: unknown, ...args) {
-    count++;
-    return runKernelFunc.apply(this, args);
-  };
-  try {
-    run();
-  } finally {
-    delete (engine as {runKernelFunc?: unknown}).runKernelFunc;
-  }
-  return count;
-}
-
 test.serial('a step of m parameters takes the kernels of 3 m forward passes at most, and the first one of twice that', async t => {
   await tf.setBackend('cpu');
   for (const [name, make] of Object.entries(MODELS)) {
     const {variables, rows} = make();
     const optimizer = ggn();
     const m = variables.reduce((sum, v) => sum + v.size, 0);
-    const pass = kernelsOf(() => tf.tidy(() => void leastSquares(rows())));
+    const pass = await kernelsOf(() => tf.tidy(() => void leastSquares(rows())));
     let calls = 0;
-    const step = (): number => kernelsOf(() => void optimizer.minimize(() => {
+    const step = (): Promise<number> => kernelsOf(() => void optimizer.minimize(() => {
       calls++;
       return leastSquares(rows());
     }));
-    const [first, second] = [step(), step()];
+    const [first, second] = [await step(), await step()];
     t.is(calls, 2);
     const most = (3 * m + 4) * pass;  // capture and trials beside the Jacobian
     t.true(second <= most, `${name}: ${second} kernels, ${pass} in a forward pass, ${m} parameters`);

@@ -1,4 +1,7 @@
-/** Duplicate rows, zero rows, dead units, singular systems without damping, targets of 1e8 and 1e-8: a finite step and a status that tells, in every system. */
+/**
+ * Duplicate rows, zero rows, dead units, singular systems without damping, targets of 1e8 and 1e-8: a finite step and a status that tells,
+ * in every system.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, type GgnOptions, type StepReport} from '../../src/index';

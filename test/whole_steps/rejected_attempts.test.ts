@@ -1,4 +1,4 @@
-/** Steps of several attempts: what the systems keep outlives each of them, and the step is the one that its last damping gives. */
+/** Steps of several attempts: the tensors that the systems keep outlive each attempt, and the step is that of the last damping. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -33,7 +33,10 @@ const networks: Record<string, Network> = {
   classifier: {layers: () => [seededDense(8, 1, {activation: 'relu', inputShape: [6]}), seededDense(3, 2)], x: plain, isClassifier: true},
 };
 
-/** Outputs may leave those of the beginning so far: beyond, the loss rises a thousand times as fast as it can fall. What the Jacobian sees is as without. */
+/**
+ * Outputs may leave those of the start by so much: beyond, the loss rises a thousand times as fast as it falls. The Jacobian does not see
+ * it.
+ */
 const FAR = 0.5;
 
 /** Trains and looks after every step. @returns the tensors that are left over. */

@@ -1,4 +1,6 @@
-/** The Gram system, the normal equations and conjugate gradients take the same step, momentum and regularizers included; in parts and whole. */
+/**
+ * The Gram system, the normal equations and conjugate gradients take the same step, momentum and regularizers included; in parts and whole.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';

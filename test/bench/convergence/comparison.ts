@@ -13,7 +13,10 @@ export const inEpochs: Measure = (run, point) => run.epoch[point];
 export interface Cost {
   /** Geometric mean over the seeds. */
   readonly value: number;
-  /** Seeds that did not get there: they count with their whole run, so `value` is a lower bound where there are any; infinite where one diverged. */
+  /**
+   * Seeds that did not get there: they count with their whole run, so `value` is a lower bound where there are any; infinite where one
+   * diverged.
+   */
   readonly missed: number;
 }
 
@@ -62,8 +65,8 @@ export function firstAtMost(run: Run, quantity: Quantity, loss: number): number 
 /**
  * Compares runs of ggn with baselines of the same task, batch and seeds.
  *
- * The target of a seed is the lowest loss, at any time of its run, of the Adam whose rate is best over all seeds. Adam's cost is that of the
- * quickest of its rates to the target, chosen anew for every seed; so is SGD's.
+ * The target of a seed is the lowest loss, at any time of its run, of the Adam whose rate is best over all seeds. Adam's cost is that of
+ * the quickest of its rates to the target, chosen anew for every seed; so is SGD's.
  */
 export function compare(task: string, batch: Batch, baselines: readonly Run[], ggn: readonly Run[], cost: Measure = inEpochs): Comparison {
   const runs = [...baselines.filter(run => ggn.some(({seed}) => seed === run.seed)), ...ggn];

@@ -89,7 +89,10 @@ export function rotated(digits: readonly Example[], random: Random): Example[] {
   });
 }
 
-/** Mackey-Glass series (delay 17): `steps` values, three time units apart, and the value two such steps after the last, with observation noise. */
+/**
+ * Mackey-Glass series (delay 17): `steps` values, three time units apart, and the value two such steps after the last, with observation
+ * noise.
+ */
 export function mackeyGlass(count: number, steps: number, random: Random): Example[] {
   const [stride, ahead, delay, burnIn] = [3, 6, 17, 300];
   const series = Array.from({length: delay + 1}, () => 1.2 + 0.1 * (random() - 0.5));

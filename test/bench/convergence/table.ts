@@ -112,7 +112,10 @@ function reachTable(all: readonly Compared[], quantity: Quantity): string {
   return table(header, rows);
 }
 
-/** Seconds that ggn's own reports add up to, where the runs reach the target; a cross-check of the seconds from the times. Not a number where one does not. */
+/**
+ * Seconds that ggn's own reports add up to, where the runs reach the target; a cross-check of the seconds from the times. Not a number
+ * where one does not.
+ */
 function ownClock(runs: readonly Run[], quantity: Quantity, best: string): number {
   const ggn = runs.filter(run => run.optimizer === 'ggn');
   return geometricMean(ggn.map(run => {

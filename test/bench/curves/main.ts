@@ -1,4 +1,7 @@
-/** `npx tsx test/bench/curves/main.ts`: from how many starts within a factor of three of the truth eleven curves come to the minimum, beside scipy; writes RESULTS.md. */
+/**
+ * `npx tsx test/bench/curves/main.ts`: from how many starts within a factor of three of the truth eleven curves come to the minimum, beside
+ * scipy; writes RESULTS.md.
+ */
 import {readFileSync, writeFileSync} from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import {table} from '../../../docs/examples/shared/table';

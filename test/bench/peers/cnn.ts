@@ -1,6 +1,7 @@
 /**
- * Ours on the peer's classification: `tsx cnn.ts BACKEND SEED BATCH STEPS LOSS [OPTIONS]`, LOSS `crossEntropy` or `meanSquaredError`, OPTIONS of ggn() as
- * JSON, prints one line of JSON. Fashion-MNIST, all 60,000 images in the order of the file, epoch after epoch; the 1,026-parameter network.
+ * Ours on the peer's classification: `tsx cnn.ts BACKEND SEED BATCH STEPS LOSS [OPTIONS]`, LOSS `crossEntropy` or `meanSquaredError`,
+ * OPTIONS of ggn() as JSON, prints one line of JSON. Fashion-MNIST, all 60,000 images in the order of the file, epoch after epoch; the
+ * 1,026-parameter network.
  */
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../../src/index';

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:peers -- sinc` and `npm run bench:peers -- cnn`: ours and tf-levenberg-marquardt, installed from PyPI, on its two headline tasks, in one run.
- * Writes sinc.json or cnn.json, and RESULTS.md from both. Options: `--seeds 3`, `--epochs 100` (sinc); `--loss crossEntropy`, `--batch 6000`, `--steps 100`,
- * `--options '{"policy":"levenbergMarquardt"}'` (cnn); `--first 2` starts at that seed, `--append` keeps the runs that are there, `--untimed` drops the times (on a
- * machine that is not idle); `--skip-peer`; `--table` only writes RESULTS.md again. See README.md.
+ * `npm run bench:peers -- sinc` and `npm run bench:peers -- cnn`: ours and tf-levenberg-marquardt, installed from PyPI, on its two headline
+ * tasks, in one run. Writes sinc.json or cnn.json, and RESULTS.md from both. Options: `--seeds 3`, `--epochs 100` (sinc); `--loss
+ * crossEntropy`, `--batch 6000`, `--steps 100`, `--options '{"policy":"levenbergMarquardt"}'` (cnn); `--first 2` starts at that seed,
+ * `--append` keeps the runs that are there, `--untimed` drops the times (on a machine that is not idle); `--skip-peer`; `--table` only
+ * writes RESULTS.md again. See README.md.
  */
 import {execFileSync} from 'node:child_process';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';

@@ -9,7 +9,7 @@ import {convolve} from '../../../src/derivatives/kernels/convolution';
 import {depthwiseProduct, patchProduct, patchTensor, positionsOf} from '../../../src/derivatives/kernels/patches';
 import {exampleProducts} from '../../../src/jacobian/uses/example_products';
 import {PatchPositions} from '../../../src/jacobian/uses/positions';
-import {relativeError} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
 
 interface Given {
   kernel: 'Conv2D' | 'DepthwiseConv2dNative' | 'Conv3D';

@@ -1,4 +1,4 @@
-/** Kernels that choose entries of their input: against tfjs's tape, ties included, and how often they are looked for. */
+/** Kernels that choose entries of their input against tfjs's tape, ties included, and the number of searches for the chosen entries. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -6,11 +6,10 @@ import {capture} from '../../../src/trace/capture';
 import {ggn} from '../../../src/index';
 import {cotangents} from '../../../src/derivatives/cotangents';
 import {chosenCotangent} from '../../../src/derivatives/kernels/maxima';
-import {relativeError} from '../../support/probe';
+import {relativeError} from '../../support/relative_error';
+import {noise} from '../../support/tensors';
 
 type Op = (x: any) => tf.Tensor;
-
-const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
 /** Numbers of which many are equal. */
 const tied = (shape: number[], seed: number): tf.Tensor => noise(shape, seed).mul(2).round().div(2);
@@ -88,7 +87,10 @@ test.serial('not a number, and axes that are not neighbours', async t => {
   trace.dispose();
 });
 
-/** Names of the kernels that run, and how often the inputs of those that choose are read; the engine itself is left alone, as kernels of ours ask who looks on. */
+/**
+ * The names of the kernels that run, and the number of times that a choosing kernel reads its inputs. The engine stays as it is, since
+ * kernels of ours ask whether somebody looks on.
+ */
 async function watched(backend: string, run: () => Promise<unknown>): Promise<{kernels: string[]; reads: number[]}> {
   const [kernels, reads] = [[] as string[], new Map<object, number>()];
   const configs = tf.getKernelsForBackend(backend);

@@ -1,4 +1,4 @@
-/** The paper's theorem on full batches, at its first step: later ones soon reach what float32 leaves. */
+/** The paper's theorem on full batches at the first step: later steps soon reach the rounding of float32. */
 import test from 'ava';
 import {quadraticRun, slopeOverWidth} from '../../../docs/examples/paper/quadratic';
 import {useBackend} from '../../support/backends';

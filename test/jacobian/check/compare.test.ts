@@ -1,4 +1,4 @@
-/** What the self-check compares with, and how. */
+/** The comparison of the self-check. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {distance, floats, norm, relativeDifference} from '../../../src/jacobian/check/compare';

@@ -64,7 +64,7 @@ async function refused(t: ExecutionContext, {backend = 'cpu', model: make, data 
   t.notDeepEqual(weightsOf(model), before);
 }
 
-/** Replaces a kernel by ops on what the original gives. */
+/** Replaces a kernel by ops on the output of the original. */
 function replaceKernel(name: string, backend: string, make: (run: (params: any) => tf.TensorInfo, params: any) => tf.TensorInfo): () => void {
   const config = tf.getKernel(name, backend);
   const register = (kernelFunc: tf.KernelFunc): void => {
@@ -75,7 +75,7 @@ function replaceKernel(name: string, backend: string, make: (run: (params: any) 
   return () => register(config.kernelFunc);
 }
 
-/** Scales what a method gives by a half. */
+/** Halves the result of a method. */
 const halved = (target: object, name: string): (() => void) => replace(target as Record<string, (...args: any[]) => tf.Tensor>, name,
     original => function(this: unknown, ...args) {
       return tf.mul(original.apply(this, args), 0.5);
@@ -198,7 +198,7 @@ const FAULTS: Record<string, Fault> = {
   'the gradient of a convolution in its filter, which WASM lacks': {
     backend: 'wasm',
     model: () => tf.sequential({layers: [L.conv2d({name: 'edges', inputShape: [6, 6, 2], filters: 3, kernelSize: 3, padding: 'same', ...normalWeights(1, 0.6)}), L.globalAveragePooling2d({} as never)]}),
-    // The model runs FusedConv2D: the kernel by itself is what the gradient is compared with.
+    // The model runs FusedConv2D: its gradient is compared with the plain kernel.
     breakIt: () => replaceKernel('Conv2D', 'wasm', (run, {inputs, attrs, backend}) => {
       const filter = inputs.filter as tf.Tensor;
       const mask = tf.tensor(Float32Array.from({length: filter.size}, (_, i) => i < 6 ? 1.5 : 1), filter.shape);

@@ -1,4 +1,4 @@
-/** The self-check: what is wrong with the Jacobian shows on the first step of a trace, and no step is taken. */
+/** The self-check: a wrong Jacobian shows on the first step of a trace, and no step is taken. */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, type GramGaussNewton} from '../../../src/index';
@@ -248,7 +248,7 @@ test.serial('another optimizer checks for itself', t => {
   }
 });
 
-// ------------------------------------------------------------------------------------------------------- layers that move or mix the examples
+// ---------------------------------------------------------------------------------------------------- layers that move or mix the examples
 
 /** A layer [B, 4] -> [B, 4] from a function. */
 class Mixing extends L.Layer {
@@ -347,7 +347,7 @@ test.serial('a kernel without a rule for its examples: exact in fit and in a loo
   const model = tf.sequential({layers: [L.inputLayer({inputShape: [4]}), new Interleaved({})]});
   const [x, y] = [noise([3, 4], 3), noise([3, 8], 4)];
   const before = weightsOf(model);
-  // What the kernel makes of data alone is constant, whatever it does with the examples.
+  // The output of the kernel for data alone is constant, whatever the kernel does with the examples.
   await exactInFit(t, model, x, y, 'batch');
   t.notDeepEqual(weightsOf(model), before);
 

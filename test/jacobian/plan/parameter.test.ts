@@ -1,4 +1,4 @@
-/** What stands between a variable and the place where it meets the data: kind, entries, and the two linear maps. */
+/** The ops between a variable and the kernel at which it meets the data: kind, entries, and the two linear maps. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {capture} from '../../../src/trace/capture';
@@ -103,7 +103,7 @@ for (const [name, view] of Object.entries(selections)) {
 }
 
 const functions: Record<string, View> = {
-  // Indices are data: they may be others in the next trace of the same signature.
+  // Indices are data: the next trace of the same signature may have other indices.
   'gather': w => w.gather(tf.tensor1d([3, 0], 'int32')),
   'gather with repetitions': w => w.gather(tf.tensor1d([3, 0, 3], 'int32'), 0),
   'a factor': w => w.mul(2),

@@ -28,7 +28,7 @@ test('the seventeenth drops the one that has not been asked for longest', t => {
   for (const i of [0, 2, 3, 15, 16]) {
     t.is(cache.get(`trace ${i}`)!.plan.components, i);
   }
-  // Endless new traces do not make it grow: the sixteen last are there.
+  // Endless new traces do not make the cache grow: it holds the last sixteen.
   for (let i = 100; i < 200; i++) {
     cache.set(`trace ${i}`, plan(i));
   }

@@ -76,7 +76,7 @@ for (const [backend, size] of [['cpu'], ['wasm'], ['cpu', 1]] as ReadonlyArray<[
   }
 }
 
-/** What one step makes tfjs keep in recurrent layers: the states before it, and dropout masks. */
+/** Tensors that tfjs keeps in recurrent layers after one step: the states before it, and dropout masks. */
 function keptByLayers(model: tf.LayersModel): number {
   interface Recurrent {
     stateful: boolean;

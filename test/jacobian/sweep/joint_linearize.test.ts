@@ -1,6 +1,6 @@
 /**
- * One sweep for all components, against one sweep for each; over all cases with several components that can be cut. On tfjs-node where it can be had; on cpu and WASM
- * sub_batch.test.ts tests both ways.
+ * One sweep for all components, against one sweep for each; over all cases with several components that can be cut. On tfjs-node where it
+ * can be had; on cpu and WASM sub_batch.test.ts tests both ways.
  */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
@@ -22,7 +22,7 @@ import {noise} from '../../support/tensors';
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
 
-/** What must go through: a case that is not here may, but these are what people train with several outputs. */
+/** The cases that must go through: people train these with several outputs. Other cases may go through. */
 const EXPECTED = ['dense', 'conv', 'pool', 'batch'];
 
 const joint = new Set<string>();
@@ -57,7 +57,7 @@ test.serial.after('what people train goes through', t => {
   }
 });
 
-// ------------------------------------------------------------------------------------------------------------------- dense layers, whole batches
+// ------------------------------------------------------------------------------------------------------------- dense layers, whole batches
 
 const L = tf.layers;
 type Activation = 'linear' | 'relu' | 'elu' | 'selu' | 'tanh' | 'sigmoid' | 'softplus' | 'softmax' | 'swish';

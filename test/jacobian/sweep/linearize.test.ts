@@ -1,4 +1,7 @@
-/** Whole networks put together at random from dense layers, activations, reshapes, concatenations and shared layers: J, G, J d and Jᵀu by the reference. */
+/**
+ * Whole networks put together at random from dense layers, activations, reshapes, concatenations and shared layers: J, G, J d and Jᵀu by
+ * the reference.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

@@ -14,7 +14,7 @@ import {relativeError} from '../../support/relative_error';
 /** The same sums of the same float32 numbers, in another order where a product is of another size. */
 const TOLERANCE = 2e-6;
 
-/** What must be possible to take in parts: a case that is not here may be, but these are what people train. */
+/** The cases that must be possible in parts: people train these. Other cases may be possible. */
 const EXPECTED = ['dense', 'conv', 'pool', 'lstm', 'gru', 'embedding'];
 
 let possible = 0;

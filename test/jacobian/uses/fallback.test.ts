@@ -1,4 +1,7 @@
-/** The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or with the others masked; and dense rows in blocks. */
+/**
+ * The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or with the others masked; and dense rows
+ * in blocks.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';

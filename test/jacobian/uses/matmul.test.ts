@@ -24,7 +24,7 @@ function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variabl
 
 type Product = (x: any, w: any) => tf.Tensor;
 
-/** What stands in front: shape of x behind the batch, shape of w, the rows [B, ...]. */
+/** The shape of x behind the batch, the shape of w, the rows [B, ...]. */
 const products: Record<string, [number[], number[], Product]> = {
   'x W': [[3], [3, 2], (x, w) => tf.matMul(x, w)],
   'x Wᵀ by flag': [[3], [2, 3], (x, w) => tf.matMul(x, w, false, true)],

@@ -101,7 +101,7 @@ test.serial('a small parameter tiled to the shape of the data', t => {
   check(t, () => x.reshape([1, B, 6]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 6])).reshape([B, 6]), [q], ['fallback']);
   check(t, () => x.reshape([1, B, 2, 1, 3]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 2, 1, 3])).reshape([B, 6]), [q], ['vector']);
   check(t, () => x.mul(p.reshape([1, 3]).tile([2, 1]).reshape([1, 2, 3]).tile([B, 1, 1])).add(q).tanh(), [p, q], ['vector', 'vector']);
-  // Not along an axis of size 1: what is tiled counts as it stands.
+  // Not along an axis of size 1: tiled entries count as they stand.
   check(t, () => x.reshape([B, 6]).mul(p.tile([2])).tanh(), [p], ['vector']);
   tf.dispose([p, q, x]);
 });

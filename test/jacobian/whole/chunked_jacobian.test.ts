@@ -1,4 +1,7 @@
-/** Linearizations that are held: the same products as those of the whole batch, from nothing but the tensors that a Jacobian lists; over all cases. */
+/**
+ * Linearizations that are held: the same products as those of the whole batch, from nothing but the tensors that a Jacobian lists; over all
+ * cases.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import type {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';

@@ -1,4 +1,4 @@
-/** Steps with so many rows that the system is solved with products of the backend: the same as on cpu, where it is not. */
+/** Steps with so many rows that the system is solved with products of the backend: the same as on cpu, which solves it without them. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn} from '../../../src/index';

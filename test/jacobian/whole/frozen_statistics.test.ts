@@ -1,4 +1,7 @@
-/** Batch normalisation and other statistics of the batch: J with the statistics held constant, the gradient exact, moving averages moved once. */
+/**
+ * Batch normalisation and other statistics of the batch: J with the statistics held constant, the gradient exact, moving averages moved
+ * once.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
@@ -137,7 +140,7 @@ for (const [name, {build, x: xShape, y: yShape}] of Object.entries(problems).fil
   });
 }
 
-// ------------------------------------------------------------------------------------------------------------------- what is frozen, and what is not
+// --------------------------------------------------------------------------------------------------------- what is frozen, and what is not
 
 /** A layer [B, 4] -> [B, 4] from a function. */
 class Mixing extends L.Layer {
@@ -249,7 +252,7 @@ test.serial('moving averages move once, as under sgd; inference uses them; nothi
   t.true(relativeError(inference.dataSync(), inTraining.dataSync()) > 1e-2, 'moving statistics, not those of the batch');
 });
 
-/** Noise-free and smooth: what a small network can learn; 70 examples make batches of 32, 32 and 6. */
+/** Noise-free and smooth data, which a small network can learn; 70 examples make batches of 32, 32 and 6. */
 async function trained(t: ExecutionContext, batchSize: number, learningRate: number): Promise<number[]> {
   const x = noise([70, 3], 1) as tf.Tensor2D;
   const y = tf.tidy(() => tf.sin(x.slice([0, 0], [70, 1]).mul(2)).add(x.slice([0, 1], [70, 1]).mul(x.slice([0, 2], [70, 1]))));

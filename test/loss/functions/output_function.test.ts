@@ -1,4 +1,7 @@
-/** Functions of outputs that have no rule: exact Hessians by differentiating twice, projected where they are not positive, refused where they are not the batch's. */
+/**
+ * Functions of outputs that have no rule: exact Hessians by differentiating twice. A Hessian that is not positive is projected; one that
+ * couples the examples is refused.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -44,7 +47,8 @@ for (const backend of ['cpu', 'wasm']) {
       const [mean, log] = [p.slice([0, 0], [B, 1]), p.slice([0, 1], [B, 1])];
       return mean.sub(y).square().mul(log.neg().exp()).add(log.exp()).mean();
     });
-    // Convex: (m - y)² exp(-l) has a Hessian of determinant below 0, exp(l) does not make up for all of it: its negative eigenvalue by its size, by hand, 2 x 2.
+    // Convex: (m - y)² exp(-l) has a Hessian of determinant below 0, exp(l) does not make up for all of it: its negative eigenvalue by its
+    // size, by hand, 2 x 2.
     const positive = (h: Float64Array): Float64Array => {
       const n = 2 * B;
       const result = h.slice();

@@ -1,4 +1,7 @@
-/** Which ways to write a cross-entropy are recognised: the rows are then the logits, and the step knows no clipping. Recognised or not, the gradient is that of the loss. */
+/**
+ * The recognised ways to write a cross-entropy: their rows are the logits, and the step knows no clipping. The gradient is that of the loss
+ * in either case.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {capture} from '../../../src/trace/capture';

@@ -1,6 +1,6 @@
 /**
- * The loss head: rows and weights of every way to write a mean or sum of squares. For each, Σ w r² plus what the regularizers add is the loss that
- * tfjs reports, and the full step is that of the reference, whose rows and weights are written down by hand.
+ * The loss head: rows and weights of every way to write a mean or sum of squares. For each, Σ w r² plus what the regularizers add is the
+ * loss that tfjs reports, and the full step is that of the reference, whose rows and weights are written down by hand.
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
@@ -16,18 +16,18 @@ test.before(async () => {
   await tf.setBackend('cpu');
 });
 
-/** What a loss is, by hand. */
+/** The parts of a loss, by hand. */
 interface Truth {
   variables: tf.Variable[];
   /** Residuals in any order. */
   rows: () => tf.Tensor;
   /** Weight of each. */
   weights: number[];
-  /** How many of the rows differ, where some are one output minus several targets. */
+  /** The number of distinct rows, if some are one output minus several targets. */
   distinct?: number;
   /** Σ ρ |v|² and everything else that is not a row. */
   rest?: () => tf.Scalar;
-  /** ρ of each variable, where it is an L2 regularizer. */
+  /** ρ of each variable, if the penalty is an L2 regularizer. */
   ridge?: number[];
 }
 

@@ -10,7 +10,7 @@ test.before(async () => {
   await tf.setBackend('cpu');
 });
 
-/** What the rows of a loss are made by, with their shapes; and whether the last part counts as a residual. */
+/** The kernels that make the rows of a loss, with their shapes; and whether the last part counts as a residual. */
 function cutOf(f: () => tf.Tensor): {rows: string[]; isResidual: boolean | null} {
   let found: {rows: string[]; isResidual: boolean | null} = {rows: [], isResidual: null};
   tf.tidy(() => {
