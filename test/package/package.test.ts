@@ -29,21 +29,27 @@ const root = path.join(here, '../..');
 // `npm test` tells its children their package; an npm in another directory must not hear of it.
 const env = Object.fromEntries(Object.entries(process.env)
   .filter(([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix$|NODE_OPTIONS$)/.test(name)));
-const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+const noScripts = ['--ignore-scripts', ...quiet];
 
 let work: string;
 let tarball: string;
 const projects = new Map<string, Promise<string>>();
 
-// A working tree as a clone has it: without dist, and with the devDependencies that are installed here.
+/** Puts the files of the working tree into a folder, as a clone has them: without dist and without node_modules. */
+async function copyTree(folder: string): Promise<void> {
+  const {stdout: tracked} = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {cwd: root});
+  for (const file of tracked.split('\0').filter(name => name !== '')) {
+    await fs.mkdir(path.dirname(path.join(folder, file)), {recursive: true});
+    await fs.copyFile(path.join(root, file), path.join(folder, file)).catch(ignoreMissing);
+  }
+}
+
+// The tarball comes from a clone with the devDependencies that are installed here.
 test.before(async () => {
   work = await fs.mkdtemp(path.join(os.tmpdir(), 'tfjs-ggn-package-'));
   const clone = path.join(work, 'clone');
-  const {stdout: tracked} = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {cwd: root});
-  for (const file of tracked.split('\0').filter(name => name !== '')) {
-    await fs.mkdir(path.dirname(path.join(clone, file)), {recursive: true});
-    await fs.copyFile(path.join(root, file), path.join(clone, file)).catch(ignoreMissing);
-  }
+  await copyTree(clone);
   await fs.symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
   await run('npm', ['pack', '--loglevel=error', '--pack-destination', work], {cwd: clone, env});
   tarball = path.join(work, (await fs.readdir(work)).find(name => name.endsWith('.tgz'))!);
@@ -74,12 +80,14 @@ async function emptyProject(): Promise<string> {
   return folder;
 }
 
-async function install(packages: readonly string[]): Promise<string> {
+/** @param source of this package. */
+async function install(packages: readonly string[], source = tarball, flags = noScripts): Promise<string> {
   const folder = await emptyProject();
   for (const file of await fs.readdir(here)) {
     if (!file.endsWith('.test.ts')) await fs.copyFile(path.join(here, file), path.join(folder, file));
   }
-  await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...quiet, tarball, ...packages.map(name => `@tensorflow/${name}`)], {cwd: folder, env});
+  await run('npm', ['install', '--prefer-offline', '--no-package-lock', ...flags, source, ...packages.map(name => `@tensorflow/${name}`)],
+    {cwd: folder, env});
   return folder;
 }
 
@@ -148,6 +156,25 @@ test('types: a strict TypeScript consumer compiles', async t => {
   t.is(await typeErrors(await withTfjs(), 'consumer.mts', '--skipLibCheck'), '');
 });
 
+// ------------------------------------------------------------------------------------------------------------------- a git dependency
+
+/** The devDependencies of the build. npm installs all of a git dependency's; those of tests and docs would double the time. */
+const BUILD = ['@microsoft/api-extractor', '@rollup/plugin-terser', '@rollup/plugin-typescript', '@tensorflow/tfjs-core', 'rollup', 'tslib', 'typescript'];
+
+test('a git dependency: npm builds it, and a model trains', async t => {
+  const repository = path.join(work, 'repository');
+  await copyTree(repository);
+  const file = path.join(repository, 'package.json');
+  const {devDependencies, ...rest} = JSON.parse(await fs.readFile(file, 'utf8')) as {devDependencies: Record<string, string>};
+  await fs.writeFile(file, JSON.stringify({...rest, devDependencies: Object.fromEntries(BUILD.map(name => [name, devDependencies[name]]))}));
+  const git = (...commands: string[]): Promise<unknown> => run('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...commands], {cwd: repository});
+  await git('init', '--quiet');
+  await git('add', '--all');
+  await git('commit', '--quiet', '--message', 'The working tree');
+  const folder = await install([`tfjs@${latest}`], `git+file://${repository}`, quiet);
+  check(t, await trained(folder, 'consumer.mjs'), latest);
+});
+
 // ------------------------------------------------------------------------------------------------------------------- versions of tfjs
 
 // The tfjs-core of 4.23.0-rc.0 has no wasm backend of its version.
@@ -172,7 +199,7 @@ const PLACED: string[][] = [
 for (const packages of PLACED) {
   test(`npm places ${packages.join(', ')}`, async t => {
     const folder = await emptyProject();
-    await run('npm', ['install', '--prefer-offline', '--package-lock-only', ...quiet, tarball, ...packages.map(name => `@tensorflow/${name}`)], {cwd: folder, env});
+    await run('npm', ['install', '--prefer-offline', '--package-lock-only', ...noScripts, tarball, ...packages.map(name => `@tensorflow/${name}`)], {cwd: folder, env});
     const lock = JSON.parse(await fs.readFile(path.join(folder, 'package-lock.json'), 'utf8')) as {packages: Record<string, {version: string}>};
     const version = packages[0].split('@')[1];
     t.deepEqual(Object.entries(lock.packages).filter(([name]) => name.endsWith('/tfjs-core')).map(([, found]) => found.version), [version]);
@@ -237,7 +264,7 @@ function program(version: string, package_: string, file: string): string | null
   }
   const folder = mkdtempSync(path.join(programs, 'runtime-'));
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({name: 'runtime', private: true}));
-  const {status} = spawnSync('npm', ['install', '--prefer-offline', '--no-save', '--no-package-lock', ...quiet, `${package_}@${version}`], {cwd: folder, env, timeout: 60_000});
+  const {status} = spawnSync('npm', ['install', '--prefer-offline', '--no-save', '--no-package-lock', ...noScripts, `${package_}@${version}`], {cwd: folder, env, timeout: 60_000});
   return status === 0 ? path.join(folder, 'node_modules', package_, file) : null;
 }
 
