@@ -2,7 +2,8 @@
  * The structure of src/: no import goes in a circle, of files or of folders, and few files lie outside of the folders. ESLint keeps the
  * direction.
  */
-import {readdirSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
+import path from 'node:path';
 import test from 'ava';
 import {cruise} from 'dependency-cruiser';
 import type {ICruiseResult, IForbiddenRuleType} from 'dependency-cruiser';
@@ -35,4 +36,11 @@ test('a circle would be found', async t => {
 test('at most three files lie loose in src/', t => {
   const loose = readdirSync('src', {withFileTypes: true}).filter(entry => entry.isFile());
   t.true(loose.length <= 3, loose.map(({name}) => name).join());
+});
+
+test('no file of src/ has more than 300 lines', t => {
+  const files = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter(name => name.endsWith('.ts'));
+  const long = files.map(name => [name, readFileSync(path.join('src', name), 'utf8').split('\n').length - 1] as const).filter(([, lines]) => lines > 300);
+  t.true(files.length > 100);
+  t.deepEqual(long, []);
 });
