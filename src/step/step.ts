@@ -1,19 +1,19 @@
-import {sum, tensor} from '@tensorflow/tfjs-core';
+import {sum} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import type {Trace} from '../trace/trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
-import type {CheckedJacobian} from '../jacobian/checked_jacobian';
 import type {Clock} from '../tfjs/clock';
 import {upstream} from '../trace/dependence';
-import {gradientThroughStatistics, StatisticsJacobian, statisticsPieces} from '../jacobian/whole/frozen_statistics';
+import {StatisticsLinearization} from '../jacobian/whole/frozen_statistics';
+import type {Linearization} from '../jacobian/whole/linearization';
+import {gradientThroughStatistics} from '../jacobian/whole/statistics_gradient';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import type {Plan} from '../jacobian/plan/plan';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
 import {LocalModel} from './local_model';
-import type {Linearization} from '../systems/step_system';
 import {readDerivatives} from '../loss/output_derivatives';
 import type {StepDerivatives} from '../loss/output_derivatives';
 import type {StepPolicy} from '../policy/step_policy';
@@ -74,8 +74,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   const solver = chooseSystem(size, settings, chosenFor);
   const scaling = chooseScaling(solver, settings, chosenFor);
   policy.begin(scaling);
-  const checked = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
-  const {plans} = checked;
+  const {plans, linearization: checked} = checkedJacobian(trace, rows, groupOf, context, cache, clock, solver);
 
   const loss = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>
@@ -137,9 +136,9 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
   return gradientThroughStatistics(trace, rows.dependence, plans, isTrace ? null : seedsOfRows(trace, rows, batchesOf(plans), q));
 }
 
-/** What the step is solved with: the checked Jacobian, made to say the whole gradient where it holds statistics constant. */
-function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null> | null, {q, z, root}: StepDerivatives, groupOf: readonly number[],
-    sizes: readonly number[]): Linearization {
+/** The linearization that the step is solved with: if it holds statistics constant, corrected so that its gradient is exact. */
+function withStatistics(checked: Linearization, f: ReadonlyArray<Tensor | null> | null, {q, z, root}: StepDerivatives,
+    groupOf: readonly number[], sizes: readonly number[]): Linearization {
   const u = directionOf(q, z, root);
   if (f === null || u === null) {
     return checked;
@@ -147,13 +146,7 @@ function withStatistics(checked: CheckedJacobian, f: ReadonlyArray<Tensor | null
   if (f.some(t => t !== null && !Number.isFinite(sum(t).dataSync()[0]))) {
     throw checked.notFinite();
   }
-  const jacobian = new StatisticsJacobian(checked.jacobian, u, f, sizes);
-  let known: readonly Float64Array[] | null = null;
-  return {pieces: statisticsPieces(checked.pieces, u, f, sizes), jacobian, notFinite: checked.notFinite, grams: () => known ??= jacobian.grams(checked.grams(), groupOf),
-    forEachRows: visit => checked.forEachRows((rows, from, count) => {
-      const read = (): Float64Array => jacobian.dense(rows.read(), from);
-      visit({read, tensor: () => tensor(Float32Array.from(read()), [count, sizes.reduce((m, size) => m + size, 0)])}, from, count);
-    })};
+  return new StatisticsLinearization(checked, u, f, groupOf, sizes);
 }
 
 /** u with uᵀq = 1: S⁻ᵀz / |z|², or q / |q|² where there is no z; null where the rows pull at nothing. */

@@ -1,6 +1,6 @@
 import {matMul as batchMatMul, slice, square, tensor, tensor3d, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
-import type {DenseRows} from '../jacobian/whole/dense_rows';
+import type {DenseRows} from '../jacobian/whole/linearization';
 import {matMul, mul, shaped} from '../tfjs/fast_ops';
 import type {CurvatureRoot} from '../solve/curvature_root';
 import {mirrored} from '../arrays/symmetric';

@@ -3,7 +3,7 @@ import {BackendSums} from './backend_sums';
 import {READS_ARE_CHEAP, transposeMultiply} from '../tfjs/fast_ops';
 import {NormalSums, weightsOf} from '../solve/normal_sums';
 import type {Products, RowWeights} from '../solve/normal_sums';
-import type {ForEachRows} from '../jacobian/whole/dense_rows';
+import type {ForEachRows} from '../jacobian/whole/linearization';
 
 /** What the normal equations take of the rows. */
 export interface NormalParts extends Pick<NormalSums, 'matrix' | 'gradient' | 'most'> {

@@ -1,25 +1,11 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import type {Piece, PieceOperator, JacobianOperator} from '../jacobian/whole/operator';
+import type {Linearization} from '../jacobian/whole/linearization';
 import type {OutputDerivatives} from '../loss/functions/squared_error';
-import type {ForEachRows} from '../jacobian/whole/dense_rows';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {SystemName} from '../solve/system';
-
-/** The Jacobian that a step is solved with. */
-export interface Linearization {
-  readonly jacobian: JacobianOperator;
-  /** Σ J_v J_vᵀ by group of variables, n x n; formed when asked for. */
-  grams(): readonly Float64Array[];
-  /** The rows of J [n, m], m over all variables, in chunks; formed when asked for. */
-  readonly forEachRows: ForEachRows;
-  /** Why a product with J is not finite though the vector is. */
-  notFinite(): Error;
-  /** The rows as operators, for conjugate gradients. */
-  readonly pieces: ReadonlyArray<Piece<PieceOperator>>;
-}
 
 /** What a local model is made of. */
 export interface LocalModelParts {

@@ -37,9 +37,10 @@ export class Probe extends GramGaussNewton {
       const {cost, trace} = capture(f, context?.targets);
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
-        const checked = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
-        const {residual, weight} = readResiduals(trace, rows, checked.plans.map(({analysis}) => analysis.batch));
-        this.look({trace, rows, step: context, checked: {...checked, grams: checked.grams(), plan: checked.plans[0], jacobian: checked.jacobian as BatchJacobian}, variables: rows.dependence.variables, residual, weight});
+        const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
+        const {residual, weight} = readResiduals(trace, rows, plans.map(({analysis}) => analysis.batch));
+        const checked = {plan: plans[0], plans, jacobian: linearization.jacobian as BatchJacobian, grams: linearization.grams()};
+        this.look({trace, rows, step: context, checked, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
         discard(trace, context?.targets ?? []);
         throw error;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {BackendSums} from '../../src/systems/backend_sums';
-import type {DenseRows, ForEachRows} from '../../src/jacobian/whole/dense_rows';
+import type {DenseRows, ForEachRows} from '../../src/jacobian/whole/linearization';
 import {formNormalParts} from '../../src/systems/normal_parts';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import type {CurvatureRoot} from '../../src/solve/curvature_root';

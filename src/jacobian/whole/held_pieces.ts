@@ -1,31 +1,40 @@
 import {blockFloats, inScope, mayKeep} from '../../tfjs/memory';
 import type {BatchPiece, Linearized, Piece, PieceOperator} from './operator';
 
-/** What is linearized already. */
+/** Rows that are linearized already, as a piece. */
 export function linearizedPiece<J extends PieceOperator>(linearized: Linearized<J>): BatchPiece<J> {
-  const piece: BatchPiece<J> = {rows: linearized.jacobian.rows, linearize: () => linearized, head: () => piece, joined: () => null};
+  const piece: BatchPiece<J> =
+    {rows: linearized.jacobian.rows, linearize: () => linearized, head: () => piece, joined: () => null};
   return piece;
 }
 
-/** Rows of a piece that is held: products take fewer kernels then, which on devices and tfjs-node cost more than their arithmetic. */
+/**
+ * Rows of a piece that is held. Products with large pieces take fewer kernels, which on devices and
+ * on tfjs-node cost more than their arithmetic.
+ */
 const HELD_ROWS = 8192;
 
 /**
- * The rows with their linearizations held for the rest of the step, as many as may be kept: a product with those is the products of their uses alone. The others are
- * linearized anew for each product. The first piece is held in any case, and as it is.
+ * The rows in pieces, of which as many as may be kept are held: their linearizations last for the
+ * rest of the step, and a product with them is a product with their uses alone. The other pieces
+ * are linearized anew for each product. The first piece is held in any case, and is not joined to
+ * others.
  *
- * What is held are activations and cotangents, B in + B C out floats for each dense layer; it belongs to the caller's scope.
+ * A held piece is activations and cotangents, B in + B C out floats for each dense layer. Its
+ * tensors belong to the caller's scope.
  */
 export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
   const first = held(pieces[0]);
   mayKeep(floatsOf(first));
-  return [first, ...heldWhereMay(joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() * first.rows / floatsOf(first))), floatsOf(first) / first.rows)];
+  const perRow = floatsOf(first) / first.rows;
+  const others = joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() * first.rows / floatsOf(first)));
+  return [first, ...heldWhereMay(others, perRow)];
 }
 
 /**
- * The pieces as they are, those held that may be kept.
+ * The same pieces, of which those are held that may be kept.
  *
- * @param perRow floats that a row is expected to take; by default what the first piece says.
+ * @param perRow floats that a row is expected to take; 0 until a piece is held, by default.
  */
 export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, perRow = 0): Array<Piece<J>> {
   return pieces.map(piece => {
@@ -38,14 +47,15 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
   });
 }
 
-const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> => linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
+const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>
+  linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
 
 function floatsOf<J extends PieceOperator>(piece: Piece<J>): number {
   const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
-/** Neighbours as one, up to this many rows. */
+/** Neighbouring pieces as one piece, up to this many rows. */
 function joinedPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, rows: number): Array<Piece<J>> {
   const joined: Array<Piece<J>> = [];
   for (const piece of pieces) {

@@ -5,27 +5,32 @@ import type {Plan} from '../plan/plan';
 /** The Jacobian J [n, m] of the rows of a step as an operator; see {@link BatchJacobian}. */
 export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose' | 'dense'>;
 
-/** J [n, m] as an operator. */
+/** The products J d and Jᵀu. */
 export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose'>;
 
-/** What is asked of the rows of a piece for conjugate gradients. */
+/** The products that conjugate gradients take with the rows of a piece. */
 export type PieceOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'tensors'>;
 
-/** Some rows of J, one behind the other. */
+/** Some rows of J, which follow each other. */
 export interface Piece<J extends PieceOperator = BatchRows> {
+  /** Number of the rows. */
   readonly rows: number;
-  /** Linearizes them; what it makes belongs to the caller's scope. */
+  /** Linearizes the rows. The tensors that it makes belong to the caller's scope. */
   linearize(): Linearized<J>;
-  /** This piece and one that follows it as one, where they are of one batch; else null. */
+  /** This piece and the next piece as one piece; null if they are not of one batch. */
   joined(next: Piece<J>): Piece<J> | null;
 }
 
-/** A piece of a batch of which some examples can be had by themselves. */
+/** A piece that gives its first examples by themselves. */
 export interface BatchPiece<J extends PieceOperator = BatchRows> extends Piece<J> {
-  /** Its first examples, of at most so many rows (but one example at least), where it can be cut; else itself. */
+  /**
+   * The first examples of the piece, with at most this many rows, but one example at least. The
+   * piece itself if it cannot be cut.
+   */
   head(rows: number): Piece<J>;
 }
 
+/** Linearized rows, with the trace and the plan that they were linearized from. */
 export interface Linearized<J extends PieceOperator = BatchRows> {
   readonly trace: Trace;
   readonly plan: Plan;

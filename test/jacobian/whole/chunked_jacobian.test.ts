@@ -5,9 +5,10 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import type {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
-import {ChunkedJacobian, piecesOf} from '../../../src/jacobian/whole/chunked_jacobian';
+import {ChunkedJacobian} from '../../../src/jacobian/whole/chunked_jacobian';
 import {heldPieces} from '../../../src/jacobian/whole/held_pieces';
 import type {Piece} from '../../../src/jacobian/whole/operator';
+import {piecesOf} from '../../../src/jacobian/whole/pieces';
 import {inScope, withMemoryLimit} from '../../../src/tfjs/memory';
 import {lookAtCases} from '../../support/case_looks';
 import {relativeError} from '../../support/relative_error';

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ComponentsJacobian, crossGrams} from '../../../src/jacobian/whole/components_jacobian';
+import {ComponentsJacobian} from '../../../src/jacobian/whole/components_jacobian';
+import {crossGrams} from '../../../src/jacobian/whole/cross_gram';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {Probe} from '../../support/probe';

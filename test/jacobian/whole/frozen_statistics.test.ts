@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn} from '../../../src/index';
-import {gradientThroughStatistics} from '../../../src/jacobian/whole/frozen_statistics';
+import {gradientThroughStatistics} from '../../../src/jacobian/whole/statistics_gradient';
 import {residualRows, rowWeights} from '../../cases/cases';
 import {denseJacobian, referenceStep} from '../../reference/dense_jacobian';
 import {withFrozenStatistics} from '../../support/frozen_statistics';

@@ -1,0 +1,71 @@
+import {inScope} from '../../tfjs/memory';
+import {readGrams} from '../whole/formed_batch';
+import type {FormedBatch} from '../whole/formed_batch';
+import {adjointCheck} from './adjoint_check';
+import type {Linearized} from '../whole/operator';
+import {failedCheck} from './failed_check';
+import {findFault} from './fault_search';
+import {selfCheck} from './self_check';
+
+/**
+ * Rows of the first piece that the checks look at. The checks make tensors of many times the size
+ * of these rows, and their Gram matrix.
+ */
+const CHECKED_ROWS = 512;
+
+/**
+ * The self-check of a formed batch; of a batch in pieces, that of the first rows.
+ *
+ * @param seen gets the indices of the variables that were large enough in Jᵀu to tell.
+ * @returns null, or a function that makes the error of the failed check.
+ */
+export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error) | null {
+  const {formedFor: {clock, step}} = batch;
+  return inspect(batch, (linearized, grams) => {
+    const {trace, plan, jacobian} = linearized;
+    const gram = grams === null ? null : total(grams());
+    const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, gram, seen));
+    if (problem === null) {
+      return null;
+    }
+    const explain = (): Error => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
+    if (batch.whole !== null) {
+      return explain;
+    }
+    const error = explain();  // made at once, since the tensors of a piece do not outlive its scope
+    return () => error;
+  });
+}
+
+/**
+ * Tests the gradients of our own that the self-check uses on both sides.
+ *
+ * @throws if one is wrong.
+ */
+export function checkAdjoints(batch: FormedBatch): void {
+  const {plan, formedFor: {trace, step, clock}} = batch;
+  const fault = inspect(batch, part => clock.time('linearize', () => adjointCheck(part.trace, part.plan)));
+  if (fault !== null) {
+    throw failedCheck(null, fault, trace, plan, step);
+  }
+}
+
+/** Shows the rows that the checks look at, with their Gram matrices; null if those prove nothing. */
+function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
+    look: (linearized: Linearized, grams: (() => readonly Float64Array[]) | null) => T): T {
+  const {trace, clock, system} = formedFor;
+  if (whole !== null) {
+    // The columns of a forward sweep are dense: their Gram matrix proves nothing of them, and other systems do not use it.
+    const isWanted = plan.forward === undefined || system === 'gram';
+    return look({trace, plan, jacobian: whole}, isWanted ? grams : null);
+  }
+  return inScope(() => {
+    const linearized = clock.time('linearize', () => pieces[0].head(CHECKED_ROWS).linearize());
+    return look(linearized, () => readGrams(linearized.jacobian, formedFor));
+  });
+}
+
+/** Sum of the Gram matrices of all groups of variables. */
+export function total(grams: readonly Float64Array[]): Float64Array {
+  return grams.length === 1 ? grams[0] : grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i]));
+}

@@ -1,0 +1,80 @@
+import type {Trace} from '../../trace/trace';
+import type {TrainStep} from '../../tfjs/train_step_hook';
+import type {Clock} from '../../tfjs/clock';
+import {traceOf} from '../../arrays/symmetric';
+import {ggnError} from '../../errors';
+import {MAX_GRAM_ROWS} from '../../solve/system';
+import type {SystemName} from '../../solve/system';
+import type {Plan} from '../plan/plan';
+import type {BatchRows} from '../sweep/batch_jacobian';
+import {ChunkedJacobian} from './chunked_jacobian';
+import {noteTensor} from './factorize';
+import {linearizedPiece} from './held_pieces';
+import {RowsLinearization} from './linearization';
+import type {BatchPiece, Jacobian} from './operator';
+import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
+
+/** The step that a Jacobian is formed for. */
+export interface FormedFor {
+  readonly trace: Trace;
+  /** The step of `fit`; null in a custom loop. */
+  readonly step: TrainStep | null;
+  /** Group of each variable that the rows depend on: variables of one group share a Gram matrix. */
+  readonly groupOf: readonly number[];
+  readonly system: SystemName;
+  readonly clock: Clock;
+  /** The error that says why the Jacobian is not finite. */
+  readonly notFinite: () => Error;
+}
+
+/** The rows of one group, linearized by a plan: all at once, or in pieces of the batch. */
+export class FormedBatch extends RowsLinearization {
+  /** @param whole the rows if all are linearized at once; null if they are taken in pieces. */
+  constructor(readonly plan: Plan, readonly whole: BatchRows | null, override readonly pieces: readonly BatchPiece[],
+      readonly formedFor: FormedFor) {
+    super(whole ?? new ChunkedJacobian(pieces), pieces, () => whole === null ? [] : readGrams(whole, formedFor),
+        formedFor.notFinite);
+  }
+}
+
+/**
+ * Forms the rows of one group as the system takes them.
+ *
+ * @throws if there are more rows than a Gram matrix can have, and the batch cannot be cut.
+ */
+export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
+  const {trace, system, clock} = formedFor;
+  const width = system === 'cg' ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
+  const pieces = clock.time('linearize', () =>
+    system === 'gram' ? piecesWithin(trace, plan) : piecesOf(trace, plan, width));
+  if (pieces !== null) {
+    return new FormedBatch(plan, null, pieces, formedFor);
+  }
+  const count = plan.analysis.batch * plan.components;
+  if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
+    throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts ` +
+        '(tf.customGrad, tf.stridedSlice, and kernels that repeat a parameter for each example stand against it): at most ' +
+        `${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
+  }
+  const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan));
+  return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);
+}
+
+/**
+ * Reads the Gram matrices of some rows by group of variables.
+ *
+ * @throws if they are not finite.
+ */
+export function readGrams(jacobian: Jacobian, {clock, groupOf, notFinite}: FormedFor): Float64Array[] {
+  return clock.time('gram', () => {
+    const grams = jacobian.gram(groupOf).map(gram => {
+      const entries = new Float64Array(gram.dataSync());
+      noteTensor(entries, gram);
+      return entries;
+    });
+    if (!grams.every(gram => Number.isFinite(traceOf(gram, jacobian.rows)))) {
+      throw notFinite();
+    }
+    return grams;
+  });
+}

@@ -1,0 +1,129 @@
+import {getBackend} from '@tensorflow/tfjs-core';
+import type {Trace} from '../../trace/trace';
+import type {BatchRows} from '../sweep/batch_jacobian';
+import {footprint} from '../plan/footprint';
+import type {Footprint} from '../plan/footprint';
+import {ComponentsJacobian} from './components_jacobian';
+import type {BatchPiece, Linearized, Piece} from './operator';
+import {isJoint, jointLinearize} from '../sweep/joint_linearize';
+import {linearize} from '../sweep/linearize';
+import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
+import type {Plan} from '../plan/plan';
+import {SubBatches} from '../sweep/sub_batch';
+
+/**
+ * Rows of a chunk. Products with a thousand rows run at full speed already, and the tensors made
+ * of a thousand rows stay at some ten megabytes.
+ */
+const CHUNK_ROWS = 1024;
+
+/** Dense rows of a chunk on tfjs-node. A kernel costs 50 microseconds there before it begins. */
+const CHUNK_ROWS_NATIVE = 2560;
+
+/**
+ * The rows of a batch in chunks of examples, which are linearized one after the other. The result
+ * is null if the rows are few enough for one chunk, or if the batch cannot be cut.
+ *
+ * @param width m if dense rows are wanted, 0 if only products are.
+ */
+export function piecesOf(trace: Trace, plan: Plan, width: number): BatchPiece[] | null {
+  const {analysis: {batch}, components} = plan;
+  // The Gram matrix of a chunk is a block, too.
+  const most = width > 0 && getBackend() === 'tensorflow' ? CHUNK_ROWS_NATIVE : CHUNK_ROWS;
+  const fitting = Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width));
+  const rows = Math.min(most, Math.max(1, Math.floor(fitting)));
+  return piecesWithin(trace, plan, Math.ceil(batch * components / rows));
+}
+
+/**
+ * The rows of a batch in pieces. A piece holds as many examples as the memory allows to linearize
+ * at once. The result is null if the whole batch is one piece, or if the batch cannot be cut.
+ *
+ * @param least number of pieces at least.
+ * @throws if one example takes more than the limit though its components are taken one by one.
+ */
+export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] | null {
+  const {batch} = plan.analysis;
+  const floats = footprint(trace, plan);
+  const count = Math.min(batch, mayBeWhole(floats.most / least) ? least :
+    Math.max(least, Math.ceil(floats.most / (2 * blockFloats()))));
+  const cut = count > 1 ? SubBatches.of(trace, plan) : null;
+  if (cut === null) {
+    return null;
+  }
+  checkLeast(Math.max(floats.kept / batch, floats.changes), () => '');
+  const isWhole = count < batch || mayBeWhole(floats.most / batch);
+  const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
+  return Array.from({length: count}, (_, i) => {
+    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
+    return new Chunk(cut, plan, from, to, floats.most / batch, parts);
+  });
+}
+
+/**
+ * Linearizes all examples of a batch at once. If the cotangents of all components are too many,
+ * the components are taken in parts.
+ *
+ * @throws if the cotangents of one component take more than the limit.
+ */
+export function linearizeWhole(trace: Trace, plan: Plan): BatchRows {
+  const floats = footprint(trace, plan);
+  const {components, forward} = plan;
+  checkLeast(Math.max(floats.kept, floats.changes), () => {
+    const obstacle = SubBatches.obstacle(trace, plan);
+    return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
+  });
+  const isWhole = forward !== undefined || mayBeWhole(2 * components * floats.kept + floats.swept);
+  const parts = isWhole ? 1 : partsWithin(floats, components, 1);
+  return parts === 1 ? linearize(trace, plan) : new ComponentsJacobian(trace, plan, parts, []);
+}
+
+/**
+ * The number of parts in which the components are taken, each part by sweeps of its own.
+ *
+ * @param share of the examples.
+ */
+function partsWithin({kept, swept}: Footprint, components: number, share: number): number {
+  const together = Math.max(1, Math.floor((2 * blockFloats() - share * swept) / (2 * share * kept)));
+  return Math.ceil(components / together);
+}
+
+/** The examples from..to-1 of a batch. */
+class Chunk implements BatchPiece {
+  readonly rows: number;
+
+  /**
+   * @param perExample floats that the linearization of an example may take.
+   * @param parts number of parts of the components of an example.
+   */
+  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number,
+      private readonly to: number, private readonly perExample: number, private readonly parts: number) {
+    this.rows = (to - from) * plan.components;
+  }
+
+  linearize(): Linearized {
+    const {cut, plan, from, to, parts} = this;
+    const part = cut.take(from, to);
+    if (parts > 1) {
+      const sliced = part.trace.values.filter((_, value) => cut.has(value));
+      return {...part, jacobian: new ComponentsJacobian(part.trace, part.plan, parts, sliced)};
+    }
+    return {...part, jacobian: isJoint(plan) ? jointLinearize(cut, part) : linearize(part.trace, part.plan)};
+  }
+
+  head(rows: number): Piece {
+    const {from, to, plan} = this;
+    return this.examples(from, Math.min(to, from + Math.max(1, Math.floor(rows / plan.components))));
+  }
+
+  joined(next: Piece): Piece | null {
+    const {cut, from, to, perExample, parts} = this;
+    const isOne = next instanceof Chunk && next.cut === cut && next.from === to && parts === 1 &&
+        mayBeWhole((next.to - from) * perExample);
+    return isOne ? this.examples(from, next.to) : null;
+  }
+
+  private examples(from: number, to: number): Chunk {
+    return new Chunk(this.cut, this.plan, from, to, this.perExample, this.parts);
+  }
+}
