@@ -29,7 +29,9 @@ export function checkedBatch(rows: Rows, group: RowGroup, signature: string, cac
       {batch: readBatch(rows, group, signature, cache, formedFor), isFresh: true};
 }
 
-/** By the plan that is known; null if there is none, or if a variable that it had not seen is wrong. */
+/**
+ * By the plan that is known; null if there is none, or if a variable that it had not seen is wrong.
+ */
 function knownBatch(signature: string, cache: PlanCache, formedFor: FormedFor): CheckedBatch | null {
   const known = cache.get(signature);
   if (known === undefined) {
@@ -43,7 +45,8 @@ function knownBatch(signature: string, cache: PlanCache, formedFor: FormedFor): 
 }
 
 /** By the first reading of the batch axis that gives the right Jacobian. */
-function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCache, formedFor: FormedFor): FormedBatch {
+function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCache, formedFor: FormedFor):
+    FormedBatch {
   const {trace, step, clock} = formedFor;
   let failure: (() => Error) | null = null;
   const failed = new Set<Failure>();

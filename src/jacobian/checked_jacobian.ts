@@ -60,7 +60,8 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
   const linearization = new RowsLinearization(jacobian, pieces, () => readGrams(jacobian, formedFor), notFinite);
   if (checked.some(({isFresh}) => isFresh)) {
     const gram = total(linearization.grams());
-    const problem = clock.time('linearize', () => checkStack(jacobian, gram, isOne ? 'pieces of the batch' : undefined));
+    const parts = isOne ? 'pieces of the batch' : 'terms of different sizes';
+    const problem = clock.time('linearize', () => checkStack(jacobian, gram, parts));
     if (problem !== null) {
       signatures.forEach(signature => cache.delete(signature));
       throw stackError(problem, isOne);
@@ -79,6 +80,6 @@ function signaturesOf({trace, step, system}: FormedFor, {dependence, groups, blo
 function stackError(problem: string, isOne: boolean): Error {
   const right = isOne ? 'The first piece' : 'Each of these terms';
   const advice = isOne ? 'a larger memoryLimit, a smaller batchSize' : 'one minimize() for each term';
-  return ggnError(`the self-check of the Jacobian failed: ${problem}. ${right} is right by itself. No step was taken. ` +
-      `Please report the model; with ${advice}, or another optimizer, it will train.`);
+  return ggnError(`the self-check of the Jacobian failed: ${problem}. ${right} is right by itself. ` +
+      `No step was taken. Please report the model; with ${advice}, or another optimizer, it will train.`);
 }

@@ -7,19 +7,23 @@ import {mirrored} from '../arrays/symmetric';
 import type {NormalSums, RowWeights} from '../solve/normal_sums';
 import {addInto} from '../arrays/vectors';
 
-/** Columns of J by which its products with itself are cut, so that nearly half of them need not be taken: they are symmetric. */
+/**
+ * Number of blocks of columns of J in JᵀJ. The product is symmetric, so that nearly half of the
+ * pairs of blocks are not taken.
+ */
 const BLOCKS = 4;
 
 /**
- * The sums of `NormalSums` where rows are better left on the backend: all products inside a chunk are taken there, in float32, and what is added
- * up in float64 is of the size of the weights.
+ * The sums of `NormalSums` for backends on which reading is not cheap: the rows stay on the
+ * backend, which takes all products inside a chunk, in float32. Only tensors without rows are read,
+ * and added up in float64.
  */
 export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'most'> {
   readonly gradient: Float64Array;
   readonly most: Float64Array;
   private readonly lower: Float64Array;
 
-  /** @param previous d_prev (m), to be multiplied by the rows. */
+  /** @param previous d_prev (m), which the rows are multiplied with. */
   constructor(readonly m: number, private readonly previous: Float64Array | null) {
     this.lower = new Float64Array(m * m);
     this.gradient = new Float64Array(m);
@@ -27,8 +31,8 @@ export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'mo
   }
 
   /**
-   * @returns J d_prev of these rows; null where there is no d_prev.
-   * @throws where the rows are not finite.
+   * @returns J d_prev of these rows; null if there is no d_prev.
+   * @throws if the rows are not finite.
    */
   add(rows: DenseRows, {root, q, bounds}: RowWeights): Float64Array | null {
     const {m, gradient, most, previous} = this;
@@ -36,7 +40,7 @@ export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'mo
     tidy(() => {
       const j = rows.tensor();
       const pulled = matMul(tensor(Float32Array.from(q), [1, root.n]), j).dataSync();
-      // A product with every entry: 0 · NaN is NaN, so that nothing escapes.
+      // Every entry of the rows takes part in this product, and 0 · NaN is NaN.
       if (pulled.some(x => !Number.isFinite(x))) {
         rows.read();
       }
@@ -56,7 +60,7 @@ export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'mo
     return mirrored(this.lower, this.m);
   }
 
-  /** lower += aᵀa, its lower triangle. */
+  /** Adds the lower triangle of aᵀa. */
   private addProducts(a: Tensor): void {
     const {m, lower} = this;
     const [n] = a.shape;
@@ -65,7 +69,8 @@ export class BackendSums implements Pick<NormalSums, 'matrix' | 'gradient' | 'mo
       const to = Math.min(m, from + width);
       let product: ArrayLike<number> = [];
       tidy(() => {
-        product = batchMatMul(slice(a, [0, from], [n, to - from]) as never, slice(a, [0, 0], [n, to]) as never, true, false).dataSync();
+        const [block, before] = [slice(a, [0, from], [n, to - from]), slice(a, [0, 0], [n, to])];
+        product = batchMatMul(block as never, before as never, true, false).dataSync();
       });
       for (let i = from; i < to; i++) {
         for (let j = 0, p = (i - from) * to, at = i * m; j <= i; j++, p++, at++) {
@@ -95,11 +100,12 @@ function weighted(rows: DenseRows, j: Tensor, root: CurvatureRoot): Tensor {
       s[to++] = entries[row * k + column];
     }
   }
-  const products = batchMatMul(tensor3d(s, [n / k, k, columns.length]), shaped(j, [n / k, k, m]) as Tensor3D, true, false);
+  const blocks = tensor3d(s, [n / k, k, columns.length]);
+  const products = batchMatMul(blocks, shaped(j, [n / k, k, m]) as Tensor3D, true, false);
   return shaped(products, [n / k * columns.length, m]);
 }
 
-/** Columns that are not zero in all tiles: the curvature of a softmax has the rank K - 1. */
+/** The columns that are not zero in all tiles: the curvature of a softmax has the rank K - 1. */
 function usedColumns({k, entries}: {readonly k: number; readonly entries: Float64Array}): number[] {
   const isUsed = new Uint8Array(k);
   for (let i = 0; i < entries.length; i++) {

@@ -17,16 +17,19 @@ import {flatten, split, spread} from './variable_vector';
 /** Rows of J as an operator. */
 export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
 
-/** Shows the rows in pieces, as operators, each with its first row. */
+/** Shows the rows in pieces, as operators, each with the index of its first row. */
 export type ForEachPiece<T = RowsOperator> = (visit: (part: T, from: number) => void) => void;
 
-/** What the step is solved from: everything of it but λ. */
+/** The system of a step without λ. */
 export interface ConjugateSystem {
   readonly variables: readonly Variable[];
   /** n. */
   readonly rows: number;
   readonly forEachPiece: ForEachPiece;
-  /** Some rows that stand for all in the preconditioner, and the first of them; they outlive the solve. */
+  /**
+   * Rows that stand for all rows in the preconditioner, and the index of the first. Their tensors
+   * outlive the solve.
+   */
   readonly sample: {readonly jacobian: RowsOperator; readonly from: number};
   /** trace(JᵀHJ). */
   readonly trace: number;
@@ -35,22 +38,26 @@ export interface ConjugateSystem {
   readonly gradient: Float64Array;
   /** ρ by variable. */
   readonly rhos: readonly number[];
-  /** d_prev by parameter (m); null where it is zero. */
+  /** d_prev by parameter (m); null if it is zero. */
   readonly previous: Float64Array | null;
   /** μ. */
   readonly momentum: number;
-  /** Where to start: the last step, whatever μ. */
+  /** The step to start from: the last step, whatever μ; null for zero. */
   readonly start: Float64Array | null;
 }
 
-/** Rows of the preconditioner's sample at most: its factor is of float64, in JavaScript. */
+/** Rows of the preconditioner's sample at most. Its factor is taken in JavaScript, in float64. */
 const SAMPLE_ROWS = 1024;
 
-/** |b - Mx| / (|b| + |M||x|) of a step that is accepted: ten times the tolerance, which is itself what float32 products leave over. */
+/**
+ * The largest |b - Mx| / (|b| + |M||x|) of a step that is accepted: ten times the tolerance, which
+ * is itself the rounding of products in float32.
+ */
 const BACKWARD_ERROR = 10 * TOLERANCE;
 
 /**
- * The first rows of a piece, 1024 or as many as one example has: a batch that cannot be cut is one piece of up to 8192.
+ * The first rows of a piece: 1024, or the rows of one example if those are more. A batch that
+ * cannot be cut is one piece of up to 8192 rows.
  *
  * @param components rows of an example.
  */
@@ -65,17 +72,22 @@ export function sampleOf(piece: RowsOperator, components: number): RowsOperator 
 }
 
 /**
- * The damped step in the space of the parameters by conjugate gradients, for more rows than a Gram matrix can have and more parameters than normal equations:
+ * The damped step in the space of the parameters by conjugate gradients, for more rows than a Gram
+ * matrix can have and more parameters than normal equations can have:
  *
  *     (JᵀHJ + D) d = λμ d_prev - g,      D = λI + diag(2ρ)
  *
- * Products with JᵀHJ go through the rows piece by piece. The preconditioner is the same matrix from n_s of the n rows,
+ * Products with JᵀHJ go through the rows piece by piece. The preconditioner is the same matrix of
+ * n_s of the n rows,
  *
  *     P = J_sᵀH_sJ_s + D,      P⁻¹ = D⁻¹ - D⁻¹J_sᵀS_s (I + S_sᵀJ_sD⁻¹J_sᵀS_s)⁻¹ S_sᵀJ_sD⁻¹
  *
- * by a factor of size n_s. The sample is not scaled up to n/n_s, for which it would have to be like the whole in directions that it hardly has. Products taken for 12,000 rows and
- * 4,810 parameters at τ = 0.1, 0.01, 0.001: inputs of 16 dimensions 36, 77, 190 (scaled up 48, 74, 131; without P 191 at τ = 0.1); inputs of noise in 64 dimensions 54, 136
- * (scaled up 127, not in 200; without P 74, 184).
+ * by a factor of size n_s. The sample is not scaled up by n/n_s: to be scaled up, it would have to
+ * be like all rows also in directions that it hardly has.
+ *
+ * Measured: products taken for 12,000 rows and 4,810 parameters at τ = 0.1, 0.01, 0.001. Inputs of
+ * 16 dimensions 36, 77, 190 (scaled up 48, 74, 131; without P 191 at τ = 0.1). Inputs of noise in
+ * 64 dimensions 54, 136 (scaled up 127, not in 200; without P 74, 184).
  */
 export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalStep> {
   const {variables, rows, root, trace, gradient, rhos, previous, momentum, start, sample, forEachPiece} = system;
@@ -84,15 +96,20 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
     const sum = new Float64Array(x.length);
     tidy(() => {
       const d = split(x, variables);
-      forEachPiece((part, from) => addInto(sum, 1, pulled(part, hessianTimes(root.part(from, from + part.rows), changeOf(part, d)), variables)));
+      forEachPiece((part, from) => {
+        const curved = hessianTimes(root.part(from, from + part.rows), changeOf(part, d));
+        addInto(sum, 1, pulled(part, curved, variables));
+      });
     });
     return sum;
   };
   const {jacobian} = sample;
   const sampleRoot = root.part(sample.from, sample.from + jacobian.rows);
   const [groups, grams] = gramsOf(jacobian, rhos, sampleRoot);
-  // |JᵀHJ|, as the sample has it. It may hold less of the curvature than its share; a mean of the eigenvalues is never more than the largest.
-  const norm = Math.max(rows / jacobian.rows * float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm, trace / rows);
+  // |JᵀHJ|, from that of the sample. The sample may hold less than its share of the curvature: then
+  // the mean of the eigenvalues counts.
+  const ofSample = float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm;
+  const norm = Math.max(rows / jacobian.rows * ofSample, trace / rows);
   return {
     trace,
     scaling: 'levenberg',
@@ -107,7 +124,8 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
         return {ok: false, cause: 'nonfinite', pivot: Math.max(0, bad)};
       }
       const least = Math.max(lambda, PRECONDITIONER_FLOOR_RATIO * norm);
-      const precondition = preconditioner(groups, grams, least, rhoOf.map(rho => least + 2 * rho), sampleRoot, jacobian, variables);
+      const damping = rhoOf.map(rho => least + 2 * rho);
+      const precondition = preconditioner(groups, grams, least, damping, sampleRoot, jacobian, variables);
       if (precondition === null) {
         return {ok: false, cause: 'singular', pivot: 0};
       }
@@ -116,7 +134,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       if (!converged) {
         return {ok: false, cause: x.every(Number.isFinite) ? 'unconverged' : 'nonfinite', pivot: 0};
       }
-      // The recurrence of conjugate gradients drifts away from what it stands for.
+      // The residual that conjugate gradients carry along drifts away from the true residual.
       const curved = curvature(x);
       const rest = right.map((b, j) => b - curved[j] - diagonal[j] * x[j]);
       const scale = norm + diagonal.reduce((a, b) => Math.max(a, b), 0);
@@ -130,12 +148,13 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
 }
 
 /**
- * λ of the preconditioner is never below this multiple of |JᵀHJ|: it is taken with float32 products, a difference of terms that are |JᵀHJ|/λ times as large as what is left,
- * and must stay positive definite.
+ * The least λ of the preconditioner, as a multiple of |JᵀHJ|. The preconditioner is a difference of
+ * two terms that are |JᵀHJ|/λ times as large, in products of float32, and must stay positive
+ * definite.
  */
 const PRECONDITIONER_FLOOR_RATIO = 2 ** -14;
 
-/** SᵀG_gS of the sample for each distinct ρ, and those ρ. */
+/** The distinct ρ, and SᵀG_gS of the sample for each. */
 function gramsOf(jacobian: RowsOperator, rhos: readonly number[], root: CurvatureRoot): [number[], Float64Array[]] {
   const distinct = [...new Set(rhos)];
   const grams: Float64Array[] = [];
@@ -149,8 +168,11 @@ function gramsOf(jacobian: RowsOperator, rhos: readonly number[], root: Curvatur
   return [distinct, grams];
 }
 
-/** trace(SᵀGS) of all rows: S is block diagonal, so that the blocks of G on its diagonal are enough. */
-export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'exampleGrams'>>, root: CurvatureRoot): number {
+/**
+ * trace(SᵀGS) of all rows. S is block diagonal, so that the blocks of G on its diagonal are enough.
+ */
+export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'exampleGrams'>>,
+    root: CurvatureRoot): number {
   let trace = 0;
   forEachPiece((part, from) => {
     const grams = part.exampleGrams();
@@ -163,16 +185,17 @@ export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'ro
     }
     const curved = new Float64Array(components ** 2);
     for (let b = 0, size = components ** 2; b < examples; b++) {
-      own.part(b * components, (b + 1) * components).addCongruence(blocks.subarray(b * size, (b + 1) * size), 1, curved);
+      const block = blocks.subarray(b * size, (b + 1) * size);
+      own.part(b * components, (b + 1) * components).addCongruence(block, 1, curved);
     }
     trace += traceOf(curved, components);
   });
   return trace;
 }
 
-/** P⁻¹; null where it cannot be factored. */
-function preconditioner(rhos: readonly number[], grams: readonly Float64Array[], lambda: number, diagonal: Float64Array, root: CurvatureRoot,
-    jacobian: RowsOperator, variables: readonly Variable[]): Product | null {
+/** P⁻¹; null if P cannot be factored. */
+function preconditioner(rhos: readonly number[], grams: readonly Float64Array[], lambda: number, diagonal: Float64Array,
+    root: CurvatureRoot, jacobian: RowsOperator, variables: readonly Variable[]): Product | null {
   const n = jacobian.rows;
   const matrix = new Float64Array(n * n);
   grams.forEach((gram, g) => {
@@ -195,10 +218,10 @@ function preconditioner(rhos: readonly number[], grams: readonly Float64Array[],
   };
 }
 
-/** Size from which a factor of float32 takes less time. */
+/** Rows from which a factor in float32 takes less time than one in float64. */
 const LARGE = 384;
 
-/** A preconditioner need not be exact: in float32 where that is fast and works. */
+/** M⁻¹ for the preconditioner, which need not be exact: in float32 if that is fast and works. */
 function inverse(matrix: Float64Array, n: number): Product | null {
   const approximate = n < LARGE ? null : preconditionHere()?.(matrix, n, 0) ?? null;
   // A factorization of TensorFlow may end in NaN without a word.
@@ -209,9 +232,13 @@ function inverse(matrix: Float64Array, n: number): Product | null {
   return factor.ok ? factor.solve : null;
 }
 
+/** H u = S Sᵀ u. */
 const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));
 
-const changeOf = (part: RowsOperator, d: Parameters<RowsOperator['apply']>[0]): Float64Array => Float64Array.from(part.apply(d).dataSync());
+/** J d of a piece. */
+const changeOf = (part: RowsOperator, d: Parameters<RowsOperator['apply']>[0]): Float64Array =>
+  Float64Array.from(part.apply(d).dataSync());
 
+/** Jᵀu of a piece. */
 const pulled = (part: RowsOperator, u: Float64Array, variables: readonly Variable[]): Float64Array =>
   flatten(part.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);

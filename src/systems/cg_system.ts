@@ -13,9 +13,15 @@ import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {LocalModelParts} from './step_system';
 import {flatten} from './variable_vector';
 
-/** Conjugate gradients on products with J and Jᵀ, piece by piece, of which those that fit into memory are linearized once. */
+/**
+ * Conjugate gradients on products with J and Jᵀ, which are taken piece by piece. The pieces that
+ * fit into the memory are linearized once, the others for each product.
+ */
 export class ConjugateGradientSystem extends ParameterSystem {
-  /** Made with the system, in the scope of the step: what is made by a product goes with the attempt that the product is taken in. */
+  /**
+   * Made by the constructor, in the scope of the step: tensors that a product makes end with their
+   * attempt.
+   */
   private readonly jacobian: ChunkedJacobian<PieceOperator>;
   private ofRows: Float64Array | null = null;
 
@@ -27,24 +33,28 @@ export class ConjugateGradientSystem extends ParameterSystem {
   problem(momentum: number): DampedProblem<NormalStep> {
     const {loss: {root}, rhos, variables} = this.parts;
     const {jacobian} = this;
-    // The first piece stands for all: where examples are in no order, it is a sample like any.
+    // The first piece stands for all pieces: if the examples are in no order, it is a sample like
+    // any other.
     const {jacobian: first, plan: {components}} = jacobian.pieces[0].linearize();
     const forEachPiece = jacobian.forEach.bind(jacobian);
     const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root));
     this.checkProduct([trace]);
-    return conjugateProblem({variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
-      gradient: this.gradient(), rhos, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous});
+    return conjugateProblem({
+      variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
+      gradient: this.gradient(), rhos, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
+    });
   }
 
   previousChange(): Float64Array | null {
     const {previous} = this.parts;
-    return this.previous === null ? null :
-      this.checkProduct(this.clock.time('gram', () => Float64Array.from(this.jacobian.apply(previous).dataSync())));
+    return this.previous === null ? null : this.checkProduct(
+        this.clock.time('gram', () => Float64Array.from(this.jacobian.apply(previous).dataSync())));
   }
 
   traceOfBounds(bounds: Float64Array): number {
     const {jacobian} = this;
-    return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), diagonalRoot(bounds.map(Math.sqrt))));
+    const root = diagonalRoot(bounds.map(Math.sqrt));
+    return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), root));
   }
 
   undampedDecrease(): () => UndampedDecrease {
@@ -57,7 +67,10 @@ export class ConjugateGradientSystem extends ParameterSystem {
       flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
   }
 
-  /** @throws where a product with J is not finite, and so J: the vectors have been checked. */
+  /**
+   * @throws if a product with J is not finite. J is then not finite either: the vectors have been
+   * checked.
+   */
   private checkProduct<T extends Float64Array | number[]>(product: T): T {
     if (!product.every(Number.isFinite)) {
       throw this.parts.linearization.notFinite();

@@ -15,16 +15,23 @@ import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
 import {dot} from '../arrays/vectors';
 import {sumOfSquares} from './variable_vector';
 
-/** |J d - predicted| over |predicted| above which a step with little damping counts as lost to float32. */
+/**
+ * |J d - predicted| / |predicted| above which a step with little damping counts as lost to float32.
+ */
 const PRECISION = 0.02;
 
-/** Share of all residuals below which a promise says nothing: rounding may hide the rest. */
+/**
+ * Share of all residuals below which a promised decrease is not trusted: rounding may hide the
+ * rest.
+ */
 const PROMISED = 0.01;
 
-/** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is what rounding left over. */
+/** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is nothing but rounding. */
 const CANCELLATION = 1e-5;
 
-/** The system in the space of the rows: SᵀJJᵀS + λI, n x n, by groups of variables with the same ρ. */
+/**
+ * The system in the space of the rows: SᵀJJᵀS + λI, n x n, by groups of variables with the same ρ.
+ */
 export class GramSystem implements StepSystem {
   private readonly rows: number;
   private readonly distinct: readonly number[];
@@ -43,8 +50,10 @@ export class GramSystem implements StepSystem {
     const previous = momentum === 0 ? null : this.previousByGroup();
     const extra = this.extraByGroup();
     const grams = linearization.grams();
-    const groups = this.distinct.map((rho, g): GramGroup => ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
-    return gramProblem({n: this.rows, groups, root, residual: z === null ? {q} : {z}, momentum, factorize: factorizeHere()});
+    const groups = this.distinct.map((rho, g): GramGroup =>
+      ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
+    const residual = z === null ? {q} : {z};
+    return gramProblem({n: this.rows, groups, root, residual, momentum, factorize: factorizeHere()});
   }
 
   scale(): null {
@@ -52,16 +61,21 @@ export class GramSystem implements StepSystem {
   }
 
   previousChange(): Float64Array | null {
-    return this.previousByGroup().reduce<Float64Array | null>((total, part) => total === null ? part : part === null ? total : total.map((x, i) => x + part[i]), null);
+    return this.previousByGroup().reduce<Float64Array | null>((total, part) =>
+      total === null ? part : part === null ? total : total.map((x, i) => x + part[i]), null);
   }
 
   traceOfBounds(bounds: Float64Array): number {
     let trace = 0;
-    this.parts.linearization.grams().forEach(gram => bounds.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
+    this.parts.linearization.grams().forEach(gram =>
+      bounds.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
     return trace;
   }
 
-  /** Without a product of the size of the weights, where rounding allows it: |g|² = qᵀGq + 2 qᵀJe + |e|². */
+  /**
+   * |g|² = qᵀGq + 2 qᵀJe + |e|², without a product of the size of the
+   * weights if rounding allows it.
+   */
   gradientNorm(): number {
     const {loss: {q}, extra, linearization} = this.parts;
     const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
@@ -90,8 +104,9 @@ export class GramSystem implements StepSystem {
     agrees(this.parts.linearization.jacobian.apply(d).dataSync(), (solution as DampedGramStep).change);
 
   /**
-   * With the least damping that a Gram matrix in float32 allows. NaN also with regularizers, and where that promises less than a hundredth of all residuals, |z|²/2: directions below
-   * the damping may hold the others, and nobody knows whether J can move them.
+   * With the least damping that a Gram matrix in float32 allows. NaN also with regularizers, and if
+   * the promise is less than a hundredth of all residuals, |z|²/2: the other residuals may lie in
+   * directions below the damping, and nobody knows whether J can move them.
    */
   undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
     const {parameters, loss: {q, root, z, weighted: rows}, extra, rhos} = this.parts;
@@ -99,7 +114,7 @@ export class GramSystem implements StepSystem {
       return () => promised(NaN);
     }
     return () => {
-      // A factorization may be a tensor, of a scope that a call from outside a step lacks.
+      // A factorization may be a tensor, and a call from outside a step has no scope for it.
       const solved: Array<ReturnType<typeof dampedStep<Solution>>> = [];
       tidy(() => void solved.push(dampedStep(damped, {damping: 0, rows, parameters})));
       const [{solution, status}] = solved;
@@ -133,11 +148,12 @@ export class GramSystem implements StepSystem {
     return this.extra ??= this.applyByGroup(this.parts.extra, BAD_EXTRA);
   }
 
-  /** J_g x for each group of variables; null where x is zero on the whole group. */
+  /** J_g x for each group of variables; null if x is zero on the whole group. */
   private applyByGroup(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
+    const {jacobian} = this.parts.linearization;
     const products = this.clock.time('gram', () => this.distinct.map((_, g) => {
       const part = x.map((t, v) => this.groupOf[v] === g ? t : null);
-      return part.every(t => t === null) ? null : Float64Array.from(this.parts.linearization.jacobian.apply(part).dataSync());
+      return part.every(t => t === null) ? null : Float64Array.from(jacobian.apply(part).dataSync());
     }));
     if (!products.every(product => product === null || product.every(Number.isFinite))) {
       checkFinite(x.map(t => t === null ? null : t.dataSync()), message);
@@ -156,8 +172,10 @@ export class GramSystem implements StepSystem {
       jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
     });
     const hasExtra = extra.some(t => t !== null);
-    const adds = solution.groups.map(group =>
-      ({previous: group.previousScale === 0 ? null : addScaled(group.previousScale), extra: hasExtra ? addScaled(group.extraScale) : null}));
+    const adds = solution.groups.map(({previousScale, extraScale}) => ({
+      previous: previousScale === 0 ? null : addScaled(previousScale),
+      extra: hasExtra ? addScaled(extraScale) : null,
+    }));
     return variables.map((variable, v) => {
       const more = adds[groupOf[v]];
       let d = pulled[v];
@@ -171,6 +189,7 @@ export class GramSystem implements StepSystem {
   }
 }
 
+/** Whether |change - predicted| is at most {@link PRECISION} of |predicted|. */
 function agrees(change: ArrayLike<number>, predicted: Float64Array): boolean {
   let difference = 0;
   let size = 0;

@@ -1,17 +1,20 @@
 import type {Variable} from '@tensorflow/tfjs-core';
 
 /**
- * The largest diagonal of JᵀHJ that each parameter has had in the steps before, which Marquardt's Σ does not fall below. A parameter that a step has taken to where it
- * has nearly no effect (the rate of a decay that is over before the first point) would otherwise have nearly no damping, and be flung further.
+ * The largest diagonal of JᵀHJ that each parameter has had in the steps before. Marquardt's Σ does
+ * not fall below this diagonal. Otherwise a parameter without much effect (the rate of a decay that
+ * is over before the first point) would have nearly no damping, and the next step would fling it
+ * further.
  *
- * By variable, and forgotten with it. It is not saved: after loading it begins with the diagonal of the first step.
+ * The memory is kept by variable and ends with the variable. It is not saved: after loading it
+ * begins with the diagonal of the first step.
  *
  * Source: Moré 1978 (MINPACK keeps the largest, too).
  */
 export class ScaleMemory {
   private largest = new WeakMap<Variable, Float64Array>();
 
-  /** By parameter, over all variables; 0 where there was no step. */
+  /** The largest diagonal by parameter, over all variables; 0 for a variable without a step. */
   of(variables: readonly Variable[]): Float64Array {
     const known = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
     let from = 0;
@@ -22,7 +25,7 @@ export class ScaleMemory {
     return known;
   }
 
-  /** @param scale of Σ in the step, by parameter over all variables. */
+  /** @param scale the diagonal of Σ in the step, by parameter over all variables. */
   keep(variables: readonly Variable[], scale: Float64Array): void {
     let from = 0;
     for (const variable of variables) {

@@ -1,49 +1,62 @@
 import {ggnError} from '../errors';
 import type {PolicyName} from '../policy/step_policy';
 import type {Scaling} from '../solve/scaling';
-import {isQuickNormal, MAX_GRAM_ROWS, MAX_NORMAL_PARAMETERS, mayBeGram, mayBeNormal, smallestSystem} from '../solve/system';
+import {isQuickNormal, mayBeGram, mayBeNormal, smallestSystem, MAX_GRAM_ROWS, MAX_NORMAL_PARAMETERS} from
+    '../solve/system';
 import type {SystemName, SystemSize} from '../solve/system';
 
-/** The options of a step that say which system it is solved from. */
+/** The options of the optimizer that the system of a step depends on. */
 export interface SystemOptions {
   readonly solver: 'auto' | SystemName;
   readonly scaling: 'auto' | Scaling;
 }
 
-/** What the choice takes of a step, beside its size. */
+/** The properties of a step, beside its size, that the choice depends on. */
 export interface ChosenFor {
   readonly policy: PolicyName;
   readonly variables: ReadonlyArray<{readonly rank: number}>;
 }
 
-/** Whether scalars and vectors are fitted by judged steps: a curve, a calibration, equations to be solved. Such parameters often have a meaning, and a unit, each. */
-export const isFit = ({policy, variables}: ChosenFor): boolean => policy === 'levenbergMarquardt' && variables.every(({rank}) => rank <= 1);
+/**
+ * Whether scalars and vectors are fitted by judged steps: a curve, a calibration, equations to be
+ * solved. Such parameters often have a meaning, and a unit, each.
+ */
+export const isFit = ({policy, variables}: ChosenFor): boolean =>
+  policy === 'levenbergMarquardt' && variables.every(({rank}) => rank <= 1);
 
 /**
- * The system of a step. By itself a fit of scalars and vectors takes the normal equations, whatever the number of rows, unless they take long: where there are as many parameters as rows,
- * or more, a Gram matrix in float32 does not resolve what these are most sensitive to, and the fit ends somewhere else.
+ * The system of a step. If the solver is 'auto', a fit of scalars and vectors takes the normal
+ * equations, whatever the number of rows, unless they take long: with as many parameters as rows,
+ * or more, a Gram matrix in float32 does not resolve the directions that the residuals are most
+ * sensitive to, and the fit ends somewhere else.
  *
- * @throws where the one that is asked for is too large, or none is small enough.
+ * @throws if the system that is asked for is too large, or if no system is small enough.
  */
 export function chooseSystem(size: SystemSize, {solver, scaling}: SystemOptions, chosenFor: ChosenFor): SystemName {
-  const chosen = solver !== 'auto' ? solver : scaling === 'marquardt' || (scaling === 'auto' && isFit(chosenFor) && isQuickNormal(size)) ? 'normal' : smallestSystem(size);
+  const isNormal = scaling === 'marquardt' || (scaling === 'auto' && isFit(chosenFor) && isQuickNormal(size));
+  const chosen = solver !== 'auto' ? solver : isNormal ? 'normal' : smallestSystem(size);
   if (chosen === 'normal' && !mayBeNormal(size)) {
     const why = solver === 'normal' ? "the solver 'normal'" : "the scaling 'marquardt'";
-    throw ggnError(`${why} takes normal equations of as many rows and columns as there are trained parameters, at most ${MAX_NORMAL_PARAMETERS}; this ` +
-        `model has ${size.width}. Use ${solver === 'normal' ? "solver 'auto'" : "scaling 'auto'"}, or train fewer variables.`);
+    throw ggnError(`${why} takes normal equations of as many rows and columns as there are trained parameters, ` +
+        `at most ${MAX_NORMAL_PARAMETERS}; this model has ${size.width}. ` +
+        `Use ${solver === 'normal' ? "solver 'auto'" : "scaling 'auto'"}, or train fewer variables.`);
   }
   if (chosen === 'gram' && !mayBeGram(size)) {
-    throw ggnError(`this step has ${size.rows} rows (examples times outputs), and the Gram matrix of a step has that many rows and columns, at most ` +
-        `${MAX_GRAM_ROWS}. Use a smaller batchSize${solver === 'gram' ? ", or solver 'auto'" : ''}.`);
+    throw ggnError(`this step has ${size.rows} rows (examples times outputs), and the Gram matrix of a step has that ` +
+        `many rows and columns, at most ${MAX_GRAM_ROWS}. ` +
+        `Use a smaller batchSize${solver === 'gram' ? ", or solver 'auto'" : ''}.`);
   }
   return chosen;
 }
 
 /**
- * The scaling of the damping. `'auto'`: Marquardt's for scalars and vectors in the normal equations under Levenberg-Marquardt; Levenberg's elsewhere.
+ * The scaling of the damping. `'auto'`: Marquardt's for scalars and vectors in the normal equations
+ * under Levenberg-Marquardt, Levenberg's otherwise. The weights of a layer have one unit, and near
+ * dead units there is little curvature, which Marquardt's scaling divides by.
  *
- * Measured: of 54 runs of NIST's nonlinear regression problems Marquardt's scaling solves 48 and Levenberg's 35; a 1-20-1 network on sinc(10x) comes to a loss of 6e-10
- * with Levenberg's from every start, and with Marquardt's is stuck at 4e-6 from some: the weights of a layer have one unit, and near dead units there is little curvature.
+ * Measured: of 54 runs of NIST's nonlinear regression problems Marquardt's scaling solves 48 and
+ * Levenberg's 35. A 1-20-1 network on sinc(10x) comes to a loss of 6e-10 with Levenberg's from
+ * every start, and with Marquardt's is stuck at 4e-6 from some.
  */
 export function chooseScaling(system: SystemName, {scaling}: SystemOptions, chosenFor: ChosenFor): Scaling {
   return scaling !== 'auto' ? scaling : system === 'normal' && isFit(chosenFor) ? 'marquardt' : 'levenberg';

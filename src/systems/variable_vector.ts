@@ -2,9 +2,11 @@ import {addN, getBackend, square, sum, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
 
-/** Vectors of R^m: as one tensor for each variable, or as one typed array in the order of the variables. */
+/**
+ * A vector of Rᵐ is one tensor for each variable, or one typed array in the order of the variables.
+ */
 
-/** One vector of tensors by variable; zeros for null. */
+/** The tensors of all variables as one array; zeros for null. */
 export function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
   const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
   let from = 0;
@@ -18,13 +20,13 @@ export function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readon
   return flat;
 }
 
-/** The parts of a vector, in the shapes of the variables. */
+/** The tensor of each variable, from the array of all. */
 export function split(flat: Float64Array, variables: readonly Variable[]): Tensor[] {
   let from = 0;
   return variables.map(({shape, size}) => tensor(Float32Array.from(flat.subarray(from, from += size)), shape));
 }
 
-/** One number for each variable, for each of its entries. */
+/** The number of each variable, repeated for each of its entries. */
 export function spread(numbers: readonly number[], variables: readonly Variable[]): Float64Array {
   const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
   let from = 0;
@@ -32,7 +34,9 @@ export function spread(numbers: readonly number[], variables: readonly Variable[
   return flat;
 }
 
-/** Σ x². Where reads are cheap, the sum is taken here, in float64; elsewhere on the device. */
+/**
+ * Σ x². If reads are cheap, the sum is taken in JavaScript, in float64; otherwise on the device.
+ */
 export function sumOfSquares(tensors: readonly Tensor[]): number {
   if (!READS_ARE_CHEAP.has(getBackend())) {
     return addN(tensors.map(t => sum(square(t)))).dataSync()[0];

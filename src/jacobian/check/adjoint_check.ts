@@ -16,18 +16,23 @@ import type {Plan} from '../plan/plan';
 import {TOLERANCE} from './self_check';
 
 /**
- * Tests the gradients that are ours in both sweeps of the self-check, since tfjs has none or a wrong one, against the kernel K
- * itself: with pseudo-random δ, and in the inputs in which K is linear a pseudo-random x',
+ * Tests the gradients that are ours in both sweeps of the self-check, since tfjs has none or a
+ * wrong one, against the kernel K itself. δ is pseudo-random; x' is pseudo-random in the inputs in
+ * which K is linear:
  *
- *     <K(x'), δ> = <x', vjp(δ)>        and for a maximum, by Euler's theorem,   <K(x), δ> = <x, vjp(δ)>
+ *     <K(x'), δ> = <x', vjp(δ)>
+ *     <K(x), δ> = <x, vjp(δ)>      for a maximum, by Euler's theorem
  *
- * example by example where K has examples on both sides. One forward pass and one vector-Jacobian product of the kernel for each
- * distinct (kernel, attributes, shapes). The two sums of N products have random signs: they are compared on the scale of
- * sqrt(Σ of the squared products), where rounding leaves 1e-6 and a wrong entry in a hundred 1e-1.
+ * The identity holds example by example if K has examples on both sides. It takes one forward pass
+ * and one vector-Jacobian product of the kernel for each distinct (kernel, attributes, shapes). The
+ * two sums of N products have random signs. They are compared on the scale of sqrt(Σ of the squared
+ * products): on this scale rounding leaves 1e-6, and one wrong entry in a hundred leaves 1e-1.
  *
- * In an input in which K is neither (a second derivative) there is no identity, only a difference quotient, which float32 and kinks
- * make too coarse to refuse a model for: such rules are left to the tests. So are gradients that users register, and those of
- * tf.customGrad, which may differ from the derivative on purpose (a straight-through estimator).
+ * If K is neither linear nor homogeneous in an input (a second derivative), there is no identity,
+ * only a difference quotient. Float32 and kinks make the quotient too coarse to refuse a model for,
+ * so that such rules are left to the tests. Gradients that users register are not tested either,
+ * nor those of tf.customGrad, which may differ from the derivative on purpose (a straight-through
+ * estimator).
  */
 export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
   const {analysis} = plan;
@@ -39,12 +44,14 @@ export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
       if (!analysis.dependent[value] || !hasOwnGradient(trace.values, node, name)) {
         continue;
       }
-      const key = `${name} ${node.kernel} ${JSON.stringify(node.attrs)} ${node.inputs.map(([, v]) => trace.values[v].shape.join()).join(';')}`;
+      const shapes = node.inputs.map(([, v]) => trace.values[v].shape.join()).join(';');
+      const key = `${name} ${node.kernel} ${JSON.stringify(node.attrs)} ${shapes}`;
       if (done.has(key)) {
         continue;
       }
       done.add(key);
-      const difference = tidy(() => adjointDifference(trace.values, analysis, node, name) as unknown as Tensor) as unknown as number;
+      const find = (): unknown => adjointDifference(trace.values, analysis, node, name);
+      const difference = tidy(find as () => Tensor) as unknown as number;
       if (!(difference <= TOLERANCE)) {
         const variable = analysis.variableOf.get(value) ?? null;
         return {kind: 'own', nodes: [node], input: name, variable, product: null, difference};
@@ -54,7 +61,7 @@ export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
   return null;
 }
 
-/** The largest difference of the two sums, over the examples; 0 where there is no identity. */
+/** The largest difference of the two sums, over the examples; 0 if there is no identity. */
 function adjointDifference(values: Values, {strides, batch}: Analysis, node: TraceNode, name: string): number {
   const convolution = convolutionOf(values, node);
   const facts = factsOf(node.kernel);
@@ -62,33 +69,40 @@ function adjointDifference(values: Values, {strides, batch}: Analysis, node: Tra
   if (!isLinear && facts?.homogeneousIn?.includes(name) !== true) {
     return 0;
   }
-  return convolution === null ? compare(values, node, name, isLinear, value => strides[value] ?? null, batch) :
-    compareImages(values, node, convolution, name);
+  return convolution !== null ? compareImages(values, node, convolution, name) :
+    compare(values, node, name, isLinear, value => strides[value] ?? null, batch);
 }
 
-/** The images of a convolution do not meet: a few of them are tested. How they are put together shows in the rest of the self-check. */
+/**
+ * Tests a convolution with a few of its images: its images do not meet. The rest of the self-check
+ * shows how they are put together.
+ */
 function compareImages(values: Values, node: TraceNode, {images, names}: Convolution, name: string): number {
   const count = Math.min(images, IMAGES);
   const few = [...values];
   const withImages = [names.x, names.y].map(operand => operand === null ? node.outputs[0] : inputOf(node, operand));
   for (const value of withImages) {
-    few[value] = slice(values[value], values[value].shape.map(() => 0), values[value].shape.map((size, axis) => axis === 0 ? count : size));
+    const {shape} = values[value];
+    few[value] = slice(values[value], shape.map(() => 0), [count, ...shape.slice(1)]);
   }
   const {inputShape} = node.attrs as {inputShape?: number[]};
   const attrs = inputShape === undefined ? node.attrs : {...node.attrs, inputShape: [count, ...inputShape.slice(1)]};
-  return compare(few, {...node, attrs}, name, true, value => withImages.includes(value) ? few[value].size / count : null, count);
+  const strideOf = (value: number): BatchStride => withImages.includes(value) ? few[value].size / count : null;
+  return compare(few, {...node, attrs}, name, true, strideOf, count);
 }
 
+/** Images of a convolution that are tested. */
 const IMAGES = 16;
 
 const inputOf = (node: TraceNode, name: string): number => node.inputs.find(([n]) => n === name)![1];
 
-function compare(values: Values, node: TraceNode, name: string, isLinear: boolean, strideOf: (value: number) => BatchStride, batch: number): number {
+function compare(values: Values, node: TraceNode, name: string, isLinear: boolean,
+    strideOf: (value: number) => BatchStride, batch: number): number {
   const [output] = node.outputs;
   const input = inputOf(node, name);
   const x = isLinear ? tensor(pseudoRandom(values[input].size, 1), values[input].shape) : values[input];
-  const y = isLinear ? runKernel(node.kernel, Object.fromEntries(node.inputs.map(([n, v]) => [n, n === name ? x : values[v]])), node.attrs) as Tensor :
-    values[output];
+  const inputs = Object.fromEntries(node.inputs.map(([n, v]) => [n, n === name ? x : values[v]]));
+  const y = isLinear ? runKernel(node.kernel, inputs, node.attrs) as Tensor : values[output];
   const delta = tensor(pseudoRandom(y.size, 2), y.shape);
   const pulled = tfjsCotangents(values, node, [delta])[name]();
   const [before, after] = [strideOf(input), strideOf(output)];
@@ -103,7 +117,8 @@ function compare(values: Values, node: TraceNode, name: string, isLinear: boolea
 }
 
 /** Σ a·b of each example, and Σ (a·b)². */
-function innerProducts(a: Tensor, b: Tensor, stride: number, examples: number): {sums: Float64Array; squares: Float64Array} {
+function innerProducts(a: Tensor, b: Tensor, stride: number, examples: number):
+    {sums: Float64Array; squares: Float64Array} {
   const [p, q] = [a.dataSync(), b.dataSync()];
   const [sums, squares] = [new Float64Array(examples), new Float64Array(examples)];
   for (let from = 0, e = 0; from < p.length; from += stride, e = e + 1 === examples ? 0 : e + 1) {

@@ -50,12 +50,15 @@ export function checkAdjoints(batch: FormedBatch): void {
   }
 }
 
-/** Shows the rows that the checks look at, with their Gram matrices; null if those prove nothing. */
+/**
+ * Shows the rows that the checks look at, with their Gram matrices; null if those prove nothing.
+ */
 function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
     look: (linearized: Linearized, grams: (() => readonly Float64Array[]) | null) => T): T {
   const {trace, clock, system} = formedFor;
   if (whole !== null) {
-    // The columns of a forward sweep are dense: their Gram matrix proves nothing of them, and other systems do not use it.
+    // The columns of a forward sweep are dense: their Gram matrix proves nothing of them, and other
+    // systems do not use it.
     const isWanted = plan.forward === undefined || system === 'gram';
     return look({trace, plan, jacobian: whole}, isWanted ? grams : null);
   }

@@ -1,6 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 
-/** The entries of a tensor; zeros for none. */
+/** The entries of a tensor; zeros if there is no tensor. */
 export const floats = (t: Tensor | null, size: number): Float32Array =>
   t === null ? new Float32Array(size) : t.dataSync() as Float32Array;
 
@@ -22,10 +22,13 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(square);
 }
 
-/** Norm below which the entries are float32's denormals, or close to them: there is nothing to compare. */
+/**
+ * Norm below which there is nothing to compare: the entries are denormals of float32, or close to
+ * them.
+ */
 export const NOISE = 1e-30;
 
-/** |a - b| over the larger of |a| and |b|; 0 where there is nothing to compare, not a number where an entry is not. */
+/** |a - b| / max(|a|, |b|); 0 if there is nothing to compare, NaN if an entry is NaN. */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const size = Math.max(norm(a), norm(b));
   return size < NOISE ? 0 : distance(a, b) / size;

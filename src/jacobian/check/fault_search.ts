@@ -23,20 +23,25 @@ import {findFaultOfUses} from './use_faults';
 type Deltas = ReadonlyArray<Tensor | null>;
 
 /**
- * Finds what made the self-check fail: the first thing wrong on the way from the loss to the variables, each tested alone with
- * what arrives there in a sweep with tfjs's gradients, seeded with a pseudo-random u:
+ * Finds the fault that made the self-check fail: the first part that is wrong on the way from the
+ * loss to the variables. Each part is tested alone, with the cotangents that arrive at it in a
+ * sweep with tfjs's gradients, seeded with a pseudo-random u:
  *
  * 0. each gradient function of a tf.customGrad: it must be linear in dy;
- * 1. each kernel's cotangent rule against tfjs's gradient, and gradients of ours against the kernel;
- * 2. each kernel's examples: with w_b a weight for example b, vjp(w ∘ δ) = w ∘ vjp(δ), or it couples them;
- * 3. the use of each parameter against the vector-Jacobian product of its kernel, then its products against its rows;
- * 4. the uses of each variable together: here forgotten cross terms show.
+ * 1. each kernel's cotangent rule against tfjs's gradient, and gradients of ours against the
+ *    kernel;
+ * 2. each kernel's examples: with w_b a weight for example b, vjp(w ∘ δ) = w ∘ vjp(δ), or the
+ *    kernel couples them;
+ * 3. the use of each parameter against the vector-Jacobian product of its kernel, then the products
+ *    of the use against its rows;
+ * 4. the uses of each variable together: this part finds forgotten cross terms.
  *
- * Parts 3 and 4 are left out where components are taken one after the other.
+ * Parts 3 and 4 are left out if the components are taken one after the other.
  *
- * Runs only after a failure, so what it costs does not matter. Leaves no tensor behind and never throws.
+ * The search runs only after a failure, so that its cost does not matter. It leaves no tensor
+ * behind and never throws.
  *
- * @returns null where each part is right by itself.
+ * @returns null if each part is right by itself.
  */
 export function findFault(trace: Trace, plan: Plan, jacobian: BatchRows): Fault | null {
   let fault: Fault | null = null;
@@ -44,18 +49,22 @@ export function findFault(trace: Trace, plan: Plan, jacobian: BatchRows): Fault 
     tidy(() => {
       const u = tensor(pseudoRandom(jacobian.rows), [jacobian.rows]);
       const {found, arriving} = followCotangents(trace, plan, u);
-      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ??
-          (jacobian instanceof BatchJacobian ? findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u) : null);
+      fault = findNonlinear(trace, plan) ?? found ?? adjointCheck(trace, plan) ?? (jacobian instanceof BatchJacobian ?
+        findWrongPull(trace, plan, jacobian, u, arriving) ?? findFaultOfUses(plan, jacobian, u) : null);
     });
   } catch {
-    // What was wrong is known without it.
+    // The self-check has found the difference without this search.
   }
   return fault;
 }
 
-/** Part 0: vjp(-1000 δ) = -1000 vjp(δ), for a pseudo-random δ, in the network and in what makes its weights. */
+/**
+ * Part 0: vjp(-1000 δ) = -1000 vjp(δ), for a pseudo-random δ, in the network and in the kernels
+ * that make its weights.
+ */
 function findNonlinear({values, nodes}: Trace, {steps, analysis}: Plan): Fault | null {
-  const custom = [...steps.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])].filter(({kernel}) => kernel === CUSTOM_GRAD);
+  const all = [...steps.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])];
+  const custom = all.filter(({kernel}) => kernel === CUSTOM_GRAD);
   for (const node of custom) {
     const {shape, size} = values[node.outputs[0]];
     const delta = tensor(pseudoRandom(size, 5), shape);
@@ -69,8 +78,14 @@ function findNonlinear({values, nodes}: Trace, {steps, analysis}: Plan): Fault |
   return null;
 }
 
-/** Parts 1 and 2, node by node. What arrives at the sites on the way is returned by index of the site. */
-function followCotangents(trace: Trace, plan: Plan, u: Tensor): {found: Fault | null; arriving: Array<Deltas | undefined>} {
+/**
+ * Parts 1 and 2, node by node.
+ *
+ * @returns the first fault, and the cotangents that arrive at the sites before it, by index of the
+ * site.
+ */
+function followCotangents(trace: Trace, plan: Plan, u: Tensor):
+    {found: Fault | null; arriving: Array<Deltas | undefined>} {
   const {values} = trace;
   const {batch, strides} = plan.analysis;
   const weights = pseudoRandom(batch, 3);
@@ -89,13 +104,15 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor): {found: Fault | 
     }
     const ours = cotangents(values, plain, bare, names);
     const theirs = pull(values, plain, bare, names);
-    const weighed = batch === 1 ? theirs : pull(values, plain, bare.map((d, k) => d === null ? null : weigh(d, strides[node.outputs[k]])), names);
+    const weighed = batch === 1 ? theirs :
+      pull(values, plain, bare.map((d, k) => d === null ? null : weigh(d, strides[node.outputs[k]])), names);
     for (const [i, name] of names.entries()) {
       const difference = gap(ours[i], theirs[i]);
       const coupling = batch === 1 ? 0 : gap(weighed[i], weigh(theirs[i], strides[inputs[i]]));
       if (!(Math.max(difference, coupling) <= TOLERANCE)) {
         const kind = difference <= TOLERANCE ? 'couples' : 'rule';
-        return {kind, nodes: [node], input: name, variable: null, product: null, difference: kind === 'rule' ? difference : coupling};
+        return {kind, nodes: [node], input: name, variable: null, product: null,
+          difference: kind === 'rule' ? difference : coupling};
       }
       plant(inputs[i], theirs[i]);
     }
@@ -132,13 +149,15 @@ function pull(values: Values, node: TraceNode, deltas: Deltas, names: readonly s
 
 /** The weight of the example that each entry belongs to. */
 function exampleWeights(weights: Float32Array, like: Tensor, stride: number): Tensor {
-  return tensor(Float32Array.from({length: like.size}, (_, i) => weights[Math.floor(i / stride) % weights.length]), like.shape);
+  const {size, shape} = like;
+  return tensor(Float32Array.from({length: size}, (_, i) => weights[Math.floor(i / stride) % weights.length]), shape);
 }
 
 const gap = (a: Tensor, b: Tensor): number => relativeDifference(floats(a, a.size), floats(b, b.size));
 
 /** Part 3, Jᵀu: each use against the vector-Jacobian product of its kernel, by variable. */
-function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Tensor, arriving: ReadonlyArray<Deltas | undefined>): Fault | null {
+function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Tensor,
+    arriving: ReadonlyArray<Deltas | undefined>): Fault | null {
   const {analysis, components} = plan;
   const entries = reshape(u, [analysis.batch, components]);
   const views = analysis.parameters.map(i => trace.nodes[i]);
@@ -149,12 +168,14 @@ function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Ten
     }
     const input = node.inputs.find(([n]) => n === name)![1];
     const own = node.kernel === RESIDUAL ? deltas[0]! : pull(trace.values, node, deltas, [name])[0];
-    const theirs = collect(sweepBack(trace.values, views, new Map([[input, own]]), value => analysis.dependent[value]), parameter.leaves,
-        analysis.variableOf);
-    const mine = backward(trace.values, analysis, parameter, shaped(jacobian.uses[i].applyTranspose(entries), trace.values[parameter.value].shape));
+    const swept = sweepBack(trace.values, views, new Map([[input, own]]), value => analysis.dependent[value]);
+    const theirs = collect(swept, parameter.leaves, analysis.variableOf);
+    const pulled = shaped(jacobian.uses[i].applyTranspose(entries), trace.values[parameter.value].shape);
+    const mine = backward(trace.values, analysis, parameter, pulled);
     for (const variable of parameter.variables) {
       const {size} = analysis.variables[variable];
-      const difference = relativeDifference(floats(mine.get(variable) ?? null, size), floats(theirs.get(variable) ?? null, size));
+      const difference =
+          relativeDifference(floats(mine.get(variable) ?? null, size), floats(theirs.get(variable) ?? null, size));
       if (!(difference <= TOLERANCE)) {
         return {kind: 'use', nodes: [node], input: name, variable, product: 'Jᵀu', difference};
       }

@@ -10,7 +10,7 @@ import {TOLERANCE} from './self_check';
 import {blocksOf, OuterProducts, sharesDelta} from '../uses/use';
 import type {ParameterUse} from '../uses/use';
 
-/** Some rows as an operator: what each product ought to be, from dense rows, block by block. */
+/** The right products with some rows, taken from the dense rows, block by block. */
 interface Products {
   /** Jᵀu. */
   pull(u: Tensor): Float32Array;
@@ -19,8 +19,9 @@ interface Products {
 }
 
 /**
- * The products with the rows of each parameter and of each variable against the rows themselves: first of the uses alone, then of
- * those that are joined, then of whole variables.
+ * Tests the products with the rows of each parameter and of each variable against the rows
+ * themselves: first the products of the uses alone, then of the joined uses, then of whole
+ * variables.
  *
  * @param u [n].
  */
@@ -31,7 +32,8 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
   for (const [i, use] of uses.entries()) {
     const difference = relativeDifference(rowsOf([use]).pull(u), floats(use.applyTranspose(entries), use.size));
     if (!(difference <= TOLERANCE)) {
-      return {kind: 'use', nodes: [sites[i].node], input: sites[i].name, variable: sites[i].parameter.variables[0], product: 'rows', difference};
+      const {node, name, parameter: {variables: [variable]}} = sites[i];
+      return {kind: 'use', nodes: [node], input: name, variable, product: 'rows', difference};
     }
   }
   for (const [variable, {groups, sites: own}] of bySite.entries()) {
@@ -39,10 +41,12 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
       const group = groups?.[k] ?? [own[k]];
       const expected = rowsOf(group.map(i => uses[i]));
       const d = tensor(pseudoRandom(use.size, 4), [use.size]);
-      const wrong = compare(expected, u, d, () => pullOf(use, u), () => applyOf(use, d), groups === null ? null : () => timesGram(use, u));
+      const gram = groups === null ? null : () => timesGram(use, u);
+      const wrong = compare(expected, u, d, () => pullOf(use, u), () => applyOf(use, d), gram);
       if (wrong !== null) {
-        return {kind: group.length > 1 ? 'joined' : 'use', nodes: group.map(i => sites[i].node), input: group.length > 1 ? null : sites[group[0]].name,
-          variable, ...wrong};
+        const nodes = group.map(i => sites[i].node);
+        return group.length > 1 ? {kind: 'joined', nodes, input: null, variable, ...wrong} :
+          {kind: 'use', nodes, input: sites[group[0]].name, variable, ...wrong};
       }
     }
   }
@@ -51,11 +55,13 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
       continue;
     }
     const {size, shape} = analysis.variables[variable];
-    const expected = productsOf(jacobian.blocks(variable), components, size, (from, to) => jacobian.rowsOf(variable, from, to));
+    const expected = productsOf(jacobian.blocks(variable), components, size,
+        (from, to) => jacobian.rowsOf(variable, from, to));
     const d = tensor(pseudoRandom(size, 4), shape);
     const only = (t: Tensor): Array<Tensor | null> => bySite.map((_, v) => v === variable ? t : null);
-    const wrong = compare(expected, u, d, () => floats(jacobian.applyTranspose(u)[variable], size), () => floats(jacobian.apply(only(d)), u.size),
-        () => floats(matMul(jacobian.gram(bySite.map((_, v) => v === variable ? 0 : 1))[0], shaped(u, [u.size, 1])), u.size));
+    const gram = (): Tensor => jacobian.gram(bySite.map((_, v) => v === variable ? 0 : 1))[0];
+    const wrong = compare(expected, u, d, () => floats(jacobian.applyTranspose(u)[variable], size),
+        () => floats(jacobian.apply(only(d)), u.size), () => floats(matMul(gram(), shaped(u, [u.size, 1])), u.size));
     if (wrong !== null) {
       return {kind: 'joined', nodes: own.map(i => sites[i].node), input: null, variable, ...wrong};
     }
@@ -63,7 +69,7 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
   return null;
 }
 
-/** The first product that differs from what the rows say. */
+/** The first product that differs from the product with the rows. */
 function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<number>, apply: () => ArrayLike<number>,
     gram: (() => ArrayLike<number>) | null): Pick<Fault, 'product' | 'difference'> | null {
   const pulled = rows.pull(u);
@@ -73,7 +79,8 @@ function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<num
     ['G u', () => rows.apply(tensor(pulled)), gram ?? (() => rows.apply(tensor(pulled)))],
   ];
   for (const [product, expected, actual] of tests) {
-    const difference = tidy(() => relativeDifference(expected(), actual()) as unknown as Tensor) as unknown as number;
+    const find = (): unknown => relativeDifference(expected(), actual());
+    const difference = tidy(find as () => Tensor) as unknown as number;
     if (!(difference <= TOLERANCE)) {
       return {product, difference};
     }
@@ -81,20 +88,25 @@ function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<num
   return null;
 }
 
-/** The rows of uses of the same entries, added. */
+/** The right products with the sum of the rows of some uses, which are of the same entries. */
 function rowsOf(uses: readonly ParameterUse[]): Products {
   const [{examples, components, size}] = uses;
-  const parts = uses.map(use => productsOf(blocksOf(examples, size * components), components, size, (from, to) => use.rows(from, to)));
-  const total = (f: (part: Products) => Float32Array): Float32Array => parts.map(f).reduce((a, b) => a.map((x, i) => x + b[i]));
+  const blocks = blocksOf(examples, size * components);
+  const parts = uses.map(use => productsOf(blocks, components, size, (from, to) => use.rows(from, to)));
+  const total = (f: (part: Products) => Float32Array): Float32Array =>
+    parts.map(f).reduce((a, b) => a.map((x, i) => x + b[i]));
   return {pull: u => total(part => part.pull(u)), apply: d => total(part => part.apply(d))};
 }
 
-function productsOf(blocks: ReturnType<typeof blocksOf>, components: number, size: number, rows: (from: number, to: number) => Tensor): Products {
+function productsOf(blocks: ReturnType<typeof blocksOf>, components: number, size: number,
+    rows: (from: number, to: number) => Tensor): Products {
   return {
     pull: u => {
       const sum = new Float32Array(size);
       for (const [from, to] of blocks) {
-        const part = tidy(() => transposeMultiply(slice(shaped(u, [u.size, 1]), [from * components, 0], [(to - from) * components, 1]), rows(from, to)));
+        const [first, count] = [from * components, (to - from) * components];
+        const part = tidy(() =>
+          transposeMultiply(slice(shaped(u, [u.size, 1]), [first, 0], [count, 1]), rows(from, to)));
         floats(part, size).forEach((x, i) => sum[i] = sum[i] + x);
       }
       return sum;
@@ -106,10 +118,15 @@ function productsOf(blocks: ReturnType<typeof blocksOf>, components: number, siz
   };
 }
 
-/** Jᵀu and J d of a use as `BatchJacobian` takes them: by the product that a kernel and its bias share, where they do. */
+/**
+ * Jᵀu and J d of a use as `BatchJacobian` takes them: if a kernel and its bias share a product, by
+ * that product.
+ */
 function pullOf(use: ParameterUse, u: Tensor): Float32Array {
   const entries = shaped(u, [use.examples, use.components]);
-  return floats(sharesDelta(use) ? use.pullWeighted(mul(use.delta, entries), () => ones([1, u.size])) : use.applyTranspose(entries), use.size);
+  const pulled = sharesDelta(use) ? use.pullWeighted(mul(use.delta, entries), () => ones([1, u.size])) :
+    use.applyTranspose(entries);
+  return floats(pulled, use.size);
 }
 
 function applyOf(use: ParameterUse, d: Tensor): Float32Array {
@@ -117,7 +134,7 @@ function applyOf(use: ParameterUse, d: Tensor): Float32Array {
   return floats(change, change.size);
 }
 
-/** (left ∘ right) u in float64; a B x B left counts for all pairs of components. */
+/** (left ∘ right) u in float64; a left factor [B, B] counts for all pairs of components. */
 function timesGram(use: ParameterUse, u: Tensor): Float64Array {
   const {left, right} = use.gram(new OuterProducts());
   const {examples, components} = use;
@@ -126,7 +143,8 @@ function timesGram(use: ParameterUse, u: Tensor): Float64Array {
   return Float64Array.from({length: n}, (_, i) => {
     let sum = 0;
     for (let j = 0; j < n; j++) {
-      const weight = weights === null ? 1 : weights[Math.floor(i / components) * examples + Math.floor(j / components)];
+      const weight = weights === null ? 1 :
+        weights[Math.floor(i / components) * examples + Math.floor(j / components)];
       sum += weight * entries[i * n + j] * vector[j];
     }
     return sum;

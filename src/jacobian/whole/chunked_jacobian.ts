@@ -73,7 +73,9 @@ export class ChunkedJacobian<J extends PieceOperator = BatchRows> implements Jac
           [rows, this.rows]);
   }
 
-  /** The entries of a vector [n] that belong to a piece; `from` rows belong to the pieces before. */
+  /**
+   * The entries of a vector [n] that belong to a piece; `from` rows belong to the pieces before.
+   */
   private entriesOf(u: Tensor, from: number, rows: number): Tensor {
     const {examples} = this;
     return examples === 1 ? slice(u, [from], [rows]) :

@@ -21,7 +21,9 @@ import {StackedJacobian} from './stacked_jacobian';
  * A product linearizes anew the parts that are not held. The Gram matrix takes two parts at once.
  */
 export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implements BatchRows {
-  /** The tensors that products read: those of the held parts, and the origins of the other parts. */
+  /**
+   * The tensors that products read: those of the held parts, and the origins of the other parts.
+   */
   readonly tensors: Tensor[];
 
   /**

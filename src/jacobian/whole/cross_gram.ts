@@ -36,8 +36,8 @@ function crossOfBatches(part: BatchJacobian, other: BatchJacobian, groupOf: read
 }
 
 /**
- * J_v J'_vᵀ without rows. Null unless the variable is a matrix that both batches use in one way, and
- * that use takes its products without rows.
+ * J_v J'_vᵀ without rows. Null unless the variable is a matrix that both batches use in one way,
+ * and that use takes its products without rows.
  */
 function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
   const [use, theirs] = [part, other].map(({plan, joined}) => {

@@ -7,7 +7,7 @@ import {blockedCholesky, unitScale} from '../../solve/blocked_cholesky';
 import {doublePrecision, mixedPrecision} from '../../solve/mixed_precision';
 import type {Factorize, Precondition} from '../../solve/mixed_precision';
 
-/** With the products of WASM, which has ten times the speed of JavaScript and shares its memory. */
+/** Uses the products of WASM, which has ten times the speed of JavaScript and shares its memory. */
 const blocked = blockedCholesky((a, b, m, k, n) => {
   const product = tidy(() => matMul(tensor(a, [m, k]), tensor(b, [k, n])));
   const entries = product.dataSync() as Float32Array;
@@ -15,23 +15,33 @@ const blocked = blockedCholesky((a, b, m, k, n) => {
   return entries;
 });
 
-/** The tensors that matrices were read from, while they exist: they need not be made again. */
+/**
+ * The tensors that matrices were read from. While a tensor exists, it is used instead of a copy.
+ */
 const readFrom = new WeakMap<Float64Array, Tensor>();
 
-/** Notes the tensor, of the scope of the step, that a symmetric matrix was read from. The matrix is not written into after this. */
+/**
+ * Notes the tensor that a symmetric matrix was read from. The tensor belongs to the scope of the
+ * step. Nothing may be written into the matrix after this.
+ */
 export function noteTensor(matrix: Float64Array, from: Tensor): void {
   readFrom.set(matrix, from);
 }
 
-/** Diagonal entries in whose range float32 factors a matrix as it is. */
+/** Largest and, inverted, smallest diagonal entry with which float32 factors a matrix as it is. */
 const TAME = 2 ** 60;
 
-/** C + shift·I, scaled by s_i s_j, as a tensor for the op Cholesky, which reads the lower triangle only. */
-function scaledTensor(curvature: Float64Array, n: number, shift: number, scale: Float64Array, op: NativeOp): {matrix: Tensor; scale: Float64Array} {
+/**
+ * C + shift·I, scaled by s_i s_j, as a tensor for the op Cholesky, which reads the lower triangle
+ * only. The tensor that C was read from needs no scale if its diagonal is tame.
+ */
+function scaledTensor(curvature: Float64Array, n: number, scale: Float64Array, op: NativeOp):
+    {matrix: Tensor; scale: Float64Array} {
   const known = readFrom.get(curvature);
   const diagonal = scale.map(value => 1 / value ** 2);
   if (known !== undefined && !known.isDisposed && diagonal.every(value => value > 1 / TAME && value < TAME)) {
-    return {matrix: tidy(() => op('MatrixSetDiag', [known, tensor(Float32Array.from(diagonal))])), scale: new Float64Array(n).fill(1)};
+    const matrix = tidy(() => op('MatrixSetDiag', [known, tensor(Float32Array.from(diagonal))]));
+    return {matrix, scale: new Float64Array(n).fill(1)};
   }
   const scaled = new Float32Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -40,18 +50,19 @@ function scaledTensor(curvature: Float64Array, n: number, shift: number, scale: 
     }
     scaled[i * n + i] = 1;
   }
-  // The sum is TensorFlow's own memory, aligned: on that of JavaScript the factorization takes twice as long.
+  // The sum lies in TensorFlow's own, aligned memory. In that of JavaScript, the factorization
+  // takes twice as long.
   return {matrix: tidy(() => add(tensor(scaled, [n, n]), scalar(0))), scale};
 }
 
-/** With TensorFlow's own factorization. The factor is a tensor of the caller's scope. */
+/** Uses TensorFlow's own factorization. The factor is a tensor of the caller's scope. */
 const native: Precondition = (curvature, n, shift) => {
   const unit = unitScale(curvature, n, shift);
   const op = nativeOps();
   if (unit === null || op === null) {
     return null;
   }
-  const {matrix, scale} = scaledTensor(curvature, n, shift, unit, op);
+  const {matrix, scale} = scaledTensor(curvature, n, unit, op);
   let lower: Tensor;
   try {
     lower = op('Cholesky', [matrix]);
@@ -74,10 +85,11 @@ const native: Precondition = (curvature, n, shift) => {
 
 const PRECONDITIONS: Readonly<Record<string, Precondition>> = {wasm: blocked, tensorflow: native};
 
-const FACTORIZATIONS: Readonly<Record<string, Factorize>> = {wasm: mixedPrecision(blocked), tensorflow: mixedPrecision(native)};
+const FACTORIZATIONS: Readonly<Record<string, Factorize>> =
+    {wasm: mixedPrecision(blocked), tensorflow: mixedPrecision(native)};
 
-/** How damped systems are solved on the current backend. */
+/** The solver of damped systems on the current backend. */
 export const factorizeHere = (): Factorize => FACTORIZATIONS[engine().backendName] ?? doublePrecision;
 
-/** The approximate factorization that this takes, in float32; null where there is none. */
+/** The approximate factorization of the current backend, in float32; null if it has none. */
 export const preconditionHere = (): Precondition | null => PRECONDITIONS[engine().backendName] ?? null;

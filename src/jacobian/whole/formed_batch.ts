@@ -52,9 +52,9 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   }
   const count = plan.analysis.batch * plan.components;
   if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
-    throw ggnError(`this step has ${count} rows (examples times outputs), and its examples cannot be taken in parts ` +
-        '(tf.customGrad, tf.stridedSlice, and kernels that repeat a parameter for each example stand against it): at most ' +
-        `${MAX_GRAM_ROWS} rows are possible then. Use a smaller batchSize.`);
+    throw ggnError(`this step has ${count} rows (examples times outputs). At most ${MAX_GRAM_ROWS} rows are possible ` +
+        'if examples cannot be taken in parts, and here they cannot (tf.customGrad, tf.stridedSlice, and kernels ' +
+        'that repeat a parameter for each example stand against it). Use a smaller batchSize.');
   }
   const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan));
   return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);

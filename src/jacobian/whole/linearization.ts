@@ -70,7 +70,10 @@ export function once<T extends object>(f: () => T): () => T {
   return () => known ??= f();
 }
 
-/** Whether all entries are finite: 0 · x is NaN for those that are not. In a loop, since there may be millions. */
+/**
+ * Whether all entries are finite: 0 · x is NaN for those that are not. In a loop, since there may
+ * be millions.
+ */
 function isFinite(entries: Float32Array): boolean {
   let sum = 0;
   for (let i = 0; i < entries.length; i++) {

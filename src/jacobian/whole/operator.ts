@@ -9,7 +9,7 @@ export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTra
 export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose'>;
 
 /** The products that conjugate gradients take with the rows of a piece. */
-export type PieceOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'tensors'>;
+export type PieceOperator = JacobianOperator & Pick<BatchJacobian, 'gram' | 'exampleGrams' | 'tensors'>;
 
 /** Some rows of J, which follow each other. */
 export interface Piece<J extends PieceOperator = BatchRows> {

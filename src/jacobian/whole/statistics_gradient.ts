@@ -16,8 +16,8 @@ import type {Plan} from '../plan/plan';
  * back to the variables.
  *
  * @param plans by group of rows; each may freeze other statistics.
- * @param rowSeeds by group of rows: q as the cotangents of the rows. null if the sweep starts at the
- * loss, whose kernels then give the cotangents of the rows.
+ * @param rowSeeds by group of rows: q as the cotangents of the rows. null if the sweep starts at
+ * the loss, whose kernels then give the cotangents of the rows.
  */
 export function gradientThroughStatistics(trace: Trace, dependence: Dependence, plans: readonly Plan[],
     rowSeeds: ReadonlyArray<ReadonlyMap<number, Tensor>> | null = null): Array<Tensor | null> | null {

@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {BackendSums} from '../../src/systems/backend_sums';
 import type {DenseRows, ForEachRows} from '../../src/jacobian/whole/linearization';
-import {formNormalParts} from '../../src/systems/normal_parts';
+import {formNormalParts} from '../../src/systems/normal_system';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import type {CurvatureRoot} from '../../src/solve/curvature_root';
 import {weightsOf} from '../../src/solve/normal_sums';
