@@ -12,16 +12,21 @@ import {fastRule, trustedRule} from './table';
 /** The handles of a trace, by value index. */
 export type Values = readonly Tensor[];
 
-/** Vector-Jacobian products of a kernel: by input name, the cotangent of the input from those of the outputs, when it is asked for. */
+/**
+ * Vector-Jacobian products of a kernel: by input name, the cotangent of the input from those of the
+ * outputs, when it is asked for.
+ */
 export type Cotangents = Record<string, () => Tensor>;
 
 type OutputCotangents = ReadonlyArray<Tensor | null>;
 
 /**
- * The cotangents of the wanted inputs of a node, by the rules for slow gradients first. δ must have been taken in front of a fused
- * activation already (`withoutActivation`), so that all uses of a node share one δ.
+ * The cotangents of the wanted inputs of a node, by the rules for slow gradients first. δ must have
+ * been taken in front of a fused activation already (`withoutActivation`), so that all uses of a
+ * node share one δ.
  */
-export function cotangents(values: Values, node: TraceNode, dys: OutputCotangents, wanted: readonly string[]): Tensor[] {
+export function cotangents(values: Values, node: TraceNode, dys: OutputCotangents,
+    wanted: readonly string[]): Tensor[] {
   const at = new BackwardNode(values, node, dys);
   let tfjs: Cotangents | undefined;
   return wanted.map(input => {
@@ -39,8 +44,8 @@ export function cotangentOf(thunks: Cotangents, node: TraceNode, input: string):
 }
 
 /**
- * The input cotangents of a node by tfjs's registered gradients, which the self-check trusts. A rule of the table takes the place of
- * a gradient that is useless, wrong or missing.
+ * The input cotangents of a node by tfjs's registered gradients, which the self-check trusts. A
+ * rule of the table takes the place of a gradient that is useless, wrong or missing.
  */
 export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotangents): Cotangents {
   if (isFused(node)) {
@@ -49,7 +54,8 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
   const shapeOf = new Map(node.inputs.map(([input, value]) => [input, values[value].shape]));
   if (node.kernel === CUSTOM_GRAD) {
     const thunks = customCotangents(values, node, dys[0]!);
-    return Object.fromEntries(node.inputs.map(([input]) => [input, () => checked(node, input, thunks[input](), shapeOf.get(input)!)]));
+    return Object.fromEntries(node.inputs.map(([input]) =>
+      [input, () => checked(node, input, thunks[input](), shapeOf.get(input)!)]));
   }
   const at = new BackwardNode(values, node, dys);
   const own = node.inputs.flatMap(([input]): Array<[string, () => Tensor]> => {
@@ -65,7 +71,9 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
     [input, () => checked(node, input, explained(node, thunk), shapeOf.get(input)!)]));
 }
 
-/** The cotangents of a kernel with a fused bias and activation, by those of the kernel underneath. */
+/**
+ * The cotangents of a kernel with a fused bias and activation, by those of the kernel underneath.
+ */
 function fusedCotangents(values: Values, node: TraceNode, behind: Tensor): Cotangents {
   const dy = beforeActivation(values, node, behind);
   const thunks = tfjsCotangents(values, unfused(node), [dy]);
@@ -74,7 +82,7 @@ function fusedCotangents(values: Values, node: TraceNode, behind: Tensor): Cotan
   return bias === undefined ? thunks : {...thunks, bias: () => sumTo(last(), values[bias].shape)};
 }
 
-/** tfjs's own; null if it has no gradient of the kernel. */
+/** The cotangents by tfjs's own gradient; null if it has none of the kernel. */
 function registeredCotangents(values: Values, node: TraceNode, dys: OutputCotangents): Cotangents | null {
   const config = getGradient(node.kernel);
   if (config == null) {
@@ -90,8 +98,8 @@ function registeredCotangents(values: Values, node: TraceNode, dys: OutputCotang
 }
 
 /**
- * Whether `tfjsCotangents` takes a rule of the table for this input. A comparison with it proves nothing then, and
- * `adjoint_check.ts` tests it against the kernel itself.
+ * Whether `tfjsCotangents` takes a rule of the table for this input. A comparison with it proves
+ * nothing then, and `adjoint_check.ts` tests it against the kernel itself.
  */
 export function hasOwnGradient(values: Values, node: TraceNode, input: string): boolean {
   const plain = unfused(node);
@@ -102,20 +110,26 @@ export function hasOwnGradient(values: Values, node: TraceNode, input: string): 
 /** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
 const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
 
-/** Refuses a cotangent of the wrong shape by name. The error of tfjs itself depends on the op that meets the tensor next. */
+/**
+ * Refuses a cotangent of the wrong shape by name. The error of tfjs itself depends on the op that
+ * meets the tensor next.
+ */
 function checked(node: TraceNode, input: string, cotangent: Tensor, shape: readonly number[]): Tensor {
   if (UNSUMMED.has(node.kernel)) {
     return sumTo(cotangent, shape);
   }
   if (cotangent.shape.join() !== shape.join()) {
-    throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${input}' has shape [${cotangent.shape.join()}], the ` +
-        `input has [${shape.join()}]: it does not undo broadcasting, and no optimizer can train through it. Give the op ` +
-        'operands of one shape, by tile or broadcastTo.');
+    throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${input}' has shape ` +
+        `[${cotangent.shape.join()}], the input has [${shape.join()}]: it does not undo broadcasting, and no ` +
+        'optimizer can train through it. Give the op operands of one shape, by tile or broadcastTo.');
   }
   return cotangent;
 }
 
-/** Runs a gradient. To an error of tfjs, it adds that the forward pass ran and the derivative of one kernel does not. */
+/**
+ * Runs a gradient. To an error of tfjs, it adds that the forward pass ran and the derivative of one
+ * kernel does not.
+ */
 function explained<T>(node: TraceNode, run: () => T): T {
   try {
     return run();
@@ -133,9 +147,9 @@ function explained<T>(node: TraceNode, run: () => T): T {
 /** The error for a kernel that neither tfjs nor the table has a gradient of. */
 function noGradient(kernel: string): Error {
   return getGradient('Multiply') == null ?
-    ggnError(`tfjs-core was loaded without its gradients, and that of the kernel '${kernel}' is needed. They come with ` +
-        "the layers: npm install @tensorflow/tfjs-layers and import '@tensorflow/tfjs-layers' (@tensorflow/tfjs holds " +
-        "both); in a bundle import '@tensorflow/tfjs-core/dist/register_all_gradients' is enough.") :
+    ggnError(`tfjs-core was loaded without its gradients, and that of the kernel '${kernel}' is needed. They come ` +
+        "with the layers: npm install @tensorflow/tfjs-layers and import '@tensorflow/tfjs-layers' (@tensorflow/tfjs " +
+        "holds both); in a bundle import '@tensorflow/tfjs-core/dist/register_all_gradients' is enough.") :
     ggnError(`the kernel '${kernel}' lies between the weights and the loss and tfjs has no gradient for it: ` +
         'no optimizer can train through it. Replace the layer or op that uses it.');
 }

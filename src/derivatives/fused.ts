@@ -6,10 +6,16 @@ import {runKernel} from '../tfjs/internals';
 import {factsOf} from '../trace/kernel_facts';
 import type {TraceNode} from '../trace/trace';
 
-/** Whether a node has a fused bias and activation. tfjs has the gradient of the kernel underneath only. */
+/**
+ * Whether a node has a fused bias and activation. tfjs has the gradient of the kernel underneath
+ * only.
+ */
 export const isFused = ({kernel}: TraceNode): boolean => factsOf(kernel)?.fused !== undefined;
 
-/** The node as if its fused activation were an op of its own. It goes with δ from `beforeActivation`. */
+/**
+ * The node as if its fused activation were an op of its own. It goes with δ from
+ * `beforeActivation`.
+ */
 export const withoutActivation = (node: TraceNode): TraceNode =>
   isFused(node) ? {...node, attrs: {...node.attrs, activation: 'linear'}} : node;
 

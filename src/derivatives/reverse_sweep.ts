@@ -7,9 +7,13 @@ import {beforeActivation, withoutActivation} from './fused';
 import {add} from '../tfjs/fast_ops';
 
 /** Cotangents of the wanted inputs of a node, from those of its outputs. */
-export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>, wanted: readonly string[]) => Tensor[];
+export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
+    wanted: readonly string[]) => Tensor[];
 
-/** An ordinary reverse sweep, by default with tfjs's own gradients: cotangents of values, by value index. */
+/**
+ * An ordinary reverse sweep, by default with tfjs's own gradients. It returns cotangents of values,
+ * by value index.
+ */
 export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: ReadonlyMap<number, Tensor>,
     passes: (value: number) => boolean, pull: Pull = pullByTfjs): Map<number, Tensor> {
   const found = new Map(seeds);
@@ -29,7 +33,8 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
         spent.push(known, more);
       }
     });
-    // What lies behind us is not held until the sweep is over: it would be the largest part of a step's memory.
+    // Cotangents that the sweep has passed are not held until its end: they would be the largest
+    // part of a step's memory.
     node.outputs.forEach(output => found.delete(output));
     const needed = new Set([...seeds.values(), ...found.values()]);
     spent.forEach(t => needed.has(t) || t.dispose());
@@ -42,7 +47,7 @@ export const pullByTfjs: Pull = (values, node, dys, wanted) => {
   return wanted.map(input => cotangentOf(thunks, node, input));
 };
 
-/** With our rules where tfjs is slow: what the self-check must not use. */
+/** With the rules for slow gradients. The self-check must not use it. */
 export const pullByRules: Pull = (values, node, dys, wanted) => {
   const plain = withoutActivation(node);
   return cotangents(values, plain, plain === node ? dys : [beforeActivation(values, node, dys[0]!)], wanted);

@@ -11,9 +11,13 @@ import {RESIZE} from './rules/resize';
 import type {BackwardNode, Rule} from './rules/rule';
 import {STRUCTURE} from './rules/structure';
 
-/** Every input cotangent that takes the place of a gradient of tfjs 4.22: one table, of which each file of `rules/` holds a part. */
-const TABLE: readonly Rule[] = [...ELEMENTWISE, ...BROADCASTING, ...STRUCTURE, ...GATHER, ...REDUCTIONS, ...PRODUCTS, ...CONVOLUTION,
-  ...POOLING, ...NORMALIZATION, ...RESIZE];
+/**
+ * Every input cotangent that takes the place of a gradient of tfjs 4.22: one table, of which each
+ * file of `rules/` holds a part. `test/derivatives/tfjs_defects.test.ts` shows each wrong gradient,
+ * and fails when a tfjs mends it.
+ */
+const TABLE: readonly Rule[] = [...ELEMENTWISE, ...BROADCASTING, ...STRUCTURE, ...GATHER, ...REDUCTIONS, ...PRODUCTS,
+  ...CONVOLUTION, ...POOLING, ...NORMALIZATION, ...RESIZE];
 
 const byKernel = new Map<string, Rule[]>();
 for (const rule of TABLE) {
@@ -25,18 +29,26 @@ for (const rule of TABLE) {
 /** The rules of a kernel, in the order of the search. */
 export const rulesOf = (kernel: string): readonly Rule[] => byKernel.get(kernel) ?? [];
 
-/** The first rule for an input that a step takes in the place of a slow gradient; null if there is none. */
+/**
+ * The first rule for an input that a step takes in the place of a slow gradient; null if there is
+ * none.
+ */
 export function fastRule(at: BackwardNode, input: string): Rule | null {
   return find(at, input, ({why}) => why === 'slow');
 }
 
-/** The first rule for an input that the self-check takes, too; null if tfjs's gradient is right and of use. */
+/**
+ * The first rule for an input that the self-check takes, too; null if tfjs's gradient is right and
+ * of use.
+ */
 export function trustedRule(at: BackwardNode, input: string): Rule | null {
   return find(at, input, ({why}) => why !== 'slow' && (why !== 'missing' || getGradient(at.node.kernel) == null));
 }
 
+const isFor = ({input}: Rule, wanted: string): boolean => input === undefined || input === wanted ||
+    (typeof input !== 'string' && input.includes(wanted));
+
 function find(at: BackwardNode, input: string, isCandidate: (rule: Rule) => boolean): Rule | null {
-  return rulesOf(at.node.kernel).find(rule => isCandidate(rule) &&
-      (rule.input === undefined || (typeof rule.input === 'string' ? rule.input === input : rule.input.includes(input))) &&
+  return rulesOf(at.node.kernel).find(rule => isCandidate(rule) && isFor(rule, input) &&
       (rule.when === undefined || rule.when(at, input))) ?? null;
 }

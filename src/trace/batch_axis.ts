@@ -3,18 +3,23 @@ import type {BatchPassing} from './kernel_facts';
 import type {TraceNode} from './trace';
 
 /**
- * Where the examples of a batch lie in a tensor: flat index i belongs to example floor(i / stride) mod B.
+ * The place of the examples in a tensor: the flat index i belongs to example floor(i / stride) mod
+ * B.
  *
- * One number says it for any axis: stride = size / B for the leading axis, smaller when the axis lies further in
- * (time-major [T, B, in]: stride = in), and it survives every reshape, also [B, T, in] -> [B·T, in]. `null`
- * stands for a tensor that all examples share.
+ * One number serves for any axis. The leading axis has stride = size / B, and an axis further in
+ * has a smaller stride (time-major [T, B, in]: stride = in). The stride stays the same in every
+ * reshape, also in [B, T, in] -> [B·T, in]. `null` stands for a tensor that all examples share.
  */
 export type BatchStride = number | null;
 
 /**
- * - `reduces`: the kernel sums, or takes the largest, ... over the examples: a statistic of the batch, which all share.
- * - `couples`: the examples meet in another way; what comes out may still have an entry for each.
- * - `unknown`: no rule says where they are afterwards.
+ * The error of a kernel behind which the examples cannot be told apart:
+ *
+ * - `reduces`: the kernel sums over the examples, or takes the largest, ... of them. All examples
+ *   share its output, a statistic of the batch.
+ * - `couples`: the examples meet in another way. The output may still have an entry for each
+ *   example.
+ * - `unknown`: no rule gives the place of the examples in the output.
  */
 export class BatchAxisLost extends Error {
   constructor(readonly kernel: string, readonly reason: 'reduces' | 'couples' | 'unknown') {
@@ -31,10 +36,10 @@ type Rule = (node: TraceNode, inputs: ReadonlyMap<string, Operand>, outputs: Rea
     batch: number) => BatchStride[];
 
 /**
- * The batch strides of a kernel's outputs from those of its inputs.
+ * The batch strides of a kernel's outputs, from those of its inputs.
  *
- * A kernel without a rule loses the examples: what some kernels do with them is in the values of an input, which may
- * change from step to step.
+ * A kernel without a rule loses the examples. The place of the examples in the output of some
+ * kernels depends on the values of an input, which may change from step to step.
  *
  * @throws BatchAxisLost
  */
@@ -66,7 +71,9 @@ function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis
 const batched = (inputs: ReadonlyMap<string, Operand>): Operand[] =>
   [...inputs.values()].filter(input => input.stride !== null);
 
-/** All agree, or the examples of one input meet those of another. */
+/**
+ * The stride that all inputs have. If they differ, the examples of one input meet those of another.
+ */
 function agree(node: TraceNode, strides: number[]): number {
   if (strides.some(stride => stride !== strides[0])) {
     throw new BatchAxisLost(node.kernel, 'couples');
@@ -110,8 +117,12 @@ const entrywise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
 
 const reshape: Rule = (_node, inputs, outputs) => outputs.map(() => batched(inputs)[0].stride);
 
-/** The examples stay on their axis, which becomes axis `to(axis)` of the output and must keep its size. */
-const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number, otherwise: 'reduces' | 'couples' = 'couples'): Rule =>
+/**
+ * The examples stay on their axis, which becomes axis `to(axis)` of the output and must keep its
+ * size.
+ */
+const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number,
+    otherwise: 'reduces' | 'couples' = 'couples'): Rule =>
   (node, inputs, outputs, batch) => outputs.map(out => {
     if (batch === 1) {
       return sizeOf(out);
@@ -131,7 +142,7 @@ const listOf = (value: unknown): number[] | null =>
 
 const transpose = keepAxis((node, axis) => (node.attrs['perm'] as number[]).indexOf(axis));
 
-/** Sum, Mean, Max, ...: over the other axes of each example, or the examples meet. */
+/** Sum, Mean, Max, ...: if one of their axes is that of the examples, the examples meet. */
 const reduce = keepAxis((node, axis, rank) => {
   const axes = (listOf(node.attrs['axis'] ?? node.attrs['reductionIndices']) ?? [...Array(rank).keys()])
       .map(a => (a + rank) % rank);
@@ -141,7 +152,10 @@ const reduce = keepAxis((node, axis, rank) => {
   return node.attrs['keepDims'] === true ? axis : axis - axes.filter(a => a < axis).length;
 }, 'reduces');
 
-/** Kernels that work along one axis, or some, or (without the attribute) all, and leave the others alone. */
+/**
+ * Kernels that work along one axis or some, all axes if they lack the attribute, and leave the
+ * other axes alone.
+ */
 const along = (attr: string): Rule => keepAxis((node, axis, rank) =>
   (listOf(node.attrs[attr]) ?? [axis]).some(a => (a + rank) % rank === axis) ? -1 : axis);
 
@@ -174,7 +188,10 @@ const gather: Rule = (node, inputs, outputs, batch) => {
   throw new BatchAxisLost(node.kernel, 'unknown');
 };
 
-/** [.., M, K] x [.., K, N]: rows and leading axes keep the examples, the contracted axis must not hold them. */
+/**
+ * [.., M, K] x [.., K, N]: rows, columns and leading axes keep the examples. The contracted axis
+ * must not hold them.
+ */
 const matMul: Rule = (node, inputs, outputs, batch) => {
   const out = outputs[0];
   if (batch === 1) {
@@ -205,7 +222,8 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
     strides.push(inner * axisStride(out, out.length - (name === 'a' ? 2 : 1)));
   }
   if (contractions > 0) {
-    // Weights for each example may make of them as many mixtures, one for each (a graph over the batch).
+    // B mixtures of the examples, as in a graph over the batch, have an entry for each example and
+    // are no statistic.
     const isStatistic = strides.length === 0 && !out.slice(-2).some(size => size % batch === 0 && contractions === 1);
     throw new BatchAxisLost(node.kernel, isStatistic ? 'reduces' : 'couples');
   }

@@ -6,16 +6,18 @@ import {mergeRepeats} from './repeats';
 import {openEngine, shadow} from '../tfjs/internals';
 import {Trace} from './trace';
 
-/** Marks the engine while a capture is going on. */
+/** The property that marks the engine during a capture. */
 const RECORDER = Symbol.for('tfjs-ggn.recorder');
 
 /**
  * Runs f() exactly once, inside one tidy as `tf.variableGrads` does, and records every kernel call.
  *
- * @param targets in `fit`, the targets of the batch: what it keeps for metrics is made with them.
- * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the caller.
- * @throws what f() throws; when f() does not return a scalar of float32; when f() minimizes with this optimizer. The
- * trace is released then and every variable that f() wrote is put back.
+ * @param targets in `fit`, the targets of the batch, by which the tensors that `fit` keeps for
+ * metrics are found.
+ * @returns the cost that f() returned, tracked by the caller's scope, and the trace, owned by the
+ * caller.
+ * @throws the errors of f(); an error if f() does not return a scalar of float32, or minimizes with
+ * this optimizer. Then the trace is released, and every variable that f() wrote is put back.
  */
 export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost: Scalar; trace: Trace} {
   if (activeRecorder() !== undefined) {
@@ -37,16 +39,16 @@ export function capture(f: () => Scalar, targets: readonly Tensor[] = []): {cost
   return {cost: result, trace};
 }
 
-/** The recorder of the capture that is going on, if any: of this copy of the package or another. */
+/** The recorder of the capture that is going on, if any, by this copy of the package or another. */
 export function activeRecorder(): Recorder | undefined {
   return (openEngine() as unknown as Record<symbol, Recorder | undefined>)[RECORDER];
 }
 
 /**
- * Records the kernel calls of a function. All tfjs ops end in `engine.runKernel`; it is shadowed on the engine
- * instance meanwhile, and restored in `finally`.
+ * Records the kernel calls of a function. All tfjs ops end in `engine.runKernel`, which is shadowed
+ * on the engine instance during the call and restored in `finally`.
  *
- * @returns what the function returned, and the trace, owned by the caller.
+ * @returns the result of the function, and the trace, owned by the caller.
  */
 export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tensor[] = []): {result: T; trace: Trace} {
   const open = openEngine();
@@ -74,7 +76,10 @@ export function record<T>(run: (recorder: Recorder) => T, targets: readonly Tens
   }
 }
 
-/** After a failed step: everything that f() changed and that can be taken back. Each part happens whatever becomes of the one before. */
+/**
+ * Takes back the changes that f() made in a failed step. Each part runs even if the part before it
+ * throws.
+ */
 export function discard(trace: Trace, targets: readonly Tensor[]): void {
   try {
     trace.restoreVariables();

@@ -5,15 +5,23 @@ import type {Trace, TraceNode} from './trace';
 import {BatchAxisLost, propagateBatch} from './batch_axis';
 import type {BatchStride} from './batch_axis';
 
-/** Which values of a trace depend on the variables being trained, through float32 values all the way. */
+/**
+ * The values of a trace that depend on the variables being trained, through float32 values all the
+ * way.
+ */
 export interface Dependence {
   /** By value index. */
   readonly dependent: readonly boolean[];
-  /** By value index: whether a value varies with these variables at all, also by steps, through comparisons and integers that no derivative passes. */
+  /**
+   * By value index: whether a value varies with these variables at all. Comparisons and integers
+   * vary, and no derivative passes them.
+   */
   readonly varying: readonly boolean[];
   /** The variables being trained that f() read, each once, in the order of their first use. */
   readonly variables: readonly Variable[];
-  /** Value index -> index in `variables`. A variable that f() wrote in between has several. */
+  /**
+   * Value index -> index in `variables`. A variable that f() wrote in between has several values.
+   */
   readonly variableOf: ReadonlyMap<number, number>;
 }
 
@@ -45,43 +53,67 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
   return {dependent, varying, variables, variableOf};
 }
 
-/** Kernels whose derivative is zero wherever there is one. */
 const CONSTANT = kernelsThat('constant');
 
-/** Whether an output of a node varies with its inputs. Integers and truth values are piecewise constant: no derivative passes. */
+/**
+ * Whether a derivative passes from the inputs of a node to an output. Integers and truth values are
+ * piecewise constant.
+ */
 export const passesDerivative = (trace: Trace, node: TraceNode, output: number): boolean =>
   trace.values[output].dtype === 'float32' && !CONSTANT.has(node.kernel);
 
-/** The part of a trace between the variables and the rows, with the place of the examples in every value. */
+/**
+ * The part of a trace between the variables and the rows, with the place of the examples in every
+ * value.
+ */
 export interface Analysis extends Dependence {
-  /** By value index, to the Jacobian: not through frozen statistics. */
+  /**
+   * By value index: whether the value depends on the variables for the Jacobian, so not through
+   * frozen statistics.
+   */
   readonly dependent: readonly boolean[];
-  /** Value indices of statistics of the batch that depend on the variables and that the Jacobian holds constant. */
+  /**
+   * Value indices of statistics of the batch that depend on the variables and that the Jacobian
+   * holds constant.
+   */
   readonly frozen: ReadonlySet<number>;
   readonly batch: number;
-  /** By value index; null for what all examples share: weights and what is made of them alone. */
+  /**
+   * By value index; null for a value that all examples share: weights, and values made of weights
+   * alone.
+   */
   readonly strides: readonly BatchStride[];
-  /** Indices of the nodes on a path from a variable to a row whose outputs belong to examples, in order. */
+  /**
+   * Indices of the nodes on a path from a variable to a row whose outputs belong to examples, in
+   * order.
+   */
   readonly activations: readonly number[];
-  /** Indices of the nodes on such a path whose outputs all examples share (views of weights), in order. */
+  /**
+   * Indices of the nodes on such a path whose outputs all examples share (views of weights), in
+   * order.
+   */
   readonly parameters: readonly number[];
 }
 
 /**
- * Statistics of the batch (sums, means, largest entries over the examples) that depend on the variables:
+ * Statistics of the batch (sums, means, largest entries over the examples) that depend on the
+ * variables:
  *
- * - `none`: they couple the examples;
- * - `within`: held constant where a parameter joins the data behind them, as gamma does in a batch normalisation;
- * - `all`: held constant, also where they are part of the residuals: (p - mean p)².
+ * - `none`: a statistic couples the examples;
+ * - `within`: a statistic is held constant if a parameter joins the data behind it, as gamma does
+ *   in a batch normalisation;
+ * - `all`: every statistic is held constant, also one that is part of the residuals: (p - mean p)².
  */
 export type Freeze = 'none' | 'within' | 'all';
 
 /**
+ * Follows the examples from the inputs to the rows.
+ *
  * @param roots value indices of the rows.
  * @param batch number of examples B. With B = 1 the whole batch counts as one example.
- * @param isBatched whether a value that does not depend on the variables and was read by f(), or made of what all examples share, holds
- * one entry per example.
- * @throws BatchAxisLost when the examples cannot be followed from the inputs to the rows.
+ * @param isBatched whether a value holds one entry per example. It is asked for values that do not
+ * depend on the variables and that f() read, or made of values that all examples share.
+ * @throws BatchAxisLost if the examples cannot be followed.
  */
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
     isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
@@ -124,11 +156,12 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
       (strides[node.outputs[0]] === null ? parameters : activations).push(i);
     }
   });
-  const analysis = {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
+  const analysis =
+    {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
   if (frozen.size === 0) {
     return analysis;
   }
-  // What only leads to a statistic is no part of the Jacobian.
+  // A node that only leads to a statistic is no part of the Jacobian.
   const reached = upstream(trace, roots, frozen);
   const isReached = (i: number): boolean => trace.nodes[i].outputs.some(output => reached.has(output));
   const found = {...analysis, activations: activations.filter(isReached), parameters: parameters.filter(isReached)};
@@ -138,7 +171,10 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
   return found;
 }
 
-/** Whether a parameter joins the data behind a statistic: then it is part of the network, not of the residuals. */
+/**
+ * Whether a parameter joins the data behind a statistic. Then the statistic is part of the network,
+ * not of the residuals.
+ */
 function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analysis): boolean {
   const behind = downstream(trace, frozen);
   return activations.some(i => {
@@ -158,7 +194,10 @@ export function downstream(trace: Trace, values: Iterable<number>): Set<number> 
   return found;
 }
 
-/** The values that some values are computed from, themselves included; not what `stops` are computed from. */
+/**
+ * The values that some values are computed from, themselves included; not those that `stops` are
+ * computed from.
+ */
 export function upstream(trace: Trace, values: readonly number[], stops: ReadonlySet<number> = new Set()): Set<number> {
   const found = new Set(values);
   for (let i = trace.nodes.length - 1; i >= 0; i--) {
@@ -170,14 +209,21 @@ export function upstream(trace: Trace, values: readonly number[], stops: Readonl
   return found;
 }
 
-/** Some values with the forward passes of the tf.customGrad ops among them, which show where the examples are in the outputs. */
+/**
+ * Some values with the forward passes of the tf.customGrad ops among them, which lead the examples
+ * to the outputs of the ops.
+ */
 function withForwardPasses(trace: Trace, values: ReadonlySet<number>): ReadonlySet<number> {
   const inner = trace.nodes.filter(({kernel, outputs: [output]}) => kernel === CUSTOM_GRAD && values.has(output))
       .map(({attrs}) => attrs['inner'] as number).filter(value => !values.has(value));
   return inner.length === 0 ? values : withForwardPasses(trace, new Set([...values, ...upstream(trace, inner)]));
 }
 
-/** In the forward pass of a tf.customGrad, no Jacobian goes through what loses the examples: undefined stands for that. */
+/**
+ * The strides in the forward pass of a tf.customGrad, undefined behind a node that loses the
+ * examples. No Jacobian goes through that pass, so the loss matters only if it reaches the output
+ * of the op.
+ */
 function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
     isDependent: boolean): Array<BatchStride | undefined> {
   try {
@@ -207,8 +253,9 @@ function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchSt
     if (isDependent || !(error instanceof BatchAxisLost)) {
       throw error;
     }
-    // Data that do not depend on the weights may mix the examples (statistics of the inputs): to the Jacobian they
-    // are constants. Where only the rule is missing, the leading axis is the best guess; the self-check tells.
+    // Data that do not depend on the weights may mix the examples (statistics of the inputs), as
+    // they are constants to the Jacobian. If only the rule is missing, the leading axis is the best
+    // guess, which the self-check tests.
     return node.outputs.map(output =>
       error.reason === 'unknown' && shape(output)[0] === batch ? trace.values[output].size / batch : null);
   }

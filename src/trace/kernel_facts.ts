@@ -1,19 +1,29 @@
 /**
- * Everything that this package knows of the kernels of tfjs beside their derivatives (`derivatives/table.ts`). A fact that a row does not
- * state does not hold or is not known. A kernel without a row is treated with the most care: as it may mix examples, have poles, and so on.
+ * The facts of the kernels of tfjs that this package uses, beside their derivatives
+ * (`derivatives/table.ts`): one row for each kernel. A fact that a row does not state does not hold
+ * or is not known. A kernel without a row may mix the examples, have poles, and so on.
+ * `test/trace/kernel_facts.test.ts` tests the facts by running the kernels.
  */
 
-/** What may hold of a kernel. */
+/** A property of a kernel. */
 export type Fact =
-  /** Each entry of the output depends on one entry of each input, which broadcast against each other. */
+  /**
+   * Each entry of the output depends on one entry of each input, which broadcast against each
+   * other.
+   */
   | 'entrywise'
   /** Entrywise with a derivative that is not zero, of one tensor or of several of one shape. */
   | 'slope'
   /** The derivative is zero wherever there is one. */
   | 'constant'
-  /** Affine in all inputs together. The reading of a loss follows its sums through these kernels. */
+  /**
+   * Affine in all inputs together. The reading of a loss follows its sums through these kernels.
+   */
   | 'affine'
-  /** The attributes alone, and so the signature of the trace, say which entry of the inputs each entry of the output is. */
+  /**
+   * The attributes alone, and so the signature of the trace, say which entry of the inputs each
+   * entry of the output is.
+   */
   | 'selection'
   /** The same entries in the same order in another shape. */
   | 'reshape'
@@ -24,39 +34,55 @@ export type Fact =
   /** The results are not rounded. */
   | 'exact'
   /**
-   * Neither is a derivative infinite at a number, nor does a usual number give an infinite value, which later kernels hide: 1 / (1 + e^x) is
-   * 0 with e^x = ∞, and has no derivative there. Networks are made of these kernels alone.
+   * At no number is the derivative infinite, and no usual number gives an infinite value. Later
+   * kernels can hide such a value: 1 / (1 + e^x) is 0 with e^x = ∞, and has no derivative there.
+   * Networks are made of tame kernels alone.
    */
   | 'tame'
-  /** Monotone in its one varying input wherever that is a sum of squares, so not negative. A quotient is so in its denominator. */
+  /**
+   * The kernel is monotone in its one varying input as long as that is not negative, as a sum of
+   * squares is not. A quotient is monotone in its denominator.
+   */
   | 'monotone'
   /**
-   * The cotangent of the data says nothing of the data but their shape if the other operands are parameters or constants. This is
-   * narrower than linear: the gradient that tfjs has of some linear kernels reads their input.
+   * The cotangent of the data says nothing of the data but their shape if the other operands are
+   * parameters or constants. This is narrower than linear: the gradient that tfjs has of some
+   * linear kernels reads their input.
    */
   | 'shapeOnly'
-  /** An operand that all examples share may have any shape. Elsewhere it broadcasts against the examples. */
+  /**
+   * An operand that all examples share may have any shape. For other kernels, such an operand
+   * broadcasts against the examples.
+   */
   | 'product'
   /** A product of matrices along the last two axes. */
   | 'matrixProduct'
   /** The next call with the same inputs may give something else. */
   | 'random';
 
-/** The rule by which the axis of the examples passes a kernel (`batch_axis.ts`); `along` names the attribute with the axes that must not be that axis. */
-export type BatchPassing = 'entrywise' | 'leading' | 'sameAxis' | 'reduction' | 'reshape' | 'transpose' | 'gather' | 'unpack' | 'pack' |
-  'matrixProduct' | {readonly along: string};
+/**
+ * The rule by which the axis of the examples passes a kernel (`batch_axis.ts`); `along` names the
+ * attribute with the axes that must not be that axis.
+ */
+export type BatchPassing = 'entrywise' | 'leading' | 'sameAxis' | 'reduction' | 'reshape' | 'transpose' | 'gather' |
+  'unpack' | 'pack' | 'matrixProduct' | {readonly along: string};
 
 export interface KernelFacts {
   readonly facts: readonly Fact[];
   /** Without it the kernel loses the examples. */
   readonly batch?: BatchPassing;
-  /** Inputs that may broadcast against the output, each entry of which depends on one of their entries. */
+  /**
+   * Inputs that may broadcast against the output, each entry of which depends on one of their
+   * entries.
+   */
   readonly broadcasts?: readonly string[];
   /** Inputs in which the kernel is linear while the others are held. */
   readonly linearIn?: readonly string[];
   /** Inputs x with K(t x) = t K(x) for t > 0. */
   readonly homogeneousIn?: readonly string[];
-  /** The input that says which entries of the others are taken. With it held, the kernel is linear. */
+  /**
+   * The input that says which entries of the others are taken. With it held, the kernel is linear.
+   */
   readonly chosenBy?: string;
   /** Of a kernel with a fused bias and activation, the kernel underneath. */
   readonly fused?: string;
@@ -68,7 +94,8 @@ const binary = (...facts: Fact[]): KernelFacts => ({...entrywise(...facts), broa
 const rows = (batch: BatchPassing, ...facts: Fact[]): KernelFacts => ({batch, facts});
 const images = (...facts: Fact[]): KernelFacts => rows('leading', ...facts);
 
-const RESHAPE = rows('reshape', 'reshape', 'selection', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame', 'shapeOnly');
+const RESHAPE =
+  rows('reshape', 'reshape', 'selection', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame', 'shapeOnly');
 const MATRICES = rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shapeOnly');
 const CONVOLUTION = images('product', 'tame', 'shapeOnly');
 const SUM = rows('reduction', 'affine', 'tame', 'shapeOnly');

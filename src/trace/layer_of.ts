@@ -2,7 +2,10 @@ import {kernelsThat} from './kernel_facts';
 import type {Trace, TraceNode} from './trace';
 import type {TrainStep} from '../tfjs/train_step_hook';
 
-/** ", in the layer 'dense_1' (Dense)", by the variable that enters at a node or most closely before it; nothing in a custom loop. */
+/**
+ * The place of a node in words, as " (in the layer 'dense_1', Dense)", by the variable that enters
+ * at the node or most closely before it. In a custom loop there are no layers.
+ */
 export function layerOf(node: TraceNode, trace: Trace, step: TrainStep | null): string {
   const {variable, isDirect} = nearestVariable(node, trace);
   if (variable === null) {
@@ -16,7 +19,10 @@ export function layerOf(node: TraceNode, trace: Trace, step: TrainStep | null): 
   return ` (${isDirect ? 'in' : 'in or behind'} the layer '${name}'${kind === undefined ? '' : `, ${kind}`})`;
 }
 
-/** The name of the variable on the shortest way back from a node; direct where none but views lie between. */
+/**
+ * The name of the variable on the shortest way back from a node. The way is direct if only views
+ * lie on it.
+ */
 function nearestVariable(node: TraceNode, trace: Trace): {variable: string | null; isDirect: boolean} {
   let front = node.inputs.map(([, value]) => value);
   const seen = new Set(front);
@@ -26,7 +32,8 @@ function nearestVariable(node: TraceNode, trace: Trace): {variable: string | nul
     if (found !== undefined) {
       return {variable: trace.variables.get(found)!.name, isDirect};
     }
-    const producers = front.map(value => trace.nodes[trace.producer[value]] as TraceNode | undefined).filter(n => n !== undefined);
+    const producers = front.map(value => trace.nodes[trace.producer[value]] as TraceNode | undefined)
+        .filter(node => node !== undefined);
     isDirect &&= producers.some(({kernel}) => VIEWS.has(kernel));
     front = producers.flatMap(n => n.inputs.map(([, value]) => value)).filter(value => !seen.has(value));
     front.forEach(value => seen.add(value));

@@ -5,8 +5,9 @@ import type {TraceNode} from './trace';
 const AFFINE = kernelsThat('affine');
 
 /**
- * Whether a node is an affine function of those of its inputs that depend on the variables. A mask or a choice that the outputs make by a comparison, as in
- * where(r > 0, q r, (q - 1) r) and r · sign(r), bends it, although no derivative passes through the comparison.
+ * Whether a node is an affine function of those of its inputs that depend on the variables. It is
+ * not if the outputs of the model choose its entries by a comparison, although no derivative passes
+ * through the comparison: as in r · sign(r) and in where(r > 0, q r, (q - 1) r).
  */
 export function isLinear(node: TraceNode, {varying}: Pick<Dependence, 'varying'>): boolean {
   const varies = (name: string): boolean => node.inputs.some(([input, value]) => input === name && varying[value]);

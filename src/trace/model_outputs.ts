@@ -4,8 +4,9 @@ import type {OpenModel} from '../tfjs/internals';
 import {activeRecorder} from './capture';
 
 /**
- * f() as `fit` gives it, noting the outputs of the model in the trace that it is captured in: what the losses are called with. `model.lossFunctions` is
- * public and read when they are called, so it is replaced while f() runs, and put back.
+ * The f() of `fit`, which also notes in the trace the outputs of the model, with which `fit` calls
+ * the losses. `fit` reads the public `model.lossFunctions` when it calls them, so the property is
+ * replaced while f() runs, and put back.
  */
 export function notingOutputs(model: OpenModel, f: () => Scalar): () => Scalar {
   return () => {

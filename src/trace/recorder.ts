@@ -8,17 +8,21 @@ import type {NamedValue, Trace} from './trace';
 /**
  * Writes kernel calls into a trace while it stands in the place of the engine's methods.
  *
- * Only outermost calls are recorded: what a kernel calls inside is its own affair. An `Identity` is no call but an
- * alias, also inside another kernel, where the gradient tape of a `tf.grad` within f() clones the outputs it saves
- * before their producer is known. The handles of the trace are known as the values that they hold, so that what is
- * computed from them during the capture, derivatives above all, joins the trace at the right places.
+ * Only outermost calls are recorded, and not the calls that a kernel makes inside. An `Identity` is
+ * an alias and no call, also inside another kernel: there the gradient tape of a `tf.grad` within
+ * f() clones the outputs that it saves, before their producer is known. A handle of the trace is
+ * known as the value that it holds. So kernels that run on handles during the capture, those of
+ * derivatives above all, join the trace at the right places.
  */
 export class Recorder {
   private readonly open = openEngine();
   private readonly run = this.open.runKernel;
   private readonly runFunc = this.open.runKernelFunc;
   private readonly drop = this.open.disposeTensor;
-  /** Tensor id -> value index. A variable keeps its id when its data change, so its data id joins in. */
+  /**
+   * Tensor id -> value index. A variable keeps its id when its data change, so its data id joins
+   * in.
+   */
   private readonly index = new Map<number, number>();
   private readonly variableData = new Map<number, object>();
   private readonly aliases = new Map<number, number>();
@@ -28,7 +32,7 @@ export class Recorder {
 
   readonly runKernel = (kernel: string, inputs: KernelInputs, attrs?: KernelAttrs): Tensor | Tensor[] => {
     const outermost = this.depth === 0;
-    // Before the kernel runs: an op may dispose of its inputs when it has them.
+    // The inputs are looked up before the kernel runs, as an op may dispose of them afterwards.
     const named = outermost && kernel !== 'Identity' ? this.indexInputs(inputs) : [];
     this.depth++;
     let result: Tensor | Tensor[];
@@ -51,9 +55,10 @@ export class Recorder {
   };
 
   /**
-   * A `tf.customGrad` of the user's is one node, recorded after the kernels of its forward pass: its output is a value
-   * of its own, which leads back to the op's inputs by the user's gradient and not to those kernels. They are there for
-   * `replay`, and for derivatives of what the op saves.
+   * Records a `tf.customGrad` of the user's as one node, after the kernels of its forward pass. Its
+   * output is a value of its own, which leads back to the inputs of the op by the user's gradient
+   * and not to those kernels. `replay` runs the kernels, and derivatives of the tensors that the op
+   * saves lead through them.
    */
   readonly runKernelFunc = (params: CustomGradInvocation): Tensor | Tensor[] => {
     if (this.depth > 0 || !isUserCustomGrad(this.open, params)) {
@@ -69,11 +74,13 @@ export class Recorder {
         save(tensors);
       }) as Tensor;
       inner = this.indexOf(value);
-      // The op may return a tensor from outside, its input say: the output must be told from it.
+      // The op may return a tensor from outside, such as its input. The output must be another
+      // tensor.
       return inner < known ? this.run.call(this.open, 'Identity', {x: value}) : value;
     }}) as Tensor;
     const result = this.trace.values.length;
-    this.record(CUSTOM_GRAD, named, {}, {inner, saved: saved.map(value => value === inner && inner >= known ? result : value)}, [output]);
+    saved = saved.map(value => value === inner && inner >= known ? result : value);
+    this.record(CUSTOM_GRAD, named, {}, {inner, saved}, [output]);
     setBackward(this.trace.values[result], params.backwardsFunc);
     return output;
   };
@@ -103,7 +110,8 @@ export class Recorder {
     return named;
   }
 
-  private record(kernel: string, named: readonly NamedValue[], inputs: KernelInputs, attrs: KernelAttrs, results: Tensor[]): void {
+  private record(kernel: string, named: readonly NamedValue[], inputs: KernelInputs, attrs: KernelAttrs,
+      results: Tensor[]): void {
     const trace = this.trace;
     const producer = trace.nodes.length;
     const outputs = results.map(output => {
@@ -112,7 +120,8 @@ export class Recorder {
       return index;
     });
     const hasOthers = Object.values(inputs).some(input => input != null && !isTensor(input));
-    trace.addNode({kernel, attrs, inputs: named, arrayInputs: Array.isArray(inputs), outputs, ...(hasOthers ? {hasOthers} : {})});
+    trace.addNode({kernel, attrs, inputs: named, arrayInputs: Array.isArray(inputs), outputs,
+      ...(hasOthers ? {hasOthers} : {})});
   }
 
   private addValue(t: Tensor, producer: number): number {
@@ -123,7 +132,10 @@ export class Recorder {
     return index;
   }
 
-  /** The value that a tensor is; a tensor not seen yet becomes one that f() only reads. */
+  /**
+   * The index of a tensor's value. A tensor that is not known yet becomes a value that f() only
+   * reads.
+   */
   indexOf(t: Tensor): number {
     let id = t.id;
     while (!this.index.has(id) && this.aliases.has(id)) {
@@ -143,12 +155,14 @@ export class Recorder {
   }
 
   /**
-   * One more reference to the same data, beyond the reach of every scope. On WASM by Reshape: Identity copies there,
-   * and a step would pay for a second set of weights; on tfjs-node it is Reshape that makes new data.
+   * One more reference to the same data, beyond the reach of every scope. WASM takes Reshape:
+   * Identity copies there, and a step would pay for a second set of weights. On tfjs-node it is
+   * Reshape that makes new data.
    */
   private hold(t: Tensor): Tensor {
-    const kernel = this.open.backendName === 'wasm' ? 'Reshape' : 'Identity';
-    return this.open.keep(this.run.call(this.open, kernel, {x: t}, kernel === 'Reshape' ? {shape: t.shape} : {}) as Tensor);
+    const clone = this.open.backendName === 'wasm' ? this.run.call(this.open, 'Reshape', {x: t}, {shape: t.shape}) :
+      this.run.call(this.open, 'Identity', {x: t}, {});
+    return this.open.keep(clone as Tensor);
   }
 }
 
@@ -156,7 +170,7 @@ export function isTensor(value: unknown): value is Tensor {
   return value != null && (value as Tensor).dataId !== undefined && Array.isArray((value as Tensor).shape);
 }
 
-/** What f() returned, in words. */
+/** The return value of f(), in words. */
 function returned(value: unknown): string {
   if (!isTensor(value)) {
     return typeof (value as {then?: unknown} | null)?.then === 'function' ? 'a promise' : String(value);

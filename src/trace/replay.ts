@@ -4,20 +4,23 @@ import {runKernel} from '../tfjs/internals';
 import type {Trace, TraceNode} from './trace';
 
 /**
- * Runs the recorded kernels again with other tensors in the place of some values, and returns values of the
- * trace as they would have been: the loss at other weights with the same dropout masks, without metrics, moving
- * averages or any other side effect of f(). Only calls that depend on a substituted value run again, and only those that lead to a wanted one.
+ * Runs the recorded kernels again with other tensors in the place of some values, and returns
+ * values of the trace as they would have been, such as the loss at other weights: with the same
+ * dropout masks, and without metrics, moving averages or any other side effect of f(). A call runs
+ * again only if it depends on a substituted value and leads to a wanted one.
  *
  * @param substitutes value index (of a variable, say) -> tensor of the same shape.
  * @param wanted indices of the values to return.
- * @param change takes what a kernel gives and returns what is gone on with.
+ * @param change takes an output of a kernel and returns the tensor that takes its place.
  */
-export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[], change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
+export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[],
+    change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
   const fresh = new Map(substitutes);
   const needed = upstream(trace, wanted);
   const reached = new Set(substitutes.keys());
   const nodes = trace.nodes.filter(node => {
-    const runs = node.outputs.some(output => needed.has(output) && !substitutes.has(output)) && inputsOf(node).some(value => reached.has(value));
+    const runs = node.outputs.some(output => needed.has(output) && !substitutes.has(output)) &&
+      inputsOf(node).some(value => reached.has(value));
     if (runs) {
       node.outputs.forEach(output => reached.add(output));
     }
@@ -33,22 +36,28 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
         inputs[name] = fresh.get(value) ?? trace.values[value];
       }
       const result = runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
-      (Array.isArray(result) ? result : [result]).forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
+      (Array.isArray(result) ? result : [result])
+          .forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
     }
     release(i);
   });
   return wanted.map(value => fresh.get(value) ?? trace.values[value]);
 }
 
-/** What a node is made from; a customGrad op is what its forward pass gave. */
-const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] => kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : inputs.map(([, value]) => value);
+/**
+ * The values that a node is made from. A customGrad op is made from the result of its forward pass.
+ */
+const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] =>
+  kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : inputs.map(([, value]) => value);
 
 /**
- * Gives back, after the i-th of the nodes, what no later one reads: all activations at once would take the memory of the forward pass again.
+ * Disposes, after the i-th of the nodes, of the tensors that no later one reads. All activations at
+ * once would take the memory of the forward pass again.
  *
- * @param kept values that are not given back.
+ * @param kept values that stay.
  */
-function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, Tensor>, kept: ReadonlySet<number>): (i: number) => void {
+function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, Tensor>,
+    kept: ReadonlySet<number>): (i: number) => void {
   const last = new Map<number, number>();
   nodes.forEach((node, i) => [...node.outputs, ...inputsOf(node)].forEach(value => last.set(value, i)));
   const held = new Set<Tensor>(trace.values);
@@ -59,7 +68,7 @@ function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, 
         continue;
       }
       fresh.delete(value);
-      // A kernel may give back what it was given, and a customGrad op is another value's tensor.
+      // A kernel may return its input, and the output of a customGrad op is another value's tensor.
       if (!held.has(t) && ![...fresh.values()].includes(t)) {
         t.dispose();
       }
@@ -67,12 +76,15 @@ function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, 
   };
 }
 
-/** One value, by default what f() returned; see `replayAll`. */
+/** One value, by default the result of f(); see `replayAll`. */
 export function replay(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted = trace.result): Tensor {
   return replayAll(trace, substitutes, [wanted])[0];
 }
 
-/** The values that some values are computed from, themselves included; by a customGrad op also those of its forward pass. */
+/**
+ * The values that some values are computed from, themselves included. For a customGrad op, those of
+ * its forward pass are among them.
+ */
 function upstream(trace: Trace, values: readonly number[]): Set<number> {
   const found = new Set(values);
   for (let i = trace.nodes.length - 1; i >= 0; i--) {

@@ -3,7 +3,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {isVariable} from '../tfjs/internals';
 import type {KernelAttrs} from '../tfjs/internals';
 
-/** (input name, value index); names are '0', '1', ... where the kernel takes an array. */
+/** (input name, value index); the names are '0', '1', ... if the kernel takes an array. */
 export type NamedValue = readonly [string, number];
 
 /** One recorded kernel call. Inputs and outputs are indices into `Trace.values`. */
@@ -12,7 +12,10 @@ export interface TraceNode {
   readonly attrs: KernelAttrs;
   readonly inputs: readonly NamedValue[];
   readonly arrayInputs: boolean;
-  /** Whether it was given something else than tensors, too, which is not recorded: an image of the page, lists of tensors. */
+  /**
+   * Whether it had inputs that are no tensors, which are not recorded: an image of the page, lists
+   * of tensors.
+   */
   readonly hasOthers?: boolean;
   readonly outputs: readonly number[];
 }
@@ -24,34 +27,42 @@ interface OverwrittenVariable {
 }
 
 /**
- * What f() computed: every kernel call in order, and a handle on every tensor that took part.
+ * The computation of f(): every kernel call in order, and a handle on every tensor that took part.
  *
- * Handles are clones (one more reference to the same data), kept out of every scope's reach and released by
- * `dispose()`; the tensors of f() itself live and die exactly as they would without the capture.
+ * Handles are clones (one more reference to the same data), kept out of every scope's reach and
+ * released by `dispose()`. The tensors of f() itself live and die exactly as they would without the
+ * capture.
  */
 export class Trace {
   readonly nodes: TraceNode[] = [];
   /** Handles by value index. */
   readonly values: Tensor[] = [];
-  /** Value index -> the variable it was read from (its value at that moment). */
+  /** Value index -> the variable whose value at that moment it is. */
   readonly variables = new Map<number, Variable>();
-  /** Value index -> index of the node that computed it; -1 for what f() only read. */
+  /** Value index -> index of the node that computed it; -1 for a value that f() only read. */
   readonly producer: number[] = [];
   /**
-   * Value index of a derivative in the trace -> index of the point it was taken at. A derivative that is constant leads
-   * back to its point by no kernel; all the same it is zero to differentiate it, and no mistake.
+   * Value index of a derivative in the trace -> index of the point at which it was taken. No kernel
+   * leads from a constant derivative back to its point. To differentiate it is no mistake all the
+   * same, and gives zero.
    */
   readonly derivatives = new Map<number, number>();
-  /** Index of the value that f() returned; -1 until it has. */
+  /** Index of the value that f() returned; -1 before f() returns. */
   result = -1;
-  /** In `fit`, value indices of the outputs of the model that its losses were asked for. */
+  /** In `fit`, value indices of the outputs of the model that its losses were called with. */
   readonly outputs: number[] = [];
-  /** By value index, the tensors of f() themselves: only to find what it kept when a step fails. */
+  /**
+   * By value index, the tensors of f() themselves. If a step fails, they tell which tensors `fit`
+   * has kept.
+   */
   readonly originals: Tensor[] = [];
   private readonly overwritten = new Map<number, OverwrittenVariable>();
   private readonly parts: string[] = [];
 
-  /** Equal for two traces exactly when the same kernels ran on the same shapes, wired the same way to the loss. */
+  /**
+   * Equal for two traces exactly when the same kernels ran on the same shapes, wired the same way
+   * to the loss.
+   */
   get signature(): string {
     return `${this.parts.join('\n')}\nloss ${this.result}`;
   }
@@ -82,7 +93,7 @@ export class Trace {
     this.parts.push(`${isVariable(original) ? `v${original.id}` : handle.dtype} ${index}[${handle.shape.join()}]`);
   }
 
-  /** Takes values for others that are the same: see `mergeRepeats`. */
+  /** Puts the first of equal values in the place of the others: see `mergeRepeats`. */
   merge(first: ReadonlyMap<number, number>): void {
     this.result = first.get(this.result) ?? this.result;
     this.outputs.forEach((value, i) => this.outputs[i] = first.get(value) ?? value);
@@ -96,8 +107,9 @@ export class Trace {
   }
 
   /**
-   * Puts back the variables that f() wrote (moving averages, counters): for a step that failed. It runs no kernel, since the step may have failed because none runs any
-   * more (a lost context, no memory left): the variable takes a reference to the data that the handle still holds.
+   * Puts back the variables that f() wrote (moving averages, counters) after a failed step. It runs
+   * no kernel, since the step may have failed because none runs any more (a lost context, no memory
+   * left). The variable takes a reference to the data that the handle still holds.
    */
   restoreVariables(): void {
     for (const {variable, before} of this.overwritten.values()) {
@@ -108,8 +120,9 @@ export class Trace {
   }
 
   /**
-   * Drops the metrics that `fit` keeps for its logs and nobody will read now: kept scalar means of what is made
-   * with the targets. Other kept tensors belong to layers or to the user.
+   * Disposes of the metrics that `fit` keeps for its logs, which nobody reads after a failed step:
+   * kept scalar means of values that are made with the targets. Other kept tensors belong to layers
+   * or to the user.
    */
   disposeMetrics(targets: readonly Tensor[]): void {
     const data = new Set<object>(targets.map(target => target.dataId));

@@ -1,6 +1,7 @@
 import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
+import type {KernelAttrs} from '../../tfjs/internals';
 import {partsOf} from '../../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
@@ -8,8 +9,8 @@ import {shapeOf} from './convolution_geometry';
 import type {Operand, Extent, Convolution} from './convolution_geometry';
 
 /**
- * One operand from the two others: y by the convolution itself, x and filter by its gradients at the cotangent y. All
- * in the node's own format.
+ * One operand from the two others, in the node's own format: y by the convolution itself, x and
+ * filter by its gradients at the cotangent y.
  */
 export function convolve(c: Convolution, wanted: Operand, given: Readonly<Partial<Record<Operand, Tensor>>>): Tensor {
   const x = given.x === undefined ? null : channelsLast(c, given.x);
@@ -24,7 +25,7 @@ export function convolve(c: Convolution, wanted: Operand, given: Readonly<Partia
   }
 }
 
-/** Channels moved last, where they come first. */
+/** The tensor with its channels last. */
 export function channelsLast(c: Convolution, t: Tensor): Tensor {
   return c.channelsFirst ? transpose(t, c.spatial === 2 ? [0, 2, 3, 1] : [0, 2, 3, 4, 1]) : t;
 }
@@ -35,7 +36,9 @@ function channelsBack(c: Convolution, t: Tensor): Tensor {
 
 const isDilated = (c: Convolution): boolean => c.dilations.some(d => d > 1);
 
-/** Pads (or cuts, where negative) so that `output` positions of the filter fit exactly. */
+/**
+ * Pads, or cuts if the padding is negative, to sizes that the positions of the filter fill exactly.
+ */
 function fit(t: Tensor, spatial: 2 | 3, before: readonly number[], sizes: readonly number[]): Tensor {
   const from = 3 - spatial;
   const axes = [0, 1, 2].slice(from);
@@ -52,7 +55,7 @@ function fit(t: Tensor, spatial: 2 | 3, before: readonly number[], sizes: readon
   return result;
 }
 
-/** Reach of a filter: (size - 1) · dilation + 1. */
+/** Entries of the input that a filter reaches along each axis: (size - 1) · dilation + 1. */
 const reach = (c: Convolution): number[] => c.filter.map((size, i) => (size - 1) * c.dilations[i] + 1);
 
 function forward(c: Convolution, x: Tensor, filter: Tensor): Tensor {
@@ -60,34 +63,43 @@ function forward(c: Convolution, x: Tensor, filter: Tensor): Tensor {
   return run(c, fit(x, c.spatial, c.before, sizes), filter, c.strides, c.dilations);
 }
 
+const formatOf = (c: Convolution): string => c.spatial === 3 ? 'NDHWC' : 'NHWC';
+
+/** The attributes of tfjs's backward kernels. */
+function backwardAttrs(c: Convolution): KernelAttrs {
+  const from = 3 - c.spatial;
+  return {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from), dataFormat: formatOf(c)};
+}
+
 /** The kernel without padding. */
 function run(c: Convolution, x: Tensor, filter: Tensor, strides: Extent, dilations: Extent): Tensor {
   const from = 3 - c.spatial;
-  return runKernel(c.spatial === 3 ? 'Conv3D' : c.depthwise ? 'DepthwiseConv2dNative' : 'Conv2D', {x, filter},
-      {strides: strides.slice(from), pad: 'valid', dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', dilations: dilations.slice(from)}) as Tensor;
+  const kernel = c.spatial === 3 ? 'Conv3D' : c.depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
+  return runKernel(kernel, {x, filter}, {strides: strides.slice(from), pad: 'valid', dataFormat: formatOf(c),
+    dilations: dilations.slice(from)}) as Tensor;
 }
 
 /**
- * Σ over the filter of y: on WASM, where tfjs's kernels for it are slow, wrong (3D) or missing (depthwise), and with
- * dilations, which they do not know, as a forward convolution of y.
+ * Σ over the filter of y. It is a forward convolution of y on WASM, whose kernels for it are slow,
+ * wrong (3D) or missing (depthwise), and with dilations, which tfjs's kernels do not know.
  */
 function inputGradient(c: Convolution, y: Tensor, filter: Tensor): Tensor {
-  const from = 3 - c.spatial;
   if (getBackend() !== 'wasm' && !isDilated(c)) {
-    const kernel = c.spatial === 3 ? 'Conv3DBackpropInputV2' : c.depthwise ? 'DepthwiseConv2dNativeBackpropInput' : 'Conv2DBackpropInput';
-    return runKernel(kernel, {dy: y, filter}, {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from),
-      dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', inputShape: shapeOf(c, 'x')}) as Tensor;
+    const kernel = c.spatial === 3 ? 'Conv3DBackpropInputV2' :
+      c.depthwise ? 'DepthwiseConv2dNativeBackpropInput' : 'Conv2DBackpropInput';
+    return runKernel(kernel, {dy: y, filter}, {...backwardAttrs(c), inputShape: shapeOf(c, 'x')}) as Tensor;
   }
   const ofAll = (some: Convolution, ys: Tensor): Tensor =>
     c.spatial === 3 || c.depthwise || isDilated(c) ? byZeroInsertion(some, ys, filter) : byPhases(some, ys, filter);
   const size = shapeOf(c, 'x').reduce((a, b) => a * b);
-  // Padded or spread y and two stages as large as x.
+  // The memory of a part is that of padded or spread y and of two stages as large as x.
   const parts = isHost() ? Math.min(c.images, partsOf(3 * size + 2 * y.size, size)) : 1;
   return parts === 1 ? ofAll(c, y) : byImages(c, y, Math.ceil(c.images / parts), ofAll);
 }
 
-/** Some images after the others, put together outside the memory of tensors. */
-function byImages(c: Convolution, y: Tensor, step: number, gradient: (some: Convolution, ys: Tensor) => Tensor): Tensor {
+/** Works on some images after the others, and puts them together outside the memory of tensors. */
+function byImages(c: Convolution, y: Tensor, step: number,
+    gradient: (some: Convolution, ys: Tensor) => Tensor): Tensor {
   const shape = shapeOf(c, 'x');
   const each = shape.reduce((a, b) => a * b) / c.images;
   const all = new Float32Array(each * c.images);
@@ -100,7 +112,10 @@ function byImages(c: Convolution, y: Tensor, step: number, gradient: (some: Conv
   return tensor(all, shape);
 }
 
-/** Zeros between the entries of y undo the strides; then a convolution with the filter turned around, stride 1. */
+/**
+ * Zeros between the entries of y undo the strides. A convolution with the filter turned around,
+ * stride 1, follows.
+ */
 function byZeroInsertion(c: Convolution, y: Tensor, filter: Tensor): Tensor {
   const spread = insertZeros(c, y);
   const before = reach(c).map((r, i) => r - 1 - c.before[i]);
@@ -118,7 +133,8 @@ function byZeroInsertion(c: Convolution, y: Tensor, filter: Tensor): Tensor {
 
 function insertZeros(c: Convolution, y: Tensor): Tensor {
   let spread = y;
-  // From the last axis on: [before · size, rest] -> [before · size, stride, rest].
+  // Each axis, from the last one on, goes from [before · size, rest] to [before · size, stride,
+  // rest].
   let rest = c.outChannels;
   const sizes = [...c.output];
   for (let axis = 2; axis >= 0; axis--) {
@@ -133,26 +149,29 @@ function insertZeros(c: Convolution, y: Tensor): Tensor {
 }
 
 /**
- * Images, stride s: the entries of x with the same remainder modulo s (a phase) meet the same part of the filter. One
- * convolution of y, stride 1, gives all phases as channels, at (s ⌈k/s⌉ / k)² times the arithmetic of the forward pass; then they
- * are put side by side.
+ * For images and stride s: the entries of x with the same remainder modulo s (a phase) meet the
+ * same part of the filter. One convolution of y, stride 1, gives all phases as channels, at (s
+ * ⌈k/s⌉ / k)² times the arithmetic of the forward pass. Then the phases are put side by side.
  */
 function byPhases(c: Convolution, y: Tensor, filter: Tensor): Tensor {
   const {inChannels, outChannels, images} = c;
   const [[, kh, kw], [, sh, sw]] = [c.filter, c.strides];
   const [th, tw] = [Math.ceil(kh / sh), Math.ceil(kw / sw)];
-  // [th, sh, tw, sw, in, out] -> turned around in th and tw -> [th, tw, out, sh, sw, in], in steps of rank 4.
+  // [th, sh, tw, sw, in, out] -> turned around in th and tw -> [th, tw, out, sh, sw, in], in steps
+  // of rank 4.
   const padded = pad(filter as never, [[0, th * sh - kh], [0, tw * sw - kw], [0, 0], [0, 0]]);
   const rows = transpose(reshape(padded, [th, sh, tw, sw * inChannels * outChannels]), [0, 2, 1, 3]);
   const taps = transpose(reshape(rows, [th, tw, sh * sw * inChannels, outChannels]), [0, 1, 3, 2]);
   const [qh, qw] = [Math.ceil((c.input[1] + c.before[1]) / sh), Math.ceil((c.input[2] + c.before[2]) / sw)];
-  // Each stage is as large as x: one is dropped when the next is there.
-  const phases = tidy(() => run(c, fit(y, 2, [0, th - 1, tw - 1], [1, qh + th - 1, qw + tw - 1]), reverse(taps, [0, 1]), [1, 1, 1], [1, 1, 1]));
+  // Each stage is as large as x, and is dropped when the next one is there.
+  const phases = tidy(() => run(c, fit(y, 2, [0, th - 1, tw - 1], [1, qh + th - 1, qw + tw - 1]), reverse(taps, [0, 1]),
+      [1, 1, 1], [1, 1, 1]));
   if (sh === 1 && sw === 1) {
     return fit(phases, 2, c.before.map(p => -p), [1, c.input[1], c.input[2]]);
   }
-  // tfjs's depthToSpace does the same entry by entry, which takes WASM 80 times as long.
-  const whole = reshape(transpose(reshape(phases, [images * qh, qw, sh, sw * inChannels]), [0, 2, 1, 3]), [images, qh * sh, qw * sw, inChannels]);
+  // tfjs's depthToSpace does the same entry by entry, and takes WASM 80 times as long.
+  const sideBySide = transpose(reshape(phases, [images * qh, qw, sh, sw * inChannels]), [0, 2, 1, 3]);
+  const whole = reshape(sideBySide, [images, qh * sh, qw * sw, inChannels]);
   phases.dispose();
   return fit(whole, 2, c.before.map(p => -p), [1, c.input[1], c.input[2]]);
 }
@@ -160,10 +179,9 @@ function byPhases(c: Convolution, y: Tensor, filter: Tensor): Tensor {
 /** patches(x)ᵀ y summed over all images, [filter.., in, out]. */
 function filterGradient(c: Convolution, x: Tensor, y: Tensor): Tensor {
   if (getBackend() !== 'cpu' && getBackend() !== 'wasm' && !isDilated(c)) {
-    const from = 3 - c.spatial;
-    const kernel = c.spatial === 3 ? 'Conv3DBackpropFilterV2' : c.depthwise ? 'DepthwiseConv2dNativeBackpropFilter' : 'Conv2DBackpropFilter';
-    return runKernel(kernel, {x, dy: y}, {...c.attrs, strides: c.strides.slice(from), dilations: c.dilations.slice(from),
-      dataFormat: c.spatial === 3 ? 'NDHWC' : 'NHWC', filterShape: shapeOf(c, 'filter')}) as Tensor;
+    const kernel = c.spatial === 3 ? 'Conv3DBackpropFilterV2' :
+      c.depthwise ? 'DepthwiseConv2dNativeBackpropFilter' : 'Conv2DBackpropFilter';
+    return runKernel(kernel, {x, dy: y}, {...backwardAttrs(c), filterShape: shapeOf(c, 'filter')}) as Tensor;
   }
   return reshape(c.depthwise ? depthwiseProduct(c, x, y, 1) : patchProduct(c, x, y), shapeOf(c, 'filter'));
 }

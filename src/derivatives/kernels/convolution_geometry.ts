@@ -2,15 +2,19 @@ import {backend_util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 
-/** The three operands of a convolution y = x * filter; every kernel of the family computes one from the two others. */
+/**
+ * The three operands of a convolution y = x * filter. Every kernel of the family computes one from
+ * the two others.
+ */
 export type Operand = 'x' | 'filter' | 'y';
 
 /** Sizes along depth, height and width; depth is 1 for images. */
 export type Extent = readonly [number, number, number];
 
 /**
- * A convolution y[n, o, :] = Σ_k x[n, o · stride + k · dilation - before, :] filter[k, :, :], channels last. Trilinear in
- * (x, filter, y) where y is a cotangent: its two gradients are the same sum over other indices.
+ * A convolution y[n, o, :] = Σ_k x[n, o · stride + k · dilation - before, :] filter[k, :, :],
+ * channels last. With a cotangent in the place of y it is trilinear in (x, filter, y), and its two
+ * gradients are the same sum over other indices.
  */
 export interface Convolution {
   readonly spatial: 2 | 3;
@@ -24,12 +28,12 @@ export interface Convolution {
   readonly filter: Extent;
   readonly strides: Extent;
   readonly dilations: Extent;
-  /** Padding in front of the input. */
+  /** Entries of padding in front of the input. */
   readonly before: Extent;
-  /** The kernel's own names for the padding, for tfjs's kernels. */
+  /** The attributes of the padding, as tfjs's kernels take them. */
   readonly attrs: {readonly pad: unknown; readonly dimRoundingMode: unknown};
   readonly channelsFirst: boolean;
-  /** The node's name of each operand; null for its output. */
+  /** The node's name of each operand; null for the operand that is its output. */
   readonly names: Readonly<Record<Operand, string | null>>;
 }
 
@@ -72,9 +76,11 @@ export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convo
   const dilations = node.attrs['dilations'] as number | number[] | undefined ?? 1;
   const channelsFirst = dataFormat === 'NCHW' || dataFormat === 'NCDHW';
   const common = {spatial, depthwise, names, channelsFirst};
+  const format = channelsFirst ? 'channelsFirst' : 'channelsLast';
+  const [x, filter] = [shapeOf('x'), shapeOf('filter')] as [never, never];
   if (spatial === 3) {
-    const info = backend_util.computeConv3DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
-        depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
+    const info = backend_util.computeConv3DInfo(x, filter, strides as never, dilations as never, padding, depthwise,
+        format);
     const {front, top, left} = info.padInfo;
     return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
       input: [info.inDepth, info.inHeight, info.inWidth], output: [info.outDepth, info.outHeight, info.outWidth],
@@ -83,14 +89,15 @@ export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convo
       dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth], before: [front, top, left],
       attrs: {pad: padding, dimRoundingMode}};
   }
-  const info = backend_util.computeConv2DInfo(shapeOf('x') as never, shapeOf('filter') as never, strides as never, dilations as never, padding,
-      dimRoundingMode, depthwise, channelsFirst ? 'channelsFirst' : 'channelsLast');
+  const info = backend_util.computeConv2DInfo(x, filter, strides as never, dilations as never, padding, dimRoundingMode,
+      depthwise, format);
   const {top, bottom, left, right} = info.padInfo;
   return {...common, images: info.batchSize, inChannels: info.inChannels, outChannels: info.outChannels,
     input: [1, info.inHeight, info.inWidth], output: [1, info.outHeight, info.outWidth],
     filter: [1, info.filterHeight, info.filterWidth], strides: [1, info.strideHeight, info.strideWidth],
     dilations: [1, info.dilationHeight, info.dilationWidth], before: [0, top, left],
-    attrs: {pad: typeof padding === 'object' ? [[0, 0], [top, bottom], [left, right], [0, 0]] : padding, dimRoundingMode}};
+    attrs: {pad: typeof padding === 'object' ? [[0, 0], [top, bottom], [left, right], [0, 0]] : padding,
+      dimRoundingMode}};
 }
 
 /** Shape of an operand, channels last. */

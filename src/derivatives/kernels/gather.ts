@@ -4,19 +4,21 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../../tfjs/internals';
 
 /** A table as [before, entries, after] around the axis of a GatherV2. */
-export function tableSizes(node: TraceNode, shape: readonly number[]): {before: number; entries: number; after: number} {
+export function tableSizes(node: TraceNode, shape: readonly number[]):
+    {before: number; entries: number; after: number} {
   const axis = ((node.attrs['axis'] as number | undefined ?? 0) + shape.length) % shape.length;
   const product = (part: readonly number[]): number => part.reduce((a, b) => a * b, 1);
   return {before: product(shape.slice(0, axis)), entries: shape[axis], after: product(shape.slice(axis + 1))};
 }
 
-/** Each position's cotangent is added to the entry that it read. */
+/** Adds the cotangent of each position to the entry that the position read. */
 export function gatherGradient(node: TraceNode, x: Tensor, indices: Tensor, dy: Tensor): Tensor {
   const {before, entries, after} = tableSizes(node, x.shape);
   if (isObserved()) {
-    // By kernels, which have derivatives of their own.
+    // Kernels have derivatives of their own, a loop over entries has none.
     const chosen = cast(oneHot(cast(reshape(indices, [indices.size]), 'int32'), entries), 'float32');
-    const byPosition = reshape(transpose(reshape(dy, [before, indices.size, after]), [1, 0, 2]), [indices.size, before * after]);
+    const positionsFirst = transpose(reshape(dy, [before, indices.size, after]), [1, 0, 2]);
+    const byPosition = reshape(positionsFirst, [indices.size, before * after]);
     return reshape(transpose(reshape(matMul(chosen, byPosition, true), [entries, before, after]), [1, 0, 2]), x.shape);
   }
   const [from, at] = [dy.dataSync(), indices.dataSync()];

@@ -6,10 +6,13 @@ import {isHost} from './patches';
 import {pooledAxes} from './pooling';
 
 /**
- * Cotangents of kernels that choose entries of their input: pooling by maxima, and the reductions Max and Min. Which entries were chosen does not depend
- * on the cotangent: it is found once for each output of such a kernel, and every component of the rows takes the same routes.
+ * Routes of the cotangents of kernels that choose entries of their input: pooling by maxima, and
+ * the reductions Max and Min. The choice does not depend on the cotangent, so the routes are found
+ * once for each output of such a kernel, and every component of the rows takes the same ones.
  *
- * tfjs's kernels find it anew for each cotangent, and on WASM by comparisons that broadcast, which take 110 nanoseconds an entry.
+ * tfjs's kernels look for them anew for each cotangent, on WASM by comparisons that broadcast.
+ *
+ * Measured: these comparisons take 110 nanoseconds an entry.
  */
 interface Routes {
   /** Entries of y, in order. */
@@ -18,15 +21,17 @@ interface Routes {
   readonly to: Int32Array;
 }
 
-/** By the output; the trace of a step holds it. */
+/** Routes by the output, which the trace of a step holds. */
 const known = new WeakMap<Tensor, Routes>();
 
 /**
- * The cotangent of the input of a node that chooses, where tensors can be worked on in this thread.
+ * The cotangent of the input of a node that chooses, if tensors can be worked on in this thread.
  *
- * @param dy cotangent of the output; or several for each example, the C ones of an example one after the other.
- * @param examples how many there are in x and y, one after the other; any number where there is one cotangent for each.
- * @returns a tensor of C times the entries of x; null for other kernels, and where the axes of a reduction are not neighbours.
+ * @param dy cotangent of the output; or C cotangents for each example, those of an example one
+ * after the other.
+ * @param examples number of examples in x and y, one after the other; any number if each has one
+ * cotangent.
+ * @returns a tensor of C times the entries of x; null if `isChosenHere` is false.
  */
 export function chosenCotangent(node: TraceNode, x: Tensor, y: Tensor, dy: Tensor, examples = 1): Tensor | null {
   if (!isChosenHere(node, x)) {
@@ -40,7 +45,10 @@ export function chosenCotangent(node: TraceNode, x: Tensor, y: Tensor, dy: Tenso
   return spread(routes, x, y, dy, examples);
 }
 
-/** Whether `chosenCotangent` has a cotangent for a node with the input x. */
+/**
+ * Whether `chosenCotangent` has a cotangent for a node with the input x. It has none if the axes of
+ * a reduction are no neighbours.
+ */
 export function isChosenHere(node: TraceNode, x: Tensor): boolean {
   if (POOLED.has(node.kernel)) {
     return isHost();
@@ -85,7 +93,10 @@ function spread({from, to}: Routes, x: Tensor, y: Tensor, dy: Tensor, examples: 
   return tensor(result, [x.shape[0] * copies, ...x.shape.slice(1)]);
 }
 
-/** The first entry of each window that is its maximum, of volumes the last, as in tfjs; a window without one (NaN) has no route. */
+/**
+ * The first entry of each window that is its maximum, of volumes the last, as in tfjs. A window
+ * without one (NaN) has no route.
+ */
 function pooling(x: Tensor, y: Tensor, attrs: KernelAttrs): Routes {
   const axes = pooledAxes(x.shape, attrs);
   const isVolume = axes.length === 3;
@@ -98,7 +109,8 @@ function pooling(x: Tensor, y: Tensor, attrs: KernelAttrs): Routes {
     for (let od = 0; od < depth.count; od++) {
       for (let oh = 0; oh < height.count; oh++) {
         for (let ow = 0; ow < width.count; ow++, window += channels) {
-          const [d0, h0, w0] = [od * depth.stride - depth.before, oh * height.stride - height.before, ow * width.stride - width.before];
+          const [d0, h0, w0] = [od * depth.stride - depth.before, oh * height.stride - height.before,
+            ow * width.stride - width.before];
           for (let d = Math.max(d0, 0); d < Math.min(d0 + depth.filter, depth.size); d++) {
             for (let h = Math.max(h0, 0); h < Math.min(h0 + height.filter, height.size); h++) {
               for (let w = Math.max(w0, 0); w < Math.min(w0 + width.filter, width.size); w++) {

@@ -10,14 +10,15 @@ import {blockFloats} from '../../tfjs/memory';
 import {padSpatial, sliceSpatial} from './spatial';
 
 /**
- * Patches of the input of a convolution: row (image, output position), column (filter position, channel), so that
- * y = patches · filter. Where tensors can be read for nothing (cpu) or nearly so (WASM), they are copied here, straight
- * into the order that a product needs; elsewhere they are strided slices.
+ * Patches of the input of a convolution: row (image, output position), column (filter position,
+ * channel), so that y = patches · filter. On backends whose tensors can be read at no cost (cpu) or
+ * nearly none (WASM), loops copy the patches straight into the order that a product needs. On the
+ * others the patches are strided slices.
  */
 
 /**
- * Whether tensors are best read and worked on in this thread. Not while somebody looks on: a derivative of the result would
- * miss what no kernel did.
+ * Whether tensors are best read and worked on in this thread. They are not while the kernels are
+ * observed: a derivative of the result would miss a computation without kernels.
  */
 export const isHost = (): boolean => (getBackend() === 'cpu' || getBackend() === 'wasm') && !isObserved();
 
@@ -37,8 +38,12 @@ function inside(c: Convolution, axis: 0 | 1 | 2, k: number): readonly [number, n
   return [first, last];
 }
 
-/** Writes patchesᵀ of the images from..to-1: [columns, (to - from) · S]. What padding gives stays zero. */
-export function writePatchesTransposed(c: Convolution, x: Float32Array, from: number, to: number, out: Float32Array): void {
+/**
+ * Writes patchesᵀ of the images from..to-1: [columns, (to - from) · S]. Entries of the padding stay
+ * zero.
+ */
+export function writePatchesTransposed(c: Convolution, x: Float32Array, from: number, to: number,
+    out: Float32Array): void {
   const {inChannels, filter, input, output, strides, dilations, before} = c;
   const positions = positionsOf(c);
   const width = (to - from) * positions;
@@ -78,10 +83,12 @@ function shiftedInputs(c: Convolution, x: Tensor): Tensor[] {
   const axes = [0, 1, 2].slice(from);
   const span = (axis: number): number => (c.output[axis] - 1) * c.strides[axis] + 1;
   const lead = axes.map(axis => Math.max(0, c.before[axis]));
-  const trail = axes.map(axis => Math.max(0, span(axis) + (c.filter[axis] - 1) * c.dilations[axis] - c.input[axis] - c.before[axis]));
+  const trail = axes.map(axis =>
+    Math.max(0, span(axis) + (c.filter[axis] - 1) * c.dilations[axis] - c.input[axis] - c.before[axis]));
   const padded = [...lead, ...trail].every(p => p === 0) ? x : padSpatial(x, lead.map((p, i) => [p, trail[i]]));
   return Array.from({length: filterPositions(c)}, (_, k) => {
-    const at = [Math.floor(k / (c.filter[1] * c.filter[2])), Math.floor(k / c.filter[2]) % c.filter[1], k % c.filter[2]];
+    const [, height, width] = c.filter;
+    const at = [Math.floor(k / (height * width)), Math.floor(k / width) % height, k % width];
     const begin = axes.map((axis, i) => at[axis] * c.dilations[axis] - c.before[axis] + lead[i]);
     return sliceSpatial(padded, axes.map((axis, i) => [begin[i], begin[i] + span(axis), c.strides[axis]]));
   });
@@ -91,20 +98,26 @@ function shiftedInputs(c: Convolution, x: Tensor): Tensor[] {
 export function patchTensor(c: Convolution, x: Tensor): Tensor {
   return tidy(() => {
     const parts = shiftedInputs(c, x);
-    return reshape(parts.length === 1 ? parts[0] : concat(parts, parts[0].rank - 1), [c.images * positionsOf(c), columnsOf(c)]);
+    const joined = parts.length === 1 ? parts[0] : concat(parts, parts[0].rank - 1);
+    return reshape(joined, [c.images * positionsOf(c), columnsOf(c)]);
   });
 }
 
 /** The same convolution of some of the images only. */
 export const ofImages = (c: Convolution, images: number): Convolution => ({...c, images});
 
-/** Floats of patches that are multiplied at once: 4 MiB, enough for the speed of one large product. */
+/**
+ * Floats of patches that are multiplied at once: 4 MiB, enough for the speed of one large product.
+ */
 const PATCH_BLOCK = 2 ** 20;
 
-/** patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit. */
+/**
+ * patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit.
+ */
 export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
-  const step = Math.max(1, Math.min(c.images, Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns))));
+  const fitting = Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns));
+  const step = Math.max(1, Math.min(c.images, fitting));
   return tidy(() => {
     const isCpu = isHost() && getBackend() === 'cpu';
     const data = isHost() ? x.dataSync() as Float32Array : null;
@@ -143,14 +156,15 @@ function transposeProduct(a: Tensor, b: Tensor): Tensor {
 export const matMulBatch = (a: Tensor, b: Tensor): Tensor => batchMatMul(a as never, b as never, true, false);
 
 /**
- * Depthwise: Σ over the positions (and images) of each group of x shifted ∘ y, [groups, columns, multiplier]; the images
- * of a group follow each other.
+ * The product of a depthwise convolution: Σ over the positions (and images) of each group of x
+ * shifted ∘ y, [groups, columns, multiplier]. The images of a group follow each other.
  */
 export function depthwiseProduct(c: Convolution, x: Tensor, y: Tensor, groups: number): Tensor {
   const multiplier = c.outChannels / c.inChannels;
   const perGroup = c.images / groups * positionsOf(c);
   if (isHost()) {
-    return tensor(depthwiseOnHost(c, x.dataSync() as Float32Array, y.dataSync() as Float32Array, groups), [groups, columnsOf(c), multiplier]);
+    const [xs, ys] = [x.dataSync() as Float32Array, y.dataSync() as Float32Array];
+    return tensor(depthwiseOnHost(c, xs, ys, groups), [groups, columnsOf(c), multiplier]);
   }
   return tidy(() => {
     const ys = reshape(y, [groups, perGroup, c.inChannels, multiplier]);

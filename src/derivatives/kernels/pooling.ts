@@ -4,7 +4,10 @@ import type {KernelAttrs} from '../../tfjs/internals';
 import {add} from '../../tfjs/fast_ops';
 import {cutSpatial, everyAlong} from './spatial';
 
-/** One spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of the input. */
+/**
+ * A spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of
+ * the input.
+ */
 export interface PooledAxis {
   readonly size: number;
   readonly count: number;
@@ -13,37 +16,43 @@ export interface PooledAxis {
   readonly before: number;
 }
 
-/** The spatial axes of a pooling [B, .., C], 2 or 3 of them. */
+/** The two or three spatial axes of a pooling [B, .., channels]. */
 export function pooledAxes(shape: readonly number[], attrs: KernelAttrs): PooledAxis[] {
   const {filterSize, strides, pad: padding, dimRoundingMode} = attrs as
       {filterSize: [number, number]; strides: [number, number]; pad: 'same'; dimRoundingMode?: 'floor'};
+  const axis = (size: number, count: number, stride: number, filter: number, before: number): PooledAxis =>
+    ({size, count, stride, filter, before});
   if (shape.length === 4) {
-    const info = backend_util.computePool2DInfo(shape as [number, number, number, number], filterSize, strides, 1, padding, dimRoundingMode);
+    const info = backend_util.computePool2DInfo(shape as never, filterSize, strides, 1, padding, dimRoundingMode);
     return [
-      {size: info.inHeight, count: info.outHeight, stride: info.strideHeight, filter: info.filterHeight, before: info.padInfo.top},
-      {size: info.inWidth, count: info.outWidth, stride: info.strideWidth, filter: info.filterWidth, before: info.padInfo.left}];
+      axis(info.inHeight, info.outHeight, info.strideHeight, info.filterHeight, info.padInfo.top),
+      axis(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, info.padInfo.left)];
   }
-  const info = backend_util.computePool3DInfo(shape as [number, number, number, number, number], filterSize as unknown as number,
-      strides as unknown as number, 1, padding, dimRoundingMode);
+  const info = backend_util.computePool3DInfo(shape as never, filterSize as never, strides as never, 1, padding,
+      dimRoundingMode);
   return [
-    {size: info.inDepth, count: info.outDepth, stride: info.strideDepth, filter: info.filterDepth, before: info.padInfo.front},
-    {size: info.inHeight, count: info.outHeight, stride: info.strideHeight, filter: info.filterHeight, before: info.padInfo.top},
-    {size: info.inWidth, count: info.outWidth, stride: info.strideWidth, filter: info.filterWidth, before: info.padInfo.left}];
+    axis(info.inDepth, info.outDepth, info.strideDepth, info.filterDepth, info.padInfo.front),
+    axis(info.inHeight, info.outHeight, info.strideHeight, info.filterHeight, info.padInfo.top),
+    axis(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, info.padInfo.left)];
 }
 
-/** By window along an axis: the size of the window over the number of its entries inside of the image. */
-const sharesAlong = ({size, count, stride, filter, before}: PooledAxis): number[] => Array.from({length: count}, (_, o) => {
-  const from = o * stride - before;
-  return filter / (Math.min(from + filter, size) - Math.max(from, 0));
-});
+/**
+ * By window along an axis: the size of the window over the number of its entries inside of the
+ * image.
+ */
+const sharesAlong = ({size, count, stride, filter, before}: PooledAxis): number[] =>
+  Array.from({length: count}, (_, o) => {
+    const from = o * stride - before;
+    return filter / (Math.min(from + filter, size) - Math.max(from, 0));
+  });
 
 /** Whether a window has entries outside of the image. */
 export const isPadded = (shape: readonly number[], attrs: KernelAttrs): boolean =>
   pooledAxes(shape, attrs).some(axis => sharesAlong(axis).some(share => share !== 1));
 
 /**
- * The size of each window over the number of its entries inside of the image, [1, ..windows, 1]; null if all windows lie inside
- * of it.
+ * The size of each window over the number of its entries inside of the image, [1, ..windows, 1];
+ * null if all windows lie inside of it.
  */
 export function windowShare(shape: readonly number[], attrs: KernelAttrs): Tensor | null {
   if (!isPadded(shape, attrs)) {
@@ -54,7 +63,7 @@ export function windowShare(shape: readonly number[], attrs: KernelAttrs): Tenso
   return tensor(shares, [1, ...axes.map(axis => axis.count), 1]);
 }
 
-/** The entries of t where each window of x has its maximum y, one of equals. */
+/** For each window of x, the entry of t at the place of the window's maximum y, one of equals. */
 export function pickMaxima(x: Tensor, y: Tensor, t: Tensor, attrs: KernelAttrs): Tensor {
   const axes = pooledAxes(x.shape, attrs);
   const entries = pad(t, margins(axes));
@@ -66,7 +75,10 @@ export function pickMaxima(x: Tensor, y: Tensor, t: Tensor, attrs: KernelAttrs):
   return total!;
 }
 
-/** The other way: each window's entry of dy goes to the entry of x that is its maximum. */
+/**
+ * The transpose of `pickMaxima`: the entry of dy of each window goes to the entry of x that is the
+ * window's maximum.
+ */
 export function spreadMaxima(x: Tensor, y: Tensor, dy: Tensor, attrs: KernelAttrs): Tensor {
   const axes = pooledAxes(x.shape, attrs);
   const padded = margins(axes);
@@ -79,13 +91,19 @@ export function spreadMaxima(x: Tensor, y: Tensor, dy: Tensor, attrs: KernelAttr
   return cutSpatial(total!, axes.map(({before, size}) => [before, size]));
 }
 
-/** Padding of each axis of a pooled tensor; with sizes rounded up the last windows reach beyond it. */
+/**
+ * Padding of each axis of a pooled tensor. With sizes rounded up, the last windows reach beyond the
+ * input.
+ */
 function margins(axes: readonly PooledAxis[]): Array<[number, number]> {
   return [[0, 0], ...axes.map(({size, count, stride, filter, before}): [number, number] =>
     [before, Math.max(0, stride * (count - 1) + filter - size - before)]), [0, 0]];
 }
 
-/** For each place in a window: ones where the first maximum lies there; of volumes the last, as in tfjs. */
+/**
+ * For each place in a window: ones at the windows whose first maximum lies there, of volumes the
+ * last, as in tfjs.
+ */
 function maxima(x: Tensor, y: Tensor, axes: readonly PooledAxis[]): Array<{at: number[]; hit: Tensor}> {
   const candidates = pad(x, margins(axes), -Infinity);
   let free = onesLike(y);
@@ -103,16 +121,18 @@ const every = (padded: Tensor, at: readonly number[], axes: readonly PooledAxis[
 
 /** All index tuples of a window, the last axis fastest. */
 function positions(sizes: readonly number[]): number[][] {
-  return sizes.reduce<number[][]>((all, size) => all.flatMap(head => Array.from({length: size}, (_, i) => [...head, i])), [[]]);
+  return sizes.reduce<number[][]>((all, size) =>
+    all.flatMap(head => Array.from({length: size}, (_, i) => [...head, i])), [[]]);
 }
 
-/** Entry k along an axis goes to from + k·stride of an axis of zeros. */
+/** Puts entry k along an axis at from + k·stride of an axis of zeros. */
 export function spreadAlong(t: Tensor, axis: number, from: number, stride: number, size: number): Tensor {
   const [before, count, after] = [t.shape.slice(0, axis), t.shape[axis], t.shape.slice(axis + 1)];
   const [outer, inner] = [before, after].map(shape => shape.reduce((a, b) => a * b, 1));
   let spread = reshape(t, [outer, count, inner]);
   if (stride > 1) {
-    spread = reshape(pad(reshape(spread, [outer * count, inner]), [[0, 0], [0, (stride - 1) * inner]]), [outer, count * stride, inner]);
+    const apart = pad(reshape(spread, [outer * count, inner]), [[0, 0], [0, (stride - 1) * inner]]);
+    spread = reshape(apart, [outer, count * stride, inner]);
   }
   const kept = Math.min(count * stride, size - from);
   spread = pad(slice(spread, [0, 0, 0], [outer, kept, inner]), [[0, 0], [from, size - from - kept], [0, 0]]);

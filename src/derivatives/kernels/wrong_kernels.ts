@@ -2,9 +2,11 @@ import {ggnError} from '../../errors';
 import type {TraceNode} from '../../trace/trace';
 
 /**
- * Why a model cannot be trained that has a kernel whose own results are wrong, as there is nothing to linearize then; null for any other kernel.
+ * Why a model cannot be trained that has a kernel whose own results are wrong, as there is nothing
+ * to linearize then; null for any other kernel.
  *
- * - Conv3DBackpropInputV2 on wasm (conv3dTranspose) leaves entries out, and adds to memory that it has not cleared: its results may be NaN.
+ * - Conv3DBackpropInputV2 on wasm (conv3dTranspose) leaves entries out, and adds to memory that it
+ *   has not cleared: its results may be NaN.
  */
 export function wrongKernel(backend: string, node: TraceNode): Error | null {
   return node.kernel === 'Conv3DBackpropInputV2' && backend === 'wasm' ?

@@ -1,5 +1,5 @@
-import {cast, div, equal, greater, greaterEqual, lessEqual, log, neg, onesLike, pow, reshape, scalar, square, step, where,
-  zerosLike} from '@tensorflow/tfjs-core';
+import {cast, div, equal, greater, greaterEqual, lessEqual, log, neg, onesLike, pow, reshape, scalar, square, step,
+  where, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub, sumTo} from '../../tfjs/fast_ops';
 import {isSameShape} from './rule';

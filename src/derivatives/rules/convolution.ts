@@ -5,7 +5,9 @@ import type {Operand} from '../kernels/convolution_geometry';
 import {refuseWrongKernel} from '../kernels/wrong_kernels';
 import type {BackwardNode, Rule} from './rule';
 
-/** The cotangent of an input of a convolution: the same trilinear form, solved for another operand. */
+/**
+ * The cotangent of an input of a convolution: the same trilinear form, solved for another operand.
+ */
 const convolved: Rule['pull'] = (at, input) => {
   refuseWrongKernel(at.backend, at.node);
   const c = convolutionOf(at.values, at.node)!;
@@ -21,9 +23,10 @@ const isDilated = ({attrs}: BackwardNode): boolean =>
 const rule = {kernel: CONVOLUTIONS, input: ['x', 'filter', 'dy'], pull: convolved};
 
 /**
- * Convolutions. tfjs has no gradient of transposed ones in three dimensions and of dilated ones. On WASM its kernels are
- * missing (filters) or wrong: on WASM, Conv3D has a wrong gradient in its input, and in its filter with strides above 1. On cpu
- * the gradient in the filter is a hundred times too slow.
+ * Convolutions. tfjs has no gradient of a transposed one in three dimensions and of a dilated one.
+ * WASM lacks the kernels of the gradients in filters, and its gradient of Conv3D is wrong in the
+ * input, and in the filter with strides above 1. On cpu the gradient in the filter is a hundred
+ * times too slow.
  */
 export const CONVOLUTION: readonly Rule[] = [
   {...rule, why: 'slow'},

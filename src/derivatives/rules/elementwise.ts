@@ -50,8 +50,9 @@ const SLOPES: Record<string, (x: Tensor, y: Tensor, attrs: KernelAttrs) => Tenso
 };
 
 /**
- * Cotangents with fewer or faster kernels than tfjs's gradients run. A recurrent cell of 20 time steps runs Sigmoid, Tanh and
- * ClipByValue 20 to 60 times on small matrices, and the number of kernels decides there.
+ * Cotangents with fewer or faster kernels than tfjs's gradients run. A recurrent cell of 20 time
+ * steps runs Sigmoid, Tanh and ClipByValue 20 to 60 times on small matrices, and the number of
+ * kernels decides there.
  */
 const FAST: Record<string, (at: BackwardNode) => Tensor> = {
   // Hard sigmoid is made of it. Exactly the entries between the bounds, and at them, have y = x.
@@ -62,7 +63,7 @@ const FAST: Record<string, (at: BackwardNode) => Tensor> = {
   // tfjs compares and selects, which takes WASM ten times as long as a product with 1 and α.
   LeakyRelu: at => mul(at.dy, step(at.value('x'), at.attrs['alpha'] as number)),
   Relu: at => mul(at.dy, step(at.value('x'))),
-  // 1 where 0 < x <= 6.
+  // The slope is 1 for 0 < x <= 6.
   Relu6: at => {
     const x = at.value('x');
     return mul(at.dy, sub(step(x), step(sub(x, scalar(6)))));
@@ -82,6 +83,8 @@ export const ELEMENTWISE: readonly Rule[] = [
   ...Object.entries(SLOPES).map(([kernel, slope]): Rule => ({kernel, input: 'x', why: 'missing',
     pull: at => mul(at.dy, slope(at.value('x'), at.y, at.attrs))})),
   // The kernel computes dx = dy (y < 0 ? y + 1 : 1).
-  {kernel: 'EluGrad', input: 'dy', why: 'missing', pull: at => runKernel('EluGrad', {dy: at.dy, y: at.value('y')}) as Tensor},
-  {kernel: 'EluGrad', input: 'y', why: 'missing', pull: at => mul(mul(at.dy, at.value('dy')), step(neg(at.value('y'))))},
+  {kernel: 'EluGrad', input: 'dy', why: 'missing',
+    pull: at => runKernel('EluGrad', {dy: at.dy, y: at.value('y')}) as Tensor},
+  {kernel: 'EluGrad', input: 'y', why: 'missing',
+    pull: at => mul(mul(at.dy, at.value('dy')), step(neg(at.value('y'))))},
 ];

@@ -4,9 +4,10 @@ import {gatherGradient} from '../kernels/gather';
 import type {BackwardNode, Rule} from './rule';
 
 /**
- * tfjs's gradient of GatherV2 runs UnsortedSegmentSum. WASM has no such kernel, and that of the cpu backend goes through all of dy
- * for each entry of the table. While the kernels are observed, the derivative of the cotangent may be wanted: then tfjs's
- * gradient is taken if the backend has its kernel.
+ * tfjs's gradient of GatherV2 runs UnsortedSegmentSum. WASM has no such kernel, and that of the cpu
+ * backend goes through all of dy for each entry of the table. While the kernels are observed, the
+ * derivative of the cotangent may be wanted: then tfjs's gradient is taken if the backend has its
+ * kernel.
  */
 const isUseless = (at: BackwardNode): boolean => !at.attrs['batchDims'] &&
     ((at.backend === 'cpu' && !isObserved()) || getKernel('UnsortedSegmentSum', at.backend) == null);

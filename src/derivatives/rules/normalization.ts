@@ -7,7 +7,10 @@ import type {BackwardNode, Rule} from './rule';
 export const inverseDeviation = ({node: {inputs, attrs}, values}: Pick<BackwardNode, 'node' | 'values'>): Tensor =>
   rsqrt(add(values[new Map(inputs).get('variance')!], scalar(attrs['varianceEpsilon'] as number)));
 
-/** By broadcasting. tfjs tiles 1/σ to the shape of x, which takes WASM twenty times as long as the product. */
+/**
+ * The product broadcasts 1/σ. tfjs tiles it to the shape of x, which takes WASM twenty times as
+ * long as the product.
+ */
 const normalized: Rule['pull'] = at => {
   const factor = inverseDeviation(at);
   return mul(at.dy, at.has('scale') ? mul(factor, at.value('scale')) : factor);

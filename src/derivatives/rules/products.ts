@@ -7,8 +7,9 @@ const isPlain = (at: BackwardNode): boolean =>
   !at.attrs['transposeA'] && !at.attrs['transposeB'] && matricesIn(at.value('b')) === 1;
 
 /**
- * A product with a plain matrix: dy bᵀ and aᵀ dy without transpose flags. Products with these flags run at a tenth of the speed on
- * WASM: its batch_mat_mul_impl takes XNNPACK only without flags and with one matrix.
+ * A product with a plain matrix: dy bᵀ and aᵀ dy without transpose flags. Products with these flags
+ * run at a tenth of the speed on WASM: its batch_mat_mul_impl takes XNNPACK only without flags and
+ * with one matrix.
  */
 const withPlainMatrix: Rule['pull'] = (at, input) => {
   const [a, b, dy] = [at.value('a'), at.value('b'), at.dy];

@@ -5,8 +5,8 @@ import {slowOrMissing} from './rule';
 import type {Rule} from './rule';
 
 /**
- * dy goes to each of the entries that were summed, by a product with as many ones as a sum has terms. tfjs makes ones of the shape of the
- * whole input.
+ * dy goes to each of the entries that were summed, by a product with as many ones as a sum has
+ * terms. tfjs makes ones of the shape of the whole input.
  */
 const spread = (isMean: boolean): Rule['pull'] => at => {
   const {shape} = at.value('x');

@@ -19,16 +19,18 @@ const nearest: Rule['pull'] = at => {
   const [batch, height, width, channels] = shape;
   const [factorH, factorW] = [at.dy.shape[1]! / height, at.dy.shape[2]! / width];
   if (!Number.isInteger(factorH) || !Number.isInteger(factorW) || at.attrs['alignCorners'] === true) {
-    throw ggnError("tfjs's gradient of 'ResizeNearestNeighbor' is wrong on the CPU backend for more than one example: " +
-        'train this model on another backend (wasm, webgl, tfjs-node), or resize by whole factors.');
+    throw ggnError("tfjs's gradient of 'ResizeNearestNeighbor' is wrong on the CPU backend for more than one " +
+        'example: train this model on another backend (wasm, webgl, tfjs-node), or resize by whole factors.');
   }
   const columns = sum(reshape(at.dy, [batch * height * factorH * width, factorW, channels]), 1);
   return reshape(sum(reshape(columns, [batch * height, factorH, width * channels]), 1), shape);
 };
 
 /** The backward kernels are linear in dy, and the forward kernel is their derivative. */
-const forward = (kernel: string): Rule['pull'] => at => runKernel(kernel, {images: reshape(at.dy, at.value('images').shape)},
-    {...at.attrs, size: at.value('dy').shape.slice(1, 3)}) as Tensor;
+const forward = (kernel: string): Rule['pull'] => at => {
+  const images = reshape(at.dy, at.value('images').shape);
+  return runKernel(kernel, {images}, {...at.attrs, size: at.value('dy').shape.slice(1, 3)}) as Tensor;
+};
 
 /** Kernels that change the size of images. */
 export const RESIZE: readonly Rule[] = [

@@ -51,7 +51,8 @@ export class BackwardNode {
 }
 
 /**
- * The cotangent of an input of a kernel, in the place of tfjs's gradient. The reason says when the rule is taken:
+ * The cotangent of an input of a kernel, in the place of tfjs's gradient. The reason says when the
+ * rule is taken:
  *
  * - `slow`: tfjs's gradient is right. The sweeps of a step take the rule, and the self-check
  *   compares it with tfjs's gradient.
@@ -60,7 +61,8 @@ export class BackwardNode {
  * - `wrong`: tfjs's gradient is wrong. The rule is right, or throws if no right one is known.
  * - `missing`: the rule is taken if tfjs has no gradient of the kernel.
  *
- * The self-check has nothing to compare the last three with: `adjointCheck` tests them against the kernel itself.
+ * The self-check has nothing to compare the last three with: `adjointCheck` tests them against the
+ * kernel itself.
  */
 export interface Rule {
   readonly kernel: string | readonly string[];

@@ -10,9 +10,13 @@ import type {BackwardNode, Rule} from './rule';
 const reshaped: Rule['pull'] = (at, input) => shaped(at.dy, at.value(input).shape);
 
 /** The cotangents of all outputs, zeros for an output that none reaches. */
-const allCotangents = (at: BackwardNode): Tensor[] => at.dys.map((dy, i) => dy ?? zerosLike(at.values[at.node.outputs[i]]));
+const allCotangents = (at: BackwardNode): Tensor[] =>
+  at.dys.map((dy, i) => dy ?? zerosLike(at.values[at.node.outputs[i]]));
 
-/** A slice of three axes for each input. tfjs's Unpack slices all axes, five of them on WASM at 1,100 nanoseconds an entry. */
+/**
+ * A slice of three axes for each input. tfjs's Unpack slices all axes, five of them on WASM at
+ * 1,100 nanoseconds an entry.
+ */
 const unpacked: Rule['pull'] = (at, input) => {
   const {shape} = at.dy;
   const axis = at.axis(shape);
@@ -40,7 +44,8 @@ const slicedInStrides: Rule['pull'] = at => {
   const {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask} = at.attrs as
       Record<'begin' | 'end' | 'strides', number[]> & Record<string, number>;
   const {shape} = at.value('x');
-  const full = slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask);
+  const full = slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask,
+      shrinkAxisMask);
   const counts = slice_util.computeOutShape(full.begin, full.end, full.strides);
   return counts.reduce((t, count, axis) => {
     const [from, stride] = [full.begin[axis], full.strides[axis]];
@@ -70,7 +75,10 @@ const mirrored: Rule['pull'] = at => {
   }, at.dy);
 };
 
-/** The copies lie along axes of their own, over which dy is summed. Neighbouring axes of one kind are one axis. */
+/**
+ * The copies lie along axes of their own, over which dy is summed. Neighbouring axes of one kind
+ * are one axis.
+ */
 const untiled: Rule['pull'] = at => {
   const {shape} = at.value('x');
   const axes: Array<{size: number; isSummed: boolean}> = [];
@@ -106,12 +114,13 @@ export const STRUCTURE: readonly Rule[] = [
     slice(at.dy, (at.attrs['paddings'] as Array<[number, number]>).map(([before]) => before), at.value('x').shape)},
   // tfjs's gradient drops the cotangents of the mirrored entries.
   {kernel: 'MirrorPad', why: 'wrong', pull: mirrored},
-  // tfjs takes a slice of dy for each copy and adds the slices one by one: 16,384 of them if a layer normalisation of
-  // 64 images of 16 x 16 tiles its weights.
+  // tfjs takes a slice of dy for each copy and adds the slices one by one: 16,384 of them if a
+  // layer normalisation of 64 images of 16 x 16 tiles its weights.
   {kernel: 'Tile', why: 'useless', pull: untiled},
   {kernel: 'FlipLeftRight', why: 'missing', pull: at => runKernel('FlipLeftRight', {image: at.dy}) as Tensor},
   {kernel: 'Concat', why: 'missing', pull: separated},
   ...slowOrMissing({kernel: 'Pack', pull: unpacked}),
-  ...slowOrMissing({kernel: 'SplitV', pull: at => runKernel('Concat', allCotangents(at), {axis: at.attrs['axis']}) as Tensor}),
+  ...slowOrMissing({kernel: 'SplitV',
+    pull: at => runKernel('Concat', allCotangents(at), {axis: at.attrs['axis']}) as Tensor}),
   {kernel: 'Unpack', why: 'missing', pull: at => stack(allCotangents(at), at.axis(at.value('value').shape))},
 ];

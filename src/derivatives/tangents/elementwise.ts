@@ -1,4 +1,5 @@
-import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square, sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
+import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square,
+  sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {kernelsThat} from '../../trace/kernel_facts';
 import {cotangents} from '../cotangents';
@@ -6,15 +7,18 @@ import {add, mul, shaped, sub} from '../../tfjs/fast_ops';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 
 /**
- * y = f(x, ...) entry by entry, with no broadcasting: dy = Σ f'(x) ∘ dx. The vector-Jacobian product of ones is f'(x), as the reverse
- * sweep takes it.
+ * y = f(x, ...) entry by entry, with no broadcasting: dy = Σ f'(x) ∘ dx. The slope f'(x) is the
+ * vector-Jacobian product of ones, so it is that of the reverse sweep.
  */
 const byEntry: TangentRule = at => at.sum(at.names.filter(name => at.tangent(name) !== null).map(name => {
   const [slope] = cotangents(at.values, at.node, [ones(at.output.shape)], [name]);
   return mul(at.tangent(name)!, slope);
 }));
 
-/** dy = f_a da + f_b db, with the slopes by broadcasting; a slope is asked for where its input depends on a parameter. */
+/**
+ * dy = f_a da + f_b db, with slopes that broadcast. A slope is asked for only if its input depends
+ * on a parameter.
+ */
 const binary = (slopeA: (at: ForwardNode) => Tensor, slopeB: (at: ForwardNode) => Tensor): TangentRule => at => {
   const [a, b] = [at.lifted('a'), at.lifted('b')];
   return at.sum([a === null ? null : mul(a, slopeA(at)), b === null ? null : mul(b, slopeB(at))]);
@@ -42,11 +46,11 @@ const squaredDifference: TangentRule = at => {
   return binary(() => slope, () => neg(slope))(at);
 };
 
-/** Of equals the first, as tfjs has it. */
+/** The derivative of the larger or smaller operand, of equals the first, as tfjs has it. */
 const choice = (takesA: (a: Tensor, b: Tensor) => Tensor): TangentRule =>
   binary(at => cast(takesA(a(at), b(at)), 'float32'), at => subtract(1, cast(takesA(a(at), b(at)), 'float32')));
 
-/** b aᵇ⁻¹, with a¹ for a⁻¹ where the factor b is 0, and y log a, 0 where a is not positive. */
+/** b aᵇ⁻¹, with a¹ for a⁻¹ if the factor b is 0, and y log a, with 0 if a is not positive. */
 const power = binary(at => {
   const exponent = cast(b(at), 'float32');
   return mul(pow(a(at), where(equal(exponent, 0), onesLike(exponent), subtract(exponent, 1))), exponent);
@@ -54,17 +58,23 @@ const power = binary(at => {
 
 const modulo = binary(() => scalar(1), at => neg(floor(div(a(at), b(at)))));
 
-const arcTangent = binary(at => div(b(at), add(square(a(at)), square(b(at)))), at => neg(div(a(at), add(square(a(at)), square(b(at))))));
+const squares = (at: ForwardNode): Tensor => add(square(a(at)), square(b(at)));
+
+const arcTangent = binary(at => div(b(at), squares(at)), at => neg(div(a(at), squares(at))));
 
 const prelu: TangentRule = at => {
   const [x, alpha] = [at.value('x'), at.value('alpha')];
   const isPositive = cast(greater(x, 0), 'float32');
   const isOther = subtract(1, isPositive);
   const [dx, dAlpha] = [at.lifted('x'), at.lifted('alpha')];
-  return at.sum([dx === null ? null : mul(dx, add(isPositive, mul(isOther, alpha))), dAlpha === null ? null : mul(dAlpha, mul(isOther, x))]);
+  return at.sum([dx === null ? null : mul(dx, add(isPositive, mul(isOther, alpha))),
+    dAlpha === null ? null : mul(dAlpha, mul(isOther, x))]);
 };
 
-/** What is not chosen may be anything. */
+/**
+ * By a choice, and not a product with 0 and 1: the tangent of an entry that is not chosen may be
+ * infinite.
+ */
 const select: TangentRule = at => {
   const condition = at.value('condition');
   const missing = at.output.rank - condition.rank;

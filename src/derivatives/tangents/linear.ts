@@ -6,18 +6,26 @@ import {matMul, matricesIn, mul, shaped, transposed} from '../../tfjs/fast_ops';
 import {pickMaxima} from '../kernels/pooling';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 
-/** A kernel that is linear in each of some inputs: dy = Σ K(.., dx, ..), in the others the derivative is zero. */
+/**
+ * A kernel that is linear in each of some inputs: dy = Σ K(.., dx, ..). In the other inputs its
+ * derivative is zero.
+ */
 interface Multilinear {
   readonly inputs: readonly string[];
-  /** Inputs whose leading axis the kernel treats entry by entry: all directions go through it in one call, one after the other along that axis. */
+  /**
+   * Inputs whose leading axis the kernel treats entry by entry. All directions go through the
+   * kernel in one call, one after the other along that axis.
+   */
   readonly byEntry?: readonly string[];
 }
 
 /** The k-th direction of a tangent. */
-const direction = (t: Tensor, k: number): Tensor =>
-  shaped(slice(t, t.shape.map((_, axis) => axis === 0 ? k : 0), t.shape.map((size, axis) => axis === 0 ? 1 : size)), t.shape.slice(1));
+const direction = (t: Tensor, k: number): Tensor => {
+  const [, ...shape] = t.shape;
+  return shaped(slice(t, [k, ...shape.map(() => 0)], [1, ...shape]), shape);
+};
 
-/** f of each direction by itself. */
+/** Applies f to each direction by itself. */
 const eachDirection = (at: ForwardNode, t: Tensor, f: (d: Tensor) => Tensor): Tensor =>
   concat(Array.from({length: at.directions}, (_, k) => shaped(f(direction(t, k)), [1, ...at.output.shape])), 0);
 
@@ -26,28 +34,37 @@ const multilinear = ({inputs, byEntry = []}: Multilinear): TangentRule => at => 
   const apply = (name: string, t: Tensor): Tensor => at.run({...named, [name]: t});
   const terms = inputs.filter(name => at.tangent(name) !== null).map(name => {
     const t = at.tangent(name)!;
-    return byEntry.includes(name) ? shaped(apply(name, shaped(t, [t.shape[0] * t.shape[1]!, ...t.shape.slice(2)])), [at.directions, ...at.output.shape]) :
-      eachDirection(at, t, d => apply(name, d));
+    if (!byEntry.includes(name)) {
+      return eachDirection(at, t, d => apply(name, d));
+    }
+    const [directions, entries, ...rest] = t.shape;
+    return at.shaped(apply(name, shaped(t, [directions * entries, ...rest])));
   });
   return terms.length === 0 ? zeros([at.directions, ...at.output.shape]) : at.sum(terms);
 };
 
-/** A fused kernel: what is underneath, the bias along the last axis, then the slope of the activation. */
+/**
+ * A fused kernel: the rule of the kernel underneath, the bias along the last axis, then the slope
+ * of the activation.
+ */
 const fused = (rule: TangentRule): TangentRule => at => {
   const plain = at.of(unfused(at.node));
   const names = plain.names.filter(name => plain.tangent(name) !== null);
   const bias = at.has('bias') ? at.lifted('bias') : null;
   const before = at.sum([names.length === 0 ? null : rule(plain) as Tensor, bias]);
-  return (at.attrs['activation'] ?? 'linear') === 'linear' ? before : mul(before, beforeActivation(at.values, at.node, ones(at.output.shape)));
+  return (at.attrs['activation'] ?? 'linear') === 'linear' ? before :
+    mul(before, beforeActivation(at.values, at.node, ones(at.output.shape)));
 };
 
 const ACTIVATIONS = new Set<unknown>([undefined, null, 'linear', 'relu', 'relu6', 'sigmoid', 'elu', 'leakyrelu']);
 
-/** Of the nodes that a fused kernel has, those whose activation has a slope and whose channels are last. */
-const isCovered = ({attrs}: TraceNode): boolean => ACTIVATIONS.has(attrs['activation']) && attrs['dataFormat'] !== 'NCHW';
+/** Whether the activation of a fused kernel has a slope here, and its channels are last. */
+const isCovered = ({attrs}: TraceNode): boolean =>
+  ACTIVATIONS.has(attrs['activation']) && attrs['dataFormat'] !== 'NCHW';
 
 /** dy = da b + a db, matrix by matrix. */
-const matrixProduct: TangentRule = at => at.sum(['a', 'b'].filter(name => at.tangent(name) !== null).map(name => shaped(productWith(at, name), [at.directions, ...at.output.shape])));
+const matrixProduct: TangentRule = at =>
+  at.sum(['a', 'b'].filter(name => at.tangent(name) !== null).map(name => at.shaped(productWith(at, name))));
 
 function productWith(at: ForwardNode, name: string): Tensor {
   const [t, other] = [at.tangent(name)!, at.value(name === 'a' ? 'b' : 'a')];
@@ -55,7 +72,7 @@ function productWith(at: ForwardNode, name: string): Tensor {
   const theirs = matricesIn(other);
   const [rows, columns] = t.shape.slice(-2);
   const matrix = (): Tensor => shaped(other, other.shape.slice(-2));
-  // One product of plain matrices runs ten times as fast on WASM as one for each direction.
+  // On WASM one product of plain matrices runs ten times as fast as one product for each direction.
   if (name === 'a' && theirs === 1 && transposeA !== true) {
     return matMul(shaped(t, [t.size / columns, columns]), transposeB === true ? transposed(matrix()) : matrix());
   }
@@ -64,11 +81,13 @@ function productWith(at: ForwardNode, name: string): Tensor {
   }
   const full = shaped(t, [at.directions, matricesIn(at.value(name)), rows, columns]);
   const matrices = shaped(other, [theirs, ...other.shape.slice(-2)]);
-  return at.run(name === 'a' ? {a: full, b: matrices} : {a: matrices, b: full}, {transposeA, transposeB}, 'BatchMatMul');
+  const operands: Record<string, Tensor> = name === 'a' ? {a: full, b: matrices} : {a: matrices, b: full};
+  return at.run(operands, {transposeA, transposeB}, 'BatchMatMul');
 }
 
-/** The entries of the tangent where the windows of x have their maxima. */
-const maxPool: TangentRule = at => eachDirection(at, at.tangent('x')!, d => pickMaxima(at.value('x'), at.output, d, at.attrs));
+/** The entries of the tangent at the places of the maxima of x. */
+const maxPool: TangentRule = at =>
+  eachDirection(at, at.tangent('x')!, d => pickMaxima(at.value('x'), at.output, d, at.attrs));
 
 const convolution = multilinear({inputs: ['x', 'filter'], byEntry: ['x']});
 const transposedConvolution = multilinear({inputs: ['dy', 'filter']});

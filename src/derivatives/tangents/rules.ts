@@ -6,7 +6,7 @@ import {STRUCTURE} from './structure';
 
 const RULES: Record<string, Tangent | undefined> = {...ELEMENTWISE, ...STRUCTURE, ...LINEAR};
 
-/** The rule of a node; null where there is none (`tf.customGrad`, kernels of the user, ...). */
+/** The rule of a node; null if there is none (`tf.customGrad`, kernels of the user, ...). */
 export function tangentRule(node: TraceNode): TangentRule | null {
   const tangent = RULES[node.kernel];
   return tangent === undefined || tangent.covers?.(node) === false ? null : tangent.rule;

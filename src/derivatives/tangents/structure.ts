@@ -6,14 +6,18 @@ import {mul, shaped, sub} from '../../tfjs/fast_ops';
 import {axesOf} from './rule';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 
-/** Kernels of one tensor that only move entries, or add them up: the tangent goes through the same kernel, whose axes are one further on. */
+/**
+ * Kernels of one tensor that only move entries, or add them up. The tangent goes through the same
+ * kernel, whose axes are one further on.
+ */
 const moved = (input: string, attrs: (attrs: KernelAttrs, at: ForwardNode) => KernelAttrs): TangentRule => at =>
   runKernel(at.node.kernel, {[input]: at.tangent(input)!}, {...at.attrs, ...attrs(at.attrs, at)});
 
-/** Kernels that join tensors along an axis, which is counted in the output for a new one. */
+/** Kernels that join tensors along an axis. A new axis is counted in the output. */
 const joined = (isNew: boolean): TangentRule => at => {
   const rank = at.value(at.names[0]).rank + (isNew ? 1 : 0);
-  return at.run(at.names.map(name => at.tangentOrZeros(name)), {...at.attrs, axis: axesOf(at.attrs['axis'] ?? 0, rank)[0]});
+  const [axis] = axesOf(at.attrs['axis'] ?? 0, rank);
+  return at.run(at.names.map(name => at.tangentOrZeros(name)), {...at.attrs, axis});
 };
 
 const rankOf = (at: ForwardNode): number => at.value(at.names[0]).rank;
@@ -22,8 +26,8 @@ const rankOf = (at: ForwardNode): number => at.value(at.names[0]).rank;
 const reshaped: TangentRule = at => shaped(at.tangent(at.names[0])!, [at.directions, ...at.output.shape]);
 
 /**
- * Each entry of x goes into one entry of y (largest entries, products): dy adds up ∂y/∂x ∘ dx, and the vector-Jacobian product of ones is ∂y/∂x, as
- * the reverse sweep takes it.
+ * Each entry of x goes into one entry of y (largest entries, products). So dy adds up ∂y/∂x ∘ dx,
+ * and ∂y/∂x is the vector-Jacobian product of ones, as in the reverse sweep.
  */
 const reduced: TangentRule = at => {
   const [slope] = cotangents(at.values, at.node, [ones(at.output.shape)], ['x']);
@@ -37,29 +41,46 @@ const softmax: TangentRule = at => {
   return mul(sub(dx, sum(mul(dx, at.output), -1, true)), at.output);
 };
 
-/** A mask with a bit for each axis, one axis further on. */
+/** A mask with a bit for each axis, one axis further on, and the bit of the axis of directions. */
 const shiftedMask = (mask: unknown, first: 0 | 1): number => 2 * ((mask as number | undefined) ?? 0) + first;
 
-const stridedSlice = moved('x', attrs => ({begin: [0, ...attrs['begin'] as number[]], end: [0, ...attrs['end'] as number[]],
-  strides: [1, ...attrs['strides'] as number[]], beginMask: shiftedMask(attrs['beginMask'], 1), endMask: shiftedMask(attrs['endMask'], 1),
-  ellipsisMask: shiftedMask(attrs['ellipsisMask'], 0), newAxisMask: shiftedMask(attrs['newAxisMask'], 0), shrinkAxisMask: shiftedMask(attrs['shrinkAxisMask'], 0)}));
+const stridedSlice = moved('x', attrs => ({
+  begin: [0, ...attrs['begin'] as number[]],
+  end: [0, ...attrs['end'] as number[]],
+  strides: [1, ...attrs['strides'] as number[]],
+  beginMask: shiftedMask(attrs['beginMask'], 1),
+  endMask: shiftedMask(attrs['endMask'], 1),
+  ellipsisMask: shiftedMask(attrs['ellipsisMask'], 0),
+  newAxisMask: shiftedMask(attrs['newAxisMask'], 0),
+  shrinkAxisMask: shiftedMask(attrs['shrinkAxisMask'], 0),
+}));
 
-const along = (input: string, name: string): TangentRule => moved(input, (attrs, at) => ({[name]: axesOf(attrs[name] ?? 0, rankOf(at))[0]}));
+const slice = moved('x', ({begin, size}, at) => {
+  const [from] = slice_util.parseSliceParams(at.value('x'), begin as number[], size as number[]);
+  return {begin: [0, ...from], size: [at.directions, ...at.output.shape]};
+});
+
+const gather: TangentRule = at => {
+  const [axis] = axesOf(at.attrs['axis'] ?? 0, rankOf(at));
+  return at.run({x: at.tangent('x')!, indices: at.value('indices')}, {...at.attrs, axis, batchDims: 0});
+};
+
+const along = (input: string, name: string): TangentRule =>
+  moved(input, (attrs, at) => ({[name]: axesOf(attrs[name] ?? 0, rankOf(at))[0]}));
 
 const summed = moved('x', (attrs, at) => ({axis: axesOf(attrs['axis'], rankOf(at))}));
 
-const padded = (attrs: KernelAttrs): KernelAttrs => ({paddings: [[0, 0], ...attrs['paddings'] as number[][]], constantValue: 0});
+const padded = (attrs: KernelAttrs): KernelAttrs =>
+  ({paddings: [[0, 0], ...attrs['paddings'] as number[][]], constantValue: 0});
 
 const sameKernel = (rule: TangentRule): Tangent => ({rule});
 
 export const STRUCTURE: Record<string, Tangent> = {
-  Identity: sameKernel(reshaped),
   Cast: sameKernel(reshaped),
   Reshape: sameKernel(reshaped),
   ExpandDims: sameKernel(reshaped),
   Transpose: sameKernel(moved('x', attrs => ({perm: [0, ...(attrs['perm'] as number[]).map(axis => axis + 1)]}))),
-  Slice: sameKernel(moved('x', ({begin, size}, at) => ({begin: [0, ...slice_util.parseSliceParams(at.value('x'), begin as number[], size as number[])[0]],
-    size: [at.directions, ...at.output.shape]}))),
+  Slice: sameKernel(slice),
   StridedSlice: sameKernel(stridedSlice),
   Tile: sameKernel(moved('x', attrs => ({reps: [1, ...attrs['reps'] as number[]]}))),
   PadV2: sameKernel(moved('x', padded)),
@@ -68,8 +89,7 @@ export const STRUCTURE: Record<string, Tangent> = {
   Cumsum: sameKernel(along('x', 'axis')),
   SplitV: sameKernel(along('x', 'axis')),
   Unpack: sameKernel(along('value', 'axis')),
-  GatherV2: {rule: at => at.run({x: at.tangent('x')!, indices: at.value('indices')}, {...at.attrs, axis: axesOf(at.attrs['axis'] ?? 0, rankOf(at))[0], batchDims: 0}),
-    covers: ({attrs}) => !attrs['batchDims']},
+  GatherV2: {rule: gather, covers: ({attrs}) => !attrs['batchDims']},
   Concat: sameKernel(joined(false)),
   Pack: sameKernel(joined(true)),
   Sum: sameKernel(summed),
