@@ -15,7 +15,7 @@ import type {Plan} from '../plan/plan';
  * fault.
  *
  * Measured: right rules are two float32 evaluations of the same sums in different order. Over all
- * networks of `test/cases.ts`, cpu and WASM, the median is 5e-8 and the largest 4e-6; with 128
+ * networks of `test/cases`, cpu and WASM, the median is 5e-8 and the largest 4e-6; with 128
  * examples, 64-1024-1024-1 gives 2e-6, sixteen layers of 64 give 2e-6, the CNN on 28 x 28 images
  * 5e-6, an LSTM over 20 and over 100 steps 2e-6. Faults that were put in on purpose: one Gram
  * matrix 2 % off 1.3e-2, a derivative 10 % off 9e-2, forgotten cross terms 1e-2 to 2e-1, mixed
