@@ -12,8 +12,23 @@ export function dotOfRanges(a: Float64Array, p: number, b: Float64Array, q: numb
   return sum;
 }
 
-/** |a|, the Euclidean norm. */
-export const norm = (a: Float64Array): number => Math.sqrt(dot(a, a));
+/** |a|, the Euclidean norm, in float64. */
+export function norm(a: ArrayLike<number>): number {
+  let square = 0;
+  for (let i = 0; i < a.length; i++) {
+    square += a[i] * a[i];
+  }
+  return Math.sqrt(square);
+}
+
+/** |a - b|, in float64. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let square = 0;
+  for (let i = 0; i < a.length; i++) {
+    square += (a[i] - b[i]) ** 2;
+  }
+  return Math.sqrt(square);
+}
 
 /** Σ_i a_i. */
 export const total = (a: Float64Array): number => a.reduce((sum, x) => sum + x, 0);
