@@ -1,7 +1,7 @@
 import test from 'ava';
 import {NO_HISTORY, recognise, type BatchHistory, type BatchSign} from '../../src/policy/full_batch';
 
-/** Data with a fingerprint, as a custom loop has them. */
+/** Data with a fingerprint, of a custom loop. */
 const data = (fingerprint: number): BatchSign => ({fingerprint, isWhole: false});
 /** The only batch of an epoch of `fit`. */
 const whole = (fingerprint: number): BatchSign => ({fingerprint, isWhole: true});

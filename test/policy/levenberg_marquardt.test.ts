@@ -36,7 +36,7 @@ test('rejections in a row: factors 2, 4, 8', t => {
 });
 
 test('an accepted step: factor max(1/3, 1 - (2ρ - 1)³)', t => {
-  // ρ = 1/2 keeps τ; below it grows, to twice where ρ is just above 0; from 0.94 on the fall is limited to 1/3.
+  // ρ = 1/2 keeps τ. With a smaller ρ it grows, at most to twice its value; from ρ = 0.94 on it falls to a third.
   const factors: Array<[number, number]> = [[1, 1 / 3], [0.5, 1], [0.25, 1.125], [0.75, 0.875], [0.9, 0.488], [0.95, 1 / 3], [1.5, 1 / 3], [1e-12, 2]];
   for (const [gainRatio, factor] of factors) {
     const [, {damping, increase}] = states(policyOf(), [gainRatio]);

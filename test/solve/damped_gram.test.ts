@@ -35,7 +35,7 @@ test('change is J d', t => {
     const solution = solved(problem.system, lambda);
     const d = assemble(problem, solution);
     const error = solution.change.map((value, i) => value - inner(problem.jacobian[i], d));
-    // Against |d| and not against |J d|, which is small where the terms of d cancel; entries of J are below one.
+    // The error is relative to |d|, since |J d| is small if the terms of d cancel; entries of J are below one.
     return Math.sqrt(inner(error, error)) <= TOLERANCE * Math.sqrt(inner(d, d)) * problem.rho.length;
   }), {numRuns: 200}));
 });

@@ -18,7 +18,7 @@ import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} f
 import type {Problem} from './problem';
 
 /** A system with its rows. */
-interface NormalSystem {
+interface EquationsOfRows {
   readonly n: number;
   readonly m: number;
   readonly rows: Float64Array;
@@ -33,35 +33,35 @@ interface NormalSystem {
   readonly factorize?: Factorize;
 }
 
-function sumsOf({m, rows, root, q}: NormalSystem): NormalSums {
+function sumsOf({m, rows, root, q}: EquationsOfRows): NormalSums {
   const sums = new NormalSums(m);
   sums.add(rows, {root, q, bounds: null});
   return sums;
 }
 
-function normalProblem({extra, ...system}: NormalSystem): ReturnType<typeof problemOfSums> {
+function normalProblem({extra, ...system}: EquationsOfRows): ReturnType<typeof problemOfSums> {
   const {matrix, gradient} = sumsOf({extra, ...system});
   return problemOfSums({...system, matrix, gradient: gradient.map((x, j) => x + (extra === null ? 0 : extra[j]))});
 }
 
 /** J d. */
-function changeOf({n, m, rows}: NormalSystem, {step}: NormalStep): Float64Array {
+function changeOf({n, m, rows}: EquationsOfRows, {step}: NormalStep): Float64Array {
   return Float64Array.from({length: n}, (_, i) => step.reduce((sum, x, j) => sum + rows[i * m + j] * x, 0));
 }
 
 /** The problem in the form of the normal equations. */
-function systemOf({jacobian, s, z, extra, previous, rho, momentum, system: {root}}: Problem): NormalSystem {
+function systemOf({jacobian, s, z, extra, previous, rho, momentum, system: {root}}: Problem): EquationsOfRows {
   return {n: z.length, m: rho.length, rows: flat(jacobian), root, q: Float64Array.from(multiplyVector(s, z)), rho: Float64Array.from(rho), extra,
     previous, momentum};
 }
 
 /** S = I, nothing beside the rows: ½|Jd + z|² + (λ/2)|d|². */
-function plain(jacobian: Matrix, z: readonly number[], more: Partial<NormalSystem> = {}): NormalSystem {
+function plain(jacobian: Matrix, z: readonly number[], more: Partial<EquationsOfRows> = {}): EquationsOfRows {
   return {n: z.length, m: jacobian[0].length, rows: flat(jacobian), root: diagonalRoot(new Float64Array(z.length).fill(1)), q: Float64Array.from(z),
     rho: new Float64Array(jacobian[0].length), extra: null, previous: null, momentum: 0, ...more};
 }
 
-function stepOf(system: NormalSystem, lambda: number): NormalStep {
+function stepOf(system: EquationsOfRows, lambda: number): NormalStep {
   const solution = normalProblem(system).solve(lambda);
   if (!solution.ok) {
     throw new Error(`${solution.cause} at ${solution.pivot}`);
@@ -268,9 +268,9 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
   t.notThrows(() => fc.assert(fc.property(recipes, fc.constantFrom(2 ** -30, 2 ** -7, 2 ** 7, 2 ** 30), (recipe, factor) => {
     const problem = makeProblem(recipe);
     const {jacobian, z} = problem;
-    const at = (outputs: number, loss: number): NormalSystem => plain(jacobian.map(row => row.map(value => value * outputs)),
+    const at = (outputs: number, loss: number): EquationsOfRows => plain(jacobian.map(row => row.map(value => value * outputs)),
         z.map(value => value * outputs * loss), {root: diagonalRoot(new Float64Array(z.length).fill(Math.sqrt(loss)))});
-    const step = (system: NormalSystem): NormalStep =>
+    const step = (system: EquationsOfRows): NormalStep =>
       dampedStep(normalProblem(system), {damping: 0.1, rows: system.n, parameters: system.m}).solution!;
     const expected = step(at(1, 1)).step;
     return relativeError(step(at(factor, 1)).step, expected) < TOLERANCE && relativeError(step(at(1, factor)).step, expected) < TOLERANCE;
@@ -305,7 +305,7 @@ test('what is not finite is a failure, never a step', t => {
   const at = <T extends ArrayLike<number>>(a: T, index: number, value: number): Float64Array => Float64Array.from(a, (x, i) => (i === index ? value : x));
   const options = {damping: 0.1, rows: 6, parameters: 4};
   for (const value of [NaN, Infinity, -Infinity]) {
-    const inRight: Array<[string, NormalSystem, number]> = [
+    const inRight: Array<[string, EquationsOfRows, number]> = [
       ['previous', {...system, previous: at(system.previous!, 2, value)}, 2],
       ['extra', {...system, extra: at(system.extra!, 3, value)}, 3],
       ['q', {...system, q: at(system.q, 4, value)}, 0],  // row 4 of all parameters
@@ -315,8 +315,8 @@ test('what is not finite is a failure, never a step', t => {
       const {status, solves} = dampedStep(normalProblem(bad), options);
       t.deepEqual([status, solves], ['breakdown', 1], `${name} ${value}: more damping is not tried`);
     }
-    const inMatrix: Array<[string, NormalSystem]> = [
-      ...Array.from({length: 24}, (_, p): [string, NormalSystem] => [`rows[${p}]`, {...system, rows: at(system.rows, p, value)}]),
+    const inMatrix: Array<[string, EquationsOfRows]> = [
+      ...Array.from({length: 24}, (_, p): [string, EquationsOfRows] => [`rows[${p}]`, {...system, rows: at(system.rows, p, value)}]),
       ['S', {...system, root: diagonalRoot(at(new Float64Array(6).fill(1), 3, value))}],
     ];
     for (const [name, bad] of inMatrix) {

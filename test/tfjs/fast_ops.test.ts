@@ -39,7 +39,7 @@ for (const backend of ['cpu', 'wasm']) {
         if (mine.size === 0) {
           return;
         }
-        // A derivative of what the op computes sees its kernel.
+        // A derivative of the result sees the kernel of the op.
         const dy = noise(expected.shape, 3);
         const gradients = tf.grads(ours)(operands, dy);
         tf.grads(theirs)(operands, dy).forEach((gradient, i) => t.true(relativeError(gradients[i].dataSync(), gradient.dataSync()) < 1e-6));

@@ -1,4 +1,4 @@
-/** The end of `fit` and `fitDataset`, as an optimizer hears of it. */
+/** The optimizer is told of the end of `fit` and `fitDataset`. */
 import type {Optimizer} from '@tensorflow/tfjs';
 import test from 'ava';
 import {hookFitEnd, onFitEnd} from '../../src/tfjs/fit_end_hook';

@@ -1,4 +1,4 @@
-/** The names of tfjs that are not public API: checked before use, shadowed without a trace, and as we read them. */
+/** The names of tfjs that are not public API are checked before use, and shadows of them leave no trace. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {isUserCustomGrad, isVariable, openEngine, runKernel, shadow, wrapTrainFunction} from '../../src/tfjs/internals';

@@ -4,7 +4,7 @@ import {MathBackendCPU} from '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
 import {ggn} from '../../src/index';
 
-/** A device whose memory is read in a way of its own. */
+/** A backend whose reads are replaced. */
 class Device extends MathBackendCPU {
   reads = 0;
 
@@ -31,7 +31,7 @@ async function on<T>(name: string, device: Device, act: () => T): Promise<T> {
   }
 }
 
-/** A step on a parabola with its minimum at 2; what it leaves of its one parameter. */
+/** Takes a step on a parabola with its minimum at 2, and returns its parameter. */
 function step(times = 1): {calls: number; error: string; a: number} {
   const a = tf.tidy(() => tf.variable(tf.scalar(0.5)));
   const optimizer = ggn({learningRate: 1, damping: 0, momentum: 0});

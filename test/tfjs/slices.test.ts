@@ -1,4 +1,4 @@
-/** Parts of tensors are those of tf.slice, whatever the type, also while a gradient is taken. */
+/** Slices equal those of tf.slice, for every type, also while a gradient is taken. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';

@@ -1,4 +1,4 @@
-/** What a training step tells our optimizer about its batch, and that nobody else notices. */
+/** A training step tells our optimizer its batch, and other optimizers see no effect. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {hookTrainStep, trainStepOf} from '../../src/tfjs/train_step_hook';
@@ -9,7 +9,7 @@ test.before(async () => {
   await tf.setBackend('cpu');
 });
 
-/** Notes the context of each step, and how the data looked at that moment. */
+/** Notes the `TrainStep` of each step, and a copy of its data. */
 class Note extends GramGaussNewton {
   readonly steps: Array<{step: TrainStep | null; inputs: number[][]; targets: number[][]}> = [];
 
