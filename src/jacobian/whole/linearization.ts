@@ -1,4 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {areFinite} from '../../arrays/elementwise';
 import {ChunkedJacobian} from './chunked_jacobian';
 import type {JacobianOperator, Piece, PieceOperator} from './operator';
 
@@ -55,7 +56,7 @@ export class RowsLinearization implements Linearization {
     const tensor = once(() => part.dense());
     const read = (): Float32Array => {
       const entries = tensor().dataSync() as Float32Array;
-      if (!isFinite(entries)) {
+      if (!areFinite(entries)) {
         throw this.notFinite();
       }
       return entries;
@@ -68,16 +69,4 @@ export class RowsLinearization implements Linearization {
 export function once<T extends object>(f: () => T): () => T {
   let known: T | undefined;
   return () => known ??= f();
-}
-
-/**
- * Whether all entries are finite: 0 · x is NaN for those that are not. In a loop, since there may
- * be millions.
- */
-function isFinite(entries: Float32Array): boolean {
-  let sum = 0;
-  for (let i = 0; i < entries.length; i++) {
-    sum += 0 * entries[i];
-  }
-  return sum === 0;
 }
