@@ -54,13 +54,27 @@ export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Oper
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 const axisStride = (shape: readonly number[], axis: number): number => sizeOf(shape.slice(axis + 1));
 
-/** The axis that holds the examples: {axis, inner} with stride = inner · (stride of that axis). */
-function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis: number; inner: number} {
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const inner = stride! / axisStride(shape, axis);
+/**
+ * The axis that holds the examples, in the shape [before, B, inner], with stride = inner · (stride of
+ * the axis); null if the examples are spread over several axes.
+ */
+export function exampleAxis(shape: readonly number[], stride: number, batch: number):
+    {axis: number; before: number; inner: number} | null {
+  let behind = 1;
+  for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
+    const inner = stride / behind;
     if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
-      return {axis, inner};
+      return {axis, before: shape[axis] / (batch * inner), inner};
     }
+  }
+  return null;
+}
+
+/** The axis that holds the examples of an operand. @throws BatchAxisLost if there is none. */
+function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis: number; inner: number} {
+  const found = exampleAxis(shape, stride!, batch);
+  if (found !== null) {
+    return found;
   }
   if (batch === 1) {
     return {axis: 0, inner: shape[0] ?? 1};

@@ -1,4 +1,5 @@
 import type {Trace, TraceNode} from '../../trace/trace';
+import {exampleAxis} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/batch_axis';
 import type {Analysis} from '../../trace/dependence';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
@@ -88,22 +89,6 @@ function isElementwise(values: Values, node: TraceNode, name: string, shape: rea
 /** The shape with as many axes as `rank`, those in front of size 1. */
 export const padded = (shape: readonly number[], rank: number): number[] =>
   [...Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
-
-/**
- * The axis of the examples, as [before, B, inner]; null if the examples are spread over several
- * axes.
- */
-export function exampleAxis(shape: readonly number[], stride: number, batch: number):
-    {axis: number; before: number; inner: number} | null {
-  let behind = 1;
-  for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
-    const inner = stride / behind;
-    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
-      return {axis, before: shape[axis] / (batch * inner), inner};
-    }
-  }
-  return null;
-}
 
 /** Whether a node picks entries of the table `name` by indices that belong to the examples. */
 function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {

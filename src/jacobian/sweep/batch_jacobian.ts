@@ -12,22 +12,27 @@ import {blocksOf, ByMatrix, denseExampleGrams, denseGram, OuterProducts, sharesD
 import type {GramTerm, ParameterUse} from '../uses/use';
 import {VectorUse} from '../uses/vector';
 
-/** The rows of one trace, in whatever way they are linearized. */
-export type BatchRows = Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'dense' | 'tensors'>;
+/** The Jacobian of the rows of one trace, however it is linearized. */
+export type BatchRows =
+    Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'dense' | 'tensors'>;
 
 /**
- * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator: n = B·C rows ordered
- * (example, component), m parameters ordered by variable. J itself is never formed but for `rows()`, which
- * tests use, and block by block where a variable has no structure to use.
+ * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator. It has
+ * n = B·C rows, ordered (example, component), and m parameters, ordered by variable. J itself is
+ * formed only for `dense()`, and block by block for a variable without a structure to use.
  *
- * No scaling: J = dr/dw of the residuals as they stand, without weights, means or halves.
+ * J = dr/dw of the residuals as they are, without weights, means or halves.
  */
 export class BatchJacobian {
   readonly rows: number;
-  /** The uses of each variable, those that share their entries joined, each with one of its sites. */
+  /** The uses of each variable, each with one of its sites. Uses of the same entries are joined. */
   readonly joined: ReadonlyArray<ReadonlyArray<readonly [ParameterUse, number]>>;
 
-  /** @param uses by site of the plan. Their tensors, and the joined ones made here, belong to the caller's scope. */
+  /**
+   * The tensors of the uses, and of the joined uses made here, belong to the caller's scope.
+   *
+   * @param uses by site of the plan.
+   */
   constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
@@ -43,7 +48,10 @@ export class BatchJacobian {
     return tidy(() => {
       const outer = new OuterProducts();
       const groups = Math.max(...groupOf) + 1;
-      /** By group: right factors by tensor id with all the left factors they meet. */
+      /**
+       * By group: the right factors, by tensor id, each with all left factors that it is multiplied
+       * by.
+       */
       const terms = Array.from({length: groups}, () => new Map<number, {right: Tensor; lefts: Array<Tensor | null>}>());
       this.plan.bySite.forEach((variable, v) => {
         for (const {left, right} of this.termsOf(variable, v, outer)) {
@@ -60,14 +68,19 @@ export class BatchJacobian {
     });
   }
 
-  /** The blocks of the Gram matrix over all variables on its diagonal, one for each example: [B, C, C]. Of one output they are the squares |J_i|². */
+  /**
+   * The blocks on the diagonal of the Gram matrix over all variables, one for each example:
+   * [B, C, C]. If C = 1, they are the squares |J_i|².
+   */
   exampleGrams(): Tensor {
     const {analysis: {batch, variables}, components} = this.plan;
-    return tidy(() => this.total(this.plan.bySite.flatMap(({groups}, v) => groups !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
-      [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]), [batch, components, components]));
+    return tidy(() => this.total(this.plan.bySite.flatMap(({groups}, v) =>
+      groups !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
+        [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]),
+    [batch, components, components]));
   }
 
-  /** What the uses hold: without them there are no products, and with them all. */
+  /** The tensors of the uses. No product needs other tensors of this Jacobian. */
   get tensors(): Tensor[] {
     return [...new Set(this.joined.flatMap(uses => uses.flatMap(([use]) => use.tensors)))];
   }
@@ -82,14 +95,15 @@ export class BatchJacobian {
         if (change == null) {
           return;
         }
-        if (variable.sites.some(i => this.plan.sites[i].parameter.kind === 'function' && this.plan.sites[i].parameter.reach === null)) {
+        const parameters = variable.sites.map(i => this.plan.sites[i].parameter);
+        if (parameters.some(({kind, reach}) => kind === 'function' && reach === null)) {
           changes.push(shaped(this.blockwise(v, rows => matMul(rows, shaped(change, [change.size, 1]))), [this.rows]));
           return;
         }
         for (const [use, site] of this.joined[v]) {
           const {parameter} = this.plan.sites[site];
-          const p = parameter.kind === 'function' ? forwardReach(this.values, this.plan.analysis, parameter, v, change) :
-            forward(this.values, parameter, change);
+          const p = parameter.kind !== 'function' ? forward(this.values, parameter, change) :
+            forwardReach(this.values, this.plan.analysis, parameter, v, change);
           if (!sharesDelta(use)) {
             changes.push(shaped(use.apply(p), [this.rows]));
             continue;
@@ -104,7 +118,10 @@ export class BatchJacobian {
     });
   }
 
-  /** Jᵀ u for u of shape [n]: by variable, of the variable's shape; null where a variable is not wanted. */
+  /**
+   * Jᵀ u for u of shape [n]: by variable, of the variable's shape; null if the variable is not
+   * wanted.
+   */
   applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
     const {analysis, components, sites} = this.plan;
     const entries = shaped(u, [analysis.batch, components]);
@@ -120,7 +137,7 @@ export class BatchJacobian {
         return;
       }
       for (const [use, site] of uses) {
-        // A parameter made of several variables gives to all of them at once.
+        // A parameter that is made of several variables gives the gradients of all at once.
         if (done.has(use)) {
           continue;
         }
@@ -140,7 +157,7 @@ export class BatchJacobian {
     return tidy(() => concat(this.plan.bySite.map((_, v) => this.blockwise(v, rows => rows)), 1));
   }
 
-  /** A sum of tensors; zeros where there are none, as for variables that only a regularizer reads. */
+  /** The sum of some tensors; zeros for none: a variable may be read by a regularizer only. */
   private total(terms: readonly Tensor[], shape: number[]): Tensor {
     return terms.length === 0 ? zeros(shape) : terms.reduce((partial, term) => add(partial, term));
   }
@@ -154,7 +171,7 @@ export class BatchJacobian {
     return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
   }
 
-  /** (Σ lefts) ∘ right; a B x B left counts for all pairs of components. */
+  /** (Σ lefts) ∘ right; a left factor [B, B] counts for all pairs of components. */
   private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor {
     const {analysis: {batch}, components} = this.plan;
     const matrices = lefts.filter(left => left !== null);
@@ -166,19 +183,20 @@ export class BatchJacobian {
     if (components > 1) {
       // The ones are added to the smaller factor.
       const all = constant === 0 ? left : add(left, scalar(constant));
-      return shaped(mul(shaped(all, [batch, 1, batch, 1]), shaped(right, [batch, components, batch, components])), [this.rows, this.rows]);
+      const entries = shaped(right, [batch, components, batch, components]);
+      return shaped(mul(shaped(all, [batch, 1, batch, 1]), entries), [this.rows, this.rows]);
     }
     const product = mul(left, right);
     return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
   }
 
-  /** f of the dense rows of a variable, block of examples by block, put together along the rows. */
+  /** f of the dense rows of a variable, taken by blocks of examples and joined along the rows. */
   private blockwise(v: number, f: (rows: Tensor) => Tensor): Tensor {
     const parts = this.blocks(v).map(([from, to]) => tidy(() => f(this.rowsOf(v, from, to))));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   }
 
-  /** Ranges of examples whose dense rows of a variable fit into a block. */
+  /** The ranges of examples whose dense rows of a variable fit into a block. */
   blocks(v: number): ReturnType<typeof blocksOf> {
     const {analysis, components} = this.plan;
     return blocksOf(analysis.batch, analysis.variables[v].size * components);
@@ -210,7 +228,7 @@ export class BatchJacobian {
   }
 }
 
-/** Uses of the same entries as one, in the form that its products are best taken from. */
+/** Uses of the same entries as one use, in the form that its products are best taken from. */
 function join(uses: readonly ParameterUse[]): ParameterUse {
   const [first] = uses;
   const all = <T extends ParameterUse>(type: abstract new (...args: never[]) => T): T[] | null =>
@@ -220,5 +238,6 @@ function join(uses: readonly ParameterUse[]): ParameterUse {
     return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
   }
   const [vectors, rows, gathers] = [all(VectorUse), all(RowsUse), all(GatherUse)];
-  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) : gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
+  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) :
+    gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
 }

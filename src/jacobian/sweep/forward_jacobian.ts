@@ -10,22 +10,28 @@ import {ForwardNode} from '../../derivatives/tangents/rule';
 import {tangentRule} from '../../derivatives/tangents/rules';
 import {RowsUse} from '../uses/rows';
 
-/** Floats of the largest tangent of a sweep: what it is made of takes some times that. */
+/**
+ * Floats of the largest tangent of a sweep. The tensors that it is made of take some times as many.
+ */
 const LARGEST_TANGENT = 2 ** 22;
 
 /**
- * The Jacobian J [n, m] of the rows by forward sweeps: the columns of J are the derivatives of the rows in the directions of the parameters, which go through the
- * recorded kernels together, as a leading axis of every tangent. Exact, as reverse sweeps are.
+ * The Jacobian J [n, m] of the rows by forward sweeps. The columns of J are the derivatives of the
+ * rows in the directions of the parameters. All directions go through the recorded kernels
+ * together, as a leading axis of every tangent. The result is exact, as that of reverse sweeps.
  *
- * One sweep takes two to three kernels for each one between the variables and the rows, whatever n and m. Directions are taken in parts where the tangents of all of them would be large.
+ * One sweep takes two to three kernels for each kernel between the variables and the rows, whatever
+ * n and m. If the tangents of all directions would be large, the directions are taken in parts.
  *
  * All tensors belong to the caller's scope.
  *
  * @param floats of the largest tangent.
  */
-export function forwardJacobian(trace: Trace, plan: Plan, floats = Math.min(LARGEST_TANGENT, blockFloats() / 4)): BatchJacobian {
+export function forwardJacobian(trace: Trace, plan: Plan, floats = Math.min(LARGEST_TANGENT, blockFloats() / 4)):
+    BatchJacobian {
   const {nodes, first, directions} = plan.forward!;
-  const largest = Math.max(...nodes.flatMap(({outputs}) => outputs.map(output => trace.values[output].size)), plan.components);
+  const sizes = nodes.flatMap(({outputs}) => outputs.map(output => trace.values[output].size));
+  const largest = Math.max(...sizes, plan.components);
   const width = Math.max(1, Math.min(directions, Math.floor(floats / largest)));
   const uses = tidy(() => {
     const parts: Tensor[] = [];
@@ -34,13 +40,14 @@ export function forwardJacobian(trace: Trace, plan: Plan, floats = Math.min(LARG
       checkMemory();
     }
     const columns = parts.length === 1 ? parts[0] : concat(parts, 0);
-    return plan.sites.map(({parameter: {variables: [v]}}) => transposed(slice(columns, [first.get(v)!, 0], [plan.analysis.variables[v].size, plan.components])));
+    return plan.sites.map(({parameter: {variables: [v]}}) =>
+      transposed(slice(columns, [first.get(v)!, 0], [plan.analysis.variables[v].size, plan.components])));
   });
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses.map(rows => new RowsUse(rows, 1, plan.components)));
 }
 
-/** Jᵀ in the directions from..to-1, [to - from, n]: the blocks of rows one behind the other. */
+/** Jᵀ in the directions from..to-1, [to - from, n]; the blocks of rows follow each other. */
 function tangentsOfRows(trace: Trace, plan: Plan, from: number, to: number): Tensor {
   const {values} = trace;
   const {nodes} = plan.forward!;
@@ -65,12 +72,13 @@ function tangentsOfRows(trace: Trace, plan: Plan, from: number, to: number): Ten
       return shaped(tangents.get(value)!, [count, values[value].size]);
     }
     const node = {...trace.nodes[difference], kernel: 'Sub', attrs: {}};
-    return shaped(tangentRule(node)!(new ForwardNode(values, node, tangents, count)) as Tensor, [count, values[value].size]);
+    const tangent = tangentRule(node)!(new ForwardNode(values, node, tangents, count)) as Tensor;
+    return shaped(tangent, [count, values[value].size]);
   });
   return rows.length === 1 ? rows[0] : concat(rows, 1);
 }
 
-/** The tangents of the variables: each of its entries has a direction of its own. */
+/** The tangents of the variables: each entry of a variable has a direction of its own. */
 function unitTangents(trace: Trace, plan: Plan, from: number, to: number): Map<number, Tensor> {
   const {first} = plan.forward!;
   const tangents = new Map<number, Tensor>();
@@ -89,12 +97,18 @@ function unitTangents(trace: Trace, plan: Plan, from: number, to: number): Map<n
   return tangents;
 }
 
-/** Gives back, after the i-th node, the large tangents that nothing behind it reads. */
+/**
+ * A function that disposes, after the i-th node, of the large tangents that no later node reads.
+ */
 function releaser({forward, blocks}: Plan, trace: Trace, tangents: Map<number, Tensor>): (i: number) => void {
   const nodes: readonly TraceNode[] = forward!.nodes;
   const last = new Map<number, number>();
-  nodes.forEach(({inputs, outputs}, i) => [...inputs.map(([, value]) => value), ...outputs].forEach(value => last.set(value, i)));
-  blocks.forEach(({value, difference}) => [value, ...difference === null ? [] : trace.nodes[difference].inputs.map(([, input]) => input)].forEach(row => last.set(row, nodes.length)));
+  nodes.forEach(({inputs, outputs}, i) =>
+    [...inputs.map(([, value]) => value), ...outputs].forEach(value => last.set(value, i)));
+  for (const {value, difference} of blocks) {
+    const read = difference === null ? [] : trace.nodes[difference].inputs.map(([, input]) => input);
+    [value, ...read].forEach(row => last.set(row, nodes.length));
+  }
   return i => {
     const {inputs, outputs} = nodes[i];
     for (const value of new Set([...inputs.map(([, input]) => input), ...outputs])) {

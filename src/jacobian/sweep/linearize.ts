@@ -19,12 +19,17 @@ import {RowsUse} from '../uses/rows';
 import type {ParameterUse} from '../uses/use';
 import {elementwiseRows, VectorUse} from '../uses/vector';
 
-/** What the sweep of one component leaves at a site: the cotangents of its node's outputs, or the rows made of them at once. */
+/**
+ * The result of the sweep of one component at a site: the cotangents of the outputs of its node, or
+ * the rows that were made of the cotangents during the sweep.
+ */
 type Found = {readonly deltas: Deltas; readonly rows: null} | {readonly deltas: null; readonly rows: Tensor};
 
 /**
- * Linearizes the rows of a trace: one reverse sweep per output component, or one of all where layers are dense, through activations only, stopping
- * where a parameter joins the data. What the sweeps leave at those sites is the batch Jacobian. Or forward sweeps, where the plan says so.
+ * Linearizes the rows of a trace by reverse sweeps through the activations, one for each component,
+ * or one for all components if the layers are dense. A sweep ends at the sites, at which parameters
+ * join the data. The cotangents at the sites are the batch Jacobian. If the plan says so, forward
+ * sweeps take the place of the reverse sweeps.
  *
  * All tensors belong to the caller's scope.
  */
@@ -32,15 +37,17 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
   if (plan.forward !== undefined) {
     return forwardJacobian(trace, plan);
   }
-  const cut = plan.components > 1 && plan.sites.every(({kind}) => kind === 'matrix' || kind === 'vector') ? SubBatches.of(trace, plan) : null;
+  const isDense = plan.sites.every(({kind}) => kind === 'matrix' || kind === 'vector');
+  const cut = plan.components > 1 && isDense ? SubBatches.of(trace, plan) : null;
   return cut === null ? linearizeByComponent(trace, plan) : jointLinearize(cut, {trace, plan});
 }
 
 /**
- * The same, one reverse sweep for each component, which never holds more than the cotangents that it leaves.
+ * Linearizes the rows by one reverse sweep for each component. A sweep holds no more cotangents
+ * than those of one component, beside the cotangents that the sites keep.
  *
  * @param from the first component of the rows that are wanted.
- * @param to the one behind the last.
+ * @param to the component behind the last.
  */
 export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all.components): BatchJacobian {
   const plan = {...all, components: to - from};
@@ -77,12 +84,16 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
   return new BatchJacobian(trace.values, plan, uses);
 }
 
-/** Where rows are small against the cotangents they are made of, they are formed during the sweep; null where they are not. */
+/**
+ * The rows of a site, formed during the sweep, if they are small against the cotangents that they
+ * are made of; otherwise null.
+ */
 function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas): Tensor | null {
   const {node, name, kind, convolution} = site;
   const {batch, strides} = plan.analysis;
   if (kind === 'vector') {
-    const form = (): Tensor => elementwiseRows(trace.values, node, name, site.shape, deltas[0]!, strides[node.outputs[0]]!, batch);
+    const stride = strides[node.outputs[0]]!;
+    const form = (): Tensor => elementwiseRows(trace.values, node, name, site.shape, deltas[0]!, stride, batch);
     return deltas[0]!.size >= LARGE ? tidy(form) : form();
   }
   if (convolution === null) {
@@ -98,7 +109,7 @@ function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas): Tenso
   if (rows > deltas[0]!.size) {
     return null;
   }
-  // Returned in a list: nothing else of the use may outlive this.
+  // Returned in a list: no other tensor of the use may outlive the tidy.
   const [found] = tidy(() => {
     const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, deltas[0]!), 1, batch).keptRows();
     return kept === null ? [] : [kept];
@@ -106,7 +117,7 @@ function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas): Tenso
   return found ?? null;
 }
 
-/** δ with a one at component k of every example, of the shape of the rows [B, ...]. */
+/** The cotangents [B, ...] of some rows with a one at component k of every example. */
 function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   const perExample = rows.size / batch;
   if (perExample === 1) {
@@ -154,8 +165,8 @@ function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Foun
 }
 
 /**
- * Brings one tensor [B·s, f] per component into the order of rows, [B·C·s, f]; the same parts give the same
- * tensor, so that products of it are shared.
+ * Joins one tensor [B·s, f] for each component to one tensor [B·C·s, f] in the order of rows. The
+ * same parts give the same tensor, so that its products are shared.
  */
 class RowOrder {
   private readonly joined = new Map<string, Tensor>();

@@ -1,5 +1,6 @@
 import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {exampleAxis} from '../../trace/batch_axis';
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import {kernelsThat} from '../../trace/kernel_facts';
 import type {Trace, TraceNode} from '../../trace/trace';
@@ -16,23 +17,25 @@ export interface SubBatch {
 }
 
 /**
- * Some of the examples of a traced batch, so that their rows can be linearized by themselves: every value that belongs to examples is sliced to theirs,
- * and the attributes that name a shape of the batch are changed with it. f() does not run again.
+ * Cuts a traced batch, so that the rows of some examples can be linearized by themselves: every
+ * value that has an entry for each example is sliced to these examples, and the attributes that
+ * name a shape of the batch are changed with it. f() does not run again.
  *
- * The reverse sweeps of a batch hold a cotangent of every activation and output component: of 6,000 images of 28 x 28 and ten outputs of a small
- * CNN, gigabytes. Those of a sub-batch hold its share.
+ * The reverse sweeps of a batch hold a cotangent of every activation and output component:
+ * gigabytes for 6,000 images of 28 x 28 and ten outputs of a small CNN. The sweeps of a sub-batch
+ * hold its share.
  */
 export class SubBatches {
-  private constructor(private readonly trace: Trace, private readonly plan: Plan, private readonly nodes: readonly TraceNode[],
-      private readonly values: ReadonlySet<number>) {}
+  private constructor(private readonly trace: Trace, private readonly plan: Plan,
+      private readonly nodes: readonly TraceNode[], private readonly values: ReadonlySet<number>) {}
 
-  /** null where it is not known how: see `obstacle`. */
+  /** null if the batch cannot be cut: see `obstacle`. */
   static of(trace: Trace, plan: Plan): SubBatches | null {
     const found = SubBatches.find(trace, plan);
     return typeof found === 'string' ? null : found;
   }
 
-  /** What stands against taking some of the examples, in words; null where nothing does. */
+  /** The reason why the batch cannot be cut, in words; null if it can be cut. */
   static obstacle(trace: Trace, plan: Plan): string | null {
     const found = SubBatches.find(trace, plan);
     return typeof found === 'string' ? found : null;
@@ -48,15 +51,19 @@ export class SubBatches {
     }
     const differences = blocks.flatMap(({difference}) => difference === null ? [] : [trace.nodes[difference]]);
     const nodes = [...new Set([...activations.map(i => trace.nodes[i]), ...differences])];
-    const values = [...new Set([...nodes.flatMap(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs]), ...blocks.map(({value}) => value)])]
-        .filter(value => strides[value] != null);
-    const uncut = nodes.find(node => !mayBeCut(trace, plan, node)) ?? nodes.find(({inputs, outputs}) => [...inputs.map(([, value]) => value), ...outputs].some(value =>
-      strides[value] != null && cutShape(trace, plan, value, 1) === null));
-    return uncut !== undefined ? `the kernel '${uncut.kernel}' stands against it (tf.customGrad, tf.stridedSlice, and what repeats a parameter for each example do)` :
-      values.every(value => cutShape(trace, plan, value, 1) !== null) ? new SubBatches(trace, plan, nodes, new Set(values)) : 'its examples have no axis of their own';
+    const all = [...nodes.flatMap(valuesOf), ...blocks.map(({value}) => value)];
+    const values = new Set(all.filter(value => strides[value] != null));
+    const isUncut = (value: number): boolean => values.has(value) && cutShape(trace, plan, value, 1) === null;
+    const uncut = nodes.find(node => !mayBeCut(trace, plan, node)) ?? nodes.find(node => valuesOf(node).some(isUncut));
+    if (uncut !== undefined) {
+      return `the kernel '${uncut.kernel}' stands against it ` +
+          '(tf.customGrad, tf.stridedSlice, and kernels that repeat a parameter for each example do)';
+    }
+    return [...values].some(isUncut) ? 'its examples have no axis of their own' :
+      new SubBatches(trace, plan, nodes, values);
   }
 
-  /** The shape of a value, were there as many examples; of those that `has`. */
+  /** The shape of a value with this many examples, for values that `has`. */
   shapeOf(value: number, examples: number): number[] {
     return cutShape(this.trace, this.plan, value, examples)!;
   }
@@ -72,14 +79,17 @@ export class SubBatches {
     const count = to - from;
     const values = [...this.trace.values];
     for (const value of this.values) {
-      values[value] = cut(this.trace.values[value], analysis.strides[value]!, analysis.batch, from, to, cutShape(this.trace, this.plan, value, count)!);
+      const stride = analysis.strides[value]!;
+      values[value] = cut(this.trace.values[value], stride, analysis.batch, from, to, this.shapeOf(value, count));
     }
     const isCut = new Set(this.nodes.flatMap(({outputs}) => outputs));
     const known = new Map<TraceNode, TraceNode>();
-    // By its values: a plan that is remembered holds the nodes of the trace that it was made from.
+    // A node is recognized by its values: a remembered plan holds the nodes of the trace that it
+    // was made from.
     const nodeOf = (node: TraceNode): TraceNode => {
       if (!known.has(node)) {
-        known.set(node, node.outputs.some(value => isCut.has(value)) ? withShapes(node, values, this.trace.values) : node);
+        const hasExamples = node.outputs.some(value => isCut.has(value));
+        known.set(node, hasExamples ? withShapes(node, values, this.trace.values) : node);
       }
       return known.get(node)!;
     };
@@ -88,7 +98,7 @@ export class SubBatches {
       const node = nodeOf(step.node);
       return {...step, node, plain: withoutActivation(node)};
     };
-    // The trace itself in everything but its values and nodes.
+    // The trace with other values and nodes.
     const trace = Object.create(this.trace, {values: {value: values}, nodes: {value: nodes}}) as Trace;
     const steps = this.plan.steps.map(stepOf);
     const plainOf = new Map<TraceNode, TraceNode>();
@@ -101,12 +111,18 @@ export class SubBatches {
   }
 }
 
-/** Kernels whose attributes or gradients may say something of the batch that is not in the shapes of their values. */
+/**
+ * Kernels whose attributes or gradients may depend on the batch beyond the shapes of their values.
+ */
 const UNKNOWN = new Set([CUSTOM_GRAD, 'StridedSlice', 'Concat', 'Pack', 'Select']);
 
+/** The values that a node reads and makes. */
+const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
+
 /**
- * Whether a node can be run backwards for some of the examples: it must not be of a kind of which we cannot tell, and what all examples share must not have an
- * entry for each (data that lost their examples, a parameter that was tiled to the batch).
+ * Whether a node can be run backwards for some of the examples. Its kernel must not be one of which
+ * this is unknown, and the values that all examples share must not have an entry for each example
+ * (data that lost their examples, a parameter that was tiled to the batch).
  */
 function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inputs, outputs}: TraceNode): boolean {
   const shared = inputs.filter(([, value]) => strides[value] == null).map(([, value]) => trace.values[value]);
@@ -117,10 +133,17 @@ function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inp
     return false;
   }
   const {shape} = trace.values[outputs[0]];
-  const axis = axisOf(shape, strides[outputs[0]]!, batch);
-  // Products take parameters of any shape, if it is one for all examples; elsewhere parameters broadcast.
-  return axis === null ? false : PRODUCTS.has(kernel) ? !MATRIX_PRODUCTS.has(kernel) || shared.every(t => matricesIn(t) === 1) : shared.every(t => {
-    const own = axis - (shape.length - t.rank);
+  const place = exampleAxis(shape, strides[outputs[0]]!, batch);
+  if (place === null) {
+    return false;
+  }
+  // Products take a parameter of any shape if it is one for all examples. In other kernels
+  // parameters broadcast.
+  if (PRODUCTS.has(kernel)) {
+    return !MATRIX_PRODUCTS.has(kernel) || shared.every(t => matricesIn(t) === 1);
+  }
+  return shared.every(t => {
+    const own = place.axis - (shape.length - t.rank);
     return own < 0 || t.shape[own] === 1;
   });
 }
@@ -128,22 +151,11 @@ function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inp
 const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
 const PRODUCTS = kernelsThat('product');
 
-/** The axis along which the examples lie. */
-function axisOf(shape: readonly number[], stride: number, batch: number): number | null {
-  let after = 1;
-  for (let axis = shape.length - 1; axis >= 0; after *= shape[axis], axis--) {
-    const inner = stride / after;
-    if (shape[axis] > 1 && Number.isInteger(inner) && inner >= 1 && shape[axis] % (batch * inner) === 0) {
-      return axis;
-    }
-  }
-  return null;
-}
-
+/** The shape of a value with `count` examples; null if its examples have no axis of their own. */
 function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: number, count: number): number[] | null {
   const {shape} = trace.values[value];
-  const axis = axisOf(shape, strides[value]!, batch);
-  return axis === null ? null : shape.map((size, i) => i === axis ? size / batch * count : size);
+  const place = exampleAxis(shape, strides[value]!, batch);
+  return place === null ? null : shape.map((size, i) => i === place.axis ? size / batch * count : size);
 }
 
 function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
@@ -154,7 +166,7 @@ function cut(t: Tensor, stride: number, batch: number, from: number, to: number,
   return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
 }
 
-/** The node with the attributes that name a shape of its values as they are now. */
+/** The node with the shapes that its attributes name changed to those of its values now. */
 export function withShapes(node: TraceNode, values: readonly Tensor[], before: readonly Tensor[]): TraceNode {
   const {attrs} = node;
   const [x, y] = [node.inputs[0][1], node.outputs[0]];

@@ -12,23 +12,28 @@ export type Deltas = ReadonlyArray<Tensor | null>;
 
 /** Vector-Jacobian products of the nodes of a sweep. */
 export interface SweepRules {
-  /** Tensors that are not the sweep's to dispose of. */
+  /** Tensors that the sweep must not dispose of. */
   readonly values: Values;
   /** δ in front of the fused activation of a node. */
   beforeActivation(node: TraceNode, delta: Tensor): Tensor;
   cotangents(node: TraceNode, deltas: Deltas, names: readonly string[]): Tensor[];
 }
 
-/** Entries from which on a cotangent is worth giving back early. */
+/** Entries from which a cotangent is disposed of before the sweep ends. */
 export const LARGE = 2 ** 14;
 
-export const plainRules = (values: Values): SweepRules => ({values, beforeActivation: (node, delta) => beforeActivation(values, node, delta),
-  cotangents: (node, deltas, names) => cotangents(values, node, deltas, names)});
+export const plainRules = (values: Values): SweepRules => ({
+  values,
+  beforeActivation: (node, delta) => beforeActivation(values, node, delta),
+  cotangents: (node, deltas, names) => cotangents(values, node, deltas, names),
+});
 
 /**
+ * Sweeps back through the steps, and shows the cotangents that arrive at the sites.
+ *
  * @param seeds cotangents of the rows, by value index.
- * @param found says whether a site holds on to the cotangents.
- * @param large entries from which on cotangents are given back early.
+ * @param found is called at each site; whether the site keeps the cotangents.
+ * @param large entries from which a cotangent is disposed of before the sweep ends.
  */
 export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
     found: (site: number, deltas: Deltas) => boolean, large = LARGE): void {
@@ -42,9 +47,11 @@ export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Te
     const isLarge = arriving.some(delta => delta !== null && delta.size >= large);
     const scope = isLarge ? tidy : (f: () => Tensor[]): Tensor[] => f();
     node.outputs.forEach(output => known.delete(output));
-    // What no site needs is dropped early: together the cotangents would take several times the memory of the forward pass.
+    // Cotangents that no site keeps are dropped early. All together would take several times the
+    // memory of the forward pass.
     const drop = (delta: Tensor | null): void => {
-      if (isLarge && delta !== null && !held.has(delta) && ![...known.values()].includes(delta) && !rules.values.includes(delta)) {
+      const isRead = (t: Tensor): boolean => held.has(t) || [...known.values()].includes(t) || rules.values.includes(t);
+      if (isLarge && delta !== null && !isRead(delta)) {
         delta.dispose();
       }
     };

@@ -8,7 +8,8 @@ import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {blockProducts} from './use';
 import type {DeltaUse, GramTerm, OuterProducts} from './use';
-import {padded, exampleAxis} from '../plan/site';
+import {exampleAxis} from '../../trace/batch_axis';
+import {padded} from '../plan/site';
 
 /** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
 export class VectorUse implements DeltaUse {
