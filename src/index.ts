@@ -21,7 +21,7 @@ export type {LeastSquaresOptions} from './api/least_squares';
 export type {GgnOptions, PolicyFunction} from './api/options';
 export type {LevenbergMarquardtOptions} from './policy/levenberg_marquardt';
 export type {Settings} from './policy/policy';
-export type {PolicyName} from './policy/step_policy';
+export type {PolicyName} from './policy/policies';
 export {logEpochs} from './api/log_epochs';
 export {register} from './api/register';
 export type {TfjsCopy} from './api/register';

@@ -1,12 +1,15 @@
 import {ggnError} from '../errors';
 import {LEVENBERG_MARQUARDT} from '../policy/levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from '../policy/levenberg_marquardt';
+import {SETTINGS} from '../policy/policy';
 import type {Settings} from '../policy/policy';
-import type {Given, PolicyName} from '../policy/step_policy';
+import type {Given} from '../policy/step_policy';
+import {POLICY_NAMES} from '../policy/policies';
+import type {PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';
 import {SYSTEMS} from '../systems/systems';
-import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole, SETTINGS} from '../policy/ranges';
+import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole} from '../policy/ranges';
 import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
 import type {PolicyFunction, GgnOptions, SettingName} from './options';
@@ -38,7 +41,7 @@ const LEVENBERG_MARQUARDT_RANGES: Record<keyof LevenbergMarquardtOptions, Range>
   attempts: whole(1),
 };
 
-const POLICIES = ['auto', 'agreement', 'levenbergMarquardt', 'fixed'] as const;
+const POLICIES = ['auto', ...POLICY_NAMES] as const;
 
 /** Names of all options. */
 export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',

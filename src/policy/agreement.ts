@@ -1,4 +1,7 @@
+import {between} from './ranges';
+import {SETTINGS} from './policy';
 import type {Observation, Policy} from './policy';
+import {LEAST_CURVATURE} from '../solve/damping';
 
 /** State of the policy: plain numbers, saved with the optimizer. */
 export interface AgreementState {
@@ -67,6 +70,7 @@ const clip = (x: number, least: number, most: number): number => Math.min(most, 
  */
 export const agreement: Policy<AgreementState> = {
   initial: {learningRate: START, agreement: 0, damping: FIRST_DAMPING, momentum: 1 - QUICKEST, headroom: 1},
+  ranges: {...SETTINGS, agreement: between(-1, 1), damping: between(0, 1), headroom: between(1, 1 / LEAST_CURVATURE)},
   judges: false,
   rejects: false,
   attempts: 1,

@@ -1,4 +1,5 @@
 import type {Scaling} from '../solve/scaling';
+import {ABOVE_ONE, aboveZero} from './ranges';
 import type {Policy} from './policy';
 
 /**
@@ -79,6 +80,7 @@ export function levenbergMarquardt(options: Required<LevenbergMarquardtOptions>)
   const initial = begun('levenberg');
   return {
     initial,
+    ranges: {damping: aboveZero(maxDamping), increase: ABOVE_ONE},
     judges: true,
     rejects: true,
     attempts,

@@ -1,4 +1,6 @@
 import type {Scaling} from '../solve/scaling';
+import {SHARE, NOT_NEGATIVE, BELOW_ONE} from './ranges';
+import type {RangesOf, Range} from './ranges';
 
 /** The settings of a step that a policy chooses; see {@link GgnOptions} for each. */
 export interface Settings {
@@ -35,6 +37,8 @@ export interface Observation {
 export interface Policy<State> {
   /** The state before the first step. */
   readonly initial: State;
+  /** The values that the state may have; a saved state is checked against them. */
+  readonly ranges: RangesOf<State>;
   /** Whether a step is judged by its gain ratio, which takes a forward pass. */
   readonly judges: boolean;
   /**
@@ -57,3 +61,7 @@ export interface Policy<State> {
   /** The state after a solve took more damping than asked: that damping. */
   raise?(state: State, damping: number): State;
 }
+
+/** Ranges of the settings of a step. */
+export const SETTINGS: Record<keyof Settings, Range> =
+  {learningRate: SHARE, damping: NOT_NEGATIVE, momentum: BELOW_ONE};

@@ -1,22 +1,16 @@
-import {agreement} from './agreement';
-import type {AgreementState} from './agreement';
 import {UNDETERMINED} from './determined_batch';
 import type {Determination} from './determined_batch';
-import {FIXED} from './fixed';
 import {NO_HISTORY} from './full_batch';
 import type {BatchHistory} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
-import type {Settings} from './policy';
+import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {ofPolicies} from './policies';
+import type {PolicyStates} from './policies';
 
 /** The states of all policies, whichever are in use: plain values, saved with the optimizer. */
-export interface PolicyState {
+export interface PolicyState extends PolicyStates {
   readonly history: BatchHistory;
   readonly determination: Determination;
-  readonly agreement: AgreementState;
-  readonly levenbergMarquardt: LevenbergMarquardtState;
-  /** The last settings of a function of the user's. */
-  readonly custom: Settings;
   /** Steps that are left of a detour, see {@link DETOUR}. */
   readonly detour: number;
 }
@@ -32,9 +26,7 @@ export const DETOUR = 10;
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState => ({
   history: NO_HISTORY,
   determination: UNDETERMINED,
-  agreement: agreement.initial,
-  levenbergMarquardt: levenbergMarquardt(options).initial,
-  custom: FIXED,
+  ...ofPolicies(options, ({initial}) => initial),
   detour: 0,
 });
 

@@ -1,5 +1,3 @@
-import type {Settings} from './policy';
-
 /** A range of numbers, and its words in an error. */
 export interface Range {
   readonly valid: (x: number) => boolean;
@@ -35,6 +33,11 @@ export const SHARE = aboveZero(1);
 export const NOT_NEGATIVE: Range = {valid: x => x >= 0 && x < Infinity, range: '0 or more, and finite'};
 export const BELOW_ONE: Range = {valid: x => x >= 0 && x < 1, range: 'at least 0 and below 1'};
 
-/** Ranges of the settings of a step. */
-export const SETTINGS: Record<keyof Settings, Range> =
-  {learningRate: SHARE, damping: NOT_NEGATIVE, momentum: BELOW_ONE};
+/**
+ * The ranges of the values of a state, in the shape of that state. With `orNull` a value may also
+ * be null.
+ */
+export type RangesOf<State> = {readonly [key in keyof State]:
+  State[key] extends boolean ? 'boolean' :
+  State[key] extends number ? Range :
+  State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};

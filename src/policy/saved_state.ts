@@ -1,33 +1,20 @@
 import {ggnError} from '../errors';
-import {SETTINGS, ABOVE_ONE, aboveZero, between, FINITE, isIn, whole} from './ranges';
+import {FINITE, isIn, whole} from './ranges';
 import type {Range} from './ranges';
 import {shortened} from '../shown';
-import {LEAST_CURVATURE} from '../solve/damping';
 import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {ofPolicies} from './policies';
 import {DETOUR} from './policy_state';
 import type {PolicyState} from './policy_state';
 
 /**
- * The ranges of the values of a state, in the shape of that state. With `orNull` a value may also
- * be null.
- */
-type RangesOf<State> = {readonly [key in keyof State]:
-  State[key] extends boolean ? 'boolean' :
-  State[key] extends number ? Range :
-  State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};
-
-/**
  * The ranges hold every value that the policies can reach, and none that they cannot go on from.
  */
-const rangesOf = ({maxDamping}: Required<LevenbergMarquardtOptions>): RangesOf<PolicyState> => ({
+const rangesOf = (options: Required<LevenbergMarquardtOptions>): Ranges => ({
   history: {fingerprint: {orNull: FINITE}, repeats: whole(0), changed: 'boolean', isFull: 'boolean'},
   determination: {examples: whole(0), isShort: 'boolean'},
-  agreement: {
-    ...SETTINGS, agreement: between(-1, 1), damping: between(0, 1), headroom: between(1, 1 / LEAST_CURVATURE),
-  },
-  levenbergMarquardt: {damping: aboveZero(maxDamping), increase: ABOVE_ONE},
-  custom: SETTINGS,
+  ...ofPolicies(options, ({ranges}): Ranges => ranges),
   detour: whole(0, DETOUR),
 });
 

@@ -1,21 +1,15 @@
-import {agreement} from './agreement';
 import {determine, worth} from './determined_batch';
 import type {BatchSize} from './determined_batch';
-import {custom, FIXED, fixed} from './fixed';
+import {FIXED} from './fixed';
 import {recognise} from './full_batch';
 import type {BatchSign} from './full_batch';
-import {levenbergMarquardt} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Scaling} from '../solve/scaling';
 import type {Observation, Policy, Settings} from './policy';
 import {DETOUR, withoutDetour} from './policy_state';
 import type {PolicyState} from './policy_state';
-
-/**
- * Name of the policy that set a step.
- * @public
- */
-export type PolicyName = 'fixed' | 'agreement' | 'levenbergMarquardt' | 'custom';
+import {policies} from './policies';
+import type {PolicyName} from './policies';
 
 /** The settings that the user has given; `'auto'` leaves a setting to the policy. */
 export type Given = {readonly [name in keyof Settings]: number | 'auto'};
@@ -56,7 +50,7 @@ export class StepPolicy {
   private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>,
       private readonly all: PolicyState, private readonly given: Given, private readonly isAuto: boolean,
       private readonly share: number, private readonly isDetour: boolean) {
-    this.policy = policyOf(name, options);
+    this.policy = policies(options)[name];
     this.state = name === 'fixed' ? FIXED : all[name];
     this.givenDamping = given.damping;
   }
@@ -202,18 +196,5 @@ export class StepPolicy {
     // A damping raised on one mini-batch says nothing of the next batch.
     const isStale = this.isExhausted && this.isAuto && !this.all.history.isFull;
     return isStale ? withoutDetour(next, this.options) : next;
-  }
-}
-
-function policyOf(name: PolicyName, options: Required<LevenbergMarquardtOptions>): Policy<unknown> {
-  switch (name) {
-    case 'agreement':
-      return agreement;
-    case 'levenbergMarquardt':
-      return levenbergMarquardt(options);
-    case 'custom':
-      return custom;
-    case 'fixed':
-      return fixed;
   }
 }

@@ -1,5 +1,5 @@
 import type {Curvature} from '../loss/functions/loss_derivatives';
-import type {PolicyName} from '../policy/step_policy';
+import type {PolicyName} from '../policy/policies';
 import type {SolveStatus} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';

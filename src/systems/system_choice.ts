@@ -1,5 +1,5 @@
 import {ggnError} from '../errors';
-import type {PolicyName} from '../policy/step_policy';
+import type {PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
 import {isQuickNormal, mayBeGram, mayBeNormal, smallestSystem, MAX_GRAM_ROWS, MAX_NORMAL_PARAMETERS} from
     '../solve/system';

@@ -4,7 +4,8 @@ import type {BatchSign} from '../../src/policy/full_batch';
 import {initialState} from '../../src/policy/policy_state';
 import type {PolicyState} from '../../src/policy/policy_state';
 import {isPinned, StepPolicy} from '../../src/policy/step_policy';
-import type {Given, PolicyName} from '../../src/policy/step_policy';
+import type {Given} from '../../src/policy/step_policy';
+import type {PolicyName} from '../../src/policy/policies';
 
 const AUTO: Given = {learningRate: 'auto', damping: 'auto', momentum: 'auto'};
 const ALL_GIVEN: Given = {learningRate: 0.2, damping: 3, momentum: 0.5};
