@@ -4,12 +4,16 @@ import type {RowBlock} from './functions/row_block';
 import type {Rows} from './rows';
 
 /**
- * How many of some rows differ: for each block of rows, the value that its rows are but for their sign and for data that are added to them. Residuals p - y of two targets and the logits p
- * are the same rows of J, so they count once where λ is taken from the rank that JᵀHJ can have, and the step does not depend on how a loss is split into terms.
+ * The number of distinct rows. Rows are equal if they differ by a sign and by added data only: the
+ * residuals p - y of two targets and the logits p are the same rows of J. λ is taken from the rank
+ * that JᵀHJ can have, so equal rows count once there, and the step does not depend on how a loss is
+ * split into terms.
  *
  * @param isCounted whether entry i of block b counts.
  */
-export function countDistinct(trace: Trace, {blocks, dependence: {dependent}}: Pick<Rows, 'blocks' | 'dependence'>, isCounted: (block: number, i: number) => boolean): number {
+export function countDistinct(trace: Trace,
+    {blocks, dependence: {dependent}}: Pick<Rows, 'blocks' | 'dependence'>,
+    isCounted: (block: number, i: number) => boolean): number {
   const counted = new Map<number, Uint8Array>();
   blocks.forEach((block, b) => {
     const {size} = trace.values[block.value];
@@ -25,13 +29,15 @@ export function countDistinct(trace: Trace, {blocks, dependence: {dependent}}: P
 
 const SHIFTS = kernelsThat('shift');
 
+/** The value that a block of rows differs from by a sign and by added data only. */
 function sourceOf(trace: Trace, dependent: readonly boolean[], {value, difference}: RowBlock): number {
   const node = trace.nodes[difference ?? trace.producer[value]] as TraceNode | undefined;
   if (node === undefined || (difference === null && !SHIFTS.has(node.kernel))) {
     return value;
   }
   const active = node.inputs.map(([, input]) => input).filter(input => dependent[input]);
-  // Spread over more entries, or beside another value that depends on the weights, it is a row of its own.
+  // Rows that are spread over more entries, or that depend on the weights through another input,
+  // too, are different rows.
   return active.length === 1 && trace.values[active[0]].size === trace.values[value].size ?
     sourceOf(trace, dependent, {value: active[0], difference: null}) : value;
 }

@@ -9,17 +9,22 @@ import {layerOf} from '../trace/layer_of';
 import {pullByTfjs, sweepBack} from '../derivatives/reverse_sweep';
 import {NO_ROWS} from './rows';
 
-/** Where numbers that are not finite first appear: a value that f() only reads, a kernel, or the derivative of one. */
+/**
+ * The first place of numbers that are not finite: a value that f() only reads, a kernel, or the
+ * derivative of one.
+ */
 type Origin = {readonly leaf: number} | {readonly node: TraceNode; readonly isDerivative: boolean};
 
 const ADVICE = 'No step was taken.';
 
 /**
- * Says where numbers that are not finite come from: weights, inputs, targets, or the first kernel that makes them of finite ones.
+ * An error that names the source of numbers that are not finite: weights, inputs, targets, or the
+ * first kernel that makes such numbers of finite ones.
  *
- * @param what what is not finite, as in 'the loss is NaN'.
+ * @param what the observation, as 'the loss is NaN'.
  */
-export function explainNonFinite(what: string, trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): Error {
+export function explainNonFinite(what: string, trace: Trace, step: TrainStep | null,
+    isTrained: (variable: Variable) => boolean): Error {
   for (const [value, variable] of trace.variables) {
     if (isTrained(variable) && !isFinite(trace.values[value])) {
       return ggnError(`${what}: the variable '${variable.name}' holds values that are not finite. ${ADVICE}`);
@@ -32,7 +37,7 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
       return ggnError(`${what}: the ${name} of this batch hold values that are not finite. Clean the data. ${ADVICE}`);
     }
   }
-  // The mean of nothing is 0 on cpu and WASM, and not a number on tfjs-node.
+  // The mean of an empty tensor is 0 on cpu and WASM, and NaN on tfjs-node.
   if (trace.nodes.some(({kernel, inputs}) => kernel === 'Mean' && trace.values[inputs[0][1]].size === 0)) {
     return ggnError(NO_ROWS);
   }
@@ -40,42 +45,56 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
   if (wrong !== undefined) {
     return wrong;
   }
-  const origin = originOf(trace.result, trace) ?? originOfDerivative(trace, isTrained) ?? anyLeaf(trace) ?? anyKernel(trace);
-  return ggnError(`${what}${origin === null ? ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :
-    'leaf' in origin ? `: ${leafAt(origin.leaf, trace)}` : kernelAt(origin.node, origin.isDerivative, trace, step)} ${ADVICE}`);
+  const origin = originOf(trace.result, trace) ?? originOfDerivative(trace, isTrained) ?? anyLeaf(trace) ??
+      anyKernel(trace);
+  const cause = origin === null ?
+    ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :
+    'leaf' in origin ? `: ${leafAt(origin.leaf, trace)}` :
+      kernelAt(origin.node, origin.isDerivative, trace, step);
+  return ggnError(`${what}${cause} ${ADVICE}`);
 }
 
 function leafAt(leaf: number, trace: Trace): string {
   const name = trace.variables.get(leaf)?.name;
-  return `${name === undefined ? 'a tensor' : `the variable '${name}', a tensor`} of shape [${trace.values[leaf].shape.join()}] ` +
-      `that the loss is computed from holds values that are not finite. ${name === undefined ? 'Clean the data.' : ''}`.trim();
+  const shape = trace.values[leaf].shape.join();
+  return `${name === undefined ? 'a tensor' : `the variable '${name}', a tensor`} of shape [${shape}] that the ` +
+      `loss is computed from holds values that are not finite. ${name === undefined ? 'Clean the data.' : ''}`.trim();
 }
 
 function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, step: TrainStep | null): string {
-  const kernel = `${node.kernel === CUSTOM_GRAD ? 'a tf.customGrad op' : `the kernel '${node.kernel}'`}${layerOf(node, trace, step)}`;
+  const kernel = (node.kernel === CUSTOM_GRAD ? 'a tf.customGrad op' : `the kernel '${node.kernel}'`) +
+      layerOf(node, trace, step);
   if (isDerivative) {
     return `: the derivative of ${kernel} is not finite at numbers that are (as that of a root or a power is at 0). ` +
         'Keep its inputs away from there.';
   }
-  if (isAtPole(node, trace)) {
-    return `: ${kernel} makes an infinity of ${node.kernel === 'Log1p' ? '-1' : '0'} (a division by 0, the logarithm of 0). Keep its inputs away from there.`;
+  if (hasNaN(node, trace)) {
+    return `: ${kernel} makes NaN of numbers that are finite. Keep its inputs where it is defined.`;
   }
-  const hasNaN = node.outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
-  return hasNaN ? `: ${kernel} makes NaN of numbers that are finite. Keep its inputs where it is defined.` :
+  return isAtPole(node, trace) ? `: ${kernel} makes an infinity of ${node.kernel === 'Log1p' ? '-1' : '0'} ` +
+      '(a division by 0, the logarithm of 0). Keep its inputs away from there.' :
     ` although weights and data are finite: float32 overflows in ${kernel}. Scale inputs and targets.`;
 }
 
-/** Kernels of a pole: the input that has it, and where. */
-const POLES: Readonly<Record<string, readonly [string, number]>> = {Log: ['x', 0], Log1p: ['x', -1], Reciprocal: ['x', 0], Rsqrt: ['x', 0], RealDiv: ['b', 0], Pow: ['a', 0]};
+const hasNaN = ({outputs}: TraceNode, trace: Trace): boolean =>
+  outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
 
-/** Whether a kernel makes infinities, and no NaN, where an input is at its pole: scaling the data would change nothing. */
+/** Kernels with a pole: the name of the input that has the pole, and the number at the pole. */
+const POLES: Readonly<Record<string, readonly [string, number]>> = {
+  Log: ['x', 0], Log1p: ['x', -1], Reciprocal: ['x', 0], Rsqrt: ['x', 0], RealDiv: ['b', 0], Pow: ['a', 0],
+};
+
+/** Whether an input of a kernel is at its pole. If so, scaling the data would change nothing. */
 function isAtPole(node: TraceNode, trace: Trace): boolean {
   const [name, pole] = POLES[node.kernel] ?? ['', 0];
   const input = node.inputs.find(([key]) => key === name);
-  return input !== undefined && trace.values[input[1]].dataSync().some(x => x === pole) && !node.outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
+  return input !== undefined && trace.values[input[1]].dataSync().some(x => x === pole);
 }
 
-/** The first on the way to a value, through values that are not finite; null for one that is finite. */
+/**
+ * The first place on the way to a value, through values that are not finite; null if the value is
+ * finite.
+ */
 function originOf(value: number, trace: Trace): Origin | null {
   if (isFinite(trace.values[value])) {
     return null;
@@ -94,9 +113,10 @@ function originOf(value: number, trace: Trace): Origin | null {
   }
 }
 
-/** The first kernel, from the loss back, whose derivative is not finite; null where none is found. */
+/** The first kernel, from the loss back, whose derivative is not finite; null if there is none. */
 function originOfDerivative(trace: Trace, isTrained: (variable: Variable) => boolean): Origin | null {
-  const dependent = new Set([...trace.variables].filter(([, variable]) => isTrained(variable)).map(([value]) => value));
+  const trained = [...trace.variables].filter(([, variable]) => isTrained(variable));
+  const dependent = new Set(trained.map(([value]) => value));
   for (const node of trace.nodes) {
     if (node.inputs.some(([, value]) => dependent.has(value))) {
       node.outputs.forEach(output => dependent.add(output));
@@ -104,32 +124,40 @@ function originOfDerivative(trace: Trace, isTrained: (variable: Variable) => boo
   }
   let first: TraceNode | null = null;
   try {
-    tidy(() => void sweepBack(trace.values, trace.nodes, new Map([[trace.result, scalar(1)]]), value => dependent.has(value),
-        (values, node, dys, wanted) => {
-          const pulled = pullByTfjs(values, node, dys, wanted);
-          first ??= pulled.every(isFinite) ? null : node;
-          return pulled;
-        }));
+    tidy(() => {
+      const seeds = new Map([[trace.result, scalar(1)]]);
+      sweepBack(trace.values, trace.nodes, seeds, value => dependent.has(value), (values, node, dys, wanted) => {
+        const pulled = pullByTfjs(values, node, dys, wanted);
+        first ??= pulled.every(isFinite) ? null : node;
+        return pulled;
+      });
+    });
   } catch {
-    // A kernel without a gradient of tfjs: what was found before it counts.
+    // tfjs has no gradient of some kernel: the sweep ends there, with the kernel found before it.
   }
   const found = first as TraceNode | null;
   const spoiled = found?.inputs.find(([, value]) => !isFinite(trace.values[value]));
-  return found === null ? null : spoiled === undefined ? {node: found, isDerivative: true} : originOf(spoiled[1], trace);
+  return found === null ? null :
+    spoiled === undefined ? {node: found, isDerivative: true} : originOf(spoiled[1], trace);
 }
 
+/** The first value that f() only reads and that is not finite. */
 function anyLeaf(trace: Trace): Origin | null {
   const leaf = trace.values.findIndex((value, i) => trace.producer[i] === -1 && !isFinite(value));
   return leaf < 0 ? null : {leaf};
 }
 
-/** The first that makes them of finite ones, though what follows hides them from the loss: an infinity behind a tanh is 1. */
+/**
+ * The first kernel that makes such numbers of finite ones, even if later kernels hide them from the
+ * loss: a tanh makes 1 of an infinity.
+ */
 function anyKernel(trace: Trace): Origin | null {
-  const node = trace.nodes.find(({kernel, outputs}) => kernel !== CUSTOM_GRAD && outputs.some(output => !isFinite(trace.values[output])));
+  const node = trace.nodes.find(({kernel, outputs}) =>
+    kernel !== CUSTOM_GRAD && outputs.some(output => !isFinite(trace.values[output])));
   return node === undefined ? null : {node, isDerivative: false};
 }
 
-/** Whether all numbers of a tensor are. */
+/** Whether all numbers of a tensor are finite. */
 export function isFinite(t: Tensor): boolean {
   return t.dtype !== 'float32' || (t.dataSync() as Float32Array).every(Number.isFinite);
 }

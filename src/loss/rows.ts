@@ -15,45 +15,53 @@ import {sumTo} from '../tfjs/fast_ops';
 
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
 
-/** The rows of a step, in groups with their own number of examples. */
+/** The n rows of a step, in groups with their own number of examples. */
 export interface Rows {
   readonly dependence: Dependence;
+  /** The terms of the loss. */
   readonly head: LossHead;
   /** The blocks of rows: those of `head.squares`, then those of each of `head.losses`. */
   readonly blocks: readonly RowBlock[];
   /** Number of rows n. */
   readonly count: number;
-  /** One in `fit`; in a custom loop one for each number of examples that terms of the loss have. */
+  /**
+   * One group in `fit`; in a custom loop one for each number of examples that terms of the loss
+   * have.
+   */
   readonly groups: readonly RowGroup[];
 }
 
-/** Terms of the loss with as many examples each. The rows of a step are ordered (group, example, component). */
+/**
+ * Rows with one number of examples. The order of the rows of a step is (group, example, component).
+ */
 export interface RowGroup {
-  /** Their indices in `Rows.blocks`, ascending. */
+  /** Indices of their blocks in `Rows.blocks`, ascending. */
   readonly blocks: readonly number[];
-  /** Number of their rows. */
+  /** Number of rows B·C. */
   readonly count: number;
-  /** Examples B: in a custom loop the size of the leading axis, 1 for scalars. */
+  /** Number of examples B: in a custom loop the size of the leading axis, 1 for scalars. */
   readonly examples: number;
 }
 
 /**
  * Finds the rows of a traced loss.
  *
- * @throws when the loss does not depend on a trained variable, or through complex numbers, is no function of outputs, or
- * couples the examples of a batch in `fit`.
+ * @throws if the loss depends on no trained variable, or on one through complex numbers; if the
+ * model has a loss of tfjs-layers without a step; and for a term that is no function of outputs.
  */
 export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
   const dependence = findDependence(trace, isTrained);
   refuseComplex(trace, dependence);
   if (!dependence.dependent[trace.result]) {
-    throw ggnError(dependence.varying[trace.result] ? 'the loss depends on the trained variables only by steps (comparisons, rounding, integers), which have no gradient. Write it ' +
-        'with what varies smoothly, such as the probabilities in the place of the predicted classes.' :
+    throw ggnError(dependence.varying[trace.result] ?
+      'the loss depends on the trained variables only by steps (comparisons, rounding, integers), which have no ' +
+        'gradient. Write it with values that vary smoothly, such as the probabilities in place of the predicted ' +
+        'classes.' :
       'the loss does not depend on any variable that is being trained. Check that the function given to ' +
         'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
   }
   const head = readHead(trace, dependence, step);
-  const blocks = [...head.squares.map(square => square.block), ...head.losses.flatMap(loss => loss.blocks)];
+  const blocks = [...head.squares.map(square => square.block), ...head.losses.flatMap(term => term.blocks)];
   const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError(NO_ROWS);
@@ -63,24 +71,31 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
   return {dependence, head, blocks, count, groups};
 }
 
-/** No kernel that makes or takes complex numbers has a gradient, so that what goes through them would be missing without a word. */
+/**
+ * Kernels that make or take complex numbers have no gradient. If the loss had them, its gradient
+ * through them would be missing without a word.
+ */
 function refuseComplex(trace: Trace, {varying}: Dependence): void {
   if (!trace.values.some((t, value) => varying[value] && t.dtype === 'complex64')) {
     return;
   }
-  const complex = [...upstream(trace, [trace.result])].find(value => varying[value] && trace.values[value].dtype === 'complex64');
+  const complex = [...upstream(trace, [trace.result])]
+      .find(value => varying[value] && trace.values[value].dtype === 'complex64');
   if (complex !== undefined) {
-    throw ggnError(`the loss is computed from the trained variables through complex numbers (kernel '${trace.nodes[trace.producer[complex]]?.kernel ?? 'none'}'), for which ` +
-        'TensorFlow.js has no gradient: no optimizer can train through them. Write a complex residual as two real terms, leastSquares([re, im]), both computed in real ' +
-        'numbers: cos and sin in the place of exp(iωt), products with matrices of cosines and sines in the place of tf.spectral.');
+    const kernel = trace.nodes[trace.producer[complex]]?.kernel ?? 'none';
+    throw ggnError('the loss is computed from the trained variables through complex numbers (kernel ' +
+        `'${kernel}'), for which TensorFlow.js has no gradient: no optimizer can train through them. Write a ` +
+        'complex residual as two real terms, leastSquares([re, im]), and compute both in real numbers: use cos and ' +
+        'sin in place of exp(iωt), and products with matrices of cosines and sines in place of tf.spectral.');
   }
 }
 
 const countRows = (trace: Trace, blocks: readonly RowBlock[]): number =>
   blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
 
-/** In `fit` all rows belong to one batch; in a custom loop terms of one leading size do. */
-function groupRows(trace: Trace, blocks: readonly RowBlock[], step: TrainStep | null): Array<Pick<RowGroup, 'blocks' | 'examples'>> {
+/** In `fit`, all rows belong to one batch. In a custom loop, blocks of one leading size do. */
+function groupRows(trace: Trace, blocks: readonly RowBlock[],
+    step: TrainStep | null): Array<Pick<RowGroup, 'blocks' | 'examples'>> {
   if (step !== null) {
     return [{blocks: [...blocks.keys()], examples: step.inputs[0].shape[0]}];
   }
@@ -97,12 +112,14 @@ function groupRows(trace: Trace, blocks: readonly RowBlock[], step: TrainStep | 
 
 function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
   const data = step === null ? null : dataOf(step);
-  const isData = (value: number): boolean => data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
+  const isData = (value: number): boolean =>
+    data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
   const names = step === null ? [] : lossNames(step.model.loss);
   const refused = names.find(name => name !== null && REFUSED.has(name));
   if (refused !== undefined) {
-    throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and without curvature along them. Normalise the outputs in ` +
-        "the model and use 'meanSquaredError', which has the same minimum, or use another optimizer.");
+    throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and has no ` +
+        "curvature along them. Normalise the outputs in the model and use 'meanSquaredError', which has the same " +
+        'minimum, or use another optimizer.');
   }
   try {
     return readLossHead(trace, dependence, isData);
@@ -111,28 +128,35 @@ function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null):
       throw error;
     }
     const name = names.length === 1 && names[0] !== null ? `the loss '${names[0]}'` : 'the loss';
-    throw ggnError(`${name} has a term '${error.kernel}' that is no square, no regularizer of a single variable, and no function of ` +
-        'outputs of the network with data and constants only: a trained variable enters behind the outputs, or all of the loss is linear in them. ' +
-        'Losses by name, tf.losses and losses of your own train where all variables are in front of the outputs; residuals of any kind train with ' +
-        'leastSquares(). Use one of these, or another optimizer.');
+    throw ggnError(`${name} has a term '${error.kernel}' that is no square, no regularizer of a single variable, ` +
+        'and no function of outputs of the network with data and constants only: a trained variable enters behind ' +
+        'the outputs, or all of the loss is linear in them. Losses by name, tf.losses and losses of your own train ' +
+        'if all variables are in front of the outputs; residuals of any kind train with leastSquares(). Use one of ' +
+        'these, or another optimizer.');
   }
 }
 
-/** Losses of tfjs-layers without a step. */
+/** Names of the losses of tfjs-layers that have no step. */
 const REFUSED = new Set(['cosineProximity', 'cosine']);
 
-/** The losses that a model was compiled with: one, one for each output, or by name of the output; null for a function. */
+/**
+ * The names of the losses that a model was compiled with: one loss, a list, or an object by the
+ * name of the output. null stands for a function.
+ */
 function lossNames(loss: unknown): Array<string | null> {
   const all: unknown[] = typeof loss === 'object' && loss !== null ? Object.values(loss) : [loss];
   return [...new Set(all.map(name => typeof name === 'string' ? name : null))];
 }
 
 /**
- * Where the rows of each block are: entry i of block b is the row `rowOf(b, i)`, in the order (group, example, component).
+ * The places of the rows of each block: entry i of block b is the row `rowOf(b, i)`, in the order
+ * (group, example, component).
  *
- * @param batches the examples B that each group counts; 1 where the whole group counts as one example.
+ * @param batches the number of examples B of each group; 1 if the whole group counts as one
+ * example.
  */
-export function placeRows(trace: Trace, {groups, blocks}: Rows, batches: readonly number[]): {readonly n: number; rowOf(block: number, i: number): number} {
+export function placeRows(trace: Trace, {groups, blocks}: Rows,
+    batches: readonly number[]): {readonly n: number; rowOf(block: number, i: number): number} {
   const places = new Map<number, {readonly from: number; readonly width: number; readonly components: number}>();
   let first = 0;
   groups.forEach((group, g) => {
@@ -151,8 +175,12 @@ export function placeRows(trace: Trace, {groups, blocks}: Rows, batches: readonl
   }};
 }
 
-/** Residual rows r and their weights w, in the order (group, example, component); 0 for rows that are no squares. */
-export function readResiduals(trace: Trace, rows: Rows, batches: readonly number[]): {residual: Float64Array; weight: Float64Array} {
+/**
+ * Residual rows r (n) and their weights w (n), in the order (group, example, component). Both are 0
+ * for rows that are no squares.
+ */
+export function readResiduals(trace: Trace, rows: Rows,
+    batches: readonly number[]): {residual: Float64Array; weight: Float64Array} {
   const {n, rowOf} = placeRows(trace, rows, batches);
   const residual = new Float64Array(n);
   const weight = new Float64Array(n);
@@ -162,15 +190,19 @@ export function readResiduals(trace: Trace, rows: Rows, batches: readonly number
     for (let i = 0; i < values.length; i++) {
       const row = rowOf(b, i);
       weight[row] = weights === null ? square.weight as number : weights[i];
-      // What a mask leaves out may be anything, also not a number.
+      // The residual behind a mask may be any value, also NaN.
       residual[row] = weight[row] === 0 ? 0 : values[i];
     }
   });
   return {residual, weight};
 }
 
-/** A vector of the rows as cotangents of the values that they are read from: by group, by value index. */
-export function seedsOfRows(trace: Trace, rows: Rows, batches: readonly number[], q: Float64Array): Array<Map<number, Tensor>> {
+/**
+ * A vector of the rows (n) as cotangents of the values that the rows are read from: for each group,
+ * by value index.
+ */
+export function seedsOfRows(trace: Trace, rows: Rows, batches: readonly number[],
+    q: Float64Array): Array<Map<number, Tensor>> {
   const {rowOf} = placeRows(trace, rows, batches);
   return rows.groups.map(group => {
     const seeds = new Map<number, Tensor>();

@@ -4,18 +4,27 @@
  */
 export type Curvature = 'exact' | 'projected' | 'majorized' | 'unbounded';
 
-/** The derivatives of a part of the loss in its outputs, ordered as these are (example, component). */
+/**
+ * The derivatives of a term of the loss in its outputs, in the order (example, component): B
+ * examples with C components each.
+ */
 export interface LossDerivatives {
-  /** q. */
+  /** q (B·C). */
   readonly q: Float64Array;
-  /** S with H = S Sᵀ: its diagonal, or one k x k block after the other. */
+  /**
+   * S with H = S Sᵀ: the diagonal of S (B·C), or its k x k blocks, one after the other (B·C·k,
+   * row-major).
+   */
   readonly root: {readonly diagonal: Float64Array} | {readonly blocks: Float64Array; readonly k: number};
   readonly curvature: Curvature;
-  /** By row, what the curvature is at most, over all outputs; only where it vanishes far from the minimum. */
+  /**
+   * The largest diagonal entry of H in each row over all values of the outputs (B·C). It is given
+   * only if H vanishes far from the minimum.
+   */
   readonly most?: Float64Array;
 }
 
-/** A function of outputs with derivatives in closed form; `loss` holds its weights and targets. */
+/** A function of outputs with derivatives in closed form. `Loss` holds its weights and targets. */
 export interface ClosedForm<Loss> {
   /** q and S at the outputs f. */
   derivatives(loss: Loss, f: ArrayLike<number>): LossDerivatives;

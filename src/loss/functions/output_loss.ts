@@ -6,35 +6,51 @@ import type {SigmoidLoss} from './sigmoid_cross_entropy';
 import {softmaxForm} from './softmax_cross_entropy';
 import type {SoftmaxLoss} from './softmax_cross_entropy';
 
-/** A part of the loss with derivatives in closed form. */
+/** A term of the loss whose derivatives have a closed form. */
 export type ClosedLoss = SoftmaxLoss | SigmoidLoss;
 
-/** The closed form of each kind of loss: a new loss of this kind is one row. */
+/** The closed form of each kind of term. A new kind is one row of this table. */
 const CLOSED_FORMS: {readonly [K in ClosedLoss['kind']]: ClosedForm<Extract<ClosedLoss, {kind: K}>>} = {
   softmax: softmaxForm,
   sigmoid: sigmoidForm,
 };
 
-/** The closed form of a loss. */
-export const closedFormOf = (loss: ClosedLoss): ClosedForm<ClosedLoss> => CLOSED_FORMS[loss.kind];
+/** The closed form of a term. */
+export const closedFormOf = (term: ClosedLoss): ClosedForm<ClosedLoss> => CLOSED_FORMS[term.kind];
 
 /**
- * A part of the loss that is a function of outputs of the network and not a sum of squares. Its weights and means
- * are inside.
+ * A term of the loss that is a function of outputs of the network and not a sum of squares. It
+ * holds its own weights, means included.
  */
 export type OutputLoss = ClosedLoss | FunctionLoss;
 
-/** Any other: Σ_t <weight_t, value_t> of values that the trace computes from the outputs, with data and constants only. */
+/**
+ * A function of outputs without a closed form: Σ_t <weight_t, value_t>. The trace computes each
+ * value from the outputs, data and constants only.
+ */
 export interface FunctionLoss {
   readonly kind: 'function';
+  /** The outputs. */
   readonly blocks: readonly RowBlock[];
+  /** (value_t, weight_t), the value by its index. */
   readonly terms: ReadonlyArray<readonly [number, Tensor]>;
-  /** Terms that are linear in the same outputs and count beside this loss: together they may fall without end. */
+  /**
+   * Terms that are linear in the same outputs and not part of this function. The sum of both may
+   * fall without end.
+   */
   readonly beside: ReadonlyArray<readonly [number, Tensor]>;
-  /** Whether the outputs are residuals: what the loss would have at 0, so that the majorizing curvature l'(r)/r is one. */
+  /**
+   * Whether the outputs are residuals r: 0 is their target, and the majorizing curvature is
+   * l'(r)/r.
+   */
   readonly isResidual: boolean;
-  /** Where these residuals are read, in the order of the outputs, if they are the outputs but for their sign and for data that are added; null where they are the outputs. */
+  /**
+   * The block that holds the residuals, in the order of the outputs, if the outputs differ from
+   * them by a sign and by added data. null if the outputs are the residuals themselves.
+   */
   readonly residual: RowBlock | null;
-  /** Whether the outputs are logits, of a cross-entropy among the terms: then their unit is known. */
+  /**
+   * Whether the outputs are logits of a cross-entropy among the terms. If so, their unit is known.
+   */
   readonly areLogits: boolean;
 }

@@ -1,29 +1,37 @@
 import type {ClosedForm, LossDerivatives} from './loss_derivatives';
 import type {RowBlock} from './row_block';
 
-/** Σ a_i softplus(f_i) - y_i f_i: binary cross-entropy of logits, with a = weight and y = weight · target. */
+/** Σ a_i softplus(f_i) - y_i f_i: the binary cross-entropy of B·C logits f. */
 export interface SigmoidLoss {
   readonly kind: 'sigmoid';
+  /** The logits. */
   readonly blocks: readonly [RowBlock];
+  /** a, the weight of each logit (B·C). */
   readonly weight: Float64Array;
+  /** y, the target of each logit times its weight (B·C). */
   readonly target: Float64Array;
 }
 
-/** Share of the largest slope by which a target outside [0, 1] is rounding of float32. */
+/**
+ * Share of the largest slope. If a target leaves [0, 1] by less, the cause is rounding of float32.
+ */
 const ROUNDING = 1e-6;
 
 /**
- * Binary cross-entropy behind a sigmoid, in its logits f, entry by entry,
+ * The derivatives of a binary cross-entropy behind a sigmoid in its logits f, entry by entry,
  *
  *     L = a softplus(f) - y f      q = a σ(f) - y      H = a σ(f)(1 - σ(f))
  *
- * with a the weight of an entry and y its target times that weight. Without the clipping of tfjs, as in `softmax_cross_entropy.ts`.
+ * with a the weight of an entry and y its target times that weight. They are those of the loss
+ * without the clipping of tfjs, see `softmaxCrossEntropy`.
  *
- * Where the weight is negative, L is concave and falls without end, at a slope of |y| or |a - y|: it has no curvature that could bound a step. For such an entry
- * H = max(|y|, |a - y|) / 4, so that it asks for a change of its logit of at most 4. With a target outside [0, 1] (y below 0 or above a) L falls without end on one side, too, and
- * H is |q| / 4 at least.
+ * If a < 0, L is concave and falls without end, at a slope of |y| or |a - y|. No curvature of L
+ * bounds a step there, so H = max(|y|, |a - y|) / 4 is taken, which asks for a change of the logit
+ * of at most 4. If the target is outside [0, 1] (y < 0 or y > a), L falls without end on one side,
+ * and H is at least |q| / 4.
  */
-export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Array, target: Float64Array): LossDerivatives {
+export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Array,
+    target: Float64Array): LossDerivatives {
   const q = new Float64Array(weight.length);
   const diagonal = new Float64Array(weight.length);
   const most = new Float64Array(weight.length);
@@ -31,7 +39,7 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
   for (let i = 0; i < weight.length; i++) {
     const a = weight[i];
     if (a === 0 && target[i] === 0) {
-      continue;  // what a mask leaves out may be anything, also not a number
+      continue;  // The logit behind a mask may be any value, also NaN.
     }
     const small = Math.exp(-Math.abs(logits[i]));
     const sigma = logits[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
@@ -52,7 +60,8 @@ export function sigmoidCrossEntropy(logits: ArrayLike<number>, weight: Float64Ar
 }
 
 /** L(f) - L(f̃), in float64. */
-export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<number>, weight: Float64Array, target: Float64Array): number {
+export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<number>, weight: Float64Array,
+    target: Float64Array): number {
   let total = 0;
   for (let i = 0; i < weight.length; i++) {
     if (weight[i] !== 0 || target[i] !== 0) {
@@ -62,7 +71,7 @@ export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<numb
   return total;
 }
 
-/** How a step takes the sigmoid cross-entropy. */
+/** The sigmoid cross-entropy in the table of closed forms. */
 export const sigmoidForm: ClosedForm<SigmoidLoss> = {
   derivatives: ({weight, target}, f) => sigmoidCrossEntropy(f, weight, target),
   decrease: ({weight, target}, before, after) => sigmoidDecrease(before, after, weight, target),

@@ -4,33 +4,41 @@ import type {RowBlock} from './row_block';
 /** Σ y_i (logsumexp(f) - f_i) over the last axis of the logits f. */
 export interface SoftmaxLoss {
   readonly kind: 'softmax';
+  /** The logits. */
   readonly blocks: readonly [RowBlock];
-  /** K. */
+  /** The number of classes K. */
   readonly classes: number;
-  /** y, weights included; of the size of the logits. */
+  /** y, the target of each logit times its weight, of the size of the logits. */
   readonly target: Float64Array;
 }
 
-/** Share of Σ|y| below which s is rounding of float32. */
+/** Share of Σ|y|. An s below it, or a target above minus it, is rounding of float32. */
 const ROUNDING = 1e-6;
 
 /**
- * Cross-entropy behind a softmax, in its logits f: for the K classes of each example, with p = softmax(f) and s = Σ y,
+ * The derivatives of a cross-entropy behind a softmax in its logits f. For the K classes of each
+ * example, with p = softmax(f) and s = Σ y,
  *
  *     L = s·logsumexp(f) - y·f      q = s p - y      H = s (diag p - p pᵀ)      S = √s diag √p · Q
  *
- * where y holds the weights of the loss: means, class and example weights, label smoothing. y need not sum to 1.
+ * y holds the weights of the loss: means, class and example weights, label smoothing. Its sum need
+ * not be 1.
  *
- * H has the rank K - 1: (diag √p)(I - √p √pᵀ)(diag √p). Q spans what is orthogonal to √p, with a first column of zeros and, as others, those of the reflection
- * that takes √p to the first axis. So what is made of the rows has one in K fewer than with S = √s (diag √p - p √pᵀ).
+ * H = s (diag √p)(I - √p √pᵀ)(diag √p) has the rank K - 1. Q spans the complement of √p: its first
+ * column is 0, and the others are those of the reflection that takes √p to the first axis. So S
+ * has K - 1 columns that are not 0, one fewer than √s (diag √p - p √pᵀ), and everything made of the
+ * rows of SᵀJ has one in K fewer of them.
  *
- * H = S Sᵀ without a division by p, so that classes of probability 0 are nothing special. tfjs clips probabilities at 1e-7, and its gradient
- * vanishes there (at logits [-40, 0] with class 0 it is [0, 0], where p - y is [-1, 1]): this is the gradient without clipping.
+ * H = S Sᵀ needs no division by p, so a class of probability 0 is no special case. tfjs clips
+ * probabilities at 1e-7, and its gradient vanishes there: at logits [-40, 0] with class 0 it is
+ * [0, 0], but p - y is [-1, 1]. The q here is that of the loss without clipping.
  *
- * An example of weight s ≤ 0 (but not without targets) is concave and falls without end, and one with a negative target falls without end in the logit of that class: they have no
- * curvature that could bound a step. For them H = Σ|y| / 4 · I, so that it asks for a change of each logit of at most 8.
+ * If s ≤ 0 and the targets are not all 0, L is concave and falls without end. If the target of a
+ * class is negative, L falls without end in its logit. No curvature of L bounds a step of such an
+ * example, so H = Σ|y| / 4 · I is taken, which asks for a change of each logit of at most 8.
  */
-export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array, classes: number): LossDerivatives {
+export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Array,
+    classes: number): LossDerivatives {
   const q = new Float64Array(target.length);
   const blocks = new Float64Array(target.length * classes);
   const most = new Float64Array(target.length);
@@ -40,7 +48,7 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
     const s = sumOf(target, first, classes);
     probabilities(logits, first, p);
     for (let k = 0; k < classes; k++) {
-      // What a mask leaves out may be anything, also not a number.
+      // The logit behind a mask may be any value, also NaN.
       q[first + k] = s === 0 && target[first + k] === 0 ? 0 : s * p[k] - target[first + k];
     }
     const y = target.subarray(first, first + classes);
@@ -67,7 +75,8 @@ export function softmaxCrossEntropy(logits: ArrayLike<number>, target: Float64Ar
 }
 
 /** L(f) - L(f̃), in float64. */
-export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<number>, target: Float64Array, classes: number): number {
+export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<number>, target: Float64Array,
+    classes: number): number {
   let total = 0;
   for (let first = 0; first < target.length; first += classes) {
     const s = sumOf(target, first, classes);
@@ -79,7 +88,7 @@ export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<numb
   return total;
 }
 
-/** How a step takes the softmax cross-entropy. */
+/** The softmax cross-entropy in the table of closed forms. */
 export const softmaxForm: ClosedForm<SoftmaxLoss> = {
   derivatives: ({target, classes}, f) => softmaxCrossEntropy(f, target, classes),
   decrease: ({target, classes}, before, after) => softmaxDecrease(before, after, target, classes),

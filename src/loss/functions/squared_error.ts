@@ -1,29 +1,36 @@
 import {diagonalRoot} from '../../solve/curvature_root';
 import type {CurvatureRoot} from '../../solve/curvature_root';
 
-/** What the solver needs of a loss: its gradient and curvature in the rows. */
+/** Gradient and curvature of the loss in the n rows of a step: all that the solver needs of it. */
 export interface OutputDerivatives {
-  /** q = dL/dr, length n. */
+  /** q = dL/dr (n). */
   readonly q: Float64Array;
-  /** S with d²L/dr² = S Sᵀ. */
+  /** S with d²L/dr² = S Sᵀ (n x n). */
   readonly root: CurvatureRoot;
-  /** z with q = S z; null where S has no tame inverse, as behind a softmax. */
+  /** z with q = S z (n); null if the inverse of S can be large, as behind a softmax. */
   readonly z: Float64Array | null;
-  /** Rows of weight above zero that differ, see `countDistinct`. */
+  /** Number of distinct rows of weight above zero, see `countDistinct`. */
   readonly weighted: number;
-  /** By row, what the curvature can reach where it goes to zero far from a minimum (cross-entropies, a quarter of the weight); null where it does not. */
+  /**
+   * The largest curvature that each row can reach (n), if its curvature goes to zero far from a
+   * minimum: for cross-entropies a quarter of the weight. null if no curvature does so.
+   */
   readonly most?: Float64Array | null;
 }
 
 /**
- * L = Σ w_i r_i², as tfjs reports it: w_i holds means, class weights and loss weights, and there is no ½.
+ * The derivatives of L = Σ w_i r_i² over n rows. This is the loss that tfjs reports: w_i holds
+ * means, class weights and loss weights, and there is no ½.
  *
  *     q = 2 w r      S = diag(sqrt(2 w))      z = sqrt(2 w) r
  *
- * For a mean over n residuals w = 1/n, S = sqrt(2/n) I: the paper's (JJᵀ + αI)⁻¹(f - y) has α = λ n/2
- * (Cai et al., arXiv 1905.11675, which sums ½ r²).
+ * For a mean over n residuals, w = 1/n and S = sqrt(2/n) I. Then the paper's (JJᵀ + αI)⁻¹(f - y)
+ * has α = λ n/2.
+ *
+ * Source: Cai et al., arXiv 1905.11675, with the sum of ½ r².
  */
-export function squaredError(residual: Float64Array, weight: Float64Array): Omit<OutputDerivatives, 'weighted'> & {readonly z: Float64Array} {
+export function squaredError(residual: Float64Array,
+    weight: Float64Array): Omit<OutputDerivatives, 'weighted'> & {readonly z: Float64Array} {
   const q = new Float64Array(residual.length);
   const z = new Float64Array(residual.length);
   const s = new Float64Array(residual.length);

@@ -5,66 +5,83 @@ import type {BatchStride} from '../../trace/batch_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {kernelsThat} from '../../trace/kernel_facts';
 import {isLinear} from '../../trace/linear_kernels';
-import {numberIn} from './number_in';
+import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 
 const MONOTONE = kernelsThat('monotone');
 
-/** So many squares of one example in a sum are too many for a block of its Hessian: then it counts as one over examples. */
+/**
+ * A sum of more squares of one example has no Hessian block, as that would be too large. It counts
+ * as a sum over examples.
+ */
 const MANY = 256;
 
-/** What a value is, made of squares by sums and monotone functions. */
+/** A value that sums and monotone functions make of squares. */
 interface Sum {
-  /** Examples of the squares, as long as they can be told apart. */
+  /** The number of examples of the squares, as long as these can be told apart. */
   readonly examples: number;
-  /** Where these are in the value; null where there are none. */
+  /** The stride of the examples in the value; null if they cannot be told apart. */
   readonly stride: BatchStride;
-  /** Whether squares of several examples are summed up in one of its entries. */
+  /** Whether an entry of the value sums up squares of several examples. */
   readonly isOverExamples: boolean;
 }
 
 const CONSTANT: Sum = {examples: 1, stride: null, isOverExamples: false};
 
 /**
- * Finds monotone functions of sums of squares over the examples, f(Σ w r²), as in a root mean square error. No loss of this form is a sum over examples, but its
- * gradient is that of Σ f' w r² with f' held constant, and so is the curvature that the step takes, 2 f' JᵀWJ: that of a least-squares loss with the same minimum.
- * The other part, 4 f'' JᵀWr rᵀWJ of rank one, is left out: it is negative for the root and the logarithm, whose parabola lies above them then.
+ * Finds monotone functions of sums of squares over the examples, f(Σ w r²), as in a root mean
+ * square error. No loss of this form is a sum over examples. Its gradient is that of Σ f' w r² with
+ * f' held constant. The step takes the curvature of the same sum, 2 f' JᵀWJ: that of a
+ * least-squares loss with the same minimum. The other part of the curvature, 4 f'' JᵀWr rᵀWJ of
+ * rank one, is left out. It is negative for the root and the logarithm, which therefore lie below
+ * the parabola of the step.
  *
- * Functions of the squares of one example, as its norm, are none of these: they have a Hessian of their own.
+ * A function of the squares of one example, such as its norm, has a Hessian of its own and is not
+ * found here.
  */
 export class FunctionsOfSums {
   private readonly known = new Map<number, Sum | null>();
 
   /**
-   * @param isSquare whether a node makes the squares of a value.
+   * @param isSquare whether a value holds squares.
    * @param isPenalty whether a value is made of one variable and no data.
    */
-  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly isSquare: (node: TraceNode, value: number) => boolean,
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence,
+      private readonly isSquare: (value: number) => boolean,
       private readonly isPenalty: (value: number) => boolean) {}
 
-  /** Whether a node is such a function: of its one input that depends on the weights. */
+  /** Whether a node is such a function of its one input that depends on the weights. */
   isFunction(node: TraceNode): boolean {
     const input = this.argument(node);
     return input !== null && !this.isPenalty(node.outputs[0]) && this.sumAt(input)?.isOverExamples === true;
   }
 
   /**
-   * f' times a weight, in the shape of the argument. Where it is not finite, the sum is at its least, 0, and so are its residuals: the largest of the other entries
-   * holds them there, or 0 where there is none.
+   * f' times a weight, in the shape of the argument. If an entry of it is not finite, the sum is at
+   * its least, 0, and so are its residuals. The largest of the other entries takes its place and
+   * holds the residuals at 0; if there is none, 0 does.
+   *
+   * @returns the argument (value index), and the entries.
    */
   derivative(node: TraceNode, weight: Tensor): {readonly value: number; readonly entries: Float32Array} {
     const value = this.argument(node)!;
     const [name] = node.inputs.find(([, input]) => input === value)!;
     const entries = Float32Array.from(tfjsCotangents(this.trace.values, node, [weight])[name]().dataSync());
-    const largest = entries.reduce((most, x) => Number.isFinite(x) && Math.abs(x) > Math.abs(most) ? x : most, 0);
+    const largest = entries.reduce((most, x) =>
+      Number.isFinite(x) && Math.abs(x) > Math.abs(most) ? x : most, 0);
     return {value, entries: entries.map(x => Number.isFinite(x) ? x : largest)};
   }
 
+  /** The one input of a monotone function that depends on the weights; null for other nodes. */
   private argument(node: TraceNode): number | null {
     const {varying, dependent} = this.dependence;
     const inputs = node.inputs.filter(([, value]) => varying[value]).map(([, value]) => value);
-    return MONOTONE.has(node.kernel) && inputs.length === 1 && dependent[inputs[0]] && !isLinear(node, this.dependence) &&
-      (node.kernel !== 'Pow' || (inputs[0] === node.inputs[0][1] && numberIn(this.trace, this.dependence, node.inputs[1][1]) !== null)) ? inputs[0] : null;
+    if (!MONOTONE.has(node.kernel) || inputs.length !== 1 || !dependent[inputs[0]] || isLinear(node, this.dependence)) {
+      return null;
+    }
+    const hasNumberAsExponent = node.kernel !== 'Pow' || (inputs[0] === node.inputs[0][1] &&
+        numberIn(this.trace, this.dependence, node.inputs[1][1]) !== null);
+    return hasNumberAsExponent ? inputs[0] : null;
   }
 
   private sumAt(value: number): Sum | null {
@@ -79,12 +96,12 @@ export class FunctionsOfSums {
     if (!dependence.varying[value]) {
       return CONSTANT;
     }
-    const node = trace.nodes[trace.producer[value]] as TraceNode | undefined;
-    if (node === undefined || !dependence.dependent[value]) {
+    const node = nodeOf(trace, value);
+    if (node === null || !dependence.dependent[value]) {
       return null;
     }
     const {size, shape} = trace.values[value];
-    if (this.isSquare(node, value)) {
+    if (this.isSquare(value)) {
       const examples = this.isPenalty(value) ? 1 : shape[0] ?? 1;
       return {examples, stride: examples > 1 ? size / examples : null, isOverExamples: false};
     }
@@ -98,12 +115,14 @@ export class FunctionsOfSums {
       return null;
     }
     const most = node.inputs.reduce((size, [, input]) => Math.max(size, trace.values[input].size), 0);
-    const isReduced = (node.kernel === 'Sum' || node.kernel === 'Mean') && most > MANY * size * (apart[0]?.examples ?? 1);
+    const isReduced = (node.kernel === 'Sum' || node.kernel === 'Mean') &&
+        most > MANY * size * (apart[0]?.examples ?? 1);
     const isOverExamples = isReduced || sums.some(part => part.isOverExamples);
     if (apart.length === 0) {
       return {...CONSTANT, isOverExamples};
     }
-    const operands = new Map(node.inputs.map(([name, input], i) => [name, {shape: trace.values[input].shape, stride: sums[i].stride}]));
+    const operands = new Map(node.inputs.map(([name, input], i) =>
+      [name, {shape: trace.values[input].shape, stride: sums[i].stride}]));
     try {
       const [stride] = propagateBatch(node, operands, [shape], apart[0].examples);
       return {examples: apart[0].examples, stride, isOverExamples};

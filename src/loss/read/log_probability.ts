@@ -1,5 +1,5 @@
 import type {Dependence} from '../../trace/dependence';
-import {numberIn} from './number_in';
+import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 
 /** Logits of a softmax or of a sigmoid, by value index. */
@@ -8,38 +8,47 @@ export interface Logits {
   readonly value: number;
 }
 
-/** What a value is a logarithm of: p or 1 - p with p = σ(f), or a softmax of f; with the sign of the logarithm. */
+/** A logarithm of p or 1 - p with p = σ(f), or of a softmax of f, with a sign. */
 export interface LogProbability {
   readonly logits: Logits;
+  /** -1 for -log p. */
   readonly sign: 1 | -1;
   /** Whether it is log(1 - p). */
   readonly isComplement: boolean;
 }
 
-/** What tfjs adds to probabilities so that a logarithm stays finite, 1e-7: at most this counts as nothing. */
+/**
+ * Largest number that counts as nothing if it is added to a probability. tfjs adds 1e-7, so that a
+ * logarithm stays finite.
+ */
 const MOST_EPSILON = 1e-6;
 
 /**
- * What tfjs-layers clips them at: 1e-7, but 1e-4 where its first loss or layer ran on WebGL, whatever the backend is by then; a number of float32 in `1 - 1e-4`. At most this counts as
- * nothing.
+ * Largest distance from 0 and 1 that counts as nothing if probabilities are clipped at it.
+ * tfjs-layers clips them at 1e-7, or at 1e-4 if its first loss or layer ran on WebGL, whatever the
+ * backend is by then. `1 - 1e-4` is rounded to float32.
  */
 const MOST_CLIPPED = 1.001e-4;
 
 /**
- * Finds the logits behind probabilities and their logarithms as tfjs and its users write them: by the kernels of the trace, never by the name of a
- * loss. Clipping at up to 1e-4, adding up to 1e-6, and dividing a softmax by its sum count as nothing.
+ * Finds the logits of probabilities and of their logarithms, as tfjs and its users write them. It
+ * reads the kernels of the trace, never the name of a loss. Clipping at up to 1e-4, adding up to
+ * 1e-6, and dividing a softmax by its sum count as nothing.
  */
 export class ProbabilityReader {
   constructor(private readonly trace: Trace, private readonly dependence: Dependence) {}
 
-  /** log p of a `Log` node, also as log(data / p), with one entry for each of the logits; null for anything else. */
+  /**
+   * The logarithm of a probability that a `Log` node computes, also as log(data / p), if it has one
+   * entry for each logit; else null.
+   */
   logProbability(node: TraceNode): LogProbability | null {
     const log = node.kernel === 'Log' ? this.insideOf(node) : null;
     return log !== null && this.sizeOf(log.logits.value) === this.sizeOf(node.outputs[0]) ? log : null;
   }
 
   private insideOf(node: TraceNode): LogProbability | null {
-    const inside = this.nodeOf(this.strip(input(node, 'x')));
+    const inside = this.nodeOf(this.unshaped(input(node, 'x')));
     if (inside?.kernel === 'RealDiv' && !this.dependence.dependent[input(inside, 'a')]) {
       const logits = this.probability(input(inside, 'b'));
       return logits === null ? null : {logits, sign: -1, isComplement: false};
@@ -53,8 +62,9 @@ export class ProbabilityReader {
   }
 
   /**
-   * f where a node is log softmax(f) in one of tfjs's two ways: shifted - log Σ exp(shifted), and f - logSumExp(f). Reshapes are looked through to compare values, never to find f:
-   * which entries are the classes of an example is for its own last axis to say.
+   * f if a node is log softmax(f) in one of tfjs's two ways, shifted - log Σ exp(shifted) and f -
+   * logSumExp(f); else null. Values before reshapes are compared, but f is the value itself, since
+   * its own last axis tells the classes of an example.
    */
   logSoftmax(node: TraceNode): number | null {
     if (node.kernel === 'LogSoftmax') {
@@ -64,7 +74,7 @@ export class ProbabilityReader {
       return null;
     }
     const f = input(node, 'a');
-    const [a, b] = [this.strip(f), this.strip(input(node, 'b'))];
+    const [a, b] = [this.unshaped(f), this.unshaped(input(node, 'b'))];
     if (this.exponentsOf(b, f) === a) {
       return this.shiftOf(a, f) ?? f;
     }
@@ -72,27 +82,30 @@ export class ProbabilityReader {
     if (parts?.kernel !== 'Add' || parts.inputs.some(([, value]) => this.sizeOf(value) !== this.sizeOf(b))) {
       return null;
     }
-    const [x, y] = [this.strip(input(parts, 'a')), this.strip(input(parts, 'b'))];
+    const [x, y] = [this.unshaped(input(parts, 'a')), this.unshaped(input(parts, 'b'))];
     return [[x, y], [y, x]].some(([most, log]) => {
       const exponents = this.exponentsOf(log, f);
       const shifted = exponents === null ? null : this.shiftOf(exponents, f);
-      return shifted !== null && this.strip(shifted) === a && this.isMostOf(most, f);
+      return shifted !== null && this.unshaped(shifted) === a && this.isMostOf(most, f);
     }) ? f : null;
   }
 
-  /** f where a value is log(p / (1 - p)) with p = σ(f): `binaryCrossentropy` of tfjs-layers goes back to its logits so. */
+  /**
+   * f if a value is log(p / (1 - p)) with p = σ(f); else null. `binaryCrossentropy` of tfjs-layers
+   * computes its logits so.
+   */
   logit(value: number): number | null {
     const node = this.nodeOf(value);
-    const ratio = node?.kernel === 'Log' ? this.nodeOf(this.strip(input(node, 'x'))) : null;
+    const ratio = node?.kernel === 'Log' ? this.nodeOf(this.unshaped(input(node, 'x'))) : null;
     if (ratio?.kernel !== 'RealDiv') {
       return null;
     }
     const [p, rest] = [this.probability(input(ratio, 'a')), this.complement(input(ratio, 'b'))];
-    return p?.kernel === 'Sigmoid' && rest?.kernel === 'Sigmoid' && p.value === rest.value && this.sizeOf(p.value) === this.sizeOf(value) ?
-      p.value : null;
+    return p?.kernel === 'Sigmoid' && rest?.kernel === 'Sigmoid' && p.value === rest.value &&
+        this.sizeOf(p.value) === this.sizeOf(value) ? p.value : null;
   }
 
-  /** The logits of a probability. */
+  /** The logits of a probability; null for other values. */
   probability(value: number): Logits | null {
     const node = this.nodeOf(value);
     switch (node?.kernel) {
@@ -103,8 +116,8 @@ export class ProbabilityReader {
       case 'RealDiv': {
         const sum = this.nodeOf(input(node, 'b'));
         const logits = this.probability(input(node, 'a'));
-        return logits?.kernel === 'Softmax' && sum?.kernel === 'Sum' && input(sum, 'x') === input(node, 'a') && this.isByExample(node) &&
-          this.isAlongClasses(sum, logits.value) ? logits : null;
+        return logits?.kernel === 'Softmax' && sum?.kernel === 'Sum' && input(sum, 'x') === input(node, 'a') &&
+          this.isByExample(node) && this.isAlongClasses(sum, logits.value) ? logits : null;
       }
       default: {
         const inner = node === null ? null : this.withoutRounding(node);
@@ -113,7 +126,7 @@ export class ProbabilityReader {
     }
   }
 
-  /** The logits of p, of a value 1 - p. */
+  /** The logits of p if a value is 1 - p; else null. */
   private complement(value: number): Logits | null {
     const node = this.nodeOf(value);
     if (node?.kernel !== 'Sub') {
@@ -124,7 +137,9 @@ export class ProbabilityReader {
     return logits?.kernel === 'Sigmoid' ? logits : null;
   }
 
-  /** The value that a node only reshapes, casts, clips or adds next to nothing to. */
+  /**
+   * The input of a node that only reshapes, casts or clips it, or adds next to nothing; else null.
+   */
   private withoutRounding(node: TraceNode): number | null {
     switch (node.kernel) {
       case 'Reshape':
@@ -132,42 +147,51 @@ export class ProbabilityReader {
       case 'Cast':
         return node.inputs[0][1];
       case 'ClipByValue':
-        return (node.attrs['clipValueMin'] as number) <= MOST_CLIPPED && (node.attrs['clipValueMax'] as number) >= 1 - MOST_CLIPPED ? input(node, 'x') : null;
+        return (node.attrs['clipValueMin'] as number) <= MOST_CLIPPED &&
+          (node.attrs['clipValueMax'] as number) >= 1 - MOST_CLIPPED ? input(node, 'x') : null;
       case 'Add':
       case 'Maximum':
-        return this.isEpsilon(input(node, 'b')) ? input(node, 'a') : this.isEpsilon(input(node, 'a')) ? input(node, 'b') : null;
+        return this.isEpsilon(input(node, 'b')) ? input(node, 'a') :
+          this.isEpsilon(input(node, 'a')) ? input(node, 'b') : null;
       default:
         return null;
     }
   }
 
-  /** A constant 1, or as many of them as it is taken from. */
+  /** Whether a value is a constant 1, or a tensor of ones. */
   private isOne(value: number): boolean {
-    return !this.dependence.dependent[value] && this.sizeOf(value) > 0 && this.trace.values[value].dataSync().every(x => x === 1);
+    return !this.dependence.dependent[value] && this.sizeOf(value) > 0 &&
+        this.trace.values[value].dataSync().every(x => x === 1);
   }
 
-  /** x of x - max(x), of the shape of f. */
+  /** x if a value is x - max(x) of the shape of f; else null. */
   private shiftOf(value: number, f: number): number | null {
     const node = this.nodeOf(value);
     if (node?.kernel !== 'Sub' || !this.isByExample(node)) {
       return null;
     }
     const x = input(node, 'a');
-    return this.shapeOf(x) === this.shapeOf(f) && this.isMostOf(this.strip(input(node, 'b')), x) ? x : null;
+    return this.shapeOf(x) === this.shapeOf(f) && this.isMostOf(this.unshaped(input(node, 'b')), x) ? x : null;
   }
 
-  /** Whether a value is max(x) over the last axis, for an x that is f but for reshapes. */
+  /**
+   * Whether a value is max(x) over the last axis, for an x that differs from f by reshapes at most.
+   */
   private isMostOf(value: number, f: number): boolean {
     const node = this.nodeOf(value);
-    return node?.kernel === 'Max' && this.isAlongClasses(node, f) && this.strip(input(node, 'x')) === this.strip(f);
+    return node?.kernel === 'Max' && this.isAlongClasses(node, f) &&
+        this.unshaped(input(node, 'x')) === this.unshaped(f);
   }
 
-  /** x, before it was reshaped, of log Σ exp(x) over the last axis of what has the shape of f. */
+  /**
+   * x before reshapes if a value is log Σ exp(x) over the last axis, in the shape of f; else null.
+   */
   private exponentsOf(value: number, f: number): number | null {
     const log = this.nodeOf(value);
-    const sum = log?.kernel === 'Log' ? this.nodeOf(this.strip(input(log, 'x'))) : null;
-    const exp = sum?.kernel === 'Sum' && this.isAlongClasses(sum, f) ? this.nodeOf(this.strip(input(sum, 'x'))) : null;
-    return exp?.kernel === 'Exp' ? this.strip(input(exp, 'x')) : null;
+    const sum = log?.kernel === 'Log' ? this.nodeOf(this.unshaped(input(log, 'x'))) : null;
+    const exp = sum?.kernel === 'Sum' && this.isAlongClasses(sum, f) ?
+      this.nodeOf(this.unshaped(input(sum, 'x'))) : null;
+    return exp?.kernel === 'Exp' ? this.unshaped(input(exp, 'x')) : null;
   }
 
   /** Whether a Max or Sum is over the last axis alone, of a value of the shape of f. */
@@ -179,7 +203,10 @@ export class ProbabilityReader {
     return this.shapeOf(x) === this.shapeOf(f) && axes.length === 1 && (axes[0] === rank - 1 || axes[0] === -1);
   }
 
-  /** Whether b of a - b or a / b has one number for all classes of an example, shape [..., 1]: [B] would spread along the classes where B = K. */
+  /**
+   * Whether b of a - b or a / b has one number for all K classes of an example, in the shape
+   * [..., 1]. A b of the shape [B] would spread along the classes if B = K.
+   */
   private isByExample(node: TraceNode): boolean {
     const shape = this.trace.values[input(node, 'a')].shape;
     return shape.length > 0 && this.shapeOf(input(node, 'b')) === [...shape.slice(0, -1), 1].join();
@@ -191,9 +218,10 @@ export class ProbabilityReader {
   }
 
   /** The value before it was reshaped or cast. */
-  private strip(value: number): number {
+  private unshaped(value: number): number {
     const node = this.nodeOf(value);
-    return node !== null && (node.kernel === 'Reshape' || node.kernel === 'ExpandDims' || node.kernel === 'Cast') ? this.strip(node.inputs[0][1]) : value;
+    return node?.kernel === 'Reshape' || node?.kernel === 'ExpandDims' || node?.kernel === 'Cast' ?
+      this.unshaped(node.inputs[0][1]) : value;
   }
 
   private shapeOf(value: number): string {
@@ -205,9 +233,9 @@ export class ProbabilityReader {
   }
 
   private nodeOf(value: number): TraceNode | null {
-    return this.trace.nodes[this.trace.producer[value]] ?? null;
+    return nodeOf(this.trace, value);
   }
 }
 
-/** The value of an input of a node; -1 where there is none, which is no value's index. */
+/** The value of an input of a node. -1 if the node has no such input; no value has this index. */
 const input = (node: TraceNode, name: string): number => node.inputs.find(([key]) => key === name)?.[1] ?? -1;

@@ -8,20 +8,24 @@ import {isLinear} from '../../trace/linear_kernels';
 import {readOutputLosses} from './output_losses';
 import {ProbabilityReader} from './log_probability';
 import type {LogProbability} from './log_probability';
-import {numberIn} from './number_in';
+import {nodeOf, numberIn} from './nodes';
 import {Regularizers} from './regularizers';
+import {squareAt} from './squares';
+import type {SquareAt} from './squares';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {UnknownTerm} from './terms';
 import type {Weight, LossHead, OtherTerm, Square} from './terms';
 
 /**
- * Reads the loss head: walks back from the loss through sums, means, weights and reshapes, which are linear, and through monotone functions of sums, to
- * squares (`Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`), carrying the coefficient along. So class
- * weights, the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
+ * Reads the terms of a loss. It walks back from the loss through sums, means, weights and reshapes,
+ * which are linear, and through monotone functions of sums, and carries the coefficient along. It
+ * ends at squares: `Square(r)`, `r·r`, `Pow(r, 2)`, `SquaredDifference(a, b)`. So class weights,
+ * the `weights` and reductions of `tf.losses`, several heads and means over any axis need no rule.
  *
- * Regularizers are the squares of single variables (of w, or beside data of w - c with a number c), whose curvature
- * is constant, and other functions of one variable that no data reach. Every other square is rows, boundary points included. What else depends on
- * data are functions of outputs, see `output_losses.ts`.
+ * Regularizers are the squares of single variables w (beside data also of w - c with a number c),
+ * whose curvature is constant, and other functions of one variable and no data. All other squares
+ * are rows, those of boundary points included. All other terms that depend on data are functions of
+ * outputs, see `readOutputLosses`.
  *
  * @param isData whether a value that f() only read holds data.
  * @throws UnknownTerm for a term that is none of these.
@@ -31,7 +35,9 @@ export function readLossHead(trace: Trace, dependence: Dependence, isData: (valu
 }
 
 class HeadReader {
+  /** By the values that are squared. */
   private readonly squares = new Map<string, Square>();
+  /** By value index. */
   private readonly terms = new Map<number, OtherTerm>();
   private readonly functions: Array<readonly [number, Weight]> = [];
   private readonly sums: FunctionsOfSums;
@@ -39,10 +45,13 @@ class HeadReader {
   private readonly bent: ReadonlySet<number>;
   private readonly regularizers: Regularizers;
 
-  constructor(private readonly trace: Trace, private readonly dependence: Dependence, isData: (value: number) => boolean) {
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence,
+      isData: (value: number) => boolean) {
     this.probabilities = new ProbabilityReader(trace, dependence);
-    this.regularizers = new Regularizers(trace, dependence, isData, () => [...[...this.squares.values()].flatMap(({of}) => of), ...this.terms.keys()]);
-    this.sums = new FunctionsOfSums(trace, dependence, (node, value) => this.squareOf(node, value) !== null, value => this.regularizers.isFunctionOfOneVariable(value));
+    this.regularizers = new Regularizers(trace, dependence, isData,
+      () => [...[...this.squares.values()].flatMap(({of}) => of), ...this.terms.keys()]);
+    this.sums = new FunctionsOfSums(trace, dependence, value => this.squareOf(value) !== null,
+      value => this.regularizers.isFunctionOfOneVariable(value));
     this.bent = this.findBent();
   }
 
@@ -54,11 +63,13 @@ class HeadReader {
     let strangers = terms.filter(term => !others.includes(term));
     let rows = all.filter(square => this.regularizers.ridgeVariable(square) === null);
     if (rows.length === 0 && strangers.length === 0) {
-      // Nothing but functions of variables in the loss: then they are what is to be fitted, the squares before all.
+      // The loss has functions of variables only. So they are to be fitted: the squares, if there
+      // are any.
       rows = all;
       [strangers, others] = all.length === 0 ? [others, []] : [[], others];
     }
-    const {losses, taken, linear, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows, (weight, value) => this.asTensor(weight, value));
+    const {losses, taken, linear, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows,
+      (weight, value) => this.asTensor(weight, value));
     if (unknown !== null || rows.length + losses.length === 0) {
       throw new UnknownTerm(this.kernelOf(unknown ?? linear[0]?.value ?? this.trace.result));
     }
@@ -73,8 +84,9 @@ class HeadReader {
     for (const square of penalties) {
       const variable = this.regularizers.ridgeVariable(square)!;
       ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
-      addExtra(square.block.value, square.block.difference !== null ? this.asTensor(square.weight, square.block.value) :
-        mul(this.trace.values[square.block.value], 2 * (square.weight as number)));
+      const {value, difference} = square.block;
+      addExtra(value, difference !== null ? this.asTensor(square.weight, value) :
+        mul(this.trace.values[value], 2 * (square.weight as number)));
     }
     for (const {value, weight} of others) {
       addExtra(value, this.asTensor(weight, value));
@@ -83,7 +95,10 @@ class HeadReader {
       others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
   }
 
-  /** Values that the loss is not an affine function of, nor a function of sums of squares. */
+  /**
+   * Values that the loss bends: it is no affine function of such a value, and no function of sums
+   * of squares of it.
+   */
   private findBent(): Set<number> {
     const {trace, dependence} = this;
     const {dependent} = dependence;
@@ -93,7 +108,8 @@ class HeadReader {
       const node = trace.nodes[i];
       if (node.outputs.some(output => needed.has(output) && dependent[output])) {
         const active = node.inputs.filter(([, input]) => dependent[input]);
-        if (node.outputs.some(output => bent.has(output)) || !(isLinear(node, dependence) || this.sums.isFunction(node))) {
+        if (node.outputs.some(output => bent.has(output)) ||
+            !(isLinear(node, dependence) || this.sums.isFunction(node))) {
           active.forEach(([, input]) => bent.add(input));
         }
       }
@@ -107,20 +123,25 @@ class HeadReader {
   }
 
   private sumOf(a: Weight, b: Weight, value: number): Weight {
-    return typeof a === 'number' && typeof b === 'number' ? a + b : add(this.asTensor(a, value), this.asTensor(b, value));
+    return typeof a === 'number' && typeof b === 'number' ? a + b :
+      add(this.asTensor(a, value), this.asTensor(b, value));
   }
 
-  /** @param isInner whether a function of sums is on the way. */
+  /**
+   * Collects the terms of weight · value.
+   *
+   * @param isInner whether the value is inside of a function of sums.
+   */
   private walk(value: number, weight: Weight, isInner = false): void {
     if (!this.dependence.dependent[value]) {
       return;
     }
-    const node = this.nodeOf(value);
+    const node = nodeOf(this.trace, value);
     if (node === null) {
       this.addTerm(value, weight);
       return;
     }
-    const square = this.squareOf(node, value);
+    const square = this.squareOf(value);
     if (square !== null) {
       const key = square.of.join();
       weight = typeof weight === 'number' ? weight : this.asTensor(weight, square.block.value);
@@ -145,8 +166,10 @@ class HeadReader {
     const log: LogProbability | null = logits === null ? this.probabilities.logProbability(node) :
       {logits: {kernel: 'Softmax', value: logits}, sign: 1, isComplement: false};
     const active = node.inputs.filter(([, input]) => this.dependence.dependent[input]);
-    // A value that the loss also bends ends the walk: what is linear in it is part of the same function of outputs.
-    if (log !== null || !isLinear(node, this.dependence) || (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
+    // The walk ends at a value that another term bends: both terms are part of one function of
+    // outputs.
+    if (log !== null || !isLinear(node, this.dependence) ||
+        (this.bent.has(value) && !this.regularizers.isFunctionOfOneVariable(value))) {
       this.addTerm(value, weight, log);
       return;
     }
@@ -155,37 +178,8 @@ class HeadReader {
     }
   }
 
-  private squareOf(node: TraceNode, value: number): Omit<Square, 'weight' | 'inner' | 'value'> | null {
-    const [first, second] = node.inputs.map(([, input]) => input);
-    const squareOf = (x: number): Omit<Square, 'weight' | 'inner' | 'value'> => ({block: {value: this.unsigned(x), difference: null}, of: [this.unsigned(x)]});
-    switch (node.kernel) {
-      case 'Square':
-        return squareOf(first);
-      case 'Multiply':
-        return first === second ? squareOf(first) : null;
-      case 'Pow':
-        return numberIn(this.trace, this.dependence, second) === 2 ? squareOf(first) : null;
-      case 'SquaredDifference':
-        return {block: {value, difference: this.trace.producer[value]}, of: [first, second]};
-      default:
-        return null;
-    }
-  }
-
-  /** r of |r|, as `tf.norm` takes the square of it, and of one list of all |r|: there the examples can be told apart. */
-  private unsigned(value: number): number {
-    const node = this.nodeOf(value);
-    if (node?.kernel === 'Cast') {
-      return this.trace.values[node.inputs[0][1]].dtype === 'float32' ? this.unsigned(node.inputs[0][1]) : value;
-    }
-    if (node?.kernel !== 'Abs') {
-      return value;
-    }
-    const [[, r]] = node.inputs;
-    const flattened = this.nodeOf(r);
-    const shapeOf = (index: number): number[] => this.trace.values[index].shape;
-    const isList = flattened?.kernel === 'Reshape' && shapeOf(r).length === 1 && shapeOf(flattened.inputs[0][1])[0] > 1;
-    return isList ? flattened.inputs[0][1] : r;
+  private squareOf(value: number): SquareAt | null {
+    return squareAt(this.trace, this.dependence, value);
   }
 
   /** The coefficient of an input, from that of the output. */
@@ -221,14 +215,11 @@ class HeadReader {
 
   private asTensor(weight: Weight, value: number): Tensor {
     const {shape} = this.trace.values[value];
-    return typeof weight === 'number' ? fill(shape, weight) : weight.shape.join() === shape.join() ? weight : reshape(weight, shape);
-  }
-
-  private nodeOf(value: number): TraceNode | null {
-    return this.trace.nodes[this.trace.producer[value]] ?? null;
+    return typeof weight === 'number' ? fill(shape, weight) :
+      weight.shape.join() === shape.join() ? weight : reshape(weight, shape);
   }
 
   private kernelOf(value: number): string {
-    return this.nodeOf(value)?.kernel ?? 'a variable itself';
+    return nodeOf(this.trace, value)?.kernel ?? 'a variable itself';
   }
 }

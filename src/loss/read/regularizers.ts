@@ -1,21 +1,28 @@
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import type {Square} from './terms';
-import {numberIn} from './number_in';
-import type {Trace, TraceNode} from '../../trace/trace';
+import {nodeOf, numberIn} from './nodes';
+import type {Trace} from '../../trace/trace';
 
-/** Tells terms of a loss that depend on a single variable and no data from those that are to be fitted. */
+/**
+ * Tells terms of a loss that depend on a single variable and no data from those that are to be
+ * fitted.
+ */
 export class Regularizers {
   private besideData: boolean | null = null;
 
   /**
    * @param isData whether a value that f() only read holds data.
-   * @param fitted the values that the squares of the loss are taken of, and those of its other terms; asked for once they are known.
+   * @param fitted gives the values whose squares the loss has, and the values of its other terms.
+   * It is called after all of them are known.
    */
-  constructor(private readonly trace: Trace, private readonly dependence: Dependence, private readonly isData: (value: number) => boolean,
-      private readonly fitted: () => readonly number[]) {}
+  constructor(private readonly trace: Trace, private readonly dependence: Dependence,
+      private readonly isData: (value: number) => boolean, private readonly fitted: () => readonly number[]) {}
 
-  /** Index of the variable whose squares, uniformly weighted, a square is: its curvature is 2ρ on that variable. */
+  /**
+   * Index of the variable w if a square is ρ(w - c)² with one weight ρ ≥ 0 for all entries and a
+   * number c; else null. The curvature of such a square is 2ρ on the variable.
+   */
   ridgeVariable({block, of, weight}: Square): number | null {
     if (typeof weight !== 'number' || weight < 0) {
       return null;
@@ -25,14 +32,17 @@ export class Regularizers {
 
   isFunctionOfOneVariable(value: number): boolean {
     const sources = [...upstream(this.trace, [value])].filter(source => this.trace.producer[source] === -1);
-    const variables = new Set(sources.map(source => this.dependence.variableOf.get(source)).filter(v => v !== undefined));
+    const variables = new Set(sources.map(source => this.dependence.variableOf.get(source))
+        .filter(v => v !== undefined));
     return variables.size === 1 && !this.hasData(value);
   }
 
-  /** Index of the variable w where a value is w, a reshape of it, or ±w ± c with a number c. */
+  /**
+   * Index of the variable w if a value is w, a reshape of it, or ±w ± c with a number c; else null.
+   */
   private shiftedVariable(value: number): number | null {
-    const node = this.trace.nodes[this.trace.producer[value]] as TraceNode | undefined;
-    if (node === undefined) {
+    const node = nodeOf(this.trace, value);
+    if (node === null) {
       return this.dependence.variableOf.get(value) ?? null;
     }
     const [first, second] = node.inputs.map(([, input]) => input);
@@ -48,7 +58,10 @@ export class Regularizers {
     }
   }
 
-  /** The variable where one operand is it and the other a number, not spread over more entries. */
+  /**
+   * Index of the variable if one operand is a variable that is not spread over more entries, and
+   * the other is a number; else null.
+   */
   private shiftedBy(a: number, b: number, value: number): number | null {
     const size = this.trace.values[value].size;
     for (const [variable, number] of [[a, b], [b, a]]) {
@@ -60,7 +73,7 @@ export class Regularizers {
     return null;
   }
 
-  /** (w - c)² is a prior beside data, and what is to be fitted where there are none. */
+  /** (w - c)² is a prior if the loss has data. If it has none, (w - c)² is to be fitted. */
   private isBesideData(): boolean {
     return this.besideData ??= this.fitted().some(value => this.hasData(value));
   }

@@ -6,21 +6,33 @@ import type {LogProbability} from './log_probability';
 /** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
 export type Weight = number | Tensor;
 
-/** The loss as Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + what is linear in outputs + whatever else depends on the weights alone. */
+/**
+ * The terms of a loss: Σ w_i r_i² over rows + functions of outputs + Σ ρ_v |v|² + terms that are
+ * linear in outputs + all other functions of the weights alone.
+ */
 export interface LossHead {
-  /** Residual rows r and their weights w. */
+  /** Squares of the residual rows r and their weights w. */
   readonly squares: readonly WeightedSquare[];
-  /** What depends on data and is no sum of squares. */
+  /** Terms that depend on data and are no sums of squares. */
   readonly losses: readonly OutputLoss[];
-  /** ρ by index of the variable: L2 regularizers. */
+  /** ρ of the L2 regularizers: index of the variable -> ρ. */
   readonly ridge: ReadonlyMap<number, number>;
-  /** Cotangents that give, by a reverse sweep, the gradient of everything that is not a row (ridge included). */
+  /**
+   * Cotangents by value index. A reverse sweep from them gives the gradient of all terms that are
+   * no rows (ridge included).
+   */
   readonly extra: ReadonlyMap<number, Tensor>;
   /** The squares of `ridge`, as they stand in the loss: Σ w_i r_i². */
-  readonly penalties: ReadonlyArray<WeightedSquare>;
-  /** What else depends on the weights alone, and terms that are linear in outputs beside others that curve: as they stand in the loss, Σ w_i x_i of values x. */
+  readonly penalties: readonly WeightedSquare[];
+  /**
+   * Σ w_i x_i of values x, as they stand in the loss: other functions of the weights alone, and
+   * terms that are linear in outputs beside others that curve.
+   */
   readonly others: ReadonlyArray<readonly [number, Weight]>;
-  /** Monotone functions of sums of squares, as they stand in the loss, see `functions_of_sums.ts`. Their squares are among the others, with f' in their weights. */
+  /**
+   * Monotone functions of sums of squares, as they stand in the loss, see `FunctionsOfSums`. Their
+   * squares are among `squares` and `penalties`, with f' in their weights.
+   */
   readonly functions: ReadonlyArray<readonly [number, Weight]>;
 }
 
@@ -28,7 +40,10 @@ export interface LossHead {
 export interface WeightedSquare {
   readonly block: RowBlock;
   readonly weight: Weight;
-  /** The part of the weight that functions of sums have: by their derivative, at the weights of the network. */
+  /**
+   * The part of the weight that functions of sums contribute by their derivative, at the weights of
+   * the network.
+   */
   readonly inner: Weight;
 }
 
@@ -39,19 +54,25 @@ export interface OtherTerm {
   readonly log: LogProbability | null;
 }
 
-/** Thrown when a term of the loss (made by `kernel`) is no square, no function of outputs without variables behind them, and no regularizer. */
+/**
+ * Thrown for a term of the loss that is no square, no function of outputs without variables behind
+ * them, and no regularizer. `kernel` made the term.
+ */
 export class UnknownTerm extends Error {
   constructor(readonly kernel: string) {
     super(kernel);
   }
 }
 
-/** Squares of the loss, uniformly or entry by entry weighted. */
+/** Squares of the loss, with one weight or a weight for each entry. */
 export interface Square {
   /** Value that holds the squares. */
   readonly value: number;
   readonly block: RowBlock;
-  /** Values whose squares (or the square of whose difference) it is: equal for equal squares. */
+  /**
+   * The value that is squared, or the two values whose difference is. Equal squares have equal
+   * `of`.
+   */
   readonly of: readonly number[];
   weight: Weight;
   inner: Weight;

@@ -47,10 +47,10 @@ test('blocks: S Sᵀ is the block, its negative eigenvalues by their size', t =>
 });
 
 test('where a loss is not convex in logits, the curvature is at least what bounds their change: |q| / reach', t => {
-  const {root} = diagonalCurvature(Float64Array.of(4, -1e-3, 1e-3), Float64Array.of(1, 80, 0.8), null, 8);
+  const {root} = diagonalCurvature(Float64Array.of(4, -1e-3, 1e-3), Float64Array.of(1, 80, 0.8), null, {reach: 8});
   [4, 10, 0.1].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12));
-  t.deepEqual(squares(diagonalCurvature(Float64Array.of(4, 0), Float64Array.of(1, 80), null, 8).root), [4, 0]);
+  t.deepEqual(squares(diagonalCurvature(Float64Array.of(4, 0), Float64Array.of(1, 80), null, {reach: 8}).root), [4, 0]);
   // Eigenvectors (1, 0) and (0, 1): 3 stays, -1e-3 becomes 16 / 8.
-  const {blocks} = blockCurvature(Float64Array.of(3, 0, 0, -1e-3), 2, Float64Array.of(1, 16), null, 8).root as {blocks: Float64Array};
+  const {blocks} = blockCurvature(Float64Array.of(3, 0, 0, -1e-3), 2, Float64Array.of(1, 16), null, {reach: 8}).root as {blocks: Float64Array};
   t.true(Math.abs(blocks[0] ** 2 + blocks[1] ** 2 - 3) < 1e-12 && Math.abs(blocks[2] ** 2 + blocks[3] ** 2 - 2) < 1e-12);
 });
