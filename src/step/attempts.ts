@@ -98,8 +98,9 @@ function attempt({trace, rows, model, policy, weightDecay, scale, clock}: Attemp
     explainUnwritable(variables, written, policy);
   }
   const actual = !policy.judges ? null : !isWritable ? NaN : clock.time('trial', () => actualDecrease(trace, rows, variables, moved));
-  // Where the gradient is zero the step is, too, and nothing is wrong with it.
-  const gainRatio = actual === null || step.norm === 0 ? null : actual / predictedDecrease;
+  // Where the gradient is zero the step is, too, and nothing is wrong with it, unless a kernel made
+  // a sum that is not finite of finite weights.
+  const gainRatio = actual === null || (step.norm === 0 && isWritable) ? null : actual / predictedDecrease;
   const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss: () => resolvedLoss(predictedDecrease)});
   const bound = scale();
   const isBeyond = gainRatio !== null && bound !== null && Math.abs(gainRatio - 1) > TRUSTED_GAIN &&

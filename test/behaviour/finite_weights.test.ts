@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {replace} from '../support/replace';
 import {numbersOf} from '../support/tensors';
 
 const MAX = 3.4028234663852886e38;
@@ -117,4 +118,36 @@ for (const backend of ['cpu', 'wasm']) {
       }
     });
   }
+}
+
+for (const name of ['auto', 'levenbergMarquardt', 'custom']) {
+  test.serial(`${name}: a kernel that gives NaN in a step of length 0, at the exact minimum`, async t => {
+    await tf.setBackend('wasm');
+    const x = tf.tensor1d([1, 2, 3]);
+    const w = tf.variable(tf.scalar(2));
+    const optimizer = ggn(POLICIES[name]);
+    const loss = (): tf.Scalar => leastSquares(w.mul(x).sub([2, 4, 6]));
+    optimizer.minimize(loss);
+    t.is(optimizer.lastStep!.gradientNorm, 0);
+    let calls = 0;
+    let faulty = 0;
+    const proto = Object.getPrototypeOf(tf.engine()) as {runKernel: (...args: unknown[]) => unknown};
+    const back = replace(proto, 'runKernel', original => function(this: unknown, ...args: unknown[]): unknown {
+      const result = original.apply(this, args);
+      return ++calls === faulty && result instanceof tf.Tensor && result.dtype === 'float32' ?
+        original.call(this, 'Fill', {}, {shape: result.shape, value: NaN, dtype: 'float32'}) : result;
+    });
+    t.teardown(back);
+    optimizer.minimize(loss);
+    const count = calls;
+    for (faulty = 1; faulty <= count; faulty++) {
+      calls = 0;
+      try {
+        optimizer.minimize(loss);
+      } catch (error) {
+        t.regex((error as Error).message, /^tfjs-ggn: /);
+      }
+      t.deepEqual(numbersOf([w]), [2], `kernel ${faulty} of ${count}`);
+    }
+  });
 }
