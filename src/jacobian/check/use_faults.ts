@@ -7,8 +7,10 @@ import type {Fault} from './fault';
 import {matMul, mul, shaped, sumRows, transposeMultiply} from '../../tfjs/fast_ops';
 import type {Plan} from '../plan/plan';
 import {TOLERANCE} from './self_check';
-import {blocksOf, OuterProducts, sharesDelta} from '../uses/use';
+import {blocksOf} from '../uses/row_blocks';
+import {sharesDelta} from '../uses/use';
 import type {ParameterUse} from '../uses/use';
+import {OuterProducts} from '../uses/outer_products';
 
 /** The right products with some rows, taken from the dense rows, block by block. */
 interface Products {

@@ -4,13 +4,11 @@ import type {Values} from '../../derivatives/cotangents';
 import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
-import {GatherUse} from '../uses/gather';
-import {MatrixUse, stackUses} from '../uses/matmul';
-import {RowsUse} from '../uses/rows';
-import {SharedUse, SummedUse} from '../uses/shared';
-import {blocksOf, ByMatrix, denseExampleGrams, denseGram, OuterProducts, sharesDelta} from '../uses/use';
+import {blocksOf, denseExampleGrams, denseGram} from '../uses/row_blocks';
+import {sharesDelta} from '../uses/use';
 import type {GramTerm, ParameterUse} from '../uses/use';
-import {VectorUse} from '../uses/vector';
+import {ByMatrix, OuterProducts} from '../uses/outer_products';
+import {joinUses} from '../uses/join_uses';
 
 /** The Jacobian of the rows of one trace, however it is linearized. */
 export type BatchRows =
@@ -36,7 +34,7 @@ export class BatchJacobian {
   constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
     this.joined = plan.bySite.map(({sites, groups}) =>
-      (groups ?? sites.map(i => [i])).map(group => [join(group.map(i => uses[i])), group[0]] as const));
+      (groups ?? sites.map(i => [i])).map(group => [joinUses(group.map(i => uses[i])), group[0]] as const));
   }
 
   /**
@@ -226,18 +224,4 @@ export class BatchJacobian {
         shaped(backward(this.values, analysis, parameter, slice(rows, [r, 0], [1, -1])).get(v)!, [size]))));
     }).reduce((partial, rows) => add(partial, rows)));
   }
-}
-
-/** Uses of the same entries as one use, in the form that its products are best taken from. */
-function join(uses: readonly ParameterUse[]): ParameterUse {
-  const [first] = uses;
-  const all = <T extends ParameterUse>(type: abstract new (...args: never[]) => T): T[] | null =>
-    uses.every(use => use instanceof type) ? uses as T[] : null;
-  const one = uses.length === 1 ? first : stackUses(uses);
-  if (one !== null) {
-    return one instanceof SharedUse || one instanceof MatrixUse ? one.settled() : one;
-  }
-  const [vectors, rows, gathers] = [all(VectorUse), all(RowsUse), all(GatherUse)];
-  return vectors !== null ? VectorUse.sum(vectors) : rows !== null ? RowsUse.sum(rows) :
-    gathers !== null ? GatherUse.stack(gathers) : new SummedUse(uses);
 }

@@ -3,10 +3,9 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {kernelsThat} from '../../trace/kernel_facts';
 import type {TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {channelsLast} from '../../derivatives/kernels/convolution';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import {cotangents} from '../../derivatives/cotangents';
-import {beforeActivation, withoutActivation} from '../../derivatives/fused';
+import {beforeActivation} from '../../derivatives/fused';
 import {add, broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent} from '../../derivatives/kernels/maxima';
 import {checkMemory} from '../../tfjs/memory';
@@ -15,11 +14,10 @@ import {withShapes} from './sub_batch';
 import type {SubBatch, SubBatches} from './sub_batch';
 import {LARGE, sweep} from './sweep';
 import type {Deltas, SweepRules} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent, isSpread, transposedUse} from '../uses/convolution';
-import {matrixDelta, matrixUse} from '../uses/matmul';
-import {RowsUse} from '../uses/rows';
+import {isSpread} from '../uses/convolution';
+import {formRows, formsRows, makeUse} from '../uses/make_use';
+import type {SiteCotangents} from '../uses/make_use';
 import type {ParameterUse} from '../uses/use';
-import {elementwiseRows, VectorUse} from '../uses/vector';
 
 /** Whether the rows of a plan can be linearized by `jointLinearize`. */
 export const isJoint = ({components, sites}: Plan): boolean =>
@@ -49,8 +47,10 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
   const flat = new Map<Tensor, Tensor>();
   const uses = plan.sites.map((site, i) => {
     const delta = deltas[i] ?? zerosLike(repeated.of(site.node.outputs[0]));
+    const use = (own: Tensor): ParameterUse =>
+      makeUse(trace.values, plan, site, cotangentsOf(repeated, site, own));
     if (delta.size !== repeated.batch * delta.shape[delta.rank - 1] || !(site.kind === 'matrix' || isAdded(site))) {
-      return makeUse(repeated, site, delta);
+      return use(delta);
     }
     // The kernel and the bias of a layer have one tensor, also with a reshape between them, so that
     // its products are shared.
@@ -58,7 +58,7 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
     if (!flat.has(origin)) {
       flat.set(origin, shaped(delta, [repeated.batch, delta.size / repeated.batch]));
     }
-    return makeUse(repeated, site, flat.get(origin)!);
+    return use(flat.get(origin)!);
   });
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
@@ -111,6 +111,13 @@ class Repeated implements SweepRules {
       this.made.set(value, known);
     }
     return known;
+  }
+
+  /** Some values, with the inputs and outputs of a node repeated. */
+  around({inputs, outputs}: TraceNode, values = this.values): Tensor[] {
+    const own = [...values];
+    [...inputs.map(([, value]) => value), ...outputs].forEach(value => own[value] = this.of(value));
+    return own;
   }
 
   /** The cotangents of row (b, c) of each block: a one at component c. */
@@ -172,11 +179,7 @@ class Repeated implements SweepRules {
     if (chosen !== null) {
       return [chosen];
     }
-    const own = [...shapes];
-    for (const value of [...node.inputs.map(([, value]) => value), ...node.outputs]) {
-      own[value] = this.of(value);
-    }
-    return cotangents(own, here, deltas, names);
+    return cotangents(this.around(node, shapes), here, deltas, names);
   }
 
   /**
@@ -209,33 +212,18 @@ const emptyOf = (shape: number[], {dtype}: Tensor): Tensor =>
 /** Whether a parameter is added to the data. The values of the data do not matter then. */
 const isAdded = ({name, node}: Site): boolean => name === 'bias' || node.kernel === 'Add';
 
-/** @param delta of all components, in front of a fused activation. */
-function makeUse(repeated: Repeated, site: Site, delta: Tensor): ParameterUse {
-  const {part: {trace: {values}, plan}, batch: all} = repeated;
-  const {components, analysis: {batch, strides}} = plan;
-  const {node, name, convolution} = site;
-  const [output] = node.outputs;
-  const own = [...values];
-  const valuesHere = (): readonly Tensor[] => {
-    for (const value of [...node.inputs.map(([, value]) => value), output]) {
-      own[value] = repeated.of(value);
-    }
-    return own;
+/**
+ * The cotangents of a site of all components at once.
+ *
+ * @param delta in front of a fused activation.
+ */
+function cotangentsOf(repeated: Repeated, site: Site, delta: Tensor): SiteCotangents {
+  const {part: {trace, plan}, batch: all} = repeated;
+  const rows = (): Tensor => {
+    const values = isAdded(site) ? trace.values : repeated.around(site.node);
+    const convolution = site.convolution === null ? null : convolutionOf(values, site.node);
+    return formRows(values, plan.analysis.strides, {...site, convolution}, delta, all);
   };
-  if (site.kind === 'matrix') {
-    const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
-    return matrixUse(values, node, site.matrix!, strides[data]!, batch, matrixDelta(delta, site.matrix!, strides[output]!, all), components);
-  }
-  if (convolution === null) {
-    return new VectorUse(elementwiseRows(isAdded(site) ? values : valuesHere(), withoutActivation(node), name, site.shape, delta,
-        strides[output]!, all), batch, components);
-  }
-  if (isSpread(repeated.part.trace, plan, site)) {
-    return transposedUse(values, node, convolution, channelsLast(convolution, delta), components, batch);
-  }
-  if (isByComponent(convolution)) {
-    const here = valuesHere();
-    return new RowsUse(filterRows(here, node, convolutionOf(here, node)!, delta, all), batch, components);
-  }
-  return filterUse(values, node, convolution, filterDelta(convolution, delta), components, batch);
+  return {byComponent: [], rows: formsRows(site) && !isSpread(trace, plan, site) ? rows() : null,
+    inRows: form => form(delta, all)};
 }

@@ -2,7 +2,6 @@ import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensor
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {channelsLast} from '../../derivatives/kernels/convolution';
 import {forwardJacobian} from './forward_jacobian';
 import {jointLinearize} from './joint_linearize';
 import {sumTo} from '../../tfjs/fast_ops';
@@ -11,13 +10,9 @@ import type {Plan, Site} from '../plan/plan';
 import {SubBatches} from './sub_batch';
 import {LARGE, plainRules, sweep} from './sweep';
 import type {Deltas} from './sweep';
-import {filterDelta, filterRows, filterUse, isByComponent, isSpread, transposedUse} from '../uses/convolution';
-import {FallbackUse} from '../uses/fallback';
-import {gatherUse} from '../uses/gather';
-import {matrixDelta, matrixUse} from '../uses/matmul';
-import {RowsUse} from '../uses/rows';
-import type {ParameterUse} from '../uses/use';
-import {elementwiseRows, VectorUse} from '../uses/vector';
+import {filterDelta, filterUse, isSpread} from '../uses/convolution';
+import {formRows, formsRows, makeUse} from '../uses/make_use';
+import type {SiteCotangents} from '../uses/make_use';
 
 /**
  * The result of the sweep of one component at a site: the cotangents of the outputs of its node, or
@@ -65,12 +60,12 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
-        found[site][component] = {deltas: [negative ? neg(delta) : delta], rows: null};
+        found[site][component] = {deltas: null, rows: rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!};
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
         sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
-          const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas);
+          const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas[0]!);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
         });
@@ -79,7 +74,8 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
     }
     first += width;
   });
-  const uses = plan.sites.map((site, i) => makeUse(trace, plan, site, found[i], byRow, spread[i]));
+  const uses = plan.sites.map((site, i) =>
+    makeUse(trace.values, plan, site, joined(trace, plan, site, found[i], byRow, spread[i])));
   checkMemory();
   return new BatchJacobian(trace.values, plan, uses);
 }
@@ -88,30 +84,21 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
  * The rows of a site, formed during the sweep, if they are small against the cotangents that they
  * are made of; otherwise null.
  */
-function rowsAtOnce(trace: Trace, plan: Plan, site: Site, deltas: Deltas): Tensor | null {
-  const {node, name, kind, convolution} = site;
+function rowsAtOnce(trace: Trace, plan: Plan, site: Site, delta: Tensor): Tensor | null {
+  const {node, convolution} = site;
   const {batch, strides} = plan.analysis;
-  if (kind === 'vector') {
-    const stride = strides[node.outputs[0]]!;
-    const form = (): Tensor => elementwiseRows(trace.values, node, name, site.shape, deltas[0]!, stride, batch);
-    return deltas[0]!.size >= LARGE ? tidy(form) : form();
-  }
-  if (convolution === null) {
-    return null;
-  }
-  if (isByComponent(convolution)) {
-    return tidy(() => filterRows(trace.values, node, convolution, deltas[0]!, batch));
-  }
-  if (plan.components > 1) {
-    return null;  // the patches of the data serve all components
+  if (formsRows(site)) {
+    const form = (): Tensor => formRows(trace.values, strides, site, delta, batch);
+    return convolution !== null || delta.size >= LARGE ? tidy(form) : form();
   }
   const rows = batch * trace.values[site.parameter.value].size;
-  if (rows > deltas[0]!.size) {
+  // The patches of the data serve all components: of several components the rows are formed later.
+  if (convolution === null || plan.components > 1 || rows > delta.size) {
     return null;
   }
   // Returned in a list: no other tensor of the use may outlive the tidy.
   const [found] = tidy(() => {
-    const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, deltas[0]!), 1, batch).keptRows();
+    const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, delta), 1, batch).keptRows();
     return kept === null ? [] : [kept];
   });
   return found ?? null;
@@ -130,38 +117,15 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
   return tensor(data, rows.shape);
 }
 
-function makeUse(trace: Trace, plan: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder, isSpread: boolean): ParameterUse {
-  const {batch, strides} = plan.analysis;
-  const {node, name, convolution} = site;
-  const output = node.outputs[0];
-  const size = trace.values[site.parameter.value].size;
-  const rowsOf = (f: Found | null): Tensor => f?.rows ?? zeros([batch, size]);
-  const deltas = found.map(f => f?.deltas ?? null);
-  if (site.kind === 'fallback') {
-    return new FallbackUse(trace.values, node, name, strides, batch, deltas.map(d => d ?? node.outputs.map(() => null)));
-  }
-  if (site.kind === 'vector') {
-    return new VectorUse(byRow.join(found.map(rowsOf)), batch, plan.components);
-  }
-  if (convolution !== null && isSpread) {
-    const cotangents = deltas.map(d => channelsLast(convolution, d?.[0] ?? zerosLike(trace.values[output])));
-    return transposedUse(trace.values, node, convolution, byRow.join(cotangents.map(d => reshape(d, [batch, d.size / batch]))), plan.components, batch);
-  }
-  if (convolution !== null) {
-    return isByComponent(convolution) || found[0]?.rows != null ? new RowsUse(byRow.join(found.map(rowsOf)), batch, plan.components) :
-        filterUse(trace.values, node, convolution, byRow.join(deltas.map(d => filterDelta(convolution, d?.[0] ?? zerosLike(trace.values[output])))),
-            plan.components, batch);
-  }
-  const first = deltas.map(d => d?.[0] ?? zerosLike(trace.values[output]));
-  if (site.kind === 'matrix') {
-    const data = node.inputs.find(([n]) => n === site.matrix!.data)![1];
-    return matrixUse(trace.values, node, site.matrix!, strides[data]!, batch, byRow.join(first.map(d => matrixDelta(d, site.matrix!, strides[output]!, batch))),
-        plan.components);
-  }
-  if (site.kind === 'gather') {
-    return gatherUse(trace.values, node, strides, batch, first);
-  }
-  return new VectorUse(byRow.join(first.map(d => reshape(d, [batch, -1]))), batch, plan.components);
+/** The cotangents of a site by component as those of all components. */
+function joined({values}: Trace, {analysis: {batch}}: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder,
+    isSpread: boolean): SiteCotangents {
+  const {node: {outputs}, parameter} = site;
+  const isFormed = (formsRows(site) && !isSpread) || found.some(one => one?.rows != null);
+  const empty = (): Tensor => zeros([batch, values[parameter.value].size]);
+  const byComponent = found.map(one => one?.deltas ?? outputs.map(() => null));
+  return {byComponent, rows: isFormed ? byRow.join(found.map(one => one?.rows ?? empty())) : null,
+    inRows: form => byRow.join(byComponent.map(([delta]) => form(delta ?? zerosLike(values[outputs[0]]), batch)))};
 }
 
 /**

@@ -12,29 +12,37 @@ import {exampleProducts} from './example_products';
 import {isByPairs} from './pairs';
 import {PatchPositions} from './positions';
 import {SharedUse} from './shared';
-import {denseExampleGrams} from './use';
-import type {GramTerm, OuterProducts, ParameterUse} from './use';
+import {denseExampleGrams} from './row_blocks';
+import type {GramTerm, ParameterUse} from './use';
+import type {OuterProducts} from './outer_products';
 
 /**
- * Whether the rows of each component have to be formed by themselves: the patches are those of the cotangent (transposed
- * convolutions), or there is one matrix per channel (depthwise).
+ * Whether the rows of each component are formed by themselves: the patches are those of the
+ * cotangent (transposed convolutions), or there is one matrix per channel (depthwise convolutions).
  */
 export const isByComponent = (c: Convolution): boolean => c.depthwise || c.names.x === null;
 
 /**
- * Whether cotangents are kept in the place of the rows of a transposed convolution's filter: where these are more than may be kept, or products of them are had for less. Rows that
- * may be kept are counted.
+ * Whether the cotangents are kept in the place of the rows of a transposed convolution's filter:
+ * the rows are more than may be kept, or their products cost less by the cotangents. Rows that may
+ * be kept are counted.
  */
-export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan, {convolution, parameter}: Site): boolean {
+export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan,
+    {convolution, parameter}: Site): boolean {
   if (convolution === null || convolution.names.x !== null) {
     return false;
   }
   const n = batch * components;
-  return isByPairs(n, convolution.images / batch * positionsOf(convolution), columnsOf(convolution), convolution.outChannels) ||
+  const positions = convolution.images / batch * positionsOf(convolution);
+  return isByPairs(n, positions, columnsOf(convolution), convolution.outChannels) ||
       !mayKeep(n * values[parameter.value].size);
 }
 
-/** Rows of one component, [B, |filter|], from the cotangent of the node's output. */
+/**
+ * Rows of one component, [B, |filter|].
+ *
+ * @param delta δ, the cotangent of the node's output.
+ */
 export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, batch: number): Tensor {
   const operand = (name: string): Tensor => channelsLast(c, values[node.inputs.find(([n]) => n === name)![1]]);
   const own = channelsLast(c, delta);
@@ -43,22 +51,26 @@ export function filterRows(values: Values, node: TraceNode, c: Convolution, delt
   }
   // y = conv(x): patches of x times δ; x = convᵀ(y): patches of δ times y.
   const [x, y] = c.names.x === null ? [own, operand(c.names.y!)] : [operand(c.names.x), own];
-  return exampleProducts(new PatchPositions(c, x, batch), reshape(y, [batch, 1, c.images / batch * positionsOf(c), c.outChannels]), false, 0, batch);
+  const deltas = reshape(y, [batch, 1, c.images / batch * positionsOf(c), c.outChannels]);
+  return exampleProducts(new PatchPositions(c, x, batch), deltas, false, 0, batch);
 }
 
 /**
- * The use of the filter of a transposed convolution, x = convᵀ(y), whose rows are not kept: the row of δ is patches(δ)ᵀy. As a use of shared positions it has δ for its
- * data and y for its cotangents, and each row for an example.
+ * The use of the filter of a transposed convolution, x = convᵀ(y), whose rows are not kept: the row
+ * of δ is patches(δ)ᵀy. It is a use of shared positions with δ for its data, y for its cotangents,
+ * and each row for an example.
  *
  * @param deltas δ of every component in the order of rows, [n, ...].
  */
-export function transposedUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number, batch: number): ParameterUse {
+export function transposedUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
+    batch: number): ParameterUse {
   const y = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.y)![1]]);
   const rows = batch * components;
   const all = {...c, images: c.images * components, channelsFirst: false};
   const repeated = tile(reshape(y, [batch, 1, y.size / batch]), [1, components, 1]);
-  return new EachRow(new SharedUse(new PatchPositions(all, reshape(deltas, shapeOf(all, 'x')), rows),
-      reshape(repeated, [rows, 1, c.images / batch * positionsOf(c), c.outChannels]), false), batch, components);
+  const data = new PatchPositions(all, reshape(deltas, shapeOf(all, 'x')), rows);
+  const cotangents = reshape(repeated, [rows, 1, c.images / batch * positionsOf(c), c.outChannels]);
+  return new EachRow(new SharedUse(data, cotangents, false), batch, components);
 }
 
 /** A use whose examples are the rows of another. */
@@ -104,12 +116,14 @@ export const filterDelta = (c: Convolution, delta: Tensor): Tensor =>
   reshape(channelsLast(c, delta), [delta.size / c.outChannels, c.outChannels]);
 
 /**
- * The use of a filter by a convolution of data.
+ * The use of the filter of a convolution of data.
  *
  * @param deltas δ of every component in the order of rows, [B·C·s, out].
  */
-export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number, batch: number): SharedUse {
+export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
+    batch: number): SharedUse {
   const x = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.x)![1]]);
   const positions = c.images / batch * positionsOf(c);
-  return new SharedUse(new PatchPositions(c, x, batch), reshape(deltas, [batch, components, positions, c.outChannels]), false);
+  return new SharedUse(new PatchPositions(c, x, batch),
+      reshape(deltas, [batch, components, positions, c.outChannels]), false);
 }

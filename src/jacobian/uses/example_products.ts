@@ -7,17 +7,20 @@ import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';
 
 /**
- * Dense rows of a matrix use: row (b, c) is a_bᵀ δ_bc, [in, out] (or its transpose), for the examples from..to-1.
+ * Dense rows of a matrix use for the examples from..to-1: row (b, c) is a_bᵀ δ_bc, [in, out] (or
+ * its transpose), by one small product per example.
  *
- * One small product per example. On WASM batched and transposed products run at a tenth of the speed of plain ones
- * (its batch_mat_mul_impl takes XNNPACK for a single product without flags only), so aᵀ is written here for each example; on
- * cpu the product is ours, too.
+ * On WASM aᵀ is written here for each example, because its batch_mat_mul_impl takes XNNPACK for a
+ * single product without flags only. On cpu the product is our own, too.
+ *
+ * Measured: batched and transposed products of WASM have a tenth of the speed of plain ones.
  *
  * @param delta δ, [B, C, s, out].
  * @param transposed whether the parameter, and so a row, is stored as [out, in].
  * @returns [(to - from)·C, in·out].
  */
-export function exampleProducts(data: PositionData, delta: Tensor, transposed: boolean, from: number, to: number): Tensor {
+export function exampleProducts(data: PositionData, delta: Tensor, transposed: boolean, from: number,
+    to: number): Tensor {
   const [, components, positions, outer] = delta.shape as [number, number, number, number];
   const count = to - from;
   if (isHost()) {
@@ -29,11 +32,13 @@ export function exampleProducts(data: PositionData, delta: Tensor, transposed: b
     const joined = components === 1 ? reshape(part, [count, positions, outer]) :
         reshape(transpose(part, [0, 2, 1, 3]), [count, positions, components * outer]);
     const products = reshape(matMulBatch(data.part(from, to), joined), [count, data.inner, components, outer]);
-    const ordered = transposed ? transpose(products, [0, 2, 3, 1]) : components === 1 ? products : transpose(products, [0, 2, 1, 3]);
+    const ordered = transposed ? transpose(products, [0, 2, 3, 1]) :
+      components === 1 ? products : transpose(products, [0, 2, 1, 3]);
     return reshape(ordered, [count * components, data.inner * outer]);
   });
 }
 
+/** The rows by products in this thread (cpu) or of one example at a time (WASM). */
 function onHost(data: PositionData, delta: Tensor, transposed: boolean, from: number, to: number): Float32Array {
   const [, components, positions, outer] = delta.shape as [number, number, number, number];
   const {inner} = data;
@@ -47,7 +52,8 @@ function onHost(data: PositionData, delta: Tensor, transposed: boolean, from: nu
   for (let example = from; example < to; example++) {
     data.transposedTo(example, a);
     const start = example * positions * width;
-    const right = b === null ? deltas.subarray(start, start + positions * width) : byPosition(deltas, start, components, positions, outer, b);
+    const right = b === null ? deltas.subarray(start, start + positions * width) :
+      byPosition(deltas, start, components, positions, outer, b);
     let result: Float32Array;
     if (isCpu) {
       result = matrixProduct(rowMajor(a, inner, positions), rowMajor(right, positions, width));
@@ -76,7 +82,8 @@ function onHost(data: PositionData, delta: Tensor, transposed: boolean, from: nu
 }
 
 /** δ of one example, [C, s, out] -> [s, C, out]. */
-function byPosition(deltas: Float32Array, start: number, components: number, positions: number, outer: number, out: Float32Array): Float32Array {
+function byPosition(deltas: Float32Array, start: number, components: number, positions: number, outer: number,
+    out: Float32Array): Float32Array {
   let from = start;
   for (let c = 0; c < components; c++) {
     for (let s = 0; s < positions; s++) {

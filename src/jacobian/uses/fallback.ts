@@ -8,20 +8,25 @@ import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
 import {mayKeep} from '../../tfjs/memory';
-import {blocksOf, denseExampleGrams, denseGram} from './use';
+import {blocksOf, denseExampleGrams, denseGram} from './row_blocks';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
- * The use of a parameter in any kernel that tfjs can differentiate: exact rows, one vector-Jacobian product of
- * that one node for each row, with the cotangents of the other examples left out. Slow and right.
+ * The use of a parameter in any kernel that tfjs can differentiate. Its rows are exact: each is one
+ * vector-Jacobian product of the node, with the cotangents of the other examples left out. It is
+ * slow.
  */
 export class FallbackUse implements ParameterUse {
   readonly components: number;
   readonly size: number;
-  /** All rows, where they fit into one block. */
+  /** All rows, if they may be kept; else they are formed block by block, at each product again. */
   private readonly kept: Tensor | null;
 
-  /** @param deltas cotangents of the node's outputs, by component, then by output (null: no influence). */
+  /**
+   * @param strides of the examples, by value index.
+   * @param deltas cotangents of the node's outputs, by component, then by output; null: no
+   * influence.
+   */
   constructor(private readonly values: Values, private readonly node: TraceNode, private readonly name: string,
       private readonly strides: readonly BatchStride[], readonly examples: number,
       private readonly deltas: ReadonlyArray<ReadonlyArray<Tensor | null>>) {
@@ -37,7 +42,9 @@ export class FallbackUse implements ParameterUse {
     return reshape(concat(parts, 0), [this.examples, this.components]);
   }
 
-  /** One vector-Jacobian product per component, with every example's cotangent times its entry of u. */
+  /**
+   * One vector-Jacobian product per component, with each example's cotangent times its entry of u.
+   */
   applyTranspose(u: Tensor): Tensor {
     const parts = this.deltas.map((dys, c) => {
       const weight = slice(reshape(u, [this.examples, this.components]), [0, c], [this.examples, 1]);
@@ -61,7 +68,8 @@ export class FallbackUse implements ParameterUse {
 
   get tensors(): Tensor[] {
     const {kept, deltas, node, values} = this;
-    return [...kept === null ? [] : [kept], ...deltas.flat().filter(delta => delta !== null), ...[...node.inputs.map(([, value]) => value), ...node.outputs].map(value => values[value])];
+    return [...kept === null ? [] : [kept], ...deltas.flat().filter(delta => delta !== null),
+      ...valuesOf(node).map(value => values[value])];
   }
 
   private form(from: number, to: number): Tensor {
@@ -76,15 +84,18 @@ export class FallbackUse implements ParameterUse {
     });
   }
 
+  /** One row, by the example's own slice of the node if possible, else by masked cotangents. */
   private row(example: number, dys: ReadonlyArray<Tensor | null>): Tensor {
     if (SLICED.has(this.node.kernel) && this.isLeading()) {
       const one = sliceExample(this.values, this.node, this.strides, this.examples, example);
-      return this.pullBack(one.values, one.node, dys.map(dy => dy === null ? null : sliceLeading(dy, this.examples, example)));
+      return this.pullBack(one.values, one.node,
+          dys.map(dy => dy === null ? null : sliceLeading(dy, this.examples, example)));
     }
     if (this.examples === 1) {
       return this.pullBack(this.values, this.node, dys);
     }
-    const mask = tensor(Float32Array.from({length: this.examples}, (_, b) => b === example ? 1 : 0), [this.examples, 1]);
+    const isOwn = Float32Array.from({length: this.examples}, (_, b) => b === example ? 1 : 0);
+    const mask = tensor(isOwn, [this.examples, 1]);
     return this.pullBack(this.values, this.node, dys.map((dy, k) => dy === null ? null : this.weigh(dy, mask, k)));
   }
 
@@ -99,7 +110,7 @@ export class FallbackUse implements ParameterUse {
     return thunk();
   }
 
-  /** Multiplies the entries of example b by weight[b]; weight [B, 1]. */
+  /** A cotangent with the entries of example b times weight[b]; weight [B, 1]. */
   private weigh(dy: Tensor, weight: Tensor, output: number): Tensor {
     const stride = this.strides[this.node.outputs[output]]!;
     const before = dy.size / (this.examples * stride);
@@ -107,8 +118,9 @@ export class FallbackUse implements ParameterUse {
     return reshape(mul(blocks, weight), dy.shape);
   }
 
+  /** Whether the examples lie along the leading axis of all values of the node. */
   private isLeading(): boolean {
-    return [...this.node.inputs.map(([, value]) => value), ...this.node.outputs].every(value => {
+    return valuesOf(this.node).every(value => {
       const stride = this.strides[value];
       const t = this.values[value];
       return stride == null || (stride === t.size / this.examples && t.shape[0] % this.examples === 0);
@@ -116,7 +128,10 @@ export class FallbackUse implements ParameterUse {
   }
 }
 
-/** Kernels that treat the entries of the leading axis one by one: a row needs only the example's own slice. */
+/**
+ * Kernels that treat the entries of the leading axis one by one, so that a row needs only the
+ * example's own slice.
+ */
 const SLICED = new Set([...kernelsWithBatch('leading'), 'Prelu']);
 
 function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
@@ -125,11 +140,14 @@ function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
   return slice(t, begin, t.shape.map((d, i) => i === 0 ? count : d));
 }
 
+/** Value indices of the inputs and outputs of a node. */
+const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
+
 /** The node as it would be in a batch of this one example. */
-function sliceExample(values: Values, node: TraceNode, strides: readonly BatchStride[], examples: number, example: number):
-    {values: Values; node: TraceNode} {
+function sliceExample(values: Values, node: TraceNode, strides: readonly BatchStride[], examples: number,
+    example: number): {values: Values; node: TraceNode} {
   const sliced: Tensor[] = [];
-  for (const value of [...node.inputs.map(([, v]) => v), ...node.outputs]) {
+  for (const value of valuesOf(node)) {
     sliced[value] = strides[value] == null ? values[value] : sliceLeading(values[value], examples, example);
   }
   const inputShape = node.attrs['inputShape'] as number[] | undefined;

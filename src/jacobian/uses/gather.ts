@@ -8,7 +8,9 @@ import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import type {GramTerm, ParameterUse} from './use';
 import {tableSizes} from '../../derivatives/kernels/gather';
 
-/** Sizes of a gather use: B examples, C components, and the table as [before, entries, after] around its gathered axis. */
+/**
+ * Sizes of a gather use: B, C, and the table as [before, entries, after] around its gathered axis.
+ */
 interface GatherSizes {
   readonly examples: number;
   readonly components: number;
@@ -17,29 +19,36 @@ interface GatherSizes {
   readonly after: number;
 }
 
-/** What one gather reads: its indices, the example of each of them, and δ [before, indices, after] for each component. */
-interface Reading {
+/** One gather from the table. */
+interface Lookup {
   readonly indices: ArrayLike<number>;
+  /** The example that the index at a position belongs to. */
   readonly exampleOf: (position: number) => number;
+  /** By component, δ [before, indices, after]. */
   readonly deltas: readonly Float32Array[];
 }
 
-/** The distinct table entries of each example, those of example b at start[b]..start[b + 1] - 1. */
+/**
+ * The distinct table entries of each example. Those of example b are the slots start[b]..start[b +
+ * 1] - 1.
+ */
 interface Slots {
   readonly start: Int32Array;
+  /** By slot, its table entry. */
   readonly entry: Int32Array;
   /** Σ_s δ over the positions of an example that read the entry, [slots, C, before·after]. */
   readonly sums: Float32Array;
 }
 
 /**
- * Entries of a table picked by indices that belong to the examples (an Embedding): the row of (b, c) is Σ_s δ_bcs at
- * the entry index_bs, zero elsewhere.
+ * The use of a table of which indices that belong to the examples pick entries (an Embedding): the
+ * row of (b, c) is Σ_s δ_bcs at the entry index_bs, zero elsewhere.
  *
  *     gram[(b,c), (b',c')] = Σ_i (Σ_{s: index_bs = i} δ_bcs) · (Σ_{s: index_b's = i} δ_b'c's)
  *
- * Only pairs of examples that share an entry meet: Σ_i k_i² C² products of `before·after` for k_i examples that read entry i.
- * No one-hot matrix and no row of the table's size is formed.
+ * Only pairs of examples that share an entry meet. If k_i examples read entry i, this takes Σ_i
+ * k_i² C² products of vectors of length `before·after`. No one-hot matrix and no row of the table's
+ * size is formed.
  */
 export class GatherUse implements ParameterUse {
   readonly examples: number;
@@ -48,25 +57,30 @@ export class GatherUse implements ParameterUse {
   private readonly width: number;
   private known: Slots | undefined;
 
-  constructor(private readonly readings: readonly Reading[], private readonly sizes: GatherSizes) {
+  constructor(private readonly lookups: readonly Lookup[], private readonly sizes: GatherSizes) {
     this.examples = sizes.examples;
     this.components = sizes.components;
     this.width = sizes.before * sizes.after;
     this.size = this.width * sizes.entries;
   }
 
-  /** Several gathers from one table are one with their positions side by side: the cross terms count. */
+  /**
+   * Several gathers from one table as one with their positions side by side, cross terms included.
+   */
   static stack(uses: readonly GatherUse[]): GatherUse {
-    return new GatherUse(uses.flatMap(use => use.readings), uses[0].sizes);
+    return new GatherUse(uses.flatMap(use => use.lookups), uses[0].sizes);
   }
 
   apply(p: Tensor): Tensor {
     const {start, entry, sums} = this.slots();
     const {components: C, width} = this;
     const {before, entries, after} = this.sizes;
-    // From a device only the entries needed come back; where reads are cheap, tfjs's gather costs more than the whole table.
+    // A device returns only the entries that are needed. If reads are cheap, tfjs's gather costs
+    // more than the whole table.
     const isWhole = READS_ARE_CHEAP.has(getBackend());
-    const table = (isWhole ? p : gather(reshape(p, [before, entries, after]), tensor(entry, [entry.length], 'int32'), 1)).dataSync();
+    const needed = (): Tensor =>
+      gather(reshape(p, [before, entries, after]), tensor(entry, [entry.length], 'int32'), 1);
+    const table = (isWhole ? p : needed()).dataSync();
     const count = isWhole ? entries : entry.length;
     const out = new Float32Array(this.examples * C);
     for (let b = 0; b < this.examples; b++) {
@@ -161,12 +175,14 @@ export class GatherUse implements ParameterUse {
     return tensor(Float32Array.from(blocks), [examples, C, C]);
   }
 
-  /** The data are read when the use is made. */
+  /** Empty: the use reads all data when it is made. */
   get tensors(): Tensor[] {
     return [];
   }
 
-  /** Adds weight times the sums of a slot, for one component, to a table that begins at `offset`. */
+  /**
+   * Adds weight times the sums of a slot, for one component, to a table that begins at `offset`.
+   */
   private addSlot(slot: number, component: number, weight: number, table: Float32Array, offset: number): void {
     const {entry, sums} = this.slots();
     const {before, entries, after} = this.sizes;
@@ -188,17 +204,17 @@ export class GatherUse implements ParameterUse {
     const {before, entries, after} = this.sizes;
     /** By example: table entry -> number of the slot within the example. */
     const numbers = Array.from({length: examples}, () => new Map<number, number>());
-    const visit = (see: (reading: Reading, position: number, example: number, entry: number) => void): void => {
-      for (const reading of this.readings) {
-        for (let s = 0; s < reading.indices.length; s++) {
-          // Some backends read zeros outside of the table, and no entry of it then.
-          if (reading.indices[s] >= 0 && reading.indices[s] < entries) {
-            see(reading, s, reading.exampleOf(s), reading.indices[s]);
+    const visit = (see: (lookup: Lookup, position: number, example: number, entry: number) => void): void => {
+      for (const lookup of this.lookups) {
+        for (let s = 0; s < lookup.indices.length; s++) {
+          // For an index outside of the table some backends give zeros: it reads no entry.
+          if (lookup.indices[s] >= 0 && lookup.indices[s] < entries) {
+            see(lookup, s, lookup.exampleOf(s), lookup.indices[s]);
           }
         }
       }
     };
-    visit((_reading, _s, b, i) => numbers[b].has(i) || numbers[b].set(i, numbers[b].size));
+    visit((_lookup, _s, b, i) => numbers[b].has(i) || numbers[b].set(i, numbers[b].size));
     const start = new Int32Array(examples + 1);
     numbers.forEach((slots, b) => start[b + 1] = start[b] + slots.size);
     const entry = new Int32Array(start[examples]);
@@ -219,7 +235,11 @@ export class GatherUse implements ParameterUse {
   }
 }
 
-/** The gather use of a node, from the cotangents of its output by component. */
+/**
+ * The gather use of a node.
+ *
+ * @param deltas by component, the cotangents of the node's output.
+ */
 export function gatherUse(values: Values, node: TraceNode, strides: readonly BatchStride[], batch: number,
     deltas: readonly Tensor[]): GatherUse {
   const inputs = new Map(node.inputs);

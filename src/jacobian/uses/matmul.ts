@@ -7,32 +7,37 @@ import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transpos
 import {sliceRows} from '../../tfjs/slices';
 import {PlainPositions} from './positions';
 import {SharedUse} from './shared';
-import {blockProducts} from './use';
-import type {DeltaUse, GramTerm, OuterProducts, ParameterUse} from './use';
+import {blockProducts} from './row_blocks';
+import type {DeltaUse, GramTerm} from './use';
+import type {OuterProducts} from './outer_products';
 import type {MatrixSite} from '../plan/plan';
 
-/** Sizes of a matrix use: B examples, C components; the matrix is [in, out]. */
+/** Sizes of a matrix use. */
 interface MatrixSizes {
+  /** B. */
   readonly examples: number;
+  /** C. */
   readonly components: number;
+  /** in; the matrix is [in, out]. */
   readonly inner: number;
+  /** out. */
   readonly outer: number;
   /** Whether the parameter is stored as [out, in]. */
   readonly transposed: boolean;
 }
 
 /**
- * A matrix use: data a [B, in] times a matrix [in, out], with cotangents δ [B·C, out] of the product. The row of (b, c) is
- * a_bᵀ δ_bc, and
+ * The use of a matrix [in, out] in a product with data a [B, in], with cotangents δ [n, out] of the
+ * product. The row of (b, c) is a_bᵀ δ_bc, and nothing of the size of the matrix is formed for
  *
- *     gram = (a aᵀ) ∘ (δ δᵀ)       nothing of the size of the matrix is formed
+ *     gram = (a aᵀ) ∘ (δ δᵀ)
  */
 export class MatrixUse implements DeltaUse {
   readonly examples: number;
   readonly components: number;
   readonly size: number;
 
-  /** aᵀ [in, B]: the Gram matrix and Jᵀu both need it. */
+  /** aᵀ [in, B] after `settled`: the Gram matrix and Jᵀu both need it. */
   private aT: Tensor;
 
   constructor(private readonly a: Tensor, private readonly deltas: Tensor, private readonly sizes: MatrixSizes) {
@@ -42,7 +47,10 @@ export class MatrixUse implements DeltaUse {
     this.aT = a;
   }
 
-  /** Makes what all products share. Before that the use can be stacked with others, after it used. */
+  /**
+   * Makes aᵀ, which all products share. A use is stacked with others before this call, and used
+   * after it.
+   */
   settled(): this {
     this.aT = transposedMatrix(this.a);
     return this;
@@ -51,7 +59,8 @@ export class MatrixUse implements DeltaUse {
   /** The same use as one of shared positions, of which it has one. */
   asShared(): SharedUse {
     const {examples, components, outer, transposed} = this.sizes;
-    return new SharedUse(new PlainPositions(this.a, examples), reshape(this.deltas, [examples, components, 1, outer]), transposed);
+    return new SharedUse(new PlainPositions(this.a, examples),
+        reshape(this.deltas, [examples, components, 1, outer]), transposed);
   }
 
   get delta(): Tensor | null {
@@ -82,14 +91,15 @@ export class MatrixUse implements DeltaUse {
     return this.asShared().applyTranspose(u);
   }
 
-  /** Outer products. */
+  /** Rows a_bᵀ δ_bc as outer products. */
   rows(from: number, to: number): Tensor {
     const {components, inner, outer, transposed} = this.sizes;
     const count = to - from;
     const a = sliceRows(this.a, from, to);
     const delta = sliceRows(this.deltas, from * components, to * components);
-    const products = transposed ? mul(shaped(a, [count, 1, 1, inner]), shaped(delta, [count, components, outer, 1])) :
-        mul(shaped(a, [count, 1, inner, 1]), shaped(delta, [count, components, 1, outer]));
+    const products = transposed ?
+      mul(shaped(a, [count, 1, 1, inner]), shaped(delta, [count, components, outer, 1])) :
+      mul(shaped(a, [count, 1, inner, 1]), shaped(delta, [count, components, 1, outer]));
     return shaped(products, [count * components, this.size]);
   }
 
@@ -107,7 +117,10 @@ export class MatrixUse implements DeltaUse {
     return [this.a, this.aT, this.deltas];
   }
 
-  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null where it is not of this form. */
+  /**
+   * J J'ᵀ [n, n'] with the use J' of the same matrix in another batch, (a a'ᵀ) ∘ (δ δ'ᵀ); null if
+   * J' is not of this form.
+   */
   cross(other: MatrixUse): Tensor | null {
     const [p, q] = [this.sizes, other.sizes];
     if (p.inner !== q.inner || p.outer !== q.outer || p.transposed !== q.transposed) {
@@ -115,50 +128,53 @@ export class MatrixUse implements DeltaUse {
     }
     const left = multiplyTransposed(this.a, other.a);
     const right = multiplyTransposed(this.deltas, other.deltas);
-    return shaped(mul(shaped(left, [p.examples, 1, q.examples, 1]), shaped(right, [p.examples, p.components, q.examples, q.components])),
-        right.shape);
+    const products = mul(shaped(left, [p.examples, 1, q.examples, 1]),
+        shaped(right, [p.examples, p.components, q.examples, q.components]));
+    return shaped(products, right.shape);
   }
 }
 
-/** Several uses of one matrix are one use with their positions side by side: the cross terms count. Null where data are not at hand. */
-export function stackUses(uses: readonly ParameterUse[]): SharedUse | null {
-  const shared = uses.map(use => use instanceof MatrixUse ? use.asShared() : use);
-  if (!shared.every(use => use instanceof SharedUse && use.data instanceof PlainPositions)) {
-    return null;
-  }
-  return SharedUse.stack(shared as SharedUse[]);
-}
-
-/** x v for a vector given as a row [1, k]: a matrix of one column is not worth the packing of a product on WASM. */
+/**
+ * x v for a vector v given as a row [1, k]: on WASM a matrix of one column is not worth the packing
+ * of a product.
+ */
 function timesColumn(x: Tensor, row: Tensor): Tensor {
   return sumRows(mul(x, row), true);
 }
 
 /** The cotangent of the node's output as rows of positions, [B·s, out]. */
-export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, batch: number): Tensor => toPositions(delta, stride, batch, site.flipDelta);
+export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, batch: number): Tensor =>
+  toPositions(delta, stride, batch, site.flipDelta);
 
 /**
  * The matrix use of a node.
  *
+ * @param stride of the examples in the data.
  * @param deltas δ of every component in the order of rows, [B·C·s, out].
  */
-export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number, deltas: Tensor,
-    components: number): MatrixUse | SharedUse {
+export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number,
+    deltas: Tensor, components: number): MatrixUse | SharedUse {
   const a = toPositions(values[node.inputs.find(([n]) => n === site.data)![1]], stride, batch, site.flipData);
   const outer = deltas.shape[1]!;
   if (a.shape[0] !== batch) {
-    return new SharedUse(new PlainPositions(a, batch), reshape(deltas, [batch, components, a.shape[0] / batch, outer]), site.transposed);
+    const cotangents = reshape(deltas, [batch, components, a.shape[0] / batch, outer]);
+    return new SharedUse(new PlainPositions(a, batch), cotangents, site.transposed);
   }
-  return new MatrixUse(a, deltas, {examples: batch, components, inner: a.shape[1]!, outer, transposed: site.transposed});
+  const {transposed} = site;
+  return new MatrixUse(a, deltas, {examples: batch, components, inner: a.shape[1]!, outer, transposed});
 }
 
-/** [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s, features]. */
+/**
+ * [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s,
+ * features].
+ */
 function toPositions(t: Tensor, stride: number, batch: number, flip: boolean): Tensor {
   let features = t.shape[t.rank - 1];
   if (flip) {
     const rows = features;
     features = t.shape[t.rank - 2]!;
-    // Behind the swap an example's block of `rows` moves with its axis; a block around both axes stays.
+    // After the swap an example's block of `rows` moves with its axis; a block around both axes
+    // stays.
     stride = stride < rows * features ? stride * features : stride;
     t = transpose(t, [...Array(t.rank - 2).keys(), t.rank - 1, t.rank - 2]);
   }

@@ -4,29 +4,39 @@ import {convolve} from '../../derivatives/kernels/convolution';
 import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
-import {columnsOf, isHost, ofImages, patchTensor, positionsOf, writePatchesTransposed} from '../../derivatives/kernels/patches';
+import {columnsOf, isHost, ofImages, patchTensor, positionsOf,
+  writePatchesTransposed} from '../../derivatives/kernels/patches';
 import {sliceRows} from '../../tfjs/slices';
 
-/** The data a [B·s, in] that a matrix meets at s positions of every example, formed only as far as needed. */
+/**
+ * The data a [B·s, in] that a matrix meets at s positions of every example. They are formed only as
+ * far as needed.
+ */
 export interface PositionData {
+  /** B. */
   readonly examples: number;
+  /** s. */
   readonly positions: number;
+  /** in. */
   readonly inner: number;
-  /** On cpu and WASM: writes aᵀ [in, s] of one example. */
+  /** Writes aᵀ [in, s] of one example; for cpu and WASM. */
   transposedTo(example: number, out: Float32Array): void;
   /** a of the examples from..to-1, [(to - from), s, in]. */
   part(from: number, to: number): Tensor;
-  /** The same, [(to - from)·s, in], where it is a factor of a product. */
+  /** The same as a factor of a product, [(to - from)·s, in]. */
   matrix(from: number, to: number): Tensor;
   /** a p, [B·s, out], for a matrix p [in, out]. */
   times(p: Tensor): Tensor;
   /** aᵀ w, [in, out], for w [B·s, out]. */
   transposeTimes(w: Tensor): Tensor;
-  /** All that these are taken of. */
+  /** The tensors that these are made of. */
   readonly tensors: readonly Tensor[];
 }
 
-/** Data that exist as a tensor [B·s, in]: inputs of a dense layer on sequences, the time steps of an RNN. */
+/**
+ * Data that exist as a tensor [B·s, in]: inputs of a dense layer on sequences, the time steps of an
+ * RNN.
+ */
 export class PlainPositions implements PositionData {
   readonly positions: number;
   readonly inner: number;
@@ -70,7 +80,9 @@ export class PlainPositions implements PositionData {
   }
 }
 
-/** The patches of a convolution's input; an example may have several images, one after the other. */
+/**
+ * The patches of a convolution's input; an example may have several images, one after the other.
+ */
 export class PatchPositions implements PositionData {
   readonly positions: number;
   readonly inner: number;
@@ -91,7 +103,8 @@ export class PatchPositions implements PositionData {
 
   part(from: number, to: number): Tensor {
     const count = (to - from) * this.images;
-    return reshape(patches(ofImages(this.c, count), sliceRows(this.x, from * this.images, to * this.images)), [to - from, this.positions, this.inner]);
+    const images = sliceRows(this.x, from * this.images, to * this.images);
+    return reshape(patches(ofImages(this.c, count), images), [to - from, this.positions, this.inner]);
   }
 
   matrix(from: number, to: number): Tensor {
@@ -106,12 +119,14 @@ export class PatchPositions implements PositionData {
   }
 
   times(p: Tensor): Tensor {
-    const y = convolve({...this.c, channelsFirst: false}, 'y', {x: this.x, filter: reshape(p, shapeOf(this.c, 'filter'))});
+    const filter = reshape(p, shapeOf(this.c, 'filter'));
+    const y = convolve({...this.c, channelsFirst: false}, 'y', {x: this.x, filter});
     return reshape(y, [this.examples * this.positions, this.c.outChannels]);
   }
 
   transposeTimes(w: Tensor): Tensor {
-    const filter = convolve({...this.c, channelsFirst: false}, 'filter', {x: this.x, y: reshape(w, shapeOf(this.c, 'y'))});
+    const y = reshape(w, shapeOf(this.c, 'y'));
+    const filter = convolve({...this.c, channelsFirst: false}, 'filter', {x: this.x, y});
     return reshape(filter, [this.inner, this.c.outChannels]);
   }
 
@@ -120,10 +135,14 @@ export class PatchPositions implements PositionData {
   }
 }
 
-/** Columns up to which patches are best taken by a convolution with unit filters. */
+/** Columns up to which TensorFlow takes patches by a convolution with unit filters. */
 const MAX_UNIT_FILTERS = 128;
 
-/** Patches of images, [images · S, columns]. TensorFlow convolves in a tenth of the time of as many strided slices. */
+/**
+ * Patches of images, [images · S, columns].
+ *
+ * Measured: TensorFlow convolves in a tenth of the time of as many strided slices.
+ */
 function patches(c: Convolution, x: Tensor): Tensor {
   const columns = columnsOf(c);
   if (getBackend() !== 'tensorflow' || c.spatial === 3 || c.depthwise || columns > MAX_UNIT_FILTERS) {

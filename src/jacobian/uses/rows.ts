@@ -1,26 +1,56 @@
 import {addN, getBackend} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, matMul, shaped, transposed} from '../../tfjs/fast_ops';
+import {matMul, shaped} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
 import {sliceColumns, sliceRows} from '../../tfjs/slices';
-import {denseExampleGrams, longProducts, LONGEST_SUM} from './use';
-import type {GramTerm, OuterProducts, ParameterUse} from './use';
+import {LONGEST_SUM} from './outer_products';
+import type {OuterProducts} from './outer_products';
+import {denseExampleGrams, gramOfColumns} from './row_blocks';
+import type {DeltaUse, GramTerm} from './use';
 
-/** Floats of the block of columns that a Gram matrix is taken of at once: 2 MiB, transposed as many again. */
+/**
+ * Floats of the block of columns that a Gram matrix is taken of at once: 2 MiB, transposed as many
+ * again.
+ */
 const COLUMN_BLOCK = 2 ** 19;
 
-/** A use that keeps its dense rows [n, |p|]: what a convolution's filter or a matrix at many positions is best reduced to. */
-export class RowsUse implements ParameterUse {
+/**
+ * A use that keeps its dense rows [n, |p|]: those of a bias or an elementwise scale, of a
+ * convolution's filter, or of a matrix at many positions.
+ */
+export class RowsUse implements DeltaUse {
   readonly size: number;
 
-  constructor(private readonly all: Tensor, readonly examples: number, readonly components: number) {
+  /**
+   * @param all the rows, [n, |p|].
+   * @param isShort whether the rows are no longer than δ of their layer, as those of a bias are.
+   * Then their products are shared with the layer's kernel.
+   */
+  constructor(private readonly all: Tensor, readonly examples: number, readonly components: number,
+      private readonly isShort = false) {
     this.size = all.shape[1]!;
   }
 
-  /** Several uses of the same entries: their rows add up. */
+  /** Several uses of the same entries as one: their rows add up. */
   static sum(uses: readonly RowsUse[]): RowsUse {
-    const {examples, components} = uses[0];
-    return new RowsUse(addN(uses.map(use => use.all)), examples, components);
+    const {examples, components, isShort} = uses[0];
+    return new RowsUse(addN(uses.map(use => use.all)), examples, components, isShort);
+  }
+
+  get delta(): Tensor | null {
+    return this.isShort && this.components === 1 ? this.all : null;
+  }
+
+  preactivation(p: Tensor): Tensor {
+    return shaped(p, [1, this.size]);
+  }
+
+  /**
+   * The sum over the rows as a product: the layer's kernel multiplies with the same matrix, which
+   * WASM packs once.
+   */
+  pullWeighted(weighted: Tensor, ones: () => Tensor): Tensor {
+    return matMul(ones(), weighted);
   }
 
   apply(p: Tensor): Tensor {
@@ -38,7 +68,7 @@ export class RowsUse implements ParameterUse {
   gram(products: OuterProducts): GramTerm {
     const n = this.all.shape[0];
     const width = Math.max(1, Math.min(LONGEST_SUM, Math.floor(Math.min(COLUMN_BLOCK, blockFloats()) / n)));
-    if (getBackend() === 'cpu' || width >= this.size) {
+    if (this.isShort || getBackend() === 'cpu' || width >= this.size) {
       return {left: null, right: products.of(this.all)};
     }
     return {left: null, right: gramOfColumns(this.size, width, (from, to) => sliceColumns(this.all, from, to))};
@@ -51,32 +81,4 @@ export class RowsUse implements ParameterUse {
   get tensors(): Tensor[] {
     return [this.all];
   }
-}
-
-/** Σ over blocks of columns of R_block R_blockᵀ: no more than a block and its transpose at once. */
-export function gramOfColumns(size: number, width: number, columns: (from: number, to: number) => Tensor): Tensor {
-  let total: Tensor | null = null;
-  for (let from = 0; from < size; from += width) {
-    const part = columns(from, Math.min(size, from + width));
-    const product = gramOf(part);
-    part.dispose();
-    const before: Tensor | null = total;
-    total = before === null ? product : add(before, product);
-    if (before !== null) {
-      before.dispose();
-      product.dispose();
-    }
-  }
-  return total!;
-}
-
-/** x xᵀ. */
-function gramOf(x: Tensor): Tensor {
-  if (x.shape[1]! > LONGEST_SUM) {
-    return longProducts(x, x);
-  }
-  const flipped = transposed(x);
-  const product = matMul(x, flipped);
-  flipped.dispose();
-  return product;
 }

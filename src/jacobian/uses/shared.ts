@@ -1,21 +1,25 @@
 import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, shaped, transposed as transposedMatrix} from '../../tfjs/fast_ops';
+import {shaped, transposed as transposedMatrix} from '../../tfjs/fast_ops';
 import {blockFloats, mayKeep} from '../../tfjs/memory';
 import {exampleProducts} from './example_products';
 import {isByPairs, pairProducts, sumOfPairs} from './pairs';
 import {PlainPositions} from './positions';
 import type {PositionData} from './positions';
-import {gramOfColumns, RowsUse} from './rows';
-import {denseExampleGrams, denseGram} from './use';
-import type {GramTerm, OuterProducts, ParameterUse} from './use';
+import {gramOfColumns, denseExampleGrams, denseGram} from './row_blocks';
+import {RowsUse} from './rows';
+import type {GramTerm, ParameterUse} from './use';
+import type {OuterProducts} from './outer_products';
 
 /**
- * A matrix that meets the data at s shared positions of every example (time steps, output pixels): data a [B·s, in],
- * cotangents δ [B, C, s, out]. The row of (b, c) is Σ_s a_bsᵀ δ_bcs.
+ * The use of a matrix that meets the data at s shared positions of every example (time steps,
+ * output pixels): data a [B·s, in], cotangents δ [B, C, s, out]. The row of (b, c) is Σ_s a_bsᵀ
+ * δ_bcs. Its Gram matrix costs, in multiply-adds,
  *
- *     gram by dense rows                n·s·in·out + n²·in·out      formed in blocks of columns
- *     gram by pairs of positions        (n·s)²(in + out)            where that is less
+ *     by dense rows                n·s·in·out + n²·in·out      formed in blocks of columns
+ *     by pairs of positions        (n·s)²(in + out)
+ *
+ * and is formed the cheaper way.
  */
 export class SharedUse implements ParameterUse {
   readonly examples: number;
@@ -28,12 +32,13 @@ export class SharedUse implements ParameterUse {
     this.size = data.inner * this.outer;
   }
 
-  /** Uses of one matrix on plain data as one use, positions side by side. */
+  /** Uses of one matrix on plain data as one use, with their positions side by side. */
   static stack(uses: readonly SharedUse[]): SharedUse {
     const data = uses.map(use => use.data as PlainPositions);
     const {examples, inner} = data[0];
     const a = concat(data.map(part => reshape(part.a, [examples, part.positions, inner])), 1);
-    return new SharedUse(new PlainPositions(reshape(a, [-1, inner]), examples), concat(uses.map(use => use.cotangents), 2), uses[0].transposed);
+    return new SharedUse(new PlainPositions(reshape(a, [-1, inner]), examples),
+        concat(uses.map(use => use.cotangents), 2), uses[0].transposed);
   }
 
   private get outer(): number {
@@ -44,12 +49,15 @@ export class SharedUse implements ParameterUse {
     return isByPairs(this.examples * this.components, this.data.positions, this.data.inner, this.outer);
   }
 
-  /** Its dense rows [n, |p|], where these are the way to go and may be kept: then δ is no longer needed. */
+  /**
+   * Its dense rows [n, |p|] if these are the cheaper way and may be kept; then δ is no longer
+   * needed. Else null.
+   */
   keptRows(): Tensor | null {
     return this.byPairs || !mayKeep(this.examples * this.components * this.size) ? null : this.rows(0, this.examples);
   }
 
-  /** The same use in the form that its products are best taken from. */
+  /** The same use in the form in which its products cost least. */
   settled(): ParameterUse {
     const rows = this.keptRows();
     return rows === null ? this : new RowsUse(rows, this.examples, this.components);
@@ -58,15 +66,17 @@ export class SharedUse implements ParameterUse {
   apply(p: Tensor): Tensor {
     const {data, outer, examples} = this;
     const matrix = this.transposed ? transposedMatrix(shaped(p, [outer, data.inner])) : shaped(p, [data.inner, outer]);
-    if (getBackend() === 'cpu') {  // where a product is 5 to 50 times as fast as elementwise kernels that broadcast
-      return multiplyBlocks(reshape(this.cotangents, [examples, this.components, -1]), reshape(data.times(matrix), [examples, -1, 1]));
+    if (getBackend() === 'cpu') {  // a product is 5 to 50 times as fast there as elementwise kernels that broadcast
+      return multiplyBlocks(reshape(this.cotangents, [examples, this.components, -1]),
+          reshape(data.times(matrix), [examples, -1, 1]));
     }
     return sum(mul(reshape(data.times(matrix), [examples, 1, data.positions, outer]), this.cotangents), [2, 3]);
   }
 
   applyTranspose(u: Tensor): Tensor {
     const {data, outer, examples, components} = this;
-    const pulled = data.transposeTimes(reshape(this.weightedBy(reshape(u, [examples, components])), [examples * data.positions, outer]));
+    const weighted = this.weightedBy(reshape(u, [examples, components]));
+    const pulled = data.transposeTimes(reshape(weighted, [examples * data.positions, outer]));
     return this.transposed ? transposedMatrix(pulled) : pulled;
   }
 
@@ -88,9 +98,11 @@ export class SharedUse implements ParameterUse {
     const {data, outer, examples, components} = this;
     const n = examples * components;
     if (this.byPairs) {
-      const isWhole = data instanceof PlainPositions && (n * data.positions) ** 2 <= blockFloats();
-      return {left: null, right: isWhole ?
-        sumOfPairs(products.of(data.a), products.of(shaped(this.cotangents, [n * data.positions, outer])), this, this) : pairProducts(this, this)};
+      if (data instanceof PlainPositions && (n * data.positions) ** 2 <= blockFloats()) {
+        const deltas = products.of(shaped(this.cotangents, [n * data.positions, outer]));
+        return {left: null, right: sumOfPairs(products.of(data.a), deltas, this, this)};
+      }
+      return {left: null, right: pairProducts(this, this)};
     }
     const outputs = Math.floor(blockFloats() / (n * data.inner));
     if (outputs === 0) {
@@ -104,9 +116,13 @@ export class SharedUse implements ParameterUse {
     })};
   }
 
-  /** J J'ᵀ [n, n'] with the use J' of the same matrix in another batch; null where dense rows are the way to go. */
+  /**
+   * J J'ᵀ [n, n'] with the use J' of the same matrix in another batch; null if dense rows are the
+   * cheaper way.
+   */
   cross(other: SharedUse): Tensor | null {
-    const isSame = this.data.inner === other.data.inner && this.outer === other.outer && this.transposed === other.transposed;
+    const isSame = this.data.inner === other.data.inner && this.outer === other.outer &&
+        this.transposed === other.transposed;
     return isSame && this.byPairs ? pairProducts(this, other) : null;
   }
 
@@ -120,42 +136,3 @@ export class SharedUse implements ParameterUse {
 }
 
 const multiplyBlocks = (a: Tensor, b: Tensor): Tensor => batchMatMul(a as never, b as never);
-
-/** Several uses of one parameter whose rows are not kept: everything adds up, cross terms included. */
-export class SummedUse implements ParameterUse {
-  readonly examples: number;
-  readonly components: number;
-  readonly size: number;
-
-  constructor(private readonly parts: readonly ParameterUse[]) {
-    ({examples: this.examples, components: this.components, size: this.size} = parts[0]);
-  }
-
-  apply(p: Tensor): Tensor {
-    return this.total(part => part.apply(p));
-  }
-
-  applyTranspose(u: Tensor): Tensor {
-    return this.total(part => shaped(part.applyTranspose(u), [this.size]));
-  }
-
-  rows(from: number, to: number): Tensor {
-    return this.total(part => part.rows(from, to));
-  }
-
-  gram(): GramTerm {
-    return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
-  }
-
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
-  }
-
-  get tensors(): Tensor[] {
-    return this.parts.flatMap(part => part.tensors);
-  }
-
-  private total(f: (part: ParameterUse) => Tensor): Tensor {
-    return this.parts.map(f).reduce((a, b) => add(a, b));
-  }
-}

@@ -6,7 +6,7 @@ import type {Trace} from '../../trace/trace';
 import type {Plan} from '../plan/plan';
 import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import {linearizeByComponent} from '../sweep/linearize';
-import {blocksOf} from '../uses/use';
+import {blocksOf} from '../uses/row_blocks';
 import {crossGrams} from './cross_gram';
 import {heldWhereMay} from './held_pieces';
 import type {Piece} from './operator';

@@ -5,7 +5,7 @@ import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import {EachRow} from '../uses/convolution';
 import {MatrixUse} from '../uses/matmul';
 import {SharedUse} from '../uses/shared';
-import {longProducts} from '../uses/use';
+import {longProducts} from '../uses/outer_products';
 
 /** Rows that come in parts, and take their products with other rows part by part. */
 interface RowsInParts {

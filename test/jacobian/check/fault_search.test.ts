@@ -10,7 +10,6 @@ import {findFault} from '../../../src/jacobian/check/fault_search';
 import {MatrixUse} from '../../../src/jacobian/uses/matmul';
 import {RowsUse} from '../../../src/jacobian/uses/rows';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
-import {VectorUse} from '../../../src/jacobian/uses/vector';
 import {normalWeights, weightsOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {replace} from '../../support/replace';
@@ -114,7 +113,7 @@ const FAULTS: Record<string, Fault> = {
   },
   'J d of a bias': {
     model: dense,
-    breakIt: () => halved(VectorUse.prototype, 'apply'),
+    breakIt: () => halved(RowsUse.prototype, 'apply'),
     message: [/G u differs from J\(Jᵀu\)/, /The product J d of the variable '(first|second)\/bias(_\d+)?', the input '(b|bias)' of the kernel '(Add|_FusedMatMul)'/],
   },
   'the Gram matrix of a matrix': {

@@ -8,7 +8,7 @@ import {withMemoryLimit} from '../../../src/tfjs/memory';
 import {isByPairs} from '../../../src/jacobian/uses/pairs';
 import {PatchPositions, PlainPositions} from '../../../src/jacobian/uses/positions';
 import {SharedUse} from '../../../src/jacobian/uses/shared';
-import {OuterProducts} from '../../../src/jacobian/uses/use';
+import {OuterProducts} from '../../../src/jacobian/uses/outer_products';
 import {relativeError} from '../../support/relative_error';
 import {noise} from '../../support/tensors';
 

@@ -1,10 +1,10 @@
-/** Elementwise uses: biases and scales in every shape that broadcasts along the axis of the examples, in every kernel, tiled or not. */
+/**
+ * Elementwise uses: biases and scales in every shape that broadcasts along the axis of the examples, in
+ * every kernel, tiled or not.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
-import {OuterProducts} from '../../../src/jacobian/uses/use';
-import {VectorUse} from '../../../src/jacobian/uses/vector';
 import {checkOperator} from '../../support/check_operator';
-import {relativeError} from '../../support/relative_error';
 import {noise} from '../../support/tensors';
 
 test.before(async () => {
@@ -134,23 +134,4 @@ test.serial('a scale, a shift and a slope, all at once', t => {
   const x = noise([B, 2, 3], 4);
   check(t, () => x.mul(s).tanh().add(b).mul(w).tanh().sum(2), [s, b, w], ['vector', 'vector', 'vector']);
   tf.dispose([s, b, w, x]);
-});
-
-test.serial('VectorUse: rows kept, summed, pulled back', t => {
-  const rows = [noise([6, 4], 1), noise([6, 4], 2)];
-  const uses = rows.map(all => new VectorUse(all as tf.Tensor2D, 3, 2));
-  const sum = tf.add(rows[0], rows[1]) as tf.Tensor2D;
-  const both = VectorUse.sum(uses);
-  t.is(both.size, 4);
-  t.deepEqual([both.examples, both.components], [3, 2]);
-  t.true(relativeError(both.rows(1, 3).dataSync(), sum.slice([2, 0], [4, 4]).dataSync()) < 1e-6);
-  t.deepEqual(both.rows(1, 3).shape, [4, 4]);
-  const {left, right} = both.gram(new OuterProducts());
-  t.is(left, null);
-  t.true(relativeError(right.dataSync(), tf.matMul(sum, sum, false, true).dataSync()) < 1e-6);
-  const p = noise([2, 2], 3);
-  t.deepEqual(both.apply(p).shape, [3, 2]);
-  t.true(relativeError(both.apply(p).dataSync(), tf.matMul(sum, p.reshape([4, 1]) as tf.Tensor2D).dataSync()) < 1e-6);
-  const u = noise([3, 2], 4);
-  t.true(relativeError(both.applyTranspose(u).dataSync(), tf.matMul(u.reshape([1, 6]) as tf.Tensor2D, sum).dataSync()) < 1e-6);
 });

@@ -1,71 +1,23 @@
-import {addN, broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
+import {broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {inverseDeviation} from '../../derivatives/rules/normalization';
-import {matMul, mul, shaped, sumTo} from '../../tfjs/fast_ops';
-import {sliceRows} from '../../tfjs/slices';
-import {blockProducts} from './use';
-import type {DeltaUse, GramTerm, OuterProducts} from './use';
 import {exampleAxis} from '../../trace/batch_axis';
+import {mul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {padded} from '../plan/site';
 
-/** A use whose rows are small enough to be kept as they are: biases, elementwise scales. Rows [n, |p|]. */
-export class VectorUse implements DeltaUse {
-  readonly size: number;
-
-  constructor(private readonly all: Tensor, readonly examples: number, readonly components: number) {
-    this.size = all.shape[1]!;
-  }
-
-  get delta(): Tensor | null {
-    return this.components === 1 ? this.all : null;
-  }
-
-  preactivation(p: Tensor): Tensor {
-    return shaped(p, [1, this.size]);
-  }
-
-  /** The sum over rows as a product: the layer's kernel multiplies with the same matrix, which WASM packs once for both. */
-  pullWeighted(weighted: Tensor, ones: () => Tensor): Tensor {
-    return matMul(ones(), weighted);
-  }
-
-  /** Several uses of the same entries: their rows add up. */
-  static sum(uses: readonly VectorUse[]): VectorUse {
-    const {examples, components} = uses[0];
-    return new VectorUse(addN(uses.map(use => use.all)), examples, components);
-  }
-
-  apply(p: Tensor): Tensor {
-    return shaped(matMul(this.all, shaped(p, [this.size, 1])), [this.examples, this.components]);
-  }
-
-  applyTranspose(u: Tensor): Tensor {
-    return matMul(shaped(u, [1, this.examples * this.components]), this.all);
-  }
-
-  rows(from: number, to: number): Tensor {
-    return sliceRows(this.all, from * this.components, to * this.components);
-  }
-
-  gram(products: OuterProducts): GramTerm {
-    return {left: null, right: products.of(this.all)};
-  }
-
-  exampleGrams(): Tensor {
-    return blockProducts(this.all, this.examples, this.components);
-  }
-
-  get tensors(): Tensor[] {
-    return [this.all];
-  }
-}
-
-/** Rows of one component, [B, |p|]: δ times the derivative of each element, summed to the parameter's shape. */
-export function elementwiseRows(values: Values, node: TraceNode, name: string, shape: readonly number[], dy: Tensor, stride: number,
-    batch: number): Tensor {
+/**
+ * Rows of one component of an elementwise use, [B, |p|]: δ times the derivative of each element of
+ * the output, summed to the parameter's shape.
+ *
+ * @param shape of the parameter as it broadcasts.
+ * @param dy δ, of the shape of the node's output.
+ * @param stride of the examples in the output.
+ */
+export function elementwiseRows(values: Values, node: TraceNode, name: string, shape: readonly number[], dy: Tensor,
+    stride: number, batch: number): Tensor {
   const elements = elementsOf(values, node, name, dy);
   const size = shape.reduce((a, b) => a * b, 1);
   if (elements.size === batch * size && stride === size) {
@@ -77,7 +29,8 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
     return shaped(sumTo(elements, full), [1, size]);
   }
   const {axis, before, inner} = exampleAxis(out, stride, batch)!;
-  // Neighbouring axes of one kind taken together: those that are summed, the examples, those of the parameter.
+  // Neighbouring axes of one kind are one: those that are summed, the examples, those of the
+  // parameter.
   const axes: Array<{size: number; kind: 'summed' | 'examples' | 'kept'}> = [];
   const push = (size: number, kind: 'summed' | 'examples' | 'kept'): void => {
     const last = axes[axes.length - 1];
@@ -104,7 +57,7 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
   return shaped(at === 0 ? summed : transpose(summed, [at, ...others]), [batch, size]);
 }
 
-/** δ times the derivative of each element of the output in the element of the parameter that it was made with. */
+/** δ times the derivative of each element of the output in its element of the parameter. */
 function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): Tensor {
   const operand = (n: string): Tensor => values[node.inputs.find(([key]) => key === n)![1]];
   if (name === 'bias' || name === 'offset' || node.kernel === 'Add') {
@@ -122,7 +75,7 @@ function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): 
   if (node.kernel === 'FusedBatchNorm' && name === 'scale') {
     return mul(dy, mul(sub(operand('x'), operand('mean')), inverseDeviation({values, node})));
   }
-  // With all its operands broadcast beforehand, tfjs's own gradient has nothing to sum.
+  // If all operands are broadcast beforehand, tfjs's own gradient has nothing to sum.
   const {shape} = values[node.outputs[0]];
   const full: Tensor[] = [];
   node.outputs.forEach(output => full[output] = values[output]);

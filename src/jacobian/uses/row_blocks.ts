@@ -1,0 +1,84 @@
+import {concat, matMul as batchMatMul, reshape, tidy} from '@tensorflow/tfjs-core';
+import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
+import {plus} from '../../tfjs/accumulate';
+import {matMul, mul, shaped, sumRows, transposed} from '../../tfjs/fast_ops';
+import {blockFloats} from '../../tfjs/memory';
+import {LONGEST_SUM, longProducts, OuterProducts} from './outer_products';
+
+/** Gives the dense rows of the examples from..to-1, [(to - from)·C, size]. */
+type FormRows = (from: number, to: number) => Tensor;
+
+/** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
+export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
+  const step = Math.max(1, Math.min(examples, Math.floor(blockFloats() / perExample)));
+  return Array.from({length: Math.ceil(examples / step)},
+      (_, i) => [i * step, Math.min((i + 1) * step, examples)] as const);
+}
+
+/** x_b x_bᵀ [B, C, C] for x [B·C, columns]. */
+export function blockProducts(x: Tensor, examples: number, components: number): Tensor {
+  if (components === 1) {
+    return shaped(sumRows(mul(x, x)), [examples, 1, 1]);
+  }
+  const blocks: Tensor3D = reshape(x, [examples, components, -1]);
+  return batchMatMul(blocks, blocks, false, true);
+}
+
+/** R_b R_bᵀ [B, C, C] of dense rows R, block of examples by block. */
+export function denseExampleGrams(examples: number, components: number, size: number, rows: FormRows): Tensor {
+  return tidy(() => {
+    const parts = blocksOf(examples, size * components)
+        .map(([from, to]) => tidy(() => blockProducts(rows(from, to), to - from, components)));
+    return parts.length === 1 ? parts[0] : concat(parts, 0);
+  });
+}
+
+/**
+ * The Gram matrix R Rᵀ [n, n] of dense rows R, block of examples by block. Rows that do not fit
+ * into one block are formed again for each pair of blocks.
+ */
+export function denseGram(examples: number, components: number, size: number, rows: FormRows): Tensor {
+  const blocks = blocksOf(examples, size * components);
+  if (blocks.length === 1) {
+    return tidy(() => new OuterProducts().of(rows(...blocks[0])));
+  }
+  return tidy(() => concat(blocks.map(block => tidy(() => {
+    const left = rows(...block);
+    return concat(blocks.map(other =>
+      tidy(() => longProducts(left, other === block ? left : rows(...other)))), 1);
+  })), 0));
+}
+
+/**
+ * R Rᵀ as the sum over blocks of columns of R_block R_blockᵀ. No more than a block and its
+ * transpose exist at once.
+ *
+ * @param width columns of a block.
+ * @param columns gives the columns from..to-1 of R; they are disposed here.
+ */
+export function gramOfColumns(size: number, width: number, columns: (from: number, to: number) => Tensor): Tensor {
+  let total: Tensor | null = null;
+  for (let from = 0; from < size; from += width) {
+    const part = columns(from, Math.min(size, from + width));
+    const product = gramOf(part);
+    part.dispose();
+    const before: Tensor | null = total;
+    total = plus(before, product);
+    if (before !== null) {
+      before.dispose();
+      product.dispose();
+    }
+  }
+  return total!;
+}
+
+/** x xᵀ. */
+function gramOf(x: Tensor): Tensor {
+  if (x.shape[1]! > LONGEST_SUM) {
+    return longProducts(x, x);
+  }
+  const flipped = transposed(x);
+  const product = matMul(x, flipped);
+  flipped.dispose();
+  return product;
+}
