@@ -1,4 +1,7 @@
-/** The ops between a variable and the kernel at which it meets the data: kind, entries, and the two linear maps. */
+/**
+ * The ops between a variable and the kernel at which it meets the data: kind, entries, and the two
+ * linear maps.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {capture} from '../../../src/trace/capture';
@@ -21,7 +24,8 @@ const B = 7;
 type View = (...variables: any[]) => tf.Tensor;
 
 /** The parameter of data [B] + view(variables). */
-function look(view: View, variables: tf.Variable[], see: (parameter: Parameter, trace: Trace, analysis: Analysis) => void): void {
+function look(view: View, variables: tf.Variable[],
+    see: (parameter: Parameter, trace: Trace, analysis: Analysis) => void): void {
   tf.tidy(() => {
     const x = noise([B, 1, 1, 1, 1], 9);
     const {trace} = capture(() => tf.add(x, view(...variables)).sum());
@@ -149,11 +153,12 @@ test.serial('a frozen variable in a view is a constant', t => {
   tf.dispose([w, v]);
 });
 
-test.serial('sweepBack: an ordinary reverse sweep, stopping where nothing passes; collect sums the values of a variable', t => {
+test.serial('sweepBack is a reverse sweep that stops where nothing passes; collect sums the values of variables', t => {
   const w = tf.variable(noise([3, 2], 1));
   const x = noise([4, 3], 2);
   tf.tidy(() => {
-    const f = (variable: any): tf.Tensor => tf.matMul(x as tf.Tensor2D, variable).tanh().add(variable.slice([0, 0], [1, 2])).square();
+    const f = (variable: any): tf.Tensor =>
+        tf.matMul(x as tf.Tensor2D, variable).tanh().add(variable.slice([0, 0], [1, 2])).square();
     const {trace} = capture(() => f(w).sum());
     const root = trace.nodes.find(node => node.kernel === 'Square')!.outputs[0];
     const dependence = findDependence(trace, v => v.trainable);
@@ -165,7 +170,8 @@ test.serial('sweepBack: an ordinary reverse sweep, stopping where nothing passes
     t.deepEqual([...none.keys()], [root]);
     t.is(collect(none, dependence.variableOf.keys(), dependence.variableOf).size, 0);
     // Two values of one variable.
-    const two = collect(new Map([[5, tf.tensor1d([1, 2])], [6, tf.tensor1d([10, 20])], [7, tf.tensor1d([5, 5])]]), [5, 6], new Map([[5, 3], [6, 3], [7, 4]]));
+    const two = collect(new Map([[5, tf.tensor1d([1, 2])], [6, tf.tensor1d([10, 20])], [7, tf.tensor1d([5, 5])]]),
+        [5, 6], new Map([[5, 3], [6, 3], [7, 4]]));
     t.deepEqual([...two].map(([v, sum]) => [v, flat(sum)]), [[3, [11, 22]]]);
     trace.dispose();
   });

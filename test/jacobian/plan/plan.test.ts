@@ -1,4 +1,7 @@
-/** The plan of a trace: where parameters meet the data, and which uses of a variable may be added, joined, or neither. */
+/**
+ * The plan of a trace: where parameters meet the data, and which uses of a variable may be added,
+ * joined, or neither.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {capture} from '../../../src/trace/capture';
@@ -19,7 +22,8 @@ test.before(async () => {
 const B = 5;
 
 /** Plan of the mean of squares of these rows, by the batch. */
-function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void, loss: (rows: tf.Tensor) => tf.Tensor = r => r.square().mean()): void {
+function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void,
+    loss: (rows: tf.Tensor) => tf.Tensor = r => r.square().mean()): void {
   tf.tidy(() => {
     const {trace} = capture(() => loss(rows()) as tf.Scalar);
     try {
@@ -43,27 +47,45 @@ interface Use {
 const uses: Record<string, Use> = {
   'a product': {rows: (x, w) => x.matMul(w), kinds: ['matrix'], groups: [1]},
   'a product on the left': {rows: (x, w) => tf.matMul(w, x, true, true).transpose(), kinds: ['matrix'], groups: [1]},
-  'a fused product with bias': {rows: (x, w, _v, b) => tf.fused.matMul({a: x, b: w, bias: b, activation: 'relu'}), kinds: ['matrix'], groups: [1]},
-  'the bias of a fused product': {rows: (x, w) => tf.fused.matMul({a: x, b: tf.ones([3, 3]), bias: w.reshape([-1]).slice(0, 3)}), kinds: ['vector'], groups: [1]},
+  'a fused product with bias': {rows: (x, w, _v, b) => tf.fused.matMul({a: x, b: w, bias: b, activation: 'relu'}),
+    kinds: ['matrix'], groups: [1]},
+  'the bias of a fused product': {rows: (x, w) =>
+    tf.fused.matMul({a: x, b: tf.ones([3, 3]), bias: w.reshape([-1]).slice(0, 3)}), kinds: ['vector'], groups: [1]},
   'a scale': {rows: (x, w) => x.reshape([-1, 1, 3]).mul(w), kinds: ['vector'], groups: [1]},
   'a divisor': {rows: (x, w) => x.reshape([-1, 1, 3]).div(w.add(3)), kinds: ['vector'], groups: null},
-  'a shift and its opposite': {rows: (x, w) => tf.sub(w, x.reshape([-1, 1, 3]).sub(w)), kinds: ['vector', 'vector'], groups: [2]},
-  'a gather by data': {rows: (x, w) => tf.gather(w, x.slice([0, 0], [-1, 1]).reshape([-1]).abs().minimum(2).toInt()), kinds: ['gather'], groups: [1]},
-  'two products of one weight': {rows: (x, w) => x.matMul(w).tanh().matMul(w), kinds: ['matrix', 'matrix'], groups: [2]},
-  'a product of a weight and of its transpose': {rows: (x, w) => x.matMul(w).tanh().matMul(w.transpose()), kinds: ['matrix', 'matrix'], groups: null},
-  'the same by a flag': {rows: (x, w) => x.matMul(w).tanh().matMul(w, false, true), kinds: ['matrix', 'matrix'], groups: null},
-  'two slices apart': {rows: (x, w) => x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3])).add(x.slice([0, 2], [-1, 1]).matMul(w.slice([2, 0], [1, 3]))),
-    kinds: ['matrix', 'matrix'], groups: [1, 1]},
-  'two slices that overlap': {rows: (x, w) => x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3])).add(x.slice([0, 1], [-1, 2]).matMul(w.slice([1, 0], [2, 3]))),
+  'a shift and its opposite': {rows: (x, w) => tf.sub(w, x.reshape([-1, 1, 3]).sub(w)), kinds: ['vector', 'vector'],
+    groups: [2]},
+  'a gather by data': {rows: (x, w) => tf.gather(w, x.slice([0, 0], [-1, 1]).reshape([-1]).abs().minimum(2).toInt()),
+    kinds: ['gather'], groups: [1]},
+  'two products of one weight': {rows: (x, w) => x.matMul(w).tanh().matMul(w), kinds: ['matrix', 'matrix'],
+    groups: [2]},
+  'a product of a weight and of its transpose': {rows: (x, w) => x.matMul(w).tanh().matMul(w.transpose()),
     kinds: ['matrix', 'matrix'], groups: null},
-  'a slice and the whole': {rows: (x, w) => x.matMul(w).add(w.slice([0, 0], [1, 3])), kinds: ['vector', 'matrix'], groups: null},
-  'equal slices by two nodes': {rows: (x, w) => x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3])).add(x.slice([0, 1], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))),
+  'the same by a flag': {rows: (x, w) => x.matMul(w).tanh().matMul(w, false, true), kinds: ['matrix', 'matrix'],
+    groups: null},
+  'two slices apart': {rows: (x, w) =>
+    x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
+    .add(x.slice([0, 2], [-1, 1]).matMul(w.slice([2, 0], [1, 3]))),
+    kinds: ['matrix', 'matrix'], groups: [1, 1]},
+  'two slices that overlap': {rows: (x, w) =>
+    x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
+    .add(x.slice([0, 1], [-1, 2]).matMul(w.slice([1, 0], [2, 3]))),
+    kinds: ['matrix', 'matrix'], groups: null},
+  'a slice and the whole': {rows: (x, w) => x.matMul(w).add(w.slice([0, 0], [1, 3])), kinds: ['vector', 'matrix'],
+    groups: null},
+  'equal slices by two nodes': {rows: (x, w) =>
+    x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
+    .add(x.slice([0, 1], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))),
     kinds: ['matrix', 'matrix'], groups: [2]},
   'a tiled weight': {rows: (x, w) => x.matMul(w.tile([1, 2])), kinds: ['matrix'], groups: null},
-  'a product and a shift': {rows: (x, w) => x.matMul(w).add(w.reshape([9]).slice(0, 3)).reshape([-1, 3]), kinds: ['vector', 'matrix'], groups: null},
+  'a product and a shift': {rows: (x, w) => x.matMul(w).add(w.reshape([9]).slice(0, 3)).reshape([-1, 3]),
+    kinds: ['vector', 'matrix'], groups: null},
   'a function': {rows: (x, w) => x.matMul(w.tanh()), kinds: ['matrix'], groups: null},
-  'two reshapes of one weight': {rows: (x, w) => tf.concat([x, x, x], 1).matMul(w.reshape([9, 1])).add(x.matMul(w)), kinds: ['matrix', 'matrix'], groups: null},
-  'a batch of products': {rows: (x, w) => tf.matMul(x.reshape([-1, 1, 3]), tf.tile(w.reshape([1, 3, 3]), [B, 1, 1])).reshape([-1, 3]), kinds: ['matrix'], groups: [1]},
+  'two reshapes of one weight': {rows: (x, w) => tf.concat([x, x, x], 1).matMul(w.reshape([9, 1])).add(x.matMul(w)),
+    kinds: ['matrix', 'matrix'], groups: null},
+  'a batch of products': {rows: (x, w) =>
+    tf.matMul(x.reshape([-1, 1, 3]), tf.tile(w.reshape([1, 3, 3]), [B, 1, 1])).reshape([-1, 3]), kinds: ['matrix'],
+    groups: [1]},
 };
 
 for (const [name, {rows, kinds, groups}] of Object.entries(uses)) {
@@ -81,7 +103,8 @@ for (const [name, {rows, kinds, groups}] of Object.entries(uses)) {
       const reference = denseJacobian(run, [...plan.analysis.variables]);
       const jacobian = linearize(trace, plan);
       t.true(relativeError(jacobian.dense().dataSync(), reference.jacobian) < 1e-5, 'J');
-      t.true(relativeError(jacobian.gram(plan.analysis.variables.map(() => 0))[0].dataSync(), denseGram(reference.jacobian, reference.n, reference.m)) < 1e-5, 'Gram matrix');
+      t.true(relativeError(jacobian.gram(plan.analysis.variables.map(() => 0))[0].dataSync(),
+          denseGram(reference.jacobian, reference.n, reference.m)) < 1e-5, 'Gram matrix');
     });
     tf.dispose([w, v, b, x]);
   });
@@ -121,7 +144,8 @@ test.serial('a variable is a row itself', t => {
     t.throws(() => readings[0].plan(), {instanceOf: BatchAxisLost});
     const plan = readings.at(-1)!.plan();
     t.deepEqual(plan.sites.map(site => site.kind), ['row']);
-    t.deepEqual(plan.starts[0].rows.map(row => ({site: row.site, negative: row.negative})), [{site: 0, negative: false}]);
+    t.deepEqual(plan.starts[0].rows.map(row => ({site: row.site, negative: row.negative})),
+        [{site: 0, negative: false}]);
     t.is(plan.components, 2 * B);
     trace.dispose();
   });

@@ -32,7 +32,8 @@ test('the seventeenth drops the one that has not been asked for longest', t => {
   for (let i = 100; i < 200; i++) {
     cache.set(`trace ${i}`, plan(i));
   }
-  t.deepEqual(Array.from({length: 200}, (_, i) => i).filter(i => cache.get(`trace ${i}`) !== undefined), Array.from({length: 16}, (_, i) => 184 + i));
+  t.deepEqual(Array.from({length: 200}, (_, i) => i).filter(i => cache.get(`trace ${i}`) !== undefined),
+      Array.from({length: 16}, (_, i) => 184 + i));
 });
 
 test('a plan that turned out wrong is forgotten', t => {

@@ -1,6 +1,6 @@
 /**
- * Elementwise uses: biases and scales in every shape that broadcasts along the axis of the examples, in
- * every kernel, tiled or not.
+ * Elementwise uses: biases and scales in every shape that broadcasts along the axis of the
+ * examples, in every kernel, tiled or not.
  */
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
@@ -13,7 +13,8 @@ test.before(async () => {
 
 const B = 4;
 
-function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], reference?: () => tf.Tensor): void {
+function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
+    reference?: () => tf.Tensor): void {
   const plan = checkOperator(t, rows, variables, 1e-5, {reference});
   t.is(plan.analysis.batch, B);
   t.deepEqual(plan.sites.map(site => site.kind), kinds);
@@ -24,18 +25,21 @@ const shapes: Array<[number[], number[]]> = [
   [[3], [3]], [[], [3]], [[1], [3]], [[1, 1], [3]], [[1, 3], [3]], [[3], [1]],
   [[3], [2, 3]], [[1, 1, 3], [2, 3]], [[2, 3], [2, 3]], [[1, 2, 3], [2, 3]], [[], [2, 3]],
   [[2, 1], [2, 3]], [[2, 1], [2, 1]], [[5], [4, 2, 5]], [[4, 2, 5], [4, 2, 5]], [[2, 5], [4, 2, 5]],
-  [[4, 1, 1], [4, 2, 5]], [[4, 1, 5], [4, 2, 5]], [[1, 1, 1, 5], [4, 2, 5]], [[4, 2, 1], [4, 2, 5]], [[1, 2, 1], [4, 2, 5]],
+  [[4, 1, 1], [4, 2, 5]], [[4, 1, 5], [4, 2, 5]], [[1, 1, 1, 5], [4, 2, 5]], [[4, 2, 1], [4, 2, 5]],
+  [[1, 2, 1], [4, 2, 5]],
 ];
 
 const ops: Record<string, (x: tf.Tensor, p: tf.Tensor) => tf.Tensor> = {
-  'x + p': (x, p) => tf.add(x, p), 'p + x': (x, p) => tf.add(p, x), 'x - p': (x, p) => tf.sub(x, p), 'p - x': (x, p) => tf.sub(p, x),
+  'x + p': (x, p) => tf.add(x, p), 'p + x': (x, p) => tf.add(p, x), 'x - p': (x, p) => tf.sub(x, p),
+  'p - x': (x, p) => tf.sub(p, x),
   'x p': (x, p) => tf.mul(x, p), 'p x': (x, p) => tf.mul(p, x), 'p / x': (x, p) => tf.div(p, x.abs().add(1)),
   'x / p': (x, p) => tf.div(x, p), '|x|^p': (x, p) => tf.pow(x.abs().add(0.5), p),
 };
 
 /** Kernels whose gradient in tfjs does not undo broadcasting, with the same in other words. */
 const larger = (x: tf.Tensor, p: tf.Tensor): tf.Tensor => x.add(p).add(x.sub(p).abs()).div(2);
-const notInTfjs: Record<string, [(x: tf.Tensor, p: tf.Tensor) => tf.Tensor, (x: tf.Tensor, p: tf.Tensor) => tf.Tensor]> = {
+const notInTfjs: Record<string,
+    [(x: tf.Tensor, p: tf.Tensor) => tf.Tensor, (x: tf.Tensor, p: tf.Tensor) => tf.Tensor]> = {
   'max(x, p)': [(x, p) => tf.maximum(x, p), larger], 'max(p, x)': [(x, p) => tf.maximum(p, x), larger],
   'min(x, p)': [(x, p) => tf.minimum(x, p), (x, p) => larger(x.neg(), p.neg()).neg()],
   'min(p, x)': [(x, p) => tf.minimum(p, x), (x, p) => larger(x.neg(), p.neg()).neg()],
@@ -85,10 +89,12 @@ test.serial('prelu, atan2, where', t => {
 test.serial('scale and offset, mean and variance of a normalisation by constants', t => {
   const [scale, offset, mean, variance] = [1, 2, 3, 4].map(seed => tf.variable(noise([3], seed).abs().add(0.1)));
   const x = noise([B, 2, 2, 3], 5);
-  check(t, () => tf.batchNorm(x as tf.Tensor4D, mean as tf.Tensor1D, variance as tf.Tensor1D, offset as tf.Tensor1D, scale as tf.Tensor1D, 0.01).tanh().sum([1, 2]),
+  check(t, () => tf.batchNorm(x as tf.Tensor4D, mean as tf.Tensor1D, variance as tf.Tensor1D, offset as tf.Tensor1D,
+      scale as tf.Tensor1D, 0.01).tanh().sum([1, 2]),
     [scale, offset, mean, variance], ['vector', 'vector', 'vector', 'vector']);
   const matrix = noise([B, 3], 6) as tf.Tensor2D;
-  const rows = (): tf.Tensor => tf.batchNorm2d(matrix, tf.zeros([3]) as tf.Tensor1D, tf.ones([3]) as tf.Tensor1D, offset as tf.Tensor1D, scale as tf.Tensor1D);
+  const rows = (): tf.Tensor => tf.batchNorm2d(matrix, tf.zeros([3]) as tf.Tensor1D, tf.ones([3]) as tf.Tensor1D,
+      offset as tf.Tensor1D, scale as tf.Tensor1D);
   check(t, rows, [scale, offset], ['vector', 'vector']);
   tf.dispose([scale, offset, mean, variance, x, matrix]);
 });
@@ -98,9 +104,12 @@ test.serial('a small parameter tiled to the shape of the data', t => {
   const x = noise([B, 2, 3], 3);
   check(t, () => x.mul(p.reshape([1, 1, 3]).tile([B, 2, 1])).tanh().sum(1), [p], ['vector']);
   check(t, () => x.add(tf.broadcastTo(q, [B, 2, 3])).tanh().sum(1), [q], ['vector']);
-  check(t, () => x.reshape([1, B, 6]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 6])).reshape([B, 6]), [q], ['fallback']);
-  check(t, () => x.reshape([1, B, 2, 1, 3]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 2, 1, 3])).reshape([B, 6]), [q], ['vector']);
-  check(t, () => x.mul(p.reshape([1, 3]).tile([2, 1]).reshape([1, 2, 3]).tile([B, 1, 1])).add(q).tanh(), [p, q], ['vector', 'vector']);
+  check(t, () => x.reshape([1, B, 6]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 6])).reshape([B, 6]), [q],
+      ['fallback']);
+  check(t, () => x.reshape([1, B, 2, 1, 3]).mul(q.reshape([1, 2, 1]).tile([B, 1, 3]).reshape([1, B, 2, 1, 3]))
+      .reshape([B, 6]), [q], ['vector']);
+  check(t, () => x.mul(p.reshape([1, 3]).tile([2, 1]).reshape([1, 2, 3]).tile([B, 1, 1])).add(q).tanh(), [p, q],
+      ['vector', 'vector']);
   // Not along an axis of size 1: tiled entries count as they stand.
   check(t, () => x.reshape([B, 6]).mul(p.tile([2])).tanh(), [p], ['vector']);
   tf.dispose([p, q, x]);
@@ -115,7 +124,8 @@ test.serial('where the examples are not in front', t => {
   // Features first [3, 2·B].
   check(t, () => x.reshape([-1, 3]).transpose().mul(q).transpose().reshape([B, 2, 3]), [q], ['vector']);
   // Features on both sides, [3, B, 2].
-  check(t, () => x.transpose([2, 0, 1]).mul(tf.add(q.reshape([3, 1, 1]), p.slice([0], [2]))).transpose([1, 2, 0]), [q, p], ['vector']);
+  check(t, () => x.transpose([2, 0, 1]).mul(tf.add(q.reshape([3, 1, 1]), p.slice([0], [2]))).transpose([1, 2, 0]),
+      [q, p], ['vector']);
   // A weight of its own for each example.
   const own = tf.variable(noise([B, 1, 3], 4));
   check(t, () => x.mul(own).tanh(), [own], ['fallback']);

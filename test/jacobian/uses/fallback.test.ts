@@ -1,6 +1,6 @@
 /**
- * The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or with the others masked; and dense rows
- * in blocks.
+ * The exact fallback: rows by vector-Jacobian products of one node, from an example's own slice or
+ * with the others masked; and dense rows in blocks.
  */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -37,7 +37,8 @@ type Use = [string, number[][], (x: any, p: any) => tf.Tensor];
 const kernels: Use[] = [
   ['Conv2D', [[3, 3, 2], [2, 2, 2, 2]], (x, p) => tf.conv2d(x, p, 1, 'same')],
   ['Conv2D', [[5, 4, 1], [3, 2, 1, 2]], (x, p) => tf.conv2d(x, p, 2, 'valid').tanh()],
-  ['FusedConv2D', [[3, 3, 2], [2, 2, 2, 2]], (x, p) => tf.fused.conv2d({x, filter: p, strides: 1, pad: 'same', activation: 'relu'})],
+  ['FusedConv2D', [[3, 3, 2], [2, 2, 2, 2]],
+    (x, p) => tf.fused.conv2d({x, filter: p, strides: 1, pad: 'same', activation: 'relu'})],
   ['DepthwiseConv2dNative', [[3, 3, 2], [2, 2, 2, 1]], (x, p) => tf.depthwiseConv2d(x, p, 1, 'valid')],
   ['Conv2DBackpropInput', [[2, 2, 2], [2, 2, 1, 2]], (x, p) => tf.conv2dTranspose(x, p, [B, 4, 4, 1], 2, 'same')],
   ['Conv3D', [[2, 3, 2, 1], [2, 2, 2, 1, 2]], (x, p) => tf.conv3d(x, p, 1, 'valid')],
@@ -66,7 +67,9 @@ for (const [i, [kernel, [data, shape], op]] of kernels.entries()) {
 }
 
 test.serial('an example\'s own slice gives what the masked batch gives', t => {
-  for (const [kernel, [data, shape], op] of kernels.filter(([k]) => ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3D', 'Dilation2D', 'Prelu'].includes(k))) {
+  const cut = ['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3D', 'Dilation2D',
+    'Prelu'];
+  for (const [kernel, [data, shape], op] of kernels.filter(([name]) => cut.includes(name))) {
     const p = tf.variable(noise(shape, 1));
     const x = noise([B, ...data], 2);
     tf.tidy(() => {
@@ -74,26 +77,31 @@ test.serial('an example\'s own slice gives what the masked batch gives', t => {
       const node = trace.nodes.find(one => one.kernel === kernel)!;
       const [output] = node.outputs;
       const name = node.inputs.find(([, v]) => trace.variables.get(v) === p)![0];
-      const strides = trace.values.map((value, v) => trace.variables.has(v) || value.shape[0] !== B ? null : value.size / B);
+      const strides = trace.values.map((value, v) => trace.variables.has(v) || value.shape[0] !== B ? null :
+          value.size / B);
       const deltas = [noise(trace.values[output].shape, 5), noise(trace.values[output].shape, 6)];
       // A fused activation is behind the use.
       const plain = {...node, attrs: {...node.attrs, activation: 'linear'}};
-      const use = (one: typeof node): FallbackUse => new FallbackUse(trace.values, one, name, strides, B, deltas.map(delta => [delta]));
+      const use = (one: typeof node): FallbackUse =>
+          new FallbackUse(trace.values, one, name, strides, B, deltas.map(delta => [delta]));
       const sliced = use(plain);
       const n = 2 * B;
       const rows = sliced.rows(0, B);
       t.deepEqual(rows.shape, [n, p.size]);
       // One example at a time, by a mask on the cotangent of the whole batch.
       const masked = tf.stack(Array.from({length: n}, (_, r) => {
-        const mask = tf.oneHot(tf.tensor1d([Math.floor(r / 2)], 'int32'), B).toFloat().reshape([B, ...trace.values[output].shape.slice(1).map(() => 1)]);
+        const mask = tf.oneHot(tf.tensor1d([Math.floor(r / 2)], 'int32'), B).toFloat()
+            .reshape([B, ...trace.values[output].shape.slice(1).map(() => 1)]);
         const whole = new FallbackUse(trace.values, plain, name, strides, B, [[deltas[r % 2].mul(mask)]]);
         return whole.applyTranspose(tf.ones([B, 1])).reshape([-1]);
       }));
       t.true(relativeError(rows.dataSync(), masked.dataSync()) < 1e-5, kernel);
-      t.true(relativeError(sliced.rows(1, 3).dataSync(), masked.slice([2, 0], [4, p.size]).dataSync()) < 1e-5, 'some of the examples');
+      t.true(relativeError(sliced.rows(1, 3).dataSync(), masked.slice([2, 0], [4, p.size]).dataSync()) < 1e-5,
+          'some of the examples');
       const {left, right} = (sliced as ParameterUse).gram(new OuterProducts());
       t.is(left, null);
-      t.true(relativeError(right.dataSync(), tf.matMul(masked as tf.Tensor2D, masked as tf.Tensor2D, false, true).dataSync()) < 1e-5);
+      t.true(relativeError(right.dataSync(),
+          tf.matMul(masked as tf.Tensor2D, masked as tf.Tensor2D, false, true).dataSync()) < 1e-5);
       // Without an influence there are zeros.
       const none = new FallbackUse(trace.values, plain, name, strides, B, [[null]]);
       t.true(none.rows(0, B).dataSync().every(value => value === 0));
@@ -112,7 +120,7 @@ test.serial('examples that are not in front are masked where they lie', t => {
   tf.dispose([p, x]);
 });
 
-// ------------------------------------------------------------------------------------------------------------------------ blocks
+// ------------------------------------------------------------ blocks
 
 test.serial('denseGram puts blocks of rows together, of any size', t => {
   for (const components of [1, 2]) {
@@ -122,14 +130,16 @@ test.serial('denseGram puts blocks of rows together, of any size', t => {
       for (const perBlock of [1, 2, 3, 10]) {
         const asked: Array<[number, number]> = [];
         // A size that lets a block hold `perBlock` examples; the rows themselves are small.
-        const gram = tf.tidy(() => blockedGram(examples, components, Math.floor(MAX_BLOCK / (perBlock * components)), (from, to) => {
+        const gram = tf.tidy(() => blockedGram(examples, components, Math.floor(MAX_BLOCK / (perBlock * components)),
+            (from, to) => {
           asked.push([from, to]);
           return all.slice([from * components, 0], [(to - from) * components, 6]);
         }));
         t.true(relativeError(gram.dataSync(), expected) < 1e-6);
         t.deepEqual(gram.shape, [examples * components, examples * components]);
         t.true(asked.every(([from, to]) => to > from && to - from <= perBlock && to <= examples));
-        t.deepEqual(new Set(asked.flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i))).size, examples);
+        t.deepEqual(new Set(asked.flatMap(([from, to]) => Array.from({length: to - from}, (_, i) => from + i))).size,
+            examples);
       }
     }
   }
@@ -156,7 +166,8 @@ test.serial('a weight so large that its rows take several blocks', t => {
     const d = noise([inner, outer], 4) as tf.Tensor2D;
     t.true(relativeError(jacobian.apply([d]).dataSync(), tf.matMul(x, d).mul(s).sum(1).mul(2).dataSync()) < 1e-5);
   });
-  withMemoryLimit(limit, () => probe.minimize(() => tf.matMul(x, w.mul(2) as tf.Tensor2D).mul(s).sum(1).square().mean()));
+  withMemoryLimit(limit, () => probe.minimize(() =>
+      tf.matMul(x, w.mul(2) as tf.Tensor2D).mul(s).sum(1).square().mean()));
   t.true(looked);
   tf.dispose([w, x, s]);
 });
@@ -167,7 +178,8 @@ test.serial('sums of half a million terms keep their digits on WASM, which adds 
   const x = tf.randomUniform([n, columns], 0.5, 1.5, 'float32', 1) as tf.Tensor2D;
   const expected = outerProduct(x.dataSync() as Float32Array, n, columns);
   t.true(relativeError(new OuterProducts().of(x).dataSync(), expected) < 2e-5);
-  t.true(relativeError(blockedGram(n, 1, columns, (from, to) => x.slice([from, 0], [to - from, columns])).dataSync(), expected) < 2e-5);
+  t.true(relativeError(blockedGram(n, 1, columns, (from, to) => x.slice([from, 0], [to - from, columns])).dataSync(),
+      expected) < 2e-5);
   x.dispose();
   await tf.setBackend('cpu');
 });
@@ -176,13 +188,17 @@ test.serial('where the gradient in tfjs forgets to undo broadcasting, the rows a
   const p = tf.variable(noise([3], 1));
   const x = noise([B, 3], 2);
   const larger = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => a.add(b).add(a.sub(b).abs()).div(2);
-  for (const [op, asIf] of [[tf.maximum, larger], [tf.minimum, (a: tf.Tensor, b: tf.Tensor) => larger(a.neg(), b.neg()).neg()],
+  for (const [op, asIf] of [[tf.maximum, larger],
+      [tf.minimum, (a: tf.Tensor, b: tf.Tensor) => larger(a.neg(), b.neg()).neg()],
     [tf.squaredDifference, (a: tf.Tensor, b: tf.Tensor) => a.sub(b).square()]] as const) {
-    // tf.grad says: The gradient of input 'b' has shape '4,3', which does not match the shape of the input '3'.
-    t.throws(() => tf.grad((q: tf.Tensor) => op(x, q))(p), {message: /which does not match the shape of the input/}, 'tfjs has mended this');
+    // tf.grad says: The gradient of input 'b' has shape '4,3', which does not match the shape of
+    // the input '3'.
+    t.throws(() => tf.grad((q: tf.Tensor) => op(x, q))(p), {message: /which does not match the shape of the input/},
+        'tfjs has mended this');
     const rows = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (): tf.Tensor => f(x, p).tanh();
     checkOperator(t, rows(op), [p], 1e-5, {reference: rows(asIf)});
-    const between = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (): tf.Tensor => f(x.mul(p).sum(1, true), x).tanh();
+    const between = (f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor) => (): tf.Tensor =>
+        f(x.mul(p).sum(1, true), x).tanh();
     checkOperator(t, between(op), [p], 1e-5, {reference: between(asIf)});
   }
   tf.dispose([p, x]);

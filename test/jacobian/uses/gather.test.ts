@@ -1,4 +1,7 @@
-/** Embeddings: entries of a table picked by indices of the examples, with repeats, shared tables, masks, several outputs, any axis. */
+/**
+ * Embeddings: entries of a table picked by indices of the examples, with repeats, shared tables,
+ * masks, several outputs, any axis.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
@@ -18,7 +21,8 @@ const B = 4;
 /** Indices below 5 with repeats within examples and between them; entry 3 is never read. */
 const indices = (): tf.Tensor => tf.tensor2d([[0, 2, 0], [2, 2, 2], [4, 1, 0], [1, 4, 2]], [B, 3], 'int32');
 
-function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[], groups?: Array<number[] | null>): void {
+function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
+    groups?: Array<number[] | null>): void {
   const plan = checkOperator(t, rows, variables, 1e-5);
   t.is(plan.analysis.batch, B);
   t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
@@ -29,27 +33,52 @@ function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variabl
 
 type Rows = (table: any, other: any, ids: any) => tf.Tensor;
 
-/** table [5, 2], other [2, 3]; kinds of the sites; sizes of the groups of the table and of the other. */
+/**
+ * table [5, 2], other [2, 3]; kinds of the sites; sizes of the groups of the table and of the
+ * other.
+ */
 const networks: Record<string, [Rows, string[], Array<number[] | null>]> = {
-  'one index for each example': [(e, w, ids) => tf.gather(e, ids.slice([0, 1], [-1, 1]).reshape([-1])).tanh().matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'the entries as rows': [(e, w, ids) => tf.gather(e, ids).reshape([B, -1]).add(w.sum()), ['gather', 'vector'], [[1], null]],
-  'the mean over positions': [(e, w, ids) => tf.gather(e, ids).mean(1).tanh().matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'one output': [(e, w, ids) => tf.gather(e, ids).tanh().sum([1, 2]).add(w.slice([0, 0], [1, 1]).reshape([1])), ['gather', 'vector'], [[1], [1]]],
-  'a sequence': [(e, w, ids) => tf.gather(e, ids).reshape([-1, 2]).matMul(w).reshape([B, 3, 3]).sin(), ['gather', 'matrix'], [[1], [1]]],
-  'a mask': [(e, w, ids) => tf.gather(e, ids).mul(tf.notEqual(ids, 0).toFloat().expandDims(2)).sum(1).matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'time-major indices': [(e, w, ids) => tf.gather(e, ids.transpose()).tanh().sum(0).matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'two gathers from one table': [(e, w, ids) => tf.gather(e, ids).sum(1).sin().matMul(w).add(tf.gather(e, ids.slice([0, 1], [-1, 2])).tanh().sum([1, 2]).reshape([-1, 1])),
+  'one index for each example': [(e, w, ids) => tf.gather(e, ids.slice([0, 1], [-1, 1]).reshape([-1])).tanh().matMul(w),
+    ['gather', 'matrix'], [[1], [1]]],
+  'the entries as rows': [(e, w, ids) => tf.gather(e, ids).reshape([B, -1]).add(w.sum()), ['gather', 'vector'],
+    [[1], null]],
+  'the mean over positions': [(e, w, ids) => tf.gather(e, ids).mean(1).tanh().matMul(w), ['gather', 'matrix'],
+    [[1], [1]]],
+  'one output': [(e, w, ids) => tf.gather(e, ids).tanh().sum([1, 2]).add(w.slice([0, 0], [1, 1]).reshape([1])),
+    ['gather', 'vector'], [[1], [1]]],
+  'a sequence': [(e, w, ids) => tf.gather(e, ids).reshape([-1, 2]).matMul(w).reshape([B, 3, 3]).sin(),
+    ['gather', 'matrix'], [[1], [1]]],
+  'a mask': [(e, w, ids) => tf.gather(e, ids).mul(tf.notEqual(ids, 0).toFloat().expandDims(2)).sum(1).matMul(w),
+    ['gather', 'matrix'], [[1], [1]]],
+  'time-major indices': [(e, w, ids) => tf.gather(e, ids.transpose()).tanh().sum(0).matMul(w), ['gather', 'matrix'],
+    [[1], [1]]],
+  'two gathers from one table': [(e, w, ids) =>
+    tf.gather(e, ids).sum(1).sin().matMul(w)
+    .add(tf.gather(e, ids.slice([0, 1], [-1, 2])).tanh().sum([1, 2]).reshape([-1, 1])),
     ['gather', 'gather', 'matrix'], [[2], [1]]],
-  'entries of entries': [(e, w, ids) => tf.gather(e, tf.gather(tf.tensor1d([3, 1, 0, 2, 4], 'int32'), ids)).sum(1).matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'the other axis': [(e, w, ids) => tf.gather(e.reshape([2, 5]), ids, 1).transpose([1, 0, 2]).tanh().sum(2).matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'an axis in the middle': [(e, w, ids) => tf.gather(e.reshape([1, 5, 2]), ids, 1).reshape([B, 3, 2]).tanh().sum(1).matMul(w), ['gather', 'matrix'], [[1], [1]]],
-  'the table by two axes': [(e, w, ids) => tf.gather(e, ids).sum(1).matMul(w).add(tf.gather(e.reshape([2, 5]), ids, 1).transpose([1, 0, 2]).reshape([B, -1]).sin().sum(1, true)),
+  'entries of entries': [(e, w, ids) =>
+    tf.gather(e, tf.gather(tf.tensor1d([3, 1, 0, 2, 4], 'int32'), ids)).sum(1).matMul(w), ['gather', 'matrix'],
+    [[1], [1]]],
+  'the other axis': [(e, w, ids) => tf.gather(e.reshape([2, 5]), ids, 1).transpose([1, 0, 2]).tanh().sum(2).matMul(w),
+    ['gather', 'matrix'], [[1], [1]]],
+  'an axis in the middle': [(e, w, ids) =>
+    tf.gather(e.reshape([1, 5, 2]), ids, 1).reshape([B, 3, 2]).tanh().sum(1).matMul(w), ['gather', 'matrix'],
+    [[1], [1]]],
+  'the table by two axes': [(e, w, ids) =>
+    tf.gather(e, ids).sum(1).matMul(w)
+    .add(tf.gather(e.reshape([2, 5]), ids, 1).transpose([1, 0, 2]).reshape([B, -1]).sin().sum(1, true)),
     ['gather', 'gather', 'matrix'], [null, [1]]],
-  'a table of scalars': [(e, w, ids) => tf.gather(e.reshape([-1]), ids).sin().sum(1, true).mul(w.slice([0, 0], [1, 3])), ['gather', 'vector'], [[1], [1]]],
-  'a table tied to the output': [(e, w, ids) => tf.gather(e, ids).sum(1).matMul(w).slice([0, 0], [-1, 2]).tanh().matMul(e.transpose()), ['gather', 'matrix', 'matrix'], [null, [1]]],
-  'a part of the table': [(e, w, ids) => tf.gather(e.slice([0, 0], [5, 1]), ids).sum(1).sin().add(tf.gather(e.slice([0, 1], [5, 1]), ids).sum(1)).matMul(w.slice([0, 0], [1, 3])),
+  'a table of scalars': [(e, w, ids) => tf.gather(e.reshape([-1]), ids).sin().sum(1, true).mul(w.slice([0, 0], [1, 3])),
+    ['gather', 'vector'], [[1], [1]]],
+  'a table tied to the output': [(e, w, ids) =>
+    tf.gather(e, ids).sum(1).matMul(w).slice([0, 0], [-1, 2]).tanh().matMul(e.transpose()),
+    ['gather', 'matrix', 'matrix'], [null, [1]]],
+  'a part of the table': [(e, w, ids) =>
+    tf.gather(e.slice([0, 0], [5, 1]), ids).sum(1).sin().add(tf.gather(e.slice([0, 1], [5, 1]), ids).sum(1))
+    .matMul(w.slice([0, 0], [1, 3])),
     ['gather', 'gather', 'matrix'], [[1, 1], [1]]],
-  'a table that is a function': [(e, w, ids) => tf.gather(e.tanh(), ids).sum(1).matMul(w), ['gather', 'matrix'], [null, [1]]],
+  'a table that is a function': [(e, w, ids) => tf.gather(e.tanh(), ids).sum(1).matMul(w), ['gather', 'matrix'],
+    [null, [1]]],
 };
 
 for (const [name, [rows, kinds, groups]] of Object.entries(networks)) {
@@ -94,19 +123,23 @@ test.serial('a gather from what the examples made of other weights: its cotangen
   const x = noise([B, 3], 2) as tf.Tensor2D;
   const pick = tf.tensor1d([3, 1, 3], 'int32');
   const asProduct = tf.oneHot(pick, 4).toFloat().transpose() as tf.Tensor2D;
-  const [gathered, multiplied] = [operator(() => tf.gather(x.matMul(w).sin(), pick, 1)), operator(() => x.matMul(w).sin().matMul(asProduct))];
+  const [gathered, multiplied] = [operator(() => tf.gather(x.matMul(w).sin(), pick, 1)),
+      operator(() => x.matMul(w).sin().matMul(asProduct))];
   gathered.forEach((numbers, i) => t.true(relativeError(numbers, multiplied[i]) < 1e-5));
   tf.dispose([w, x, pick, asProduct]);
 });
 
 for (const backend of ['cpu', 'wasm']) {
-  test.serial(`${backend}: an Embedding trains as the one-hot matrix product does, with no tensor left behind`, async t => {
+  test.serial(`${backend}: an Embedding trains as the one-hot matrix product does, with no tensor left behind`,
+      async t => {
     await tf.setBackend(backend);
     const table = noise([50, 4], 1);
     const ids = tf.randomUniform([16, 6], 0, 50, 'int32', 3);
     const y = noise([16, 1], 4);
     const L = tf.layers;
-    const head = (): tf.layers.Layer[] => [L.globalAveragePooling1d({} as never), L.dense({units: 3, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
+    const head = (): tf.layers.Layer[] =>
+        [L.globalAveragePooling1d({} as never),
+        L.dense({units: 3, activation: 'tanh', kernelInitializer: tf.initializers.glorotNormal({seed: 1})}),
       L.dense({units: 1, kernelInitializer: tf.initializers.glorotNormal({seed: 2})})];
     const embedded = tf.sequential({layers: [L.embedding({inputDim: 50, outputDim: 4, inputLength: 6}), ...head()]});
     embedded.layers[0].setWeights([table]);
@@ -122,7 +155,8 @@ for (const backend of ['cpu', 'wasm']) {
       t.true(Math.abs(losses[0] - losses[1]) < 1e-4 * losses[1]);
       t.is(tf.memory().numTensors, i === 0 ? tensors = tf.memory().numTensors : tensors);
     }
-    t.true(relativeError(embedded.layers[0].getWeights()[0].dataSync(), oneHot.layers[0].getWeights()[0].dataSync()) < 1e-4);
+    t.true(relativeError(embedded.layers[0].getWeights()[0].dataSync(),
+        oneHot.layers[0].getWeights()[0].dataSync()) < 1e-4);
     embedded.dispose();
     oneHot.dispose();
     tf.dispose([table, ids, y, hot]);
@@ -144,17 +178,22 @@ test.serial('on a device only the entries that are read come back', t => {
   tf.dispose([e, w, ids]);
 });
 
-test.serial('GatherUse: two outputs, positions of two readings side by side, indices outside of the table left out', t => {
+test.serial('GatherUse: two outputs, positions of two readings side by side, indices outside of the table left out',
+    t => {
   const sizes = {examples: 2, components: 2, before: 1, entries: 3, after: 1};
   const reading = (ids: number[], deltas: number[][]): GatherUse =>
-    new GatherUse([{indices: ids, exampleOf: s => Math.floor(s / 2), deltas: deltas.map(d => Float32Array.from(d))}], sizes);
-  const use = GatherUse.stack([reading([0, 2, 2, 2], [[1, 2, 3, 4], [5, 6, 7, 8]]), reading([2, -1, 1, 3], [[10, 99, 20, 99], [30, 99, 40, 99]])]);
+    new GatherUse([{indices: ids, exampleOf: s => Math.floor(s / 2), deltas: deltas.map(d => Float32Array.from(d))}],
+        sizes);
+  const use = GatherUse.stack([reading([0, 2, 2, 2], [[1, 2, 3, 4], [5, 6, 7, 8]]),
+      reading([2, -1, 1, 3], [[10, 99, 20, 99], [30, 99, 40, 99]])]);
   const rows = [[1, 0, 12], [5, 0, 36], [0, 20, 7], [0, 40, 15]];
   t.deepEqual(use.rows(0, 2).arraySync(), rows);
   t.deepEqual(use.rows(1, 2).arraySync(), rows.slice(2));
   t.deepEqual(use.gram().right.arraySync(), rows.map(a => rows.map(b => a.reduce((sum, x, i) => sum + x * b[i], 0))));
   t.is(use.gram().left, null);
-  t.deepEqual([...use.apply(tf.tensor2d([[1], [10], [100]])).dataSync()], rows.map(([a, b, c]) => a + 10 * b + 100 * c));
-  t.deepEqual([...use.applyTranspose(tf.tensor2d([[1, 2], [3, 4]])).dataSync()], [0, 1, 2].map(i => rows.reduce((sum, row, r) => sum + (r + 1) * row[i], 0)));
+  t.deepEqual([...use.apply(tf.tensor2d([[1], [10], [100]])).dataSync()],
+      rows.map(([a, b, c]) => a + 10 * b + 100 * c));
+  t.deepEqual([...use.applyTranspose(tf.tensor2d([[1, 2], [3, 4]])).dataSync()],
+      [0, 1, 2].map(i => rows.reduce((sum, row, r) => sum + (r + 1) * row[i], 0)));
   t.is(use.size, 3);
 });

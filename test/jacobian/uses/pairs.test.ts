@@ -1,4 +1,7 @@
-/** Products of rows by pairs of positions, no row of which is formed, against the dense rows; in one block and in many. */
+/**
+ * Products of rows by pairs of positions, no row of which is formed, against the dense rows; in one
+ * block and in many.
+ */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
@@ -15,15 +18,18 @@ import {noise} from '../../support/tensors';
 const [POSITIONS, INNER, OUTER] = [4, 72, 64];
 
 function plain(examples: number, components: number, seed: number): SharedUse {
-  return new SharedUse(new PlainPositions(noise([examples * POSITIONS, INNER], seed), examples), noise([examples, components, POSITIONS, OUTER], seed + 1), false);
+  return new SharedUse(new PlainPositions(noise([examples * POSITIONS, INNER], seed), examples),
+      noise([examples, components, POSITIONS, OUTER], seed + 1), false);
 }
 
 /** The filter of a convolution of two images an example: 3 x 3, stride 2, two positions each. */
 function patches(examples: number, components: number, seed: number): SharedUse {
-  const node: TraceNode = {kernel: 'Conv2D', attrs: {strides: 2, pad: 'same', dataFormat: 'NHWC', dilations: 1}, inputs: [['x', 0], ['filter', 1]], arrayInputs: false, outputs: [2]};
+  const node: TraceNode = {kernel: 'Conv2D', attrs: {strides: 2, pad: 'same', dataFormat: 'NHWC', dilations: 1},
+      inputs: [['x', 0], ['filter', 1]], arrayInputs: false, outputs: [2]};
   const x = noise([2 * examples, 3, 2, 8], seed);
   const c = convolutionOf([x, noise([3, 3, 8, OUTER], 1)], node)!;
-  return new SharedUse(new PatchPositions(c, x, examples), noise([examples, components, POSITIONS, OUTER], seed + 1), false);
+  return new SharedUse(new PatchPositions(c, x, examples), noise([examples, components, POSITIONS, OUTER], seed + 1),
+      false);
 }
 
 /** A Bᵀ of row-major matrices with columns of the size of the parameter. */
@@ -53,8 +59,10 @@ for (const backend of ['cpu', 'wasm']) {
           for (const limit of [2 ** 30, 2 ** 20]) {  // the second has blocks of 16,384 floats at most
             withMemoryLimit(limit, () => {
               t.is(use.settled(), use);
-              t.true(relativeError(use.gram(new OuterProducts()).right.dataSync(), products(rows, rows)) < 1e-5, `limit ${limit}`);
-              t.true(relativeError(use.cross(other)!.dataSync(), products(rows, others)) < 1e-5, `limit ${limit}, of two batches`);
+              t.true(relativeError(use.gram(new OuterProducts()).right.dataSync(), products(rows, rows)) < 1e-5,
+                  `limit ${limit}`);
+              t.true(relativeError(use.cross(other)!.dataSync(), products(rows, others)) < 1e-5,
+                  `limit ${limit}, of two batches`);
             });
           }
           t.is(use.cross(new SharedUse(other.data, other.cotangents, true)), null);
