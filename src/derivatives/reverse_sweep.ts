@@ -4,7 +4,7 @@ import type {TraceNode} from '../trace/trace';
 import {cotangentOf, cotangents, tfjsCotangents} from './cotangents';
 import type {Values} from './cotangents';
 import {beforeActivation, withoutActivation} from './fused';
-import {add} from '../tfjs/fast_ops';
+import {addTo} from '../tfjs/accumulate';
 
 /** Cotangents of the wanted inputs of a node, from those of its outputs. */
 export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
@@ -28,7 +28,7 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
     tidy(() => pull(values, node, dys, wanted.map(([name]) => name))).forEach((more, k) => {
       const [, value] = wanted[k];
       const known = found.get(value);
-      found.set(value, known === undefined ? more : add(known, more));
+      addTo(found, value, more);
       if (known !== undefined) {
         spent.push(known, more);
       }
@@ -60,9 +60,7 @@ export function collect(cotangents: ReadonlyMap<number, Tensor>, leaves: Iterabl
   for (const leaf of leaves) {
     const part = cotangents.get(leaf);
     if (part !== undefined) {
-      const index = variableOf.get(leaf)!;
-      const known = gradients.get(index);
-      gradients.set(index, known === undefined ? part : add(known, part));
+      addTo(gradients, variableOf.get(leaf)!, part);
     }
   }
   return gradients;

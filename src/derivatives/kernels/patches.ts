@@ -1,10 +1,11 @@
-import {add, concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor,
+import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor,
   tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../../tfjs/internals';
 import {sum as sumOf} from '../../arrays/elementwise';
 import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
 import type {Convolution} from './convolution_geometry';
+import {plus} from '../../tfjs/accumulate';
 import {matMul} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
 import {padSpatial, sliceSpatial} from './spatial';
@@ -140,7 +141,7 @@ export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
         const ys = reshape(slice(reshape(y, [c.images, -1]), [from, 0], [count, -1]), [width, c.outChannels]);
         const product = data !== null ? matMul(tensor(scratch!.subarray(0, columns * width), [columns, width]), ys) :
             transposeProduct(patchTensor(ofImages(c, count), slice(x, [from], [count])), ys);
-        return before === null ? product : add(before, product);
+        return plus(before, product);
       });
       before?.dispose();
     }

@@ -1,7 +1,7 @@
 import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../../tfjs/internals';
-import {add} from '../../tfjs/fast_ops';
+import {plus} from '../../tfjs/accumulate';
 import {cutSpatial, everyAlong} from './spatial';
 
 /**
@@ -70,7 +70,7 @@ export function pickMaxima(x: Tensor, y: Tensor, t: Tensor, attrs: KernelAttrs):
   let total: Tensor | null = null;
   for (const {at, hit} of maxima(x, y, axes)) {
     const part = mul(hit, every(entries, at, axes));
-    total = total === null ? part : add(total, part);
+    total = plus(total, part);
   }
   return total!;
 }
@@ -86,7 +86,7 @@ export function spreadMaxima(x: Tensor, y: Tensor, dy: Tensor, attrs: KernelAttr
   let total: Tensor | null = null;
   for (const {at, hit} of maxima(x, y, axes)) {
     const part = axes.reduce((t, {stride}, k) => spreadAlong(t, k + 1, at[k], stride, sizes[k + 1]), mul(hit, dy));
-    total = total === null ? part : add(total, part);
+    total = plus(total, part);
   }
   return cutSpatial(total!, axes.map(({before, size}) => [before, size]));
 }

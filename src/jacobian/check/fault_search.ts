@@ -12,7 +12,8 @@ import {cotangents, tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
 import type {Fault} from './fault';
-import {add, shaped, sumTo} from '../../tfjs/fast_ops';
+import {addTo} from '../../tfjs/accumulate';
+import {shaped, sumTo} from '../../tfjs/fast_ops';
 import {backward} from '../plan/parameter_products';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import {RESIDUAL} from '../plan/plan';
@@ -92,10 +93,7 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor):
   const weigh = (t: Tensor, stride: BatchStride): Tensor => mul(t, exampleWeights(weights, t, stride ?? t.size));
   const known = new Map<number, Tensor>();
   const arriving: Array<Deltas | undefined> = plan.sites.map(() => undefined);
-  const plant = (value: number, cotangent: Tensor): void => {
-    const before = known.get(value);
-    known.set(value, before === undefined ? cotangent : add(before, cotangent));
-  };
+  const plant = (value: number, cotangent: Tensor): void => addTo(known, value, cotangent);
   const visit = ({node, plain, names, values: inputs, sites}: SweepStep, deltas: Deltas): Fault | null => {
     const bare = plain === node ? deltas : [beforeActivation(values, node, deltas[0]!)];
     sites.forEach(site => arriving[site] = bare);

@@ -5,7 +5,8 @@ import type {BatchRows} from '../sweep/batch_jacobian';
 import {distance, norm} from '../../arrays/vectors';
 import {floats, NOISE} from './compare';
 import {pseudoRandom} from '../../arrays/pseudo_random';
-import {add, matMul, shaped, sumTo} from '../../tfjs/fast_ops';
+import {addTo} from '../../tfjs/accumulate';
+import {matMul, shaped, sumTo} from '../../tfjs/fast_ops';
 import {mayBeWhole} from '../../tfjs/memory';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
@@ -140,10 +141,7 @@ export function seedsOf(trace: Trace, plan: Plan, u: Tensor): Tensor[] {
 function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Tensor> {
   const {dependent, variableOf} = plan.analysis;
   const seeds = new Map<number, Tensor>();
-  const plant = (value: number, cotangent: Tensor): void => {
-    const known = seeds.get(value);
-    seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
-  };
+  const plant = (value: number, cotangent: Tensor): void => addTo(seeds, value, cotangent);
   seedsOf(trace, plan, u).forEach((seed, b) => {
     const block = plan.blocks[b];
     if (block.difference === null) {

@@ -1,6 +1,7 @@
 import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
+import {plus} from '../../tfjs/accumulate';
 import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
@@ -107,8 +108,7 @@ export class BatchJacobian {
             continue;
           }
           const known = shared.of(use.delta, () => ({delta: use.delta, sum: null}));
-          const more = use.preactivation(p);
-          known.sum = known.sum === null ? more : add(known.sum, more);
+          known.sum = plus(known.sum, use.preactivation(p));
         }
       });
       changes.push(...shared.all().map(known => sumRows(mul(known.delta, known.sum!))));
@@ -142,7 +142,7 @@ export class BatchJacobian {
         done.add(use);
         for (const [w, part] of backward(this.values, analysis, sites[site].parameter, pull(use))) {
           if (wanted(w)) {
-            gradients[w] = gradients[w] == null ? part : add(gradients[w], part);
+            gradients[w] = plus(gradients[w], part);
           }
         }
       }

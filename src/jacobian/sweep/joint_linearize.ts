@@ -6,7 +6,8 @@ import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import {cotangents} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
-import {add, broadcast, mul, shaped} from '../../tfjs/fast_ops';
+import {addTo} from '../../tfjs/accumulate';
+import {broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent} from '../../derivatives/kernels/maxima';
 import {checkMemory} from '../../tfjs/memory';
 import type {Plan, Site} from '../plan/plan';
@@ -134,9 +135,7 @@ class Repeated implements SweepRules {
         }
       }
       first += width;
-      const seed = tensor(data, this.shapes[value].shape);
-      const known = seeds.get(value);  // of another term of the same residual
-      seeds.set(value, known === undefined ? seed : add(known, seed));
+      addTo(seeds, value, tensor(data, this.shapes[value].shape));  // several terms may have one residual
     });
     return seeds;
   }

@@ -60,7 +60,8 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
-        found[site][component] = {deltas: null, rows: rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!};
+        const rows = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!;
+        found[site][component] = {deltas: null, rows};
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
@@ -118,8 +119,8 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
 }
 
 /** The cotangents of a site by component as those of all components. */
-function joined({values}: Trace, {analysis: {batch}}: Plan, site: Site, found: ReadonlyArray<Found | null>, byRow: RowOrder,
-    isSpread: boolean): SiteCotangents {
+function joined({values}: Trace, {analysis: {batch}}: Plan, site: Site, found: ReadonlyArray<Found | null>,
+    byRow: RowOrder, isSpread: boolean): SiteCotangents {
   const {node: {outputs}, parameter} = site;
   const isFormed = (formsRows(site) && !isSpread) || found.some(one => one?.rows != null);
   const empty = (): Tensor => zeros([batch, values[parameter.value].size]);

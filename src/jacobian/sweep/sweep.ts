@@ -4,7 +4,7 @@ import type {TraceNode} from '../../trace/trace';
 import {cotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
-import {add} from '../../tfjs/fast_ops';
+import {addTo} from '../../tfjs/accumulate';
 import type {SweepStep} from '../plan/plan';
 
 /** The cotangents of a node's outputs. */
@@ -66,10 +66,7 @@ export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Te
       }
     }
     if (names.length > 0) {
-      scope(() => rules.cotangents(plain, deltas, names)).forEach((cotangent, i) => {
-        const before = known.get(values[i]);
-        known.set(values[i], before === undefined ? cotangent : add(before, cotangent));
-      });
+      scope(() => rules.cotangents(plain, deltas, names)).forEach((cotangent, i) => addTo(known, values[i], cotangent));
     }
     deltas.forEach(drop);
   }

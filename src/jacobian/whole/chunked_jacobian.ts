@@ -1,7 +1,8 @@
 import {concat, reshape, slice, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {BatchRows} from '../sweep/batch_jacobian';
-import {add, shaped} from '../../tfjs/fast_ops';
+import {plus} from '../../tfjs/accumulate';
+import {shaped} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
 import type {JacobianOperator, Piece, PieceOperator} from './operator';
 
@@ -39,7 +40,7 @@ export class ChunkedJacobian<J extends PieceOperator = BatchRows> implements Jac
       const before = sums;
       sums = inScope(() => piece.linearize().jacobian.applyTranspose(own, wanted).map((part, v) => {
         const sum = before[v] ?? null;
-        return part === null || sum === null ? part ?? sum : add(sum, part);
+        return part === null ? sum : plus(sum, part);
       }), result => result.filter(t => t !== null));
       own.dispose();
       before.forEach((sum, v) => sum !== sums[v] && sum?.dispose());

@@ -1,5 +1,6 @@
-import {add, concat, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {plus} from '../../tfjs/accumulate';
 import {transposed} from '../../tfjs/fast_ops';
 import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import {EachRow} from '../uses/convolution';
@@ -27,8 +28,7 @@ function crossOfBatches(part: BatchJacobian, other: BatchJacobian, groupOf: read
     groupOf.forEach((g, v) => {
       if (part.plan.bySite[v].sites.length > 0 && other.plan.bySite[v].sites.length > 0) {
         const product = crossOfMatrix(part, other, v) ?? crossOfRows(part, other, v);
-        const sum = sums[g];
-        sums[g] = sum === null ? product : add(sum, product);
+        sums[g] = plus(sums[g], product);
       }
     });
     return sums.map(sum => sum ?? zeros([part.rows, other.rows]));

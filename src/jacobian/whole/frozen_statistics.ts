@@ -1,5 +1,6 @@
 import {add as addTensors, addN, mul as mulTensors, scalar, sum, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {plus} from '../../tfjs/accumulate';
 import {add, mul, shaped} from '../../tfjs/fast_ops';
 import {once} from './linearization';
 import type {ForEachRows, Linearization} from './linearization';
@@ -44,8 +45,7 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
       if (f === null || !wanted(v)) {
         return part;
       }
-      const more = mul(f, scale);
-      return part === null ? more : add(part, more);
+      return plus(part, mul(f, scale));
     });
   }
 

@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import {add} from '../../tfjs/fast_ops';
+import {addTo} from '../../tfjs/accumulate';
 import {collect, pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
 
@@ -28,8 +28,7 @@ export function gradientThroughStatistics(trace: Trace, dependence: Dependence, 
   const seeds = new Map<number, Tensor>();
   for (const [g, plan] of plans.entries()) {
     for (const [value, cotangent] of frozenCotangents(trace, dependence, plan, rowSeeds?.[g] ?? null)) {
-      const known = seeds.get(value);
-      seeds.set(value, known === undefined ? cotangent : add(known, cotangent));
+      addTo(seeds, value, cotangent);
     }
   }
   const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value], pullByRules);
