@@ -110,8 +110,8 @@ function finiteCheck(q: Float64Array, residual: Float64Array | null): (x: Float6
     isCorner.forEach((is, i) => x[i] = is === 1 ? 0 : x[i]);
     if (!x.every(Number.isFinite)) {
       throw markNonFinite(ggnError(`the ${name} of the loss in the outputs of the network is not finite. Check the ` +
-          'loss at these outputs (log and sqrt have no derivative at 0), and give targets that a mask leaves out ' +
-          'a number, too.'));
+          'loss at these outputs (log and sqrt have no derivative at 0), and that targets which a mask leaves out ' +
+          'are numbers, too.'));
     }
     return x;
   };
