@@ -16,7 +16,7 @@ export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i
 /** Range of the count, which is saved as int32. */
 const COUNT_RANGE = whole(0, 2 ** 31 - 1);
 
-/** The square of this overflows float32. A step with such a norm is never taken. */
+/** Least number whose square overflows float32. A step with such a norm is never taken. */
 const LONGEST = 2 ** 64;
 
 const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and in its order';

@@ -1,63 +1,75 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {allFinite} from '../tfjs/all_finite';
-import type {Trace} from '../trace/trace';
-import type {Clock} from '../tfjs/clock';
-import {isDifferentiable} from './differentiable';
 import {ggnError} from '../errors';
-import {addScaled} from '../tfjs/fast_ops';
-import type {LocalModel, ModelStep} from './local_model';
-import type {StepPolicy} from '../policy/step_policy';
-import type {Resolution} from './resolution';
 import type {Rows} from '../loss/rows';
-import type {StepReport} from './step_report';
+import type {StepPolicy} from '../policy/step_policy';
+import type {SolveStatus} from '../solve/damped_step';
+import {allFinite} from '../tfjs/all_finite';
+import type {Clock} from '../tfjs/clock';
+import {addScaled} from '../tfjs/fast_ops';
+import type {Trace} from '../trace/trace';
+import {actualDecrease as decreaseAt} from './decrease';
+import {isDifferentiable} from './differentiable';
+import type {LocalModel, ModelStep} from './local_model';
+import type {Resolution} from './resolution';
 import {isFlung} from './step_bound';
-import {actualDecrease} from './decrease';
+import type {StepReport} from './step_report';
 import {verdict} from './verdict';
 
 /** A step to be taken. */
 export interface Move {
   /** d by variable, before the learning rate. */
   readonly d: readonly Tensor[];
-  /** The weights to go to, by variable. */
+  /** The new weights, by variable. */
   readonly moved: readonly Tensor[];
 }
 
-/** What the attempts of a step are made with. */
+/** Everything that the attempts of a step need. */
 export interface AttemptParts {
   readonly trace: Trace;
   readonly rows: Rows;
   readonly model: LocalModel;
   readonly policy: StepPolicy;
+  /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number;
-  /** Of the damping, where it bounds the length of steps; else null. */
+  /** The diagonal of Marquardt's Σ, if it bounds the length of steps; else null. */
   readonly scale: () => Float64Array | null;
+  /** Whether a detour may begin if no attempt is accepted. */
   readonly mayDetour: boolean;
-  /** What rounding leaves of the loss, as closely as a decrease that is to be judged needs it; computed when asked for. */
+  /** What rounding leaves of the loss, as closely as the judgement of a decrease needs it. */
   readonly resolved: (decrease: number) => Resolution;
   readonly clock: Clock;
 }
 
-export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' | 'attempts' | 'predictedDecrease' |
-    'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
+/** The fields of the report that the last attempt fills in, and the step to be taken. */
+export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' |
+    'attempts' | 'predictedDecrease' | 'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
-/** How far the gain ratio is from 1 at most, where the loss falls as the quadratic model says, however long the step: that of linear parameters. */
-const TRUSTED_GAIN = 1e-3;
-
-/** Share of the loss below which a decrease is lost in rounding, also where the residuals themselves are exact: four units of float32. */
-const RESOLUTION = 2 ** -22;
+type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
 
 /**
- * Solves with the settings of the policy, until it accepts the step or has no attempts left.
+ * Share of the loss below which a decrease is lost in rounding, also if the residuals themselves
+ * are exact: four units of float32.
+ */
+const RESOLUTION = 2 ** -22;
+
+/** Outcomes of a solve that took more damping than asked, or found none that works. */
+const RAISED: ReadonlySet<SolveStatus> = new Set(['raised', 'breakdown', 'precision']);
+
+/**
+ * Makes attempts with the settings of the policy, until one is not rejected, or the policy has no
+ * attempts or no other settings left.
  *
- * @throws where a policy that does not judge its steps would write weights that are not finite, or the weights are not finite already.
+ * After each attempt the policy gets the gain ratio, at most 0 for a rejected step.
+ *
+ * @throws for weights that are not finite, and for a policy that does not judge its steps and would
+ * write such weights.
  */
 export function solveAttempts(parts: AttemptParts): Attempted {
-  const {policy, model, resolved, mayDetour} = parts;
-  const resolvedLoss = (decrease: number): number => Math.max(RESOLUTION * model.lossOfRows, resolved(decrease).loss);
+  const {policy, mayDetour} = parts;
   for (let attempts = 1;; attempts++) {
-    const attempted = scoped(() => ({...attempt(parts, resolvedLoss), attempts}));
-    const {isUnresolved, ...result} = attempted;
+    const {isUnresolved, ...attempted} = scoped(() => attempt(parts));
+    const result = {...attempted, attempts};
     const {gainRatio, status, damping, momentum} = result;
     if (isUnresolved) {
       policy.unresolved();
@@ -75,20 +87,30 @@ export function solveAttempts(parts: AttemptParts): Attempted {
   }
 }
 
-type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
-
-/** One solve, and what is judged of its step. */
-function attempt({trace, rows, model, policy, weightDecay, scale, clock}: AttemptParts, resolvedLoss: (decrease: number) => number): Attempt {
+/**
+ * One attempt: a solve with the settings of the policy, and the verdict on s = learningRate · d.
+ *
+ * - The solve used λ > λ_τ, that of the asked τ: the policy goes on from that λ.
+ * - No λ gave a step: the status of the solve stays, and nothing is judged or moved.
+ * - w + s is not finite: an error, unless the policy judges, to which a = NaN.
+ * - s = 0, as the gradient is, or the policy does not judge: the step is taken, without a gain
+ *   ratio.
+ * - Else `verdict` decides by p, a = L(w) - L(w + s) and the gain ratio a/p.
+ *
+ * The status is that of the solve if the step is taken, else `'rejected'`.
+ */
+function attempt({trace, rows, model, policy, weightDecay, scale, resolved, clock}: AttemptParts): Attempt {
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
   const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
-  if (status !== 'ok' && status !== 'flat' && status !== 'noCurvature') {
+  if (RAISED.has(status)) {
     policy.raise(damping);
   }
   const used = {...settings, damping, lambda};
   if (step === null) {
-    return {...used, isUnresolved: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null, gainRatio: null, taken: null};
+    return {...used, isUnresolved: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null,
+      gainRatio: null, taken: null};
   }
   const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, learningRate));
   const moved = clock.time('update', () => move(variables, step, learningRate));
@@ -97,20 +119,28 @@ function attempt({trace, rows, model, policy, weightDecay, scale, clock}: Attemp
   if (!isWritable) {
     explainUnwritable(variables, written, policy);
   }
-  const actual = !policy.judges ? null : !isWritable ? NaN : clock.time('trial', () => actualDecrease(trace, rows, variables, moved));
-  // Where the gradient is zero the step is, too, and nothing is wrong with it, unless a kernel made
-  // a sum that is not finite of finite weights.
-  const gainRatio = actual === null || (step.norm === 0 && isWritable) ? null : actual / predictedDecrease;
-  const found = gainRatio === null ? 'taken' : verdict({rejects: policy.rejects, predictedDecrease, actualDecrease: actual!, resolvedLoss: () => resolvedLoss(predictedDecrease)});
-  const bound = scale();
-  const isBeyond = gainRatio !== null && bound !== null && Math.abs(gainRatio - 1) > TRUSTED_GAIN &&
-      isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);
-  const isTaken = found !== 'rejected' && !isBeyond && (gainRatio === null || clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)));
-  return {...used, isUnresolved: isTaken && found === 'unresolved', status: isTaken ? status : 'rejected', stepNorm: isTaken ? learningRate * step.norm : 0, predictedDecrease,
-    actualDecrease: actual, gainRatio, taken: isTaken ? {d: step.d, moved: written} : null};
+  const tried = (): number => clock.time('trial', () => decreaseAt(trace, rows, variables, moved));
+  const actualDecrease = !policy.judges ? null : isWritable ? tried() : NaN;
+  // A kernel may make a sum that is not finite of finite weights, also in a step of length 0.
+  const judged = step.norm === 0 && isWritable ? null : actualDecrease;
+  const found = verdict({
+    rejects: policy.rejects, predictedDecrease, actualDecrease: judged, isWritable,
+    resolvedLoss: () => Math.max(RESOLUTION * model.lossOfRows, resolved(predictedDecrease).loss),
+    isFlung: () => {
+      const bound = scale();
+      return bound !== null && isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);
+    },
+    isDifferentiable: () => clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)),
+  });
+  const gainRatio = judged === null ? null : judged / predictedDecrease;
+  const outcome = {...used, predictedDecrease, actualDecrease, gainRatio};
+  return found === 'rejected' ?
+    {...outcome, isUnresolved: false, status: 'rejected', stepNorm: 0, taken: null} :
+    {...outcome, isUnresolved: found === 'unresolved', status, stepNorm: learningRate * step.norm,
+      taken: {d: step.d, moved: written}};
 }
 
-/** @throws unless more damping may help: a policy that judges its steps counts such a step as rejected. */
+/** @throws unless more damping may help: a policy that judges its steps rejects such a step. */
 function explainUnwritable(variables: readonly Variable[], written: readonly Tensor[], policy: StepPolicy): void {
   const bad = variables.find(variable => !allFinite([variable]));
   if (bad !== undefined) {
@@ -118,12 +148,15 @@ function explainUnwritable(variables: readonly Variable[], written: readonly Ten
   }
   if (!policy.judges) {
     const {name} = variables.find((_, v) => !allFinite([written[v]]))!;
-    throw ggnError(`the step would take the variable '${name}' to values that are not finite: float32 overflows. The weights are unchanged; scale the data, or use ` +
-        'more damping.');
+    throw ggnError(`the step would take the variable '${name}' to values that are not finite: float32 overflows. The ` +
+        'weights are unchanged; scale the data, or use more damping.');
   }
 }
 
-/** Keeps the tensors of an accepted attempt alone: those of ten rejected ones would be as many copies of the weights. */
+/**
+ * Keeps only the tensors of an accepted attempt: those of ten rejected attempts would be as many
+ * copies of the weights.
+ */
 function scoped<T extends {readonly taken: Move | null}>(run: () => T): T {
   let result!: T;
   tidy(() => {
@@ -139,7 +172,10 @@ function move(variables: readonly Variable[], {d}: ModelStep, learningRate: numb
   return variables.map((variable, v) => addStep(variable, d[v]));
 }
 
-/** w - share · w beside the step, on matrices and what has more axes: not judged with it, since it does not lower the loss. */
+/**
+ * The moved weights without share · w, for variables of rank 2 and more. The decay is not judged
+ * with the step, since it does not lower the loss.
+ */
 function decay(variables: readonly Variable[], moved: readonly Tensor[], share: number): readonly Tensor[] {
   const shrink = share === 0 ? null : addScaled(-share);
   return shrink === null ? moved : moved.map((t, v) => variables[v].rank < 2 ? t : shrink(t, variables[v]));

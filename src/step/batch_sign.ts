@@ -5,18 +5,25 @@ import type {BatchSign} from '../policy/full_batch';
 import type {TrainStep} from '../tfjs/train_step_hook';
 import type {Trace} from '../trace/trace';
 
-/** Entries of each row that are looked at: enough to tell examples apart, few enough to cost nothing beside a step. */
+/**
+ * Entries of each row that are read: enough to tell examples apart, and few enough to cost nothing
+ * beside a step.
+ */
 const ENTRIES = 32;
 
-/** Fingerprints by the data of a tensor, which never change: in a custom loop on the same tensors nothing is read twice. */
+/**
+ * Fingerprints by the data of a tensor. Data never change, so a custom loop on the same tensors
+ * reads nothing twice.
+ */
 const known = new WeakMap<object, number>();
 
 /**
- * Whether the data of a step are those of the last one: a fingerprint of whatever meets the trained weights without depending on them (inputs, slices of
- * them, targets, points, masks), the same in whatever order the examples come. Dropout masks and noise are such tensors too, so training with them is
- * never full batch.
+ * The sign by which a step recognises the data of the last step: a fingerprint of the tensors that
+ * meet the trained weights without depending on them (inputs, slices of inputs, targets, points,
+ * masks). It is the same in any order of the examples. Dropout masks and noise are such tensors,
+ * too, so training with them is never full batch.
  *
- * In `fit` with several batches an epoch nothing is read.
+ * In `fit` with several batches an epoch, nothing is read.
  */
 export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): BatchSign {
   const batches = step?.batchesPerEpoch() ?? null;
@@ -30,11 +37,15 @@ export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (vari
     fingerprint = mix(fingerprint, fingerprintOf(t));
   }
   const leaves = trace.values.filter((t, i) => trace.producer[i] === -1 && !trace.variables.has(i) && t.size > 1);
-  const isCurve = step === null && [...trace.variables.values()].every(variable => variable.rank <= 1 || !isTrained(variable));
-  return {fingerprint, isCurve, isWhole: batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf))};
+  const variables = [...trace.variables.values()];
+  const isCurve = step === null && variables.every(variable => variable.rank <= 1 || !isTrained(variable));
+  const isWhole = batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf));
+  return {fingerprint, isCurve, isWhole};
 }
 
-/** The values that enter a kernel beside one that depends on the trained weights, and do not depend on them. */
+/**
+ * The values that do not depend on the trained weights, and enter a kernel beside one that does.
+ */
 function dataOf(trace: Trace, isTrained: (variable: Variable) => boolean): Tensor[] {
   const {dependent} = findDependence(trace, isTrained);
   const found = new Set<number>();
@@ -46,7 +57,10 @@ function dataOf(trace: Trace, isTrained: (variable: Variable) => boolean): Tenso
   return [...new Set([...found].map(value => unshaped(trace, value)))].map(value => trace.values[value]);
 }
 
-/** The value before it was reshaped: its leading axis is that of the examples, where a product has put another one in front. */
+/**
+ * The value before it was reshaped. Its leading axis is that of the examples, although a product
+ * may have put another axis in front.
+ */
 function unshaped(trace: Trace, value: number): number {
   const node = trace.nodes[trace.producer[value]];
   return node !== undefined && RESHAPES.has(node.kernel) ? unshaped(trace, node.inputs[0][1]) : value;
@@ -54,21 +68,26 @@ function unshaped(trace: Trace, value: number): number {
 
 const RESHAPES = kernelsThat('reshape');
 
-const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean => [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
+const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean =>
+  [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
 
 function isUniform(leaf: Tensor): boolean {
   const entries = leaf.dataSync();
   return entries.every(x => x === entries[0]);
 }
 
-/** Sum of the hashes of the rows, by the bits of their numbers: exact, so the order of the rows leaves no rounding. */
+/**
+ * Sum of the hashes of the rows, by the bits of their numbers. The sum is exact, so the order of
+ * the rows leaves no rounding.
+ */
 function fingerprintOf(leaf: Tensor): number {
   const before = known.get(leaf.dataId);
   if (before !== undefined) {
     return before;
   }
   const entries = leaf.dataSync();
-  const bits = entries instanceof Float32Array ? new Uint32Array(entries.buffer, entries.byteOffset, entries.length) : entries;
+  const bits = entries instanceof Float32Array ?
+    new Uint32Array(entries.buffer, entries.byteOffset, entries.length) : entries;
   const rows = leaf.shape[0] ?? 1;
   const width = leaf.size / rows;
   const stride = Math.max(1, Math.ceil(width / ENTRIES));

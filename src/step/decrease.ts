@@ -7,40 +7,49 @@ import {rowTensor} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
 import {decreaseInClosedForm} from '../loss/output_derivatives';
 
-/** A float32 sum of n numbers is known to so much times √n, relative to their size. */
+/** Relative error of a float32 sum of n numbers, over √n. */
 const ROUNDING_OF_SUMS = 2 ** -20;
 
 /**
- * What a step would decrease the loss by: L(w) - L(w + s), by running the recorded kernels of f() again with the moved weights in the place of the
- * variables. So f() does not run again, dropout masks stay, and nothing has a side effect.
+ * L(w) - L(w + s), the decrease of the loss by a step s. The recorded kernels of f() run again with
+ * the moved weights in the place of the variables. So f() itself does not run again, dropout masks
+ * stay, and nothing has a side effect.
  *
- * Summed over the squares in float64,
+ * The decrease of the squares is summed in float64, since near convergence a loss in float32 no
+ * longer tells two steps apart:
  *
  *     Σ w_i (r_i - r̃_i)(r_i + r̃_i)        r at the weights, r̃ at the moved ones
  *
- * since near convergence a loss in float32 no longer tells two steps apart. Cross-entropies are taken from their logits in float64, so that clipping
- * does not hide a step. What is no square (L1, norms, other functions of outputs) enters as the difference of its values, entry by entry. So do functions f of sums of
- * squares, s = Σ w r², but where float32 does not tell it from f'(s) (s - s̃), which is summed in float64.
+ * Cross-entropies are computed from their logits in float64, so that clipping does not hide a step.
+ * Other terms (L1, norms, other functions of outputs) enter as the difference of their values,
+ * entry by entry. So does a function f of a sum of squares, s = Σ w r². But if float32 does not
+ * tell that difference from f'(s) (s - s̃), then the latter is taken, which is summed in float64.
  *
  * @param moved the moved weights of each variable.
- * @returns the decrease; NaN where the loss at the moved weights is not finite, in float32, as f() computes it.
+ * @returns the decrease; NaN if the loss at the moved weights, in float32, as f() computes it, is
+ * not finite.
  */
-export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly Variable[], moved: readonly Tensor[]): number {
+export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly Variable[],
+    moved: readonly Tensor[]): number {
   return tidy(() => {
     const substitutes = substitutesFor(trace, variables, moved);
     const squares = [...head.squares, ...head.penalties];
-    const wanted = [...new Set([trace.result, ...squares.flatMap(({block}) => sources(trace, block)), ...head.others.map(([value]) => value),
-      ...head.functions.map(([value]) => value), ...head.losses.flatMap(loss => loss.kind === 'function' ? loss.terms.map(([value]) => value) : [loss.blocks[0].value])])];
+    const ofLosses = head.losses.flatMap(loss =>
+      loss.kind === 'function' ? loss.terms.map(([value]) => value) : [loss.blocks[0].value]);
+    const terms = [...head.others, ...head.functions].map(([value]) => value);
+    const ofSquares = squares.flatMap(({block}) => sources(trace, block));
+    const wanted = [...new Set([trace.result, ...ofSquares, ...terms, ...ofLosses])];
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
-    // What is summed in float64 may be finite where the loss is not: the next step would begin with that.
+    // The sums in float64 may be finite although the loss is not. The next step would begin with
+    // that loss.
     if (!Number.isFinite(after(trace.result).dataSync()[0])) {
       return NaN;
     }
     let decrease = 0;
     const inner = {size: 0, decrease: 0, count: 0};
     for (const square of squares) {
-      const [old, fresh] = [rowTensor(trace, square.block, before).dataSync(), rowTensor(trace, square.block, after).dataSync()];
+      const [old, fresh] = [before, after].map(valueOf => rowTensor(trace, square.block, valueOf).dataSync());
       const ofFunctions = decreaseOfSquares(square.inner, old, fresh);
       decrease += decreaseOfSquares(square.weight, old, fresh) - ofFunctions;
       if (square.inner !== 0) {
@@ -58,15 +67,20 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
     for (const [value, weight] of values) {
       decrease += decreaseOfValues(weight, before(value).dataSync(), after(value).dataSync());
     }
-    const direct = head.functions.reduce((sum, [value, weight]) => sum + decreaseOfValues(weight, before(value).dataSync(), after(value).dataSync()), 0);
-    const size = head.functions.reduce((sum, [value, weight]) => sum + Math.abs(decreaseOfValues(weight, before(value).dataSync(), [])), Math.abs(inner.size));
-    decrease += Math.abs(direct - inner.decrease) <= ROUNDING_OF_SUMS * Math.sqrt(inner.count) * size ? inner.decrease : direct;
-    return decrease;
+    let direct = 0;
+    let size = Math.abs(inner.size);
+    for (const [value, weight] of head.functions) {
+      direct += decreaseOfValues(weight, before(value).dataSync(), after(value).dataSync());
+      size += Math.abs(decreaseOfValues(weight, before(value).dataSync(), []));
+    }
+    const rounding = ROUNDING_OF_SUMS * Math.sqrt(inner.count) * size;
+    return decrease + (Math.abs(direct - inner.decrease) <= rounding ? inner.decrease : direct);
   });
 }
 
-/** The moved weights by the values that they take the place of. */
-export function substitutesFor(trace: Trace, variables: readonly Variable[], moved: readonly Tensor[]): Map<number, Tensor> {
+/** The moved weights by the values of the trace that they replace. */
+export function substitutesFor(trace: Trace, variables: readonly Variable[], moved: readonly Tensor[]):
+    Map<number, Tensor> {
   const substitutes = new Map<number, Tensor>();
   for (const [value, variable] of trace.variables) {
     const v = variables.indexOf(variable);
@@ -77,13 +91,14 @@ export function substitutesFor(trace: Trace, variables: readonly Variable[], mov
   return substitutes;
 }
 
-const reader = (weight: number | Tensor): ((i: number) => number) => {
+/** The weight w_i of entry i. */
+function reader(weight: number | Tensor): (i: number) => number {
   if (typeof weight === 'number') {
     return () => weight;
   }
   const weights = weight.dataSync();
   return i => weights[i];
-};
+}
 
 /** Σ w (a² - b²). */
 function decreaseOfSquares(weight: number | Tensor, old: ArrayLike<number>, fresh: ArrayLike<number>): number {
@@ -91,12 +106,13 @@ function decreaseOfSquares(weight: number | Tensor, old: ArrayLike<number>, fres
   let decrease = 0;
   for (let i = 0; i < old.length; i++) {
     const w = weightOf(i);
-    decrease += w === 0 ? 0 : w * (old[i] - fresh[i]) * (old[i] + fresh[i]);  // what a mask leaves out may be anything
+    // An entry of weight 0, which a mask leaves out, may be NaN.
+    decrease += w === 0 ? 0 : w * (old[i] - fresh[i]) * (old[i] + fresh[i]);
   }
   return decrease;
 }
 
-/** Σ w (a - b). */
+/** Σ w (a - b); entries that b lacks are 0. */
 function decreaseOfValues(weight: number | Tensor, old: ArrayLike<number>, fresh: ArrayLike<number>): number {
   const weightOf = reader(weight);
   let decrease = 0;
@@ -109,5 +125,6 @@ function decreaseOfValues(weight: number | Tensor, old: ArrayLike<number>, fresh
 
 /** The values that the residuals of a block are read from. */
 export function sources(trace: Trace, {value, difference}: WeightedSquare['block']): number[] {
-  return difference === null ? [value] : trace.nodes[difference].inputs.filter(([name]) => name === 'a' || name === 'b').map(([, input]) => input);
+  return difference === null ? [value] :
+    trace.nodes[difference].inputs.filter(([name]) => name === 'a' || name === 'b').map(([, input]) => input);
 }

@@ -1,55 +1,68 @@
 import {dispose, keep} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 
-/** Steps after which a detour that has not led lower is given up: those that leave the kink, and as many times four to come down behind it. */
+/**
+ * Steps after which a detour that has not led lower is given up: the ten that leave the kink, and
+ * four times as many to come down behind it.
+ */
 const PATIENCE = 50;
 
-/** Share of the loss by which it must have fallen since a detour that led nowhere, for another to begin. */
+/**
+ * Share of the loss by which the loss must have fallen since a detour that led nowhere, before
+ * another begins.
+ */
 const LOWER = 2 ** -10;
 
-/** The best point that has been judged, which a detour leads away from. */
+/** The best point that has been judged. A detour leads away from it. */
 export interface Point {
   readonly variables: readonly Variable[];
-  /** Handles on the data: a copy of the weights only from the step on that writes others. */
+  /**
+   * Handles on the data of the weights. They cost memory from the next step on, which writes
+   * others.
+   */
   readonly weights: readonly Tensor[];
   readonly loss: number;
 }
 
 /**
- * The way back from a detour. Where no step along the gradient leads out of a kink, of relu say, `'auto'` takes some steps that may raise the loss. The point where they began is kept until the
- * loss is lower than there. Where that does not come about (no attempt decreases the loss any more, or too many steps have been taken, or something is not finite) training goes back, and takes
- * no other detour before it has come lower by itself.
+ * The way back from a detour. If no step along the gradient leads out of a kink (of relu, for
+ * instance), then `'auto'` takes some steps that may raise the loss. The point at which they began
+ * is kept until the loss is lower than at that point. If the loss does not become lower (no attempt
+ * decreases it any more, too many steps have been taken, or a number is not finite), then training
+ * goes back to the point, and takes no other detour before it has come lower by itself.
  *
- * Not saved: what is loaded goes on from where it is, judging every step.
+ * The detour is not saved: a loaded training goes on from its weights, and judges every step.
  */
 export class Detour {
   private point: Point | null = null;
   private steps = 0;
-  /** Data of the weights as the optimizer wrote them last, by variable. */
+  /** Identities of the data of the weights that the optimizer wrote last, by variable. */
   private written: readonly object[] = [];
-  /** The loss that the last one did not lead below. */
+  /** The loss at the beginning of the last detour that failed. */
   private least = Infinity;
 
-  /** Whether one may begin: not where the last one began, nor near. */
+  /** Whether a detour may begin: not at the loss of the last failed one, nor near it. */
   mayBegin(loss: number): boolean {
-    return this.from(loss) === null && (this.least === Infinity || loss < this.least - LOWER * Math.abs(this.least));
+    return this.from(loss) === null &&
+        (this.least === Infinity || loss < this.least - LOWER * Math.abs(this.least));
   }
 
   /**
-   * Where to go back to, for a step that begins with this loss; null where there is no such point, where the loss is lower by now, or where the weights are no more those that the optimizer
-   * wrote.
+   * The point to go back to, for a step that begins with this loss. It is null without a detour, if
+   * the loss is lower by now, and if the weights are no longer those that the optimizer wrote.
    */
   from(loss: number): Point | null {
     const {point} = this;
-    return point === null || loss < point.loss || point.variables.some((v, i) => v.isDisposed || v.dataId !== this.written[i]) ? null : point;
+    const isOther = (v: Variable, i: number): boolean => v.isDisposed || v.dataId !== this.written[i];
+    return point === null || loss < point.loss || point.variables.some(isOther) ? null : point;
   }
 
-  /** Whether so many steps have not led lower that no more are taken. */
+  /** Whether the detour has taken so many steps without a lower loss that it takes no more. */
   get isGivenUp(): boolean {
     return this.steps >= PATIENCE;
   }
 
-  /** A detour begins where the weights are. */
+  /** Begins a detour at the present weights. */
   begin(variables: readonly Variable[], loss: number): void {
     const weights: Tensor[] = [];
     try {
@@ -67,9 +80,11 @@ export class Detour {
   /**
    * Brings the detour up to date after a step.
    *
-   * @param step whether its batch is the full one, training has gone back, a detour was going on, and a detour begins.
+   * @param step whether its batch is the full one, whether training has gone back, whether a detour
+   * was going on, and whether a detour begins.
    */
-  after({isOnFullBatch, isBack, isGoing, begins}: {isOnFullBatch: boolean; isBack: boolean; isGoing: boolean; begins: boolean}): void {
+  after({isOnFullBatch, isBack, isGoing, begins}:
+      {isOnFullBatch: boolean; isBack: boolean; isGoing: boolean; begins: boolean}): void {
     if (!isOnFullBatch) {
       this.end();
     } else if (isBack) {
@@ -81,19 +96,19 @@ export class Detour {
     }
   }
 
-  /** A step of a detour has been taken. */
+  /** Counts a step of the detour. */
   private goesOn(): void {
     this.steps++;
     this.wrote();
   }
 
-  /** Training has gone back. */
+  /** Ends the detour after training has gone back. */
   fails(): void {
     this.least = this.point!.loss;
     this.letGo();
   }
 
-  /** Forgets everything: the data are others. */
+  /** Forgets everything, since the batch is another one. */
   end(): void {
     this.least = Infinity;
     this.letGo();

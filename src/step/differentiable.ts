@@ -14,17 +14,21 @@ import type {FunctionLoss} from '../loss/functions/output_loss';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
 
+/** Kernels whose derivatives are finite at finite values. */
 const TAME = kernelsThat('tame');
 
 /**
- * Whether the rows and the rest of the loss have a derivative at other weights, as the next step will need it: false at a pole, or where x^c is 0 with x near 0 although the loss is finite
- * there. One reverse sweep of the trace at those weights, from random numbers in the place of the rows, so that no derivative is hidden behind a residual of 0. Losses that are
- * functions of outputs need two derivatives in these.
+ * Whether the rows and the rest of the loss have finite derivatives at other weights, as the next
+ * step needs them. At a pole they do not, or at x^c with x near 0, although the loss is finite.
  *
- * Nothing is computed where every kernel of the trace is tame.
+ * One reverse sweep of the trace at those weights tells it. The sweep starts from random cotangents
+ * of the rows, so that no derivative is hidden behind a residual of 0. Losses that are functions of
+ * outputs need two derivatives in the outputs. If every kernel of the trace is tame, then nothing
+ * is computed.
  *
  * @param moved the other weights of each variable.
- * @param isSquared whether squares of the derivatives must be finite, too, as in a Gram matrix of float32.
+ * @param isSquared whether squares of the derivatives must be finite, too, as in a Gram matrix of
+ * float32.
  */
 export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tensor[], isSquared: boolean): boolean {
   const {head, dependence: {dependent, variables, variableOf}} = rows;
@@ -44,21 +48,29 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
     for (const [value, seed] of seedsOf(trace, rows)) {
       seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, seed()) : seed());
     }
-    const gradient = [...collect(sweepBack(values, nodes, seeds, value => dependent[value], pullByRules), variableOf.keys(), variableOf).values()];
+    const cotangents = sweepBack(values, nodes, seeds, value => dependent[value], pullByRules);
+    const gradient = [...collect(cotangents, variableOf.keys(), variableOf).values()];
     return allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient);
   };
   let isFinite = false;
   tidy(() => {
-    const wanted = [...new Set(all.flatMap(node => [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)]))];
+    const valuesOf = (node: TraceNode): number[] =>
+      [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)];
+    const wanted = [...new Set(all.flatMap(valuesOf))];
     const values = [...trace.values];
     replayAll(trace, substitutesFor(trace, variables, moved), wanted).forEach((t, i) => values[wanted[i]] = t);
-    all.forEach(node => node.kernel === CUSTOM_GRAD && keepBackward(trace.values[node.outputs[0]], values[node.outputs[0]]));
+    for (const {outputs: [output]} of all.filter(({kernel}) => kernel === CUSTOM_GRAD)) {
+      keepBackward(trace.values[output], values[output]);
+    }
     isFinite = functions.every(loss => isTwice(trace, values, dependent, loss)) && (!isRisky(nodes) || isOnce(values));
   });
   return isFinite;
 }
 
-/** Whether a function of outputs has two finite derivatives in them at other values of the trace. */
+/**
+ * Whether a function of outputs has two finite derivatives in the outputs, at other values of the
+ * trace.
+ */
 function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly boolean[], loss: FunctionLoss): boolean {
   const moved = Object.create(trace, {values: {value: values}}) as Trace;
   try {
@@ -72,17 +84,27 @@ function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly bo
   return true;
 }
 
+/**
+ * Whether a node has finite derivatives. A quotient has them if its divisor does not depend on the
+ * weights.
+ */
 function isTame({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {
-  return TAME.has(kernel) || (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
+  return TAME.has(kernel) ||
+      (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
 }
 
-/** Cotangents of what the rows are read from, of the terms of losses that are functions of outputs, and of what is no row. */
+/**
+ * Seeds of the sweep, by value: of the values that the rows are read from, of the terms of losses
+ * that are functions of outputs, and of the terms that are no rows.
+ */
 function seedsOf(trace: Trace, {blocks, head, dependence: {dependent}}: Rows): Array<readonly [number, () => Tensor]> {
-  const sources = blocks.flatMap(({value, difference}) => difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
-  // At a residual of 0 a loss may have a corner: `outputFunction` knows its derivative.
+  const sources = blocks.flatMap(({value, difference}) =>
+    difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
+  const noise = (value: number): Tensor => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape);
+  // At a residual of 0 a loss may have a corner, whose derivative only `outputFunction` knows.
   const terms = head.losses.flatMap(loss => loss.kind === 'function' && !loss.isResidual ? loss.terms : []);
   return [
-    ...sources.filter(value => dependent[value]).map(value => [value, () => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape)] as const),
+    ...sources.filter(value => dependent[value]).map(value => [value, () => noise(value)] as const),
     ...[...terms, ...head.extra].map(([value, seed]) => [value, () => seed] as const),
   ];
 }

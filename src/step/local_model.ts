@@ -1,27 +1,29 @@
 import {mul, sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Clock} from '../tfjs/clock';
+import {dot} from '../arrays/vectors';
 import {ggnError, markNonFinite} from '../errors';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
-import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {LEAST_CURVATURE} from '../solve/damping';
+import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {LocalModelParts, StepSystem} from '../systems/step_system';
-import {dot} from '../arrays/vectors';
-import {sumOfSquares} from '../systems/variable_vector';
 import {SYSTEMS} from '../systems/systems';
+import {sumOfSquares} from '../systems/variable_vector';
+import type {Clock} from '../tfjs/clock';
 
-/** Relative rounding error of an entry of J, which kernels and their gradients give: a few of float32. */
+/**
+ * Relative rounding error of an entry of J, by the kernels and their gradients: a few of float32.
+ */
 const JACOBIAN_ROUNDING = 2 * 2 ** -24;
 
 /** A solved step d, by variable. */
 export interface ModelStep {
   readonly d: readonly Tensor[];
-  /** qᵀJd: what the rows make of the slope. */
+  /** qᵀJd: the slope of the loss along d by the rows. */
   readonly slope: number;
-  /** dᵀJᵀHJd. */
+  /** dᵀJᵀHJd: the curvature of the loss along d by the rows. */
   readonly curvature: number;
-  /** |d|; not finite only where a trial decides on the step. */
+  /** |d|. It is finite, unless a trial decides on the step. */
   readonly norm: number;
 }
 
@@ -30,9 +32,10 @@ export interface ModelStep {
  *
  *     L(w + s) ≈ L(w) + gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s,        g = Jᵀq + e,   H = S Sᵀ
  *
- * and its damped minimisers, in the space of the rows (`gram`) or in that of the parameters (`normal`).
+ * and its damped minimisers, by one of the systems of `systems/`.
  *
- * What it is made of, and makes when it is made, belongs to the scope that it is made in, that of the step; the tensors of `solve` belong to its caller's scope, that of an attempt.
+ * The tensors of its parts, and those that its constructor makes, belong to the scope of the step.
+ * The tensors of `solve` belong to the scope of its caller, which is that of an attempt.
  */
 export class LocalModel {
   readonly rows: number;
@@ -45,26 +48,21 @@ export class LocalModel {
     this.system = new SYSTEMS[parts.solver](parts, clock);
   }
 
-  /** Whether squares of the Jacobian are formed in float32. */
+  /** Whether the system forms squares of the Jacobian in float32. */
   get isFloat32(): boolean {
     return this.parts.solver !== 'normal';
   }
 
-  /** The part of the loss that the rows make: ½|z|² for squares, else all of it. */
+  /** The share of the rows in the loss: ½|z|² for squares, else |L|. */
   get lossOfRows(): number {
     const {loss: {z}, value} = this.parts;
     return z === null ? Math.abs(value) : dot(z, z) / 2;
   }
 
-  /** Group of each variable: those with the same ρ. */
-  static groups(rhos: readonly number[]): number[] {
-    const distinct = [...new Set(rhos)];
-    return rhos.map(rho => distinct.indexOf(rho));
-  }
-
   /**
-   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Policy.observe`; null where there is no last step, or one of the two vectors is zero. Without z,
-   * a = -⟨q, J d_prev⟩ / (|q| |J d_prev|), which is the same where S is a multiple of the identity.
+   * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Observation.agreement`; null without a last
+   * step, and if one of the two vectors is zero. Without z, a = -⟨q, J d_prev⟩ / (|q| |J d_prev|),
+   * which is the same if S is a multiple of the identity.
    */
   agreement(): number | null {
     const change = this.system.previousChange();
@@ -74,29 +72,35 @@ export class LocalModel {
     const {z, q, root} = this.parts.loss;
     const [pull, moved] = z === null ? [q, change] : [z, root.applyTranspose(change)];
     const scale = Math.sqrt(dot(pull, pull)) * Math.sqrt(dot(moved, moved));
-    // Rounding may go past 1, and the state that it is smoothed into is saved.
+    // Rounding may take |a| past 1. The state of the policy, which is saved, allows at most 1.
     return scale > 0 && scale < Infinity ? Math.min(1, Math.max(-1, -dot(pull, moved) / scale)) : null;
   }
 
   /**
-   * The damped minimiser d, with more damping than asked where less does not work; d is null where none does.
+   * The damped minimiser d, with more damping than asked if less does not work. The step is null if
+   * no damping works.
    *
-   * @param isTried whether a trial decides on the step. Then it is not compared with its prediction: near a minimum, J d is a small rest of large
-   * terms, and to be right to 2 % of it takes so much damping that training stops, long before the loss stops falling. And a step that overflows float32 is for the
-   * trial to refuse, which costs more damping and no exception.
+   * @param isTried whether a trial decides on the step. Then J d is not compared with its
+   * prediction: near a minimum, J d is a small rest of large terms. An error of at most 2 % of it
+   * would take so much damping that training stops long before the loss stops falling. Also, a step
+   * that overflows float32 is left to the trial, which refuses it and takes more damping, without
+   * an exception.
    */
-  solve(damping: number, momentum: number, isTried: boolean): DampedStepResult<Solution> & {readonly step: ModelStep | null} {
+  solve(damping: number, momentum: number, isTried: boolean):
+      DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, loss} = this.parts;
     const {verify} = this.system;
-    const formed = new Map<Solution, Tensor[]>();  // of this attempt: its tensors go with it
+    const formed = new Map<Solution, Tensor[]>();  // its tensors belong to the scope of the attempt
     const form = (solution: Solution): Tensor[] => {
       if (!formed.has(solution)) {
         formed.set(solution, this.clock.time('update', () => this.system.form(solution)));
       }
       return formed.get(solution)!;
     };
+    const verifying = verify === null || isTried ? {} :
+      {verify: (solution: Solution) => verify(solution, form(solution))};
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...(verify === null || isTried ? {} : {verify: solution => verify(solution, form(solution))})}));
+        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...verifying}));
     if (result.solution === null) {
       const status = result.status === 'flat' && this.system.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
@@ -104,15 +108,18 @@ export class LocalModel {
     const d = form(result.solution);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
     if (!Number.isFinite(norm) && !isTried) {
-      throw markNonFinite(ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are unchanged; scale the data, or use ` +
-          'more damping.'));
+      throw markNonFinite(ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are ` +
+          'unchanged; scale the data, or use more damping.'));
     }
     return {...result, step: {d, norm, ...this.system.alongRows(result.solution)}};
   }
 
-  /** -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: what the model says the loss decreases by. Without λ, which is no part of the loss. */
+  /**
+   * -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: the decrease of the loss that the model promises.
+   * It is without λ, which is no part of the loss.
+   */
   predictedDecrease({d, slope, curvature}: ModelStep, scale: number): number {
-    const {extra, rhos} = this.parts;
+    const {extra, ridge: {rhos}} = this.parts;
     d.forEach((t, v) => {
       const e = extra[v];
       slope += e === null ? 0 : sum(mul(e, t)).dataSync()[0];
@@ -132,9 +139,10 @@ export class LocalModel {
   }
 
   /**
-   * The trace that the curvature of the loss can reach over what it has, at least 1; null for losses that keep theirs.
+   * The trace that the curvature of the loss can reach over the trace that it has, at least 1; null
+   * for losses that keep their curvature.
    *
-   * @param momentum of the coming step, as far as it is known: its system is formed once.
+   * @param momentum μ of the coming step, as far as it is known, since its system is formed once.
    */
   headroom(momentum: number): number | null {
     const most = this.mostTrace();
@@ -146,27 +154,34 @@ export class LocalModel {
   }
 
   /**
-   * The trace that the curvature of the loss could reach. Where all examples are saturated on the wrong side, cross-entropies pull with full
-   * force and have no curvature left: λ = τ · trace would go to zero with it, and the step to infinity. So a share of this counts as the trace at least.
+   * The trace that the curvature of the loss could reach; 0 for losses that keep their curvature.
+   * If all examples are saturated on the wrong side, then cross-entropies pull with full force and
+   * have no curvature left. So λ = τ · trace would go to zero, and the step to infinity. Therefore
+   * a share of this trace, LEAST_CURVATURE, is the least that counts.
    */
   private mostTrace(): number {
     const {most} = this.parts.loss;
     return this.most ??= most === undefined || most === null ? 0 : this.system.traceOfBounds(most);
   }
 
-  /** trace(C(C + λI)⁻¹), C = SᵀJJᵀS; on demand. Holds on to the system of the last solve, and to nothing else of the model. */
+  /**
+   * trace(C(C + λI)⁻¹), C = SᵀJJᵀS, on demand. The function holds the system of the last solve, and
+   * nothing else of the model.
+   */
   effectiveDimension(lambda: number): () => number {
     const {damped} = this.problem!;
     return () => damped.trace === 0 ? 0 : damped.effectiveDimension(lambda);
   }
 
   /**
-   * What is left to gain, see `StepSystem.undampedDecrease`; 0 where the rounding of the residuals amounts to more.
+   * The decrease that a step without damping promises, see `StepSystem.undampedDecrease`. It is 0
+   * if it is at most the loss of the rounding of the residuals.
    *
    * @param ofResiduals the loss of the rounding errors of the residuals.
    */
   undampedDecrease(ofResiduals: number): () => UndampedDecrease {
-    const decrease = this.system.undampedDecrease(this.problem!.damped, {ofResiduals: 2 * ofResiduals, ofJacobian: 2 * JACOBIAN_ROUNDING ** 2 * this.lossOfRows});
+    const ofJacobian = 2 * JACOBIAN_ROUNDING ** 2 * this.lossOfRows;
+    const decrease = this.system.undampedDecrease(this.problem!.damped, {ofResiduals: 2 * ofResiduals, ofJacobian});
     return () => {
       const promised = decrease();
       const {known, hidden} = promised;
@@ -174,6 +189,7 @@ export class LocalModel {
     };
   }
 
+  /** The system at momentum μ. Attempts with the same μ share it. */
   private problemOf(momentum: number): DampedProblem<Solution> {
     if (this.problem?.momentum !== momentum) {
       this.problem = {momentum, damped: this.system.problem(momentum)};

@@ -7,32 +7,40 @@ import type {Trace} from '../trace/trace';
 import type {Rows} from '../loss/rows';
 import {sources} from './decrease';
 
-/** By how much every value is changed, as a share: so much more than rounding that the rounding of the second pass does not matter. */
+/**
+ * Change of every value, as a share of it. It is so much more than rounding that the rounding of
+ * the second pass does not matter.
+ */
 const CHANGE = 2 ** -18;
 
 /** Unit roundoff of float32. */
 const ROUNDOFF = 2 ** -24;
 
-/** Entries of all values together up to which they are changed: numbers are drawn for each. */
+/** Largest number of entries of all values together, since a number is drawn for each entry. */
 const MAX_ENTRIES = 2 ** 20;
 
+/** Kernels whose results are exact. */
 const EXACT = kernelsThat('exact');
 
 /**
- * How far the rounding of the model takes each residual: by Monte Carlo arithmetic, a second pass through the trace where the result of every kernel is changed by ±2⁻¹⁸
- * of itself, and the change of the residuals scaled to 2⁻²⁴. It sees what the residuals do not show, a difference of large terms inside the model, or an exponential of large numbers.
+ * The change of each residual by the rounding of the whole model, by Monte Carlo arithmetic: in a
+ * second pass through the trace, the result of every kernel is changed by ±2⁻¹⁸ of itself, and the
+ * change of the residuals is scaled to 2⁻²⁴. The pass sees causes that the residuals do not show: a
+ * difference of large terms inside the model, or an exponential of large numbers.
  *
  * Source: Parker 1997, Monte Carlo arithmetic.
  *
- * @returns |Δr| by square of the loss, entry by entry; null where the trace is too large for it.
+ * @returns |Δr| by square of the loss, entry by entry; null if the trace has too many entries.
  */
-export function modelRounding(trace: Trace, {head: {squares}, dependence: {dependent, variables}}: Rows): Float64Array[] | null {
-  const entries = trace.nodes.reduce((sum, {outputs}) => sum + outputs.reduce((size, output) => size + (dependent[output] ? trace.values[output].size : 0), 0), 0);
-  if (entries > MAX_ENTRIES) {
+export function modelRounding(trace: Trace, rows: Rows): Float64Array[] | null {
+  const {head: {squares}, dependence: {dependent, variables}} = rows;
+  const made = trace.nodes.flatMap(({outputs}) => outputs).filter(output => dependent[output]);
+  if (made.reduce((sum, output) => sum + trace.values[output].size, 0) > MAX_ENTRIES) {
     return null;
   }
   const wanted = [...new Set(squares.flatMap(({block}) => sources(trace, block)))];
-  const same = new Map([...trace.variables].filter(([, variable]) => variables.includes(variable)).map(([value]) => [value, trace.values[value]]));
+  const trained = [...trace.variables].filter(([, variable]) => variables.includes(variable));
+  const same = new Map(trained.map(([value]) => [value, trace.values[value]]));
   const random = signs();
   const change = (kernel: string, t: Tensor): Tensor => {
     if (t.dtype !== 'float32' || EXACT.has(kernel)) {
@@ -46,14 +54,15 @@ export function modelRounding(trace: Trace, {head: {squares}, dependence: {depen
   tidy(() => {
     const again = new Map(replayAll(trace, same, wanted, change).map((t, i) => [wanted[i], t]));
     for (const {block} of squares) {
-      const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!].map(valueOf => rowTensor(trace, block, valueOf).dataSync());
+      const before = rowTensor(trace, block, value => trace.values[value]).dataSync();
+      const after = rowTensor(trace, block, value => again.get(value)!).dataSync();
       found.push(Float64Array.from(before, (r, i) => Math.abs(after[i] - r) * (ROUNDOFF / CHANGE)));
     }
   });
   return found;
 }
 
-/** 1 and -1, pseudo-random, the same in every step. */
+/** Pseudo-random signs 1 and -1, the same in every step. */
 function signs(): () => number {
   let state = 1;
   return () => {

@@ -8,26 +8,31 @@ import type {Rows} from '../loss/rows';
 /** Unit roundoff of float32. */
 const ROUNDOFF = 2 ** -24;
 
-/** What the rounding of float32 residuals does to the loss. */
+/** The effect of the rounding of float32 residuals on the loss. */
 export interface Resolution {
-  /** Two losses that differ by less are equal, as far as float32 can tell. */
+  /** Two losses that differ by at most this are equal, as far as float32 can tell. */
   readonly loss: number;
-  /** The loss of the rounding errors themselves: a step that promises less moves the residuals by less than they are known. */
+  /**
+   * The loss of the rounding errors themselves. A step that promises less moves the residuals by
+   * less than their rounding.
+   */
   readonly rows: number;
 }
 
 /**
- * With u_i the rounding of the residual r_i, as of independent errors,
+ * The resolution of a loss, by independent rounding errors u_i of the residuals r_i:
  *
  *     rows = Σ w_i u_i²          loss = sqrt(Σ (2 w_i r_i u_i)²) + rows
  *
- * A residual that is a difference a - b has the rounding of its terms, u_i = 2⁻²⁴ (|a_i| + |b_i|), times what it is multiplied with afterwards; any other
- * has 2⁻²⁴ |r_i|. Near the minimum of a good fit r is a small rest of large terms, and the loss is known to far less than seven digits. (The subtraction
- * itself is exact there.)
+ * A residual that is a difference a - b has the rounding of its terms, u_i = 2⁻²⁴ (|a_i| + |b_i|),
+ * times its later factors. Any other residual has u_i = 2⁻²⁴ |r_i|. Near the minimum of a good fit
+ * r is a small rest of large terms, and the loss is known to far less than seven digits. (The
+ * subtraction itself is exact there.)
  *
  * Terms of the loss that are no squares do not count.
  *
- * @param measured what the rounding of the whole model does to each residual, see `modelRounding`, where that is more.
+ * @param measured the changes of the residuals by the rounding of the whole model, see
+ * `modelRounding`. They count if they are larger.
  */
 export function resolution(trace: Trace, rows: Rows, measured: readonly Float64Array[] | null = null): Resolution {
   let linear = 0;
@@ -39,7 +44,7 @@ export function resolution(trace: Trace, rows: Rows, measured: readonly Float64A
     for (let i = 0; i < residual.length; i++) {
       const w = weights === null ? weight as number : weights[i];
       if (w === 0) {
-        continue;  // what a mask leaves out may be anything
+        continue;  // an entry that a mask leaves out may be NaN
       }
       const rounding = Math.max(ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
       linear += (2 * w * residual[i] * rounding) ** 2;
@@ -49,30 +54,43 @@ export function resolution(trace: Trace, rows: Rows, measured: readonly Float64A
   return {loss: Math.sqrt(linear) + quadratic, rows: quadratic};
 }
 
-/** Multiple of what rounding does to a loss by the residuals alone, above which the rounding of the model does not matter either. */
+/**
+ * Multiple of the resolution by the residuals alone. For a larger decrease, the rounding of the
+ * model does not matter either.
+ */
 const MODEL_MATTERS = 2 ** 12;
 
-/** The resolution of a loss, as closely as a question needs it. */
+/** The resolution of a loss, as closely as the judgement of a decrease needs it. */
 export class KnownResolution {
   private rough: Resolution | null = null;
   private fine: Resolution | null = null;
 
-  /** @param measures whether the rounding of the model is measured, at the cost of a forward pass, where it may matter. */
+  /**
+   * @param measures whether the rounding of the model is measured if it may matter, at the cost of
+   * a forward pass.
+   */
   constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean) {}
 
-  /** For a decrease of the loss that is to be judged. */
+  /** The resolution for the judgement of a decrease of the loss. */
   for(decrease: number): Resolution {
     const {trace, rows, measures} = this;
     const rough = this.rough ??= resolution(trace, rows);
-    return !measures || decrease > MODEL_MATTERS * rough.loss ? rough : this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
+    return !measures || decrease > MODEL_MATTERS * rough.loss ? rough :
+      this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
   }
 }
 
-/** What a difference may be multiplied with, entry by entry, on its way to the residual: its relative error stays. */
+/**
+ * Kernels, entry by entry, that keep the relative error of a difference on its way to the residual.
+ */
 const KEEPS_RELATIVE_ERROR = kernelsThat('keepsRelativeError');
 
-/** (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block; 1 where they are no difference, or its terms broadcast otherwise than as scalars. */
-function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock): (i: number) => number {
+/**
+ * (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block. It is 1 if the residuals are
+ * no difference, or if a term of the difference broadcasts and is no scalar.
+ */
+function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock):
+    (i: number) => number {
   const {size} = trace.values[value];
   let node = difference ?? trace.producer[value];
   while (node >= 0 && KEEPS_RELATIVE_ERROR.has(trace.nodes[node].kernel)) {

@@ -1,29 +1,39 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {flatten} from '../systems/variable_vector';
 
-/** The most that a step may change a parameter by, as a multiple of it: enough for one that starts at a third of its value, and linear, to be right at once. */
+/**
+ * Largest change of a parameter by a step, as a multiple of the parameter. It is enough to make a
+ * linear parameter that starts at a third of its value right at once.
+ */
 const MOST = 2;
 
-/** Share of the length of the residuals that such a change must make in them: one that makes less does no harm, as that of a parameter which happens to be near 0. */
+/**
+ * Share of the length of the residuals by which such a change must move them. A change that moves
+ * them by less does no harm, for instance that of a parameter which happens to be near 0.
+ */
 const FELT = 0.1;
 
 /**
- * Whether a step changes a parameter by more than twice its value, and the residuals by that alone as much as a tenth of them,
+ * Whether a step s = learningRate · d changes a parameter by more than twice its value, and by that
+ * change alone moves the residuals by more than a tenth of them,
  *
- *     |d_j| > 2 |w_j|,     Σ_jj d_j² > 0.01 |z|²        Σ of Marquardt's damping
+ *     |s_j| > 2 |w_j|,     Σ_jj s_j² > 0.01 |z|²        Σ of Marquardt's damping
  *
- * There a loss that happens to be lower, or even lower than the quadratic model says, says little: parameters are flung to where peaks lie far beyond the data, and
- * exponentials have no effect. Each parameter counts by itself, since a large offset would hide the others. A parameter that is 0 bounds nothing.
- *
- * Both constants were chosen on seeds 4 to 19 of `test/bench/curves`, and on starts near 0, far away and of small networks; that bench has seeds 0 to 3.
+ * Such a step flings parameters to values at which peaks lie far beyond the data, or exponentials
+ * have no effect. So a loss that is lower there, even lower than the quadratic model promises, says
+ * little. Each parameter counts by itself, since a large offset would hide the others. A parameter
+ * that is 0 bounds nothing.
  *
  * Source: Moré 1978, whose first step is bounded by 100 times the parameters, in the norm of Σ.
  *
- * @param scale the diagonal of Σ, by parameter over all variables.
- * @param learningRate what d is multiplied with.
+ * Measured: both constants were chosen on seeds 4 to 19 of `test/bench/curves`, and on starts near
+ * 0, far away and of small networks; that bench has seeds 0 to 3.
+ *
+ * @param scale the diagonal of Σ (m), by parameter over all variables.
  * @param squares |z|², twice the loss of the rows.
  */
-export function isFlung(scale: Float64Array, variables: readonly Variable[], d: readonly Tensor[], learningRate: number, squares: number): boolean {
+export function isFlung(scale: Float64Array, variables: readonly Variable[], d: readonly Tensor[], learningRate: number,
+    squares: number): boolean {
   const [w, step] = [flatten(variables, variables), flatten(d, variables)];
   return scale.some((s, j) => {
     const change = learningRate * Math.abs(step[j]);

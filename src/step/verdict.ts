@@ -1,34 +1,71 @@
-/** What becomes of a step that was tried. */
+/**
+ * The verdict on the step of an attempt.
+ *
+ * - `taken`: the weights become w + s.
+ * - `rejected`: the weights stay, and more damping may help.
+ * - `unresolved`: the step is taken, but its gain ratio says nothing of the quadratic model.
+ */
 export type Verdict = 'taken' | 'rejected' | 'unresolved';
 
-/** What is known of a step that was tried. */
+/** The facts about a step s that its verdict follows from. Those that cost time are functions. */
 export interface Evidence {
   /** Whether the policy rejects steps that do not decrease the loss. */
   readonly rejects: boolean;
-  /** What the quadratic model promised. */
+  /** p, the decrease of the loss that the quadratic model promises. */
   readonly predictedDecrease: number;
-  /** What the loss decreased by; not finite where the loss would not be. */
-  readonly actualDecrease: number;
-  /** Two losses that differ by less are equal, as far as float32 can tell. */
+  /**
+   * a = L(w) - L(w + s); null for a step that is not judged: the policy does not judge, or s = 0.
+   */
+  readonly actualDecrease: number | null;
+  /** Whether w + s is finite. */
+  readonly isWritable: boolean;
+  /** δ: two losses that differ by at most this are equal, as far as float32 can tell. */
   readonly resolvedLoss: () => number;
+  /** Whether the step is beyond the bound of `isFlung`, if its policy has that bound. */
+  readonly isFlung: () => boolean;
+  /** Whether the loss has finite derivatives at w + s. */
+  readonly isDifferentiable: () => boolean;
 }
 
 /**
- * - A loss that is not finite is never accepted, under any policy.
- * - A policy that does not reject takes every other step.
- * - A step that promises less than the loss can resolve cannot be judged by it. It is taken unless the loss rises by more than that: its direction comes from the
- *   gradient, which is known better, since the rounding of the loss is of first order in that of the residuals and the error of their minimiser of second.
- * - Any other step is taken if it decreases the loss, as it promised to.
+ * |a/p - 1| up to which the loss falls as the quadratic model promises, as it does for linear
+ * parameters. Such a step is not bounded.
  */
-export function verdict({rejects, predictedDecrease, actualDecrease, resolvedLoss}: Evidence): Verdict {
-  if (!Number.isFinite(actualDecrease)) {
-    return 'rejected';
-  }
-  if (!rejects) {
+const TRUSTED_GAIN = 1e-3;
+
+/**
+ * The verdict, by the first line that holds:
+ *
+ * 1. not judged: taken.
+ * 2. w + s or a is not finite: rejected, under any policy.
+ * 3. The policy rejects, 0 ≤ p ≤ δ and a < -δ: rejected.
+ * 4. The policy rejects, p is not in [0, δ], and not (p > 0 and a > 0): rejected.
+ * 5. |a/p - 1| > 0.001 and s is beyond the bound: rejected.
+ * 6. The loss has no finite derivatives at w + s: rejected.
+ * 7. The policy rejects and 0 ≤ p ≤ δ: unresolved.
+ * 8. Else: taken.
+ *
+ * A step with p ≤ δ cannot be judged by the loss. It is taken unless the loss rises by more than δ,
+ * since its direction comes from the gradient, which is known better: the rounding of the loss is
+ * of first order in the rounding of the residuals, the error of their minimiser of second order.
+ */
+export function verdict({rejects, predictedDecrease: p, actualDecrease: a, ...evidence}: Evidence): Verdict {
+  if (a === null) {
     return 'taken';
   }
-  if (predictedDecrease >= 0 && predictedDecrease <= resolvedLoss()) {
-    return actualDecrease >= -resolvedLoss() ? 'unresolved' : 'rejected';
+  if (!evidence.isWritable || !Number.isFinite(a)) {
+    return 'rejected';
   }
-  return actualDecrease > 0 && predictedDecrease > 0 ? 'taken' : 'rejected';
+  const isUnresolved = rejects && p >= 0 && p <= evidence.resolvedLoss();
+  const isLower = isUnresolved ? a >= -evidence.resolvedLoss() : p > 0 && a > 0;
+  if (rejects && !isLower) {
+    return 'rejected';
+  }
+  if (Math.abs(a / p - 1) > TRUSTED_GAIN && evidence.isFlung()) {
+    return 'rejected';
+  }
+  if (!evidence.isDifferentiable()) {
+    return 'rejected';
+  }
+  return isUnresolved ? 'unresolved' : 'taken';
 }

@@ -12,6 +12,7 @@ import {traceOf} from '../arrays/symmetric';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../solve/normal_equations';
 import type {NormalStep} from '../solve/normal_equations';
 import {addInto, dot, norm as lengthOf} from '../arrays/vectors';
+import type {Ridge} from './ridge';
 import {flatten, split, spread} from './variable_vector';
 
 /** Rows of J as an operator. */
@@ -36,8 +37,8 @@ export interface ConjugateSystem {
   readonly root: CurvatureRoot;
   /** g = Jᵀq + e (m). */
   readonly gradient: Float64Array;
-  /** ρ by variable. */
-  readonly rhos: readonly number[];
+  /** The L2 regularizers. */
+  readonly ridge: Ridge;
   /** d_prev by parameter (m); null if it is zero. */
   readonly previous: Float64Array | null;
   /** μ. */
@@ -90,8 +91,8 @@ export function sampleOf(piece: RowsOperator, components: number): RowsOperator 
  * 64 dimensions 54, 136 (scaled up 127, not in 200; without P 74, 184).
  */
 export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalStep> {
-  const {variables, rows, root, trace, gradient, rhos, previous, momentum, start, sample, forEachPiece} = system;
-  const rhoOf = spread(rhos, variables);
+  const {variables, rows, root, trace, gradient, ridge, previous, momentum, start, sample, forEachPiece} = system;
+  const rhoOf = spread(ridge.rhos, variables);
   const curvature: Product = x => {
     const sum = new Float64Array(x.length);
     tidy(() => {
@@ -105,7 +106,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
   };
   const {jacobian} = sample;
   const sampleRoot = root.part(sample.from, sample.from + jacobian.rows);
-  const [groups, grams] = gramsOf(jacobian, rhos, sampleRoot);
+  const grams = gramsOf(jacobian, ridge, sampleRoot);
   // |JᵀHJ|, from that of the sample. The sample may hold less than its share of the curvature: then
   // the mean of the eigenvalues counts.
   const ofSample = float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm;
@@ -113,7 +114,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
   return {
     trace,
     scaling: 'levenberg',
-    rho: Math.max(0, ...rhos),
+    rho: Math.max(0, ...ridge.rhos),
     limits: () => ({floor: Number.isFinite(trace) ? NORMAL_FLOAT32_FLOOR_RATIO * norm : NaN, trusted: 0}),
     firstBadRow: () => 0,
     solve: (lambda): NormalStep | SolveFailure => {
@@ -125,7 +126,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       }
       const least = Math.max(lambda, PRECONDITIONER_FLOOR_RATIO * norm);
       const damping = rhoOf.map(rho => least + 2 * rho);
-      const precondition = preconditioner(groups, grams, least, damping, sampleRoot, jacobian, variables);
+      const precondition = preconditioner(ridge, grams, least, damping, sampleRoot, jacobian, variables);
       if (precondition === null) {
         return {ok: false, cause: 'singular', pivot: 0};
       }
@@ -154,18 +155,17 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
  */
 const PRECONDITIONER_FLOOR_RATIO = 2 ** -14;
 
-/** The distinct ρ, and SᵀG_gS of the sample for each. */
-function gramsOf(jacobian: RowsOperator, rhos: readonly number[], root: CurvatureRoot): [number[], Float64Array[]] {
-  const distinct = [...new Set(rhos)];
+/** SᵀG_gS of the sample, by part g of the ridge. */
+function gramsOf(jacobian: RowsOperator, {partOf}: Ridge, root: CurvatureRoot): Float64Array[] {
   const grams: Float64Array[] = [];
   tidy(() => {
-    for (const gram of jacobian.gram(rhos.map(rho => distinct.indexOf(rho)))) {
+    for (const gram of jacobian.gram(partOf)) {
       const part = new Float64Array(jacobian.rows ** 2);
       root.addCongruence(Float64Array.from(gram.dataSync()), 1, part);
       grams.push(part);
     }
   });
-  return [distinct, grams];
+  return grams;
 }
 
 /**
@@ -194,12 +194,12 @@ export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'ro
 }
 
 /** P⁻¹; null if P cannot be factored. */
-function preconditioner(rhos: readonly number[], grams: readonly Float64Array[], lambda: number, diagonal: Float64Array,
+function preconditioner({distinct}: Ridge, grams: readonly Float64Array[], lambda: number, diagonal: Float64Array,
     root: CurvatureRoot, jacobian: RowsOperator, variables: readonly Variable[]): Product | null {
   const n = jacobian.rows;
   const matrix = new Float64Array(n * n);
   grams.forEach((gram, g) => {
-    const scale = 1 / (lambda + 2 * rhos[g]);
+    const scale = 1 / (lambda + 2 * distinct[g]);
     gram.forEach((x, i) => matrix[i] += scale * x);
   });
   for (let i = 0; i < n; i++) {

@@ -31,7 +31,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
   }
 
   problem(momentum: number): DampedProblem<NormalStep> {
-    const {loss: {root}, rhos, variables} = this.parts;
+    const {loss: {root}, ridge, variables} = this.parts;
     const {jacobian} = this;
     // The first piece stands for all pieces: if the examples are in no order, it is a sample like
     // any other.
@@ -41,7 +41,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
     this.checkProduct([trace]);
     return conjugateProblem({
       variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
-      gradient: this.gradient(), rhos, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
+      gradient: this.gradient(), ridge, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
     });
   }
 

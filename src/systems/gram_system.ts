@@ -34,23 +34,19 @@ const CANCELLATION = 1e-5;
  */
 export class GramSystem implements StepSystem {
   private readonly rows: number;
-  private readonly distinct: readonly number[];
-  private readonly groupOf: readonly number[];
   private previous: Array<Float64Array | null> | null = null;
   private extra: Array<Float64Array | null> | null = null;
 
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
     this.rows = parts.linearization.jacobian.rows;
-    this.distinct = [...new Set(parts.rhos)];
-    this.groupOf = parts.rhos.map(rho => this.distinct.indexOf(rho));
   }
 
   problem(momentum: number): DampedProblem<DampedGramStep> {
-    const {linearization, loss: {root, z, q}} = this.parts;
+    const {linearization, loss: {root, z, q}, ridge} = this.parts;
     const previous = momentum === 0 ? null : this.previousByGroup();
     const extra = this.extraByGroup();
     const grams = linearization.grams();
-    const groups = this.distinct.map((rho, g): GramGroup =>
+    const groups = ridge.distinct.map((rho, g): GramGroup =>
       ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
     const residual = z === null ? {q} : {z};
     return gramProblem({n: this.rows, groups, root, residual, momentum, factorize: factorizeHere()});
@@ -109,7 +105,7 @@ export class GramSystem implements StepSystem {
    * directions below the damping, and nobody knows whether J can move them.
    */
   undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
-    const {parameters, loss: {q, root, z, weighted: rows}, extra, rhos} = this.parts;
+    const {parameters, loss: {q, root, z, weighted: rows}, extra, ridge: {rhos}} = this.parts;
     if (extra.some(t => t !== null) || rhos.some(rho => rho !== 0)) {
       return () => promised(NaN);
     }
@@ -151,8 +147,9 @@ export class GramSystem implements StepSystem {
   /** J_g x for each group of variables; null if x is zero on the whole group. */
   private applyByGroup(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
     const {jacobian} = this.parts.linearization;
-    const products = this.clock.time('gram', () => this.distinct.map((_, g) => {
-      const part = x.map((t, v) => this.groupOf[v] === g ? t : null);
+    const {distinct, partOf} = this.parts.ridge;
+    const products = this.clock.time('gram', () => distinct.map((_, g) => {
+      const part = x.map((t, v) => partOf[v] === g ? t : null);
       return part.every(t => t === null) ? null : Float64Array.from(jacobian.apply(part).dataSync());
     }));
     if (!products.every(product => product === null || product.every(Number.isFinite))) {
@@ -164,12 +161,11 @@ export class GramSystem implements StepSystem {
 
   /** d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients. */
   private pull(solution: DampedGramStep): Tensor[] {
-    const {groupOf} = this;
-    const {linearization: {jacobian}, variables, previous, extra} = this.parts;
-    const pulled: Array<Tensor | null> = groupOf.map(() => null);
+    const {linearization: {jacobian}, variables, previous, extra, ridge: {partOf}} = this.parts;
+    const pulled: Array<Tensor | null> = partOf.map(() => null);
     solution.groups.forEach((group, g) => {
       const u = tensor(Float32Array.from(group.coefficients, x => -x), [this.rows]);
-      jacobian.applyTranspose(u, v => groupOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
+      jacobian.applyTranspose(u, v => partOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
     });
     const hasExtra = extra.some(t => t !== null);
     const adds = solution.groups.map(({previousScale, extraScale}) => ({
@@ -177,7 +173,7 @@ export class GramSystem implements StepSystem {
       extra: hasExtra ? addScaled(extraScale) : null,
     }));
     return variables.map((variable, v) => {
-      const more = adds[groupOf[v]];
+      const more = adds[partOf[v]];
       let d = pulled[v];
       for (const [t, addTo] of [[previous[v], more.previous], [extra[v], more.extra]] as const) {
         if (t !== null && addTo !== null) {

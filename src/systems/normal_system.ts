@@ -109,7 +109,7 @@ export class NormalSystem extends ParameterSystem {
 
   /** ρ by parameter. */
   private rhoOfAll(): Float64Array {
-    return spread(this.parts.rhos, this.parts.variables);
+    return spread(this.parts.ridge.rhos, this.parts.variables);
   }
 }
 

@@ -6,14 +6,15 @@ import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {SystemName} from '../solve/system';
+import type {Ridge} from './ridge';
 
 /** The parts of a local model of the loss. */
 export interface LocalModelParts {
   readonly variables: readonly Variable[];
   /** Number of trained parameters that the rows depend on. */
   readonly parameters: number;
-  /** ρ of each variable. */
-  readonly rhos: readonly number[];
+  /** The L2 regularizers. */
+  readonly ridge: Ridge;
   readonly linearization: Linearization;
   readonly loss: OutputDerivatives;
   /** L, the loss. */

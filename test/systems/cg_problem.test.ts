@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {conjugateProblem, sampleOf, traceOfPieces, type ConjugateSystem, type RowsOperator} from '../../src/systems/cg_problem';
+import {ridgeOf} from '../../src/systems/ridge';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../../src/solve/normal_equations';
 import {segmentedRoot} from '../../src/solve/segmented_root';
@@ -26,7 +27,7 @@ function operator(rows: Matrix, error = 0): RowsOperator {
 
 function systemOf(rows: Matrix, gradient: Float64Array): ConjugateSystem {
   return {variables: [variable], rows: rows.length, forEachPiece: visit => visit(operator(rows), 0), sample: {jacobian: sampleOf(operator(rows), 1), from: 0},
-    trace: flat(rows).reduce((sum, x) => sum + x * x, 0), root: diagonalRoot(new Float64Array(rows.length).fill(1)), gradient, rhos: [0], previous: null, momentum: 0, start: null};
+    trace: flat(rows).reduce((sum, x) => sum + x * x, 0), root: diagonalRoot(new Float64Array(rows.length).fill(1)), gradient, ridge: ridgeOf([0]), previous: null, momentum: 0, start: null};
 }
 
 const random = randomNumbers(2);

@@ -1,0 +1,64 @@
+import {sum} from '@tensorflow/tfjs-core';
+import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Plan} from '../jacobian/plan/plan';
+import {StatisticsLinearization} from '../jacobian/whole/frozen_statistics';
+import type {Linearization} from '../jacobian/whole/linearization';
+import {gradientThroughStatistics} from '../jacobian/whole/statistics_gradient';
+import type {StepDerivatives} from '../loss/output_derivatives';
+import {seedsOfRows} from '../loss/rows';
+import type {Rows} from '../loss/rows';
+import type {Ridge} from '../systems/ridge';
+import type {Trace} from '../trace/trace';
+
+/** B, the number of examples, of each group of rows. */
+export const batchesOf = (plans: readonly Plan[]): number[] => plans.map(({analysis}) => analysis.batch);
+
+/**
+ * The linearization that a step is solved with. If the checked linearization holds statistics of
+ * the batch constant, then it is changed by the least that makes the gradient Jᵀq exact, see
+ * `StatisticsJacobian`.
+ */
+export function linearizationOf(trace: Trace, rows: Rows, plans: readonly Plan[], checked: Linearization,
+    loss: StepDerivatives, {partOf}: Ridge): Linearization {
+  const sizes = rows.dependence.variables.map(({size}) => size);
+  const f = throughStatistics(trace, rows, plans, loss);
+  const u = f === null ? null : directionOf(loss);
+  if (f === null || u === null) {
+    return checked;
+  }
+  if (f.some(t => t !== null && !Number.isFinite(sum(t).dataSync()[0]))) {
+    throw checked.notFinite();
+  }
+  return new StatisticsLinearization(checked, u, f, partOf, sizes);
+}
+
+/**
+ * f by variable: the part of the gradient of the rows that flows through frozen statistics; null if
+ * no statistic is frozen.
+ */
+function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}: StepDerivatives):
+    Array<Tensor | null> | null {
+  if (plans.every(plan => plan.analysis.frozen.size === 0)) {
+    return null;
+  }
+  // For squares alone, the kernels behind the rows give q. Behind a softmax the kernels clip, and q
+  // does not; a root has no derivative at 0.
+  const isTrace = rows.head.losses.length + rows.head.functions.length === 0;
+  const seeds = isTrace ? null : seedsOfRows(trace, rows, batchesOf(plans), q);
+  return gradientThroughStatistics(trace, rows.dependence, plans, seeds);
+}
+
+/** u with uᵀq = 1: S⁻ᵀz / |z|², or q / |q|² without z; null if q or z is 0. */
+function directionOf({q, z, root}: StepDerivatives): Float64Array | null {
+  const pull = z ?? q;
+  const size = pull.reduce((sum, x) => sum + x * x, 0);
+  if (size === 0) {
+    return null;
+  }
+  if (z === null) {
+    return q.map(x => x / size);
+  }
+  // z is given for squares alone: S is diagonal, and z is 0 for a row without weight.
+  const s = root.applyTranspose(new Float64Array(q.length).fill(1));
+  return z.map((x, i) => x === 0 ? 0 : x / (s[i] * size));
+}
