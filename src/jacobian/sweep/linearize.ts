@@ -60,8 +60,8 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
-        const rows = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!;
-        found[site][component] = {deltas: null, rows};
+        const formed = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!;
+        found[site][component] = {deltas: null, rows: formed};
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];

@@ -5,40 +5,10 @@ import type {TraceNode} from '../../trace/trace';
 import type {BatchStride} from '../../trace/batch_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
-import type {GramTerm, ParameterUse} from './use';
 import {tableSizes} from '../../derivatives/kernels/gather';
-
-/**
- * Sizes of a gather use: B, C, and the table as [before, entries, after] around its gathered axis.
- */
-interface GatherSizes {
-  readonly examples: number;
-  readonly components: number;
-  readonly before: number;
-  readonly entries: number;
-  readonly after: number;
-}
-
-/** One gather from the table. */
-interface Lookup {
-  readonly indices: ArrayLike<number>;
-  /** The example that the index at a position belongs to. */
-  readonly exampleOf: (position: number) => number;
-  /** By component, δ [before, indices, after]. */
-  readonly deltas: readonly Float32Array[];
-}
-
-/**
- * The distinct table entries of each example. Those of example b are the slots start[b]..start[b +
- * 1] - 1.
- */
-interface Slots {
-  readonly start: Int32Array;
-  /** By slot, its table entry. */
-  readonly entry: Int32Array;
-  /** Σ_s δ over the positions of an example that read the entry, [slots, C, before·after]. */
-  readonly sums: Float32Array;
-}
+import {findSlots} from './gather_slots';
+import type {GatherSizes, Lookup, Slots} from './gather_slots';
+import type {GramTerm, ParameterUse} from './use';
 
 /**
  * The use of a table of which indices that belong to the examples pick entries (an Embedding): the
@@ -196,42 +166,7 @@ export class GatherUse implements ParameterUse {
   }
 
   private slots(): Slots {
-    return this.known ??= this.findSlots();
-  }
-
-  private findSlots(): Slots {
-    const {examples, components: C, width} = this;
-    const {before, entries, after} = this.sizes;
-    /** By example: table entry -> number of the slot within the example. */
-    const numbers = Array.from({length: examples}, () => new Map<number, number>());
-    const visit = (see: (lookup: Lookup, position: number, example: number, entry: number) => void): void => {
-      for (const lookup of this.lookups) {
-        for (let s = 0; s < lookup.indices.length; s++) {
-          // For an index outside of the table some backends give zeros: it reads no entry.
-          if (lookup.indices[s] >= 0 && lookup.indices[s] < entries) {
-            see(lookup, s, lookup.exampleOf(s), lookup.indices[s]);
-          }
-        }
-      }
-    };
-    visit((_lookup, _s, b, i) => numbers[b].has(i) || numbers[b].set(i, numbers[b].size));
-    const start = new Int32Array(examples + 1);
-    numbers.forEach((slots, b) => start[b + 1] = start[b] + slots.size);
-    const entry = new Int32Array(start[examples]);
-    numbers.forEach((slots, b) => slots.forEach((t, i) => entry[start[b] + t] = i));
-    const sums = new Float32Array(entry.length * C * width);
-    visit(({indices, deltas}, s, b, i) => {
-      let to = (start[b] + numbers[b].get(i)!) * C * width;
-      for (const delta of deltas) {
-        for (let o = 0; o < before; o++) {
-          const from = (o * indices.length + s) * after;
-          for (let k = 0; k < after; k++, to++) {
-            sums[to] = sums[to] + delta[from + k];
-          }
-        }
-      }
-    });
-    return {start, entry, sums};
+    return this.known ??= findSlots(this.lookups, this.sizes);
   }
 }
 
