@@ -38,6 +38,7 @@ export default tseslint.config(
       '@typescript-eslint/no-misused-promises': ['error', {checksVoidReturn: false}],
     },
   },
+  {files: ['src/**/*.ts'], rules: {'max-len': ['error', {code: 120, comments: 100, ignoreUrls: true}]}},
   {files: ['src/*.ts'], rules: {'no-restricted-imports': ['error', {paths: [union]}]}},
   ...rooms.map(onlyDownwards),
   {

@@ -10,7 +10,7 @@ import {onFitEnd} from '../tfjs/fit_end_hook';
 import {checkPrecision, checkReads} from '../tfjs/precision';
 import {lent} from '../tfjs/save_hook';
 import type {NamedTensor} from '../tfjs/save_hook';
-import {trainStepOf} from '../tfjs/train_step_hook';
+import {fitBatchOf} from '../tfjs/fit_batch_hook';
 import type {Convergence} from './convergence';
 import {CLASS_NAME, hookOwnLayers} from './hook_layers';
 import type {GgnOptions, SettingName} from './options';
@@ -218,7 +218,7 @@ export class GramGaussNewton extends Optimizer {
     checkReads();
     const isTrained = (variable: Variable): boolean =>
       variable.trainable && (trained === null || trained.has(variable));
-    const request = {f, batch: trainStepOf(this), isTrained, options, iteration: this.iterations + 1};
+    const request = {f, fitBatch: fitBatchOf(this), isTrained, options, iteration: this.iterations + 1};
     const cost = tidy(() => this.training.takeStep(request));
     this.incrementIterations();
     if (returnCost) {

@@ -4,7 +4,7 @@ import {hookCallbacks} from './callback_list';
 import {hookFitEnd} from '../tfjs/fit_end_hook';
 import {hookSave} from '../tfjs/save_hook';
 import {definingClass} from '../tfjs/internals';
-import {hookTrainStep} from '../tfjs/train_step_hook';
+import {hookFitBatch} from '../tfjs/fit_batch_hook';
 
 /** Name of the optimizer in saved models. Other copies of this package know the optimizer by it. */
 export const CLASS_NAME = 'GramGaussNewton';
@@ -19,7 +19,7 @@ function isGgn(optimizer: Optimizer): boolean {
  * of saves and of `fit`, and take the callbacks of this package in any list. Idempotent.
  */
 export function hookLayers(layersModel: {prototype: unknown}): void {
-  hookTrainStep(layersModel, isGgn);
+  hookFitBatch(layersModel, isGgn);
   hookSave(layersModel, isGgn);
   hookCallbacks(layersModel);
   hookFitEnd(layersModel);

@@ -18,7 +18,7 @@ import {assignAll, checkDisposed} from '../step/trained_variables';
 import {ScaleMemory} from '../systems/scale_memory';
 import {Clock} from '../tfjs/clock';
 import {Thrift, withMemoryLimit} from '../tfjs/memory';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {capture, discard} from '../trace/capture';
 import {notingOutputs} from '../trace/model_outputs';
 import type {Trace} from '../trace/trace';
@@ -36,7 +36,7 @@ const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
 export interface Request {
   readonly f: () => Scalar;
   /** The batch of `fit`; null in a custom loop. */
-  readonly batch: TrainStep | null;
+  readonly fitBatch: FitBatch | null;
   /** Whether the step may train a variable. */
   readonly isTrained: (variable: Variable) => boolean;
   readonly options: CheckedOptions;
@@ -91,17 +91,17 @@ export class Training {
    * memories and every variable that f() wrote are then what they were before.
    */
   takeStep(request: Request): Scalar {
-    const {f, batch} = request;
+    const {f, fitBatch} = request;
     const clock = new Clock();
     this.last.release();
-    const noting = batch === null ? f : notingOutputs(batch.model, f);
-    const {cost, trace} = clock.time('capture', () => capture(noting, batch?.targets));
+    const noting = fitBatch === null ? f : notingOutputs(fitBatch.model, f);
+    const {cost, trace} = clock.time('capture', () => capture(noting, fitBatch?.targets));
     let loss = NaN;
     try {
       checkDisposed(trace, request.isTrained);
       loss = cost.dataSync()[0];
       if (!Number.isFinite(loss)) {
-        throw markNonFinite(explainNonFinite(`the loss is ${loss}`, trace, batch, request.isTrained));
+        throw markNonFinite(explainNonFinite(`the loss is ${loss}`, trace, fitBatch, request.isTrained));
       }
       this.solveAndWrite(request, trace, loss, clock);
     } catch (error) {
@@ -110,7 +110,7 @@ export class Training {
         isBack = isNonFinite(error) && this.comesBack(request, trace, loss);
       } finally {
         if (!isBack) {
-          discard(trace, batch?.targets ?? []);
+          discard(trace, fitBatch?.targets ?? []);
         }
       }
       if (!isBack) {
@@ -168,12 +168,12 @@ export class Training {
   }
 
   /** @param point the beginning of the detour that is going on; null without a detour. */
-  private solve({batch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null,
+  private solve({fitBatch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null,
       clock: Clock): SolvedStep {
     const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
-    return withMemoryLimit(options.memoryLimit, () => solveStep(trace, batch, {
+    return withMemoryLimit(options.memoryLimit, () => solveStep(trace, fitBatch, {
       policyFor: size => StepPolicy.of(options.policy, options.given, this.levenbergMarquardt, state, size,
-          () => batchSign(trace, batch, isTrained)),
+          () => batchSign(trace, fitBatch, isTrained)),
       mayDetour: this.detour.mayBegin(loss),
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
       scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
@@ -186,12 +186,12 @@ export class Training {
    *
    * @returns whether training has gone back.
    */
-  private comesBack({batch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
+  private comesBack({fitBatch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
     const point = this.detour.from(NaN);
     const {fingerprint} = this.policyState.history;
     const {report} = this.last;
     if (point === null || report === null || fingerprint === null ||
-        batchSign(trace, batch, isTrained).fingerprint !== fingerprint) {
+        batchSign(trace, fitBatch, isTrained).fingerprint !== fingerprint) {
       return false;
     }
     assignAll(point.variables, point.weights, trace);

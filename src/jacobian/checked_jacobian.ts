@@ -1,5 +1,5 @@
 import type {Trace} from '../trace/trace';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Clock} from '../tfjs/clock';
 import {ggnError, markNonFinite} from '../errors';
 import {total} from './check/batch_check';
@@ -35,13 +35,13 @@ export interface CheckedJacobian {
  * @throws if no reading is right: the self-check fails, or the examples are lost and there are too
  * many rows to go row by row.
  */
-export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], step: TrainStep | null,
+export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], fitBatch: FitBatch | null,
     cache: PlanCache, clock: Clock, system: SystemName = 'gram'): CheckedJacobian {
   const {variables} = rows.dependence;
   // A saturated activation can hide an infinite input from the loss, but not from the Jacobian.
   const notFinite = (): Error => markNonFinite(
-      explainNonFinite('the Jacobian of the batch is not finite', trace, step, v => variables.includes(v)));
-  const formedFor: FormedFor = {trace, step, groupOf, system, clock, notFinite};
+      explainNonFinite('the Jacobian of the batch is not finite', trace, fitBatch, v => variables.includes(v)));
+  const formedFor: FormedFor = {trace, fitBatch, groupOf, system, clock, notFinite};
   const signatures = signaturesOf(formedFor, rows);
   const checked = rows.groups.map((group, g) => checkedBatch(rows, group, signatures[g], cache, formedFor));
   const batches = checked.map(({batch}) => batch);
@@ -71,8 +71,8 @@ export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly numb
 }
 
 /** The keys of the plans in the cache, by group of rows. */
-function signaturesOf({trace, step, system}: FormedFor, {dependence, groups, blocks: all}: Rows): string[] {
-  const start = `${trace.signature}\n${step === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}`;
+function signaturesOf({trace, fitBatch, system}: FormedFor, {dependence, groups, blocks: all}: Rows): string[] {
+  const start = `${trace.signature}\n${fitBatch === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}`;
   const variables = dependence.variables.map(v => v.id).join();
   return groups.map(({blocks}, g) => `${start}${variables} ${g} ${blocks.map(b => all[b].value).join()}`);
 }

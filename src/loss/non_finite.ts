@@ -2,7 +2,7 @@ import {getBackend, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../trace/custom_grad';
 import type {Trace, TraceNode} from '../trace/trace';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {wrongKernel} from '../derivatives/kernels/wrong_kernels';
 import {ggnError} from '../errors';
 import {layerOf} from '../trace/layer_of';
@@ -23,15 +23,15 @@ const ADVICE = 'No step was taken.';
  *
  * @param what the observation, as 'the loss is NaN'.
  */
-export function explainNonFinite(what: string, trace: Trace, step: TrainStep | null,
+export function explainNonFinite(what: string, trace: Trace, fitBatch: FitBatch | null,
     isTrained: (variable: Variable) => boolean): Error {
   for (const [value, variable] of trace.variables) {
     if (isTrained(variable) && !isFinite(trace.values[value])) {
       return ggnError(`${what}: the variable '${variable.name}' holds values that are not finite. ${ADVICE}`);
     }
   }
-  const named: Array<[string, readonly Tensor[]]> = step === null ? [] :
-    [['inputs', step.inputs], ['targets', step.targets], ['class weights', step.weights]];
+  const named: Array<[string, readonly Tensor[]]> = fitBatch === null ? [] :
+    [['inputs', fitBatch.inputs], ['targets', fitBatch.targets], ['class weights', fitBatch.weights]];
   for (const [name, tensors] of named) {
     if (tensors.some(t => !isFinite(t))) {
       return ggnError(`${what}: the ${name} of this batch hold values that are not finite. Clean the data. ${ADVICE}`);
@@ -50,7 +50,7 @@ export function explainNonFinite(what: string, trace: Trace, step: TrainStep | n
   const cause = origin === null ?
     ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :
     'leaf' in origin ? `: ${leafAt(origin.leaf, trace)}` :
-      kernelAt(origin.node, origin.isDerivative, trace, step);
+      kernelAt(origin.node, origin.isDerivative, trace, fitBatch);
   return ggnError(`${what}${cause} ${ADVICE}`);
 }
 
@@ -61,9 +61,9 @@ function leafAt(leaf: number, trace: Trace): string {
       `loss is computed from holds values that are not finite. ${name === undefined ? 'Clean the data.' : ''}`.trim();
 }
 
-function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, step: TrainStep | null): string {
+function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, fitBatch: FitBatch | null): string {
   const kernel = (node.kernel === CUSTOM_GRAD ? 'a tf.customGrad op' : `the kernel '${node.kernel}'`) +
-      layerOf(node, trace, step);
+      layerOf(node, trace, fitBatch);
   if (isDerivative) {
     return `: the derivative of ${kernel} is not finite at numbers that are (as that of a root or a power is at 0). ` +
         'Keep its inputs away from there.';

@@ -1,7 +1,7 @@
-import {add, neg, tensor} from '@tensorflow/tfjs-core';
+import {neg, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {dataOf} from '../tfjs/train_step_hook';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import {dataOf} from '../tfjs/fit_batch_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {readLossHead} from './read/loss_head';
 import {UnknownTerm} from './read/terms';
 import type {LossHead} from './read/terms';
@@ -11,6 +11,7 @@ import type {Trace} from '../trace/trace';
 import {ggnError} from '../errors';
 import {findDependence, upstream} from '../trace/dependence';
 import type {Dependence} from '../trace/dependence';
+import {addTo} from '../tfjs/accumulate';
 import {sumTo} from '../tfjs/fast_ops';
 
 export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
@@ -49,7 +50,7 @@ export interface RowGroup {
  * @throws if the loss depends on no trained variable, or on one through complex numbers; if the
  * model has a loss of tfjs-layers without a step; and for a term that is no function of outputs.
  */
-export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, step: TrainStep | null): Rows {
+export function findRows(trace: Trace, isTrained: (variable: Variable) => boolean, fitBatch: FitBatch | null): Rows {
   const dependence = findDependence(trace, isTrained);
   refuseComplex(trace, dependence);
   if (!dependence.dependent[trace.result]) {
@@ -60,13 +61,13 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
       'the loss does not depend on any variable that is being trained. Check that the function given to ' +
         'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
   }
-  const head = readHead(trace, dependence, step);
+  const head = readHead(trace, dependence, fitBatch);
   const blocks = [...head.squares.map(square => square.block), ...head.losses.flatMap(term => term.blocks)];
   const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError(NO_ROWS);
   }
-  const groups = groupRows(trace, blocks, step)
+  const groups = groupRows(trace, blocks, fitBatch)
       .map(group => ({...group, count: countRows(trace, group.blocks.map(i => blocks[i]))}));
   return {dependence, head, blocks, count, groups};
 }
@@ -95,9 +96,9 @@ const countRows = (trace: Trace, blocks: readonly RowBlock[]): number =>
 
 /** In `fit`, all rows belong to one batch. In a custom loop, blocks of one leading size do. */
 function groupRows(trace: Trace, blocks: readonly RowBlock[],
-    step: TrainStep | null): Array<Pick<RowGroup, 'blocks' | 'examples'>> {
-  if (step !== null) {
-    return [{blocks: [...blocks.keys()], examples: step.inputs[0].shape[0]}];
+    fitBatch: FitBatch | null): Array<Pick<RowGroup, 'blocks' | 'examples'>> {
+  if (fitBatch !== null) {
+    return [{blocks: [...blocks.keys()], examples: fitBatch.inputs[0].shape[0]}];
   }
   const bySize = new Map<number, number[]>();
   blocks.forEach(({value}, i) => {
@@ -110,11 +111,11 @@ function groupRows(trace: Trace, blocks: readonly RowBlock[],
   return [...bySize].map(([examples, indices]) => ({blocks: indices, examples}));
 }
 
-function readHead(trace: Trace, dependence: Dependence, step: TrainStep | null): LossHead {
-  const data = step === null ? null : dataOf(step);
+function readHead(trace: Trace, dependence: Dependence, fitBatch: FitBatch | null): LossHead {
+  const data = fitBatch === null ? null : dataOf(fitBatch);
   const isData = (value: number): boolean =>
     data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
-  const names = step === null ? [] : lossNames(step.model.loss);
+  const names = fitBatch === null ? [] : lossNames(fitBatch.model.loss);
   const refused = names.find(name => name !== null && REFUSED.has(name));
   if (refused !== undefined) {
     throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and has no ` +
@@ -206,17 +207,16 @@ export function seedsOfRows(trace: Trace, rows: Rows, batches: readonly number[]
   const {rowOf} = placeRows(trace, rows, batches);
   return rows.groups.map(group => {
     const seeds = new Map<number, Tensor>();
-    const seed = (value: number, cotangent: Tensor): void => void seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, cotangent) : cotangent);
     for (const b of group.blocks) {
       const {value, difference} = rows.blocks[b];
       const {shape, size} = trace.values[value];
       const cotangent = tensor(Float32Array.from({length: size}, (_, i) => q[rowOf(b, i)]), shape);
       if (difference === null) {
-        seed(value, cotangent);
+        addTo(seeds, value, cotangent);
         continue;
       }
       for (const [name, input] of trace.nodes[difference].inputs) {
-        seed(input, sumTo(name === 'a' ? cotangent : neg(cotangent), trace.values[input].shape));
+        addTo(seeds, input, sumTo(name === 'a' ? cotangent : neg(cotangent), trace.values[input].shape));
       }
     }
     return seeds;

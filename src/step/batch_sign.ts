@@ -2,7 +2,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {findDependence} from '../trace/dependence';
 import {kernelsThat} from '../trace/kernel_facts';
 import type {BatchSign} from '../policy/full_batch';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Trace} from '../trace/trace';
 
 /**
@@ -25,8 +25,9 @@ const known = new WeakMap<object, number>();
  *
  * In `fit` with several batches an epoch, nothing is read.
  */
-export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (variable: Variable) => boolean): BatchSign {
-  const batches = step?.batchesPerEpoch() ?? null;
+export function batchSign(trace: Trace, fitBatch: FitBatch | null,
+    isTrained: (variable: Variable) => boolean): BatchSign {
+  const batches = fitBatch?.batchesPerEpoch() ?? null;
   if (batches !== null && batches > 1) {
     return {fingerprint: null, isWhole: false};
   }
@@ -38,8 +39,8 @@ export function batchSign(trace: Trace, step: TrainStep | null, isTrained: (vari
   }
   const leaves = trace.values.filter((t, i) => trace.producer[i] === -1 && !trace.variables.has(i) && t.size > 1);
   const variables = [...trace.variables.values()];
-  const isCurve = step === null && variables.every(variable => variable.rank <= 1 || !isTrained(variable));
-  const isWhole = batches === 1 && step !== null && leaves.every(leaf => isData(leaf, step) || isUniform(leaf));
+  const isCurve = fitBatch === null && variables.every(variable => variable.rank <= 1 || !isTrained(variable));
+  const isWhole = batches === 1 && fitBatch !== null && leaves.every(leaf => isData(leaf, fitBatch) || isUniform(leaf));
   return {fingerprint, isCurve, isWhole};
 }
 
@@ -68,7 +69,7 @@ function unshaped(trace: Trace, value: number): number {
 
 const RESHAPES = kernelsThat('reshape');
 
-const isData = (leaf: Tensor, {inputs, targets}: TrainStep): boolean =>
+const isData = (leaf: Tensor, {inputs, targets}: FitBatch): boolean =>
   [...inputs, ...targets].some(t => t.dataId === leaf.dataId);
 
 function isUniform(leaf: Tensor): boolean {

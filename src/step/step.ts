@@ -24,7 +24,7 @@ import {ridgeOf} from '../systems/ridge';
 import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
 import type {SystemOptions} from '../systems/system_choice';
 import type {Clock} from '../tfjs/clock';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {upstream} from '../trace/dependence';
 import type {Trace} from '../trace/trace';
 import {solveAttempts} from './attempts';
@@ -71,9 +71,9 @@ export interface StepSettings extends SystemOptions {
  *
  * @throws for a loss, a model or numbers that no exact step can be taken from.
  */
-export function solveStep(trace: Trace, context: TrainStep | null, settings: StepSettings, cache: PlanCache,
+export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: StepSettings, cache: PlanCache,
     clock: Clock): SolvedStep {
-  const rows = clock.time('linearize', () => findRows(trace, settings.isTrained, context));
+  const rows = clock.time('linearize', () => findRows(trace, settings.isTrained, fitBatch));
   const {variables} = rows.dependence;
   const parameters = countParameters(trace, rows);
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
@@ -86,7 +86,7 @@ export function solveStep(trace: Trace, context: TrainStep | null, settings: Ste
   policy.begin(scaling);
 
   const ridge = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
-  const checked = checkedJacobian(trace, rows, ridge.partOf, context, cache, clock, solver);
+  const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver);
   const {plans} = checked;
   const loss = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>

@@ -55,8 +55,8 @@ const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * 
 const axisStride = (shape: readonly number[], axis: number): number => sizeOf(shape.slice(axis + 1));
 
 /**
- * The axis that holds the examples, in the shape [before, B, inner], with stride = inner · (stride of
- * the axis); null if the examples are spread over several axes.
+ * The axis that holds the examples, in the shape [before, B, inner], with stride = inner · (stride
+ * of the axis); null if the examples are spread over several axes.
  */
 export function exampleAxis(shape: readonly number[], stride: number, batch: number):
     {axis: number; before: number; inner: number} | null {

@@ -1,21 +1,21 @@
 import {kernelsThat} from './kernel_facts';
 import type {Trace, TraceNode} from './trace';
-import type {TrainStep} from '../tfjs/train_step_hook';
+import type {FitBatch} from '../tfjs/fit_batch_hook';
 
 /**
  * The place of a node in words, as " (in the layer 'dense_1', Dense)", by the variable that enters
  * at the node or most closely before it. In a custom loop there are no layers.
  */
-export function layerOf(node: TraceNode, trace: Trace, step: TrainStep | null): string {
+export function layerOf(node: TraceNode, trace: Trace, fitBatch: FitBatch | null): string {
   const {variable, isDirect} = nearestVariable(node, trace);
   if (variable === null) {
     return '';
   }
-  if (step === null) {
+  if (fitBatch === null) {
     return isDirect ? '' : ` (behind the variable '${variable}')`;
   }
   const [name] = variable.split('/');
-  const kind = step.model.layers.find(layer => layer.name === name)?.getClassName();
+  const kind = fitBatch.model.layers.find(layer => layer.name === name)?.getClassName();
   return ` (${isDirect ? 'in' : 'in or behind'} the layer '${name}'${kind === undefined ? '' : `, ${kind}`})`;
 }
 

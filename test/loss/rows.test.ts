@@ -7,7 +7,7 @@ import {ggn} from '../../src/index';
 import {findRows, readResiduals} from '../../src/loss/rows';
 import type {Rows} from '../../src/loss/rows';
 import {readingsOf} from '../../src/jacobian/plan/readings';
-import type {TrainStep} from '../../src/tfjs/train_step_hook';
+import type {FitBatch} from '../../src/tfjs/fit_batch_hook';
 import {Probe} from '../support/probe';
 
 test.before(async () => {
@@ -27,8 +27,8 @@ function look<T>(f: () => tf.Tensor, see: (rows: Rows, trace: Trace) => T, isTra
 }
 
 /** The examples that the readings of a step count; not of those with frozen statistics. */
-const batchesOf = (trace: Trace, rows: Rows, step: TrainStep | null): number[] =>
-  rows.groups.flatMap(group => readingsOf(trace, rows, group, step).readings).filter(({after}) => after !== 'reduces').map(({batch}) => batch);
+const batchesOf = (trace: Trace, rows: Rows, fitBatch: FitBatch | null): number[] =>
+  rows.groups.flatMap(group => readingsOf(trace, rows, group, fitBatch).readings).filter(({after}) => after !== 'reduces').map(({batch}) => batch);
 
 const variable = (shape: number[], seed: number): tf.Variable => tf.variable(tf.randomNormal(shape, 0, 1, 'float32', seed));
 
@@ -97,8 +97,8 @@ test.serial('ways to linearize: the batch first, row by row where the sizes agre
 test.serial('in fit the batch comes from the model', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 2, inputShape: [3]})]});
   let batches: number[] = [];
-  model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows, trace, step}) => {
-    batches = batchesOf(trace, rows, step);
+  model.compile({loss: 'meanSquaredError', optimizer: new Probe(({rows, trace, fitBatch}) => {
+    batches = batchesOf(trace, rows, fitBatch);
   })});
   for (const size of [4, 1]) {
     await model.trainOnBatch(tf.ones([size, 3]), tf.zeros([size, 2]));

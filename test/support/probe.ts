@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import {capture, discard} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
-import type {TrainStep} from '../../src/tfjs/train_step_hook';
-import {trainStepOf} from '../../src/tfjs/train_step_hook';
+import type {FitBatch} from '../../src/tfjs/fit_batch_hook';
+import {fitBatchOf} from '../../src/tfjs/fit_batch_hook';
 import {checkedJacobian} from '../../src/jacobian/checked_jacobian';
 import {Clock} from '../../src/tfjs/clock';
 import {GramGaussNewton} from '../../src/index';
@@ -20,7 +20,7 @@ export interface Look {
   checked: {plan: Plan; plans: readonly Plan[]; jacobian: BatchJacobian; grams: readonly Float64Array[]};
   variables: readonly tf.Variable[];
   /** The step of `fit`; null in a custom loop. */
-  step: TrainStep | null;
+  fitBatch: FitBatch | null;
   residual: Float64Array;
   weight: Float64Array;
 }
@@ -32,17 +32,17 @@ export class Probe extends GramGaussNewton {
   }
 
   override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
-    const context = trainStepOf(this);
+    const fitBatch = fitBatchOf(this);
     const cost = tf.tidy(() => {
-      const {cost, trace} = capture(f, context?.targets);
+      const {cost, trace} = capture(f, fitBatch?.targets);
       try {
-        const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), context);
-        const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), context, new PlanCache(), new Clock());
+        const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), fitBatch);
+        const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), fitBatch, new PlanCache(), new Clock());
         const {residual, weight} = readResiduals(trace, rows, plans.map(({analysis}) => analysis.batch));
         const checked = {plan: plans[0], plans, jacobian: linearization.jacobian as BatchJacobian, grams: linearization.grams()};
-        this.look({trace, rows, step: context, checked, variables: rows.dependence.variables, residual, weight});
+        this.look({trace, rows, fitBatch: fitBatch, checked, variables: rows.dependence.variables, residual, weight});
       } catch (error) {
-        discard(trace, context?.targets ?? []);
+        discard(trace, fitBatch?.targets ?? []);
         throw error;
       }
       trace.dispose();

@@ -20,7 +20,7 @@ const CHECKED_ROWS = 512;
  * @returns null, or a function that makes the error of the failed check.
  */
 export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error) | null {
-  const {formedFor: {clock, step}} = batch;
+  const {formedFor: {clock, fitBatch}} = batch;
   return inspect(batch, (linearized, grams) => {
     const {trace, plan, jacobian} = linearized;
     const gram = grams === null ? null : total(grams());
@@ -28,7 +28,7 @@ export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error)
     if (problem === null) {
       return null;
     }
-    const explain = (): Error => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, step);
+    const explain = (): Error => failedCheck(problem, findFault(trace, plan, jacobian), trace, plan, fitBatch);
     if (batch.whole !== null) {
       return explain;
     }
@@ -43,10 +43,10 @@ export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error)
  * @throws if one is wrong.
  */
 export function checkAdjoints(batch: FormedBatch): void {
-  const {plan, formedFor: {trace, step, clock}} = batch;
+  const {plan, formedFor: {trace, fitBatch, clock}} = batch;
   const fault = inspect(batch, part => clock.time('linearize', () => adjointCheck(part.trace, part.plan)));
   if (fault !== null) {
-    throw failedCheck(null, fault, trace, plan, step);
+    throw failedCheck(null, fault, trace, plan, fitBatch);
   }
 }
 

@@ -1,5 +1,5 @@
 import type {Trace} from '../../trace/trace';
-import type {TrainStep} from '../../tfjs/train_step_hook';
+import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
 import type {Fault} from './fault';
 import {RESIDUAL} from '../plan/plan';
@@ -14,7 +14,7 @@ import {layerOf} from '../../trace/layer_of';
  * tested.
  */
 export function failedCheck(problem: string | null, fault: Fault | null, trace: Trace, plan: Plan,
-    step: TrainStep | null): Error {
+    fitBatch: FitBatch | null): Error {
   const start = `the self-check of the Jacobian failed:${problem === null ? '' : ` ${problem}.`}`;
   if (fault === null) {
     return ggnError(`${start} No single kernel was found to be wrong: either the model couples the examples of a ` +
@@ -28,7 +28,7 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
   const names = fault.nodes.map(({kernel}) => kernel === RESIDUAL ? 'the residuals' : `the kernel '${kernel}'`);
   const kernels = [...new Set(names)].join(', ');
   const [node] = fault.nodes;
-  const where = layerOf(node, trace, step);
+  const where = layerOf(node, trace, fitBatch);
   switch (fault.kind) {
     case 'rule':
       return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from that of ` +

@@ -2,8 +2,8 @@ import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import type {Trace} from '../../trace/trace';
 import type {Freeze} from '../../trace/dependence';
 import type {BatchAxisLost} from '../../trace/batch_axis';
-import {dataOf} from '../../tfjs/train_step_hook';
-import type {TrainStep} from '../../tfjs/train_step_hook';
+import {dataOf} from '../../tfjs/fit_batch_hook';
+import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
 import type {RowGroup, Rows} from '../../loss/rows';
 import {countDirections, makeForwardPlan} from './forward_plan';
@@ -62,7 +62,7 @@ type IsBatched = (value: number) => boolean;
  * the rows, else row by row.
  */
 export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, 'dependence' | 'blocks'>,
-    group: Pick<RowGroup, 'blocks' | 'examples'>, step: TrainStep | null): Readings {
+    group: Pick<RowGroup, 'blocks' | 'examples'>, fitBatch: FitBatch | null): Readings {
   const {examples} = group;
   const blocks = group.blocks.map(b => all[b]);
   const shapeOf = (value: number): number[] => trace.values[value].shape;
@@ -79,15 +79,15 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
 
   const readings: Reading[] = [];
   let ways: IsBatched[] = [whole];
-  if (step !== null && blocks.every(block => isLeading(block.value))) {
-    const data = dataOf(step);
+  if (fitBatch !== null && blocks.every(block => isLeading(block.value))) {
+    const data = dataOf(fitBatch);
     // If a constant of the model happens to have as many rows as the batch, only the data
     // themselves count.
     ways = [value => isRead(value) && isLeading(value) && !trace.variables.has(value),
       value => isRead(value) && data.has(trace.values[value].dataId)];
     readings.push(...ways.map(way => reading(examples, way)),
         ...ways.map(way => reading(examples, way, 'reduces', 'all')));
-  } else if (step === null && examples > 1) {
+  } else if (fitBatch === null && examples > 1) {
     // f() may read the examples, take them from a larger tensor (x.slice(...)) or make them
     // (tf.linspace(...)).
     ways = [value => isRead(value) && isLeading(value), isLeading];
@@ -98,7 +98,7 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
         ...ways.map(way => reading(examples, way, 'reduces', freeze)));
   }
   // Only the self-check can tell whether a gradient of the user's own couples the examples.
-  const isCertain = step !== null && readings.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
+  const isCertain = fitBatch !== null && readings.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
   const after = isCertain ? 'lost' : 'any';
   if (mayGoForward && (examples > 1 || !mayGoRowByRow)) {
     readings.push({batch: 1, after, plan: forward});
@@ -106,7 +106,7 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   if (mayGoRowByRow) {
     readings.push(reading(1, whole, after));
   }
-  if (step === null && mayGoForward && !mayGoRowByRow) {
+  if (fitBatch === null && mayGoForward && !mayGoRowByRow) {
     readings.push(...ways.map(way => reading(examples, way, 'reduces', 'all')));
   }
   const isBetter = (): boolean =>

@@ -1,5 +1,5 @@
 import type {Trace} from '../../trace/trace';
-import type {TrainStep} from '../../tfjs/train_step_hook';
+import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
 import {traceOf} from '../../arrays/symmetric';
 import {ggnError} from '../../errors';
@@ -18,7 +18,7 @@ import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 export interface FormedFor {
   readonly trace: Trace;
   /** The step of `fit`; null in a custom loop. */
-  readonly step: TrainStep | null;
+  readonly fitBatch: FitBatch | null;
   /** Group of each variable that the rows depend on: variables of one group share a Gram matrix. */
   readonly groupOf: readonly number[];
   readonly system: SystemName;

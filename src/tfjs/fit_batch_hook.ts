@@ -3,7 +3,7 @@ import {batchesPerEpoch, wrapTrainFunction} from './internals';
 import type {OpenModel} from './internals';
 
 /** The batch that `fit` takes a step on. */
-export interface TrainStep {
+export interface FitBatch {
   readonly model: OpenModel;
   readonly inputs: readonly Tensor[];
   readonly targets: readonly Tensor[];
@@ -26,7 +26,7 @@ type Marked = Record<symbol, unknown>;
  * Hooks the train function of LayersModels, so that our optimizer knows its batch in `fit`,
  * `fitDataset` and `trainOnBatch`. A second call does nothing, and other optimizers see no effect.
  */
-export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimizer: Optimizer) => boolean): void {
+export function hookFitBatch(layersModel: {prototype: unknown}, isOurs: (optimizer: Optimizer) => boolean): void {
   const marks = layersModel.prototype as Marked;
   if (marks[HOOKED] === true) {
     return;
@@ -40,9 +40,9 @@ export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimi
     const targets = data.slice(inputs.length, inputs.length + model.outputs.length);
     // tfjs has null for an output without weights.
     const weights = data.slice(inputs.length + targets.length).filter(weight => (weight as Tensor | null) !== null);
-    const step: TrainStep = {model, inputs, targets, weights, batchesPerEpoch: () => batchesPerEpoch(model)};
+    const fitBatch: FitBatch = {model, inputs, targets, weights, batchesPerEpoch: () => batchesPerEpoch(model)};
     const holder = optimizer as unknown as Marked;
-    holder[TRAIN_STEP] = step;
+    holder[TRAIN_STEP] = fitBatch;
     try {
       return train(data);
     } finally {
@@ -53,9 +53,10 @@ export function hookTrainStep(layersModel: {prototype: unknown}, isOurs: (optimi
 }
 
 /** The batch that `fit` trains on now; null in a custom loop. */
-export function trainStepOf(optimizer: Optimizer): TrainStep | null {
-  return (optimizer as unknown as Marked)[TRAIN_STEP] as TrainStep | undefined ?? null;
+export function fitBatchOf(optimizer: Optimizer): FitBatch | null {
+  return (optimizer as unknown as Marked)[TRAIN_STEP] as FitBatch | undefined ?? null;
 }
 
 /** The data ids of the inputs and targets of a batch. Several tensors may share one of them. */
-export const dataOf = (step: TrainStep): Set<object> => new Set([...step.inputs, ...step.targets].map(t => t.dataId));
+export const dataOf = ({inputs, targets}: FitBatch): Set<object> =>
+  new Set([...inputs, ...targets].map(t => t.dataId));

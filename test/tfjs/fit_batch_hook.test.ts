@@ -1,22 +1,22 @@
 /** A training step tells our optimizer its batch, and other optimizers see no effect. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {hookTrainStep, trainStepOf} from '../../src/tfjs/train_step_hook';
-import type {TrainStep} from '../../src/tfjs/train_step_hook';
+import {hookFitBatch, fitBatchOf} from '../../src/tfjs/fit_batch_hook';
+import type {FitBatch} from '../../src/tfjs/fit_batch_hook';
 import {ggn, GramGaussNewton, register} from '../../src/index';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
 
-/** Notes the `TrainStep` of each step, and a copy of its data. */
+/** Notes the `FitBatch` of each step, and a copy of its data. */
 class Note extends GramGaussNewton {
-  readonly steps: Array<{step: TrainStep | null; inputs: number[][]; targets: number[][]}> = [];
+  readonly steps: Array<{fitBatch: FitBatch | null; inputs: number[][]; targets: number[][]}> = [];
 
   override minimize(f: () => tf.Scalar, returnCost = false, varList?: tf.Variable[]): tf.Scalar | null {
-    const step = trainStepOf(this);
+    const fitBatch = fitBatchOf(this);
     const numbers = (tensors: readonly tf.Tensor[] | undefined): number[][] => (tensors ?? []).map(tensor => [...tensor.dataSync()]);
-    this.steps.push({step, inputs: numbers(step?.inputs), targets: numbers(step?.targets)});
+    this.steps.push({fitBatch, inputs: numbers(fitBatch?.inputs), targets: numbers(fitBatch?.targets)});
     return super.minimize(f, returnCost, varList);
   }
 }
@@ -34,8 +34,8 @@ test.serial('fit gives the slices of every batch', async t => {
   await model.fit(x, y, {batchSize: 2, epochs: 1, shuffle: false, verbose: 0});
   t.deepEqual(optimizer.steps.map(s => s.inputs), [[[1, 2, 3, 4]], [[5, 6]]]);
   t.deepEqual(optimizer.steps.map(s => s.targets), [[[7, 8]], [[9]]]);
-  t.true(optimizer.steps[0].step!.model.layers.some(layer => layer.name === model.layers[0].name));
-  t.is(trainStepOf(optimizer), null, 'gone after the step');
+  t.true(optimizer.steps[0].fitBatch!.model.layers.some(layer => layer.name === model.layers[0].name));
+  t.is(fitBatchOf(optimizer), null, 'gone after the step');
   optimizer.dispose();
 });
 
@@ -69,10 +69,10 @@ test.serial('in a custom loop there is no context, also after a step of fit that
     throw new Error('bad loss');
   }});
   await t.throwsAsync(model.trainOnBatch(tf.tensor2d([[1, 2]]), tf.tensor2d([[3]])), {message: 'bad loss'});
-  t.is(trainStepOf(optimizer), null);
+  t.is(fitBatchOf(optimizer), null);
   const w = tf.variable(tf.tensor1d([1, 2]));
   optimizer.minimize(() => tf.sub(w, [3, 4]).square().mean());
-  t.deepEqual(optimizer.steps.map(s => s.step === null), [false, true]);
+  t.deepEqual(optimizer.steps.map(s => s.fitBatch === null), [false, true]);
   optimizer.dispose();
   w.dispose();
 });
@@ -95,7 +95,7 @@ test.serial('inert for other optimizers', async t => {
 test.serial('hooking again changes nothing', t => {
   const prototype = tf.LayersModel.prototype as unknown as Record<string, unknown>;
   const hooked = prototype['makeTrainFunction'];
-  hookTrainStep(tf.LayersModel, () => true);
+  hookFitBatch(tf.LayersModel, () => true);
   register(tf);
   register(tf);
   t.is(prototype['makeTrainFunction'], hooked);
@@ -105,33 +105,33 @@ test.serial('hooking again changes nothing', t => {
 test.serial('another copy of tfjs-layers is hooked once, for the optimizers that are ours', t => {
   const optimizer = ggn();
   const sgd = tf.train.sgd(0.1);
-  const contexts: Array<TrainStep | null> = [];
+  const contexts: Array<FitBatch | null> = [];
   class LayersModel {
     inputs = [0];
     outputs = [0];
     constructor(readonly optimizer_?: tf.Optimizer) {}
     makeTrainFunction(): (data: tf.Tensor[]) => unknown {
       return () => {
-        contexts.push(this.optimizer_ === undefined ? null : trainStepOf(this.optimizer_));
+        contexts.push(this.optimizer_ === undefined ? null : fitBatchOf(this.optimizer_));
         return 'trained';
       };
     }
   }
-  hookTrainStep(LayersModel, candidate => candidate === optimizer);
-  hookTrainStep(LayersModel, candidate => candidate === optimizer);
+  hookFitBatch(LayersModel, candidate => candidate === optimizer);
+  hookFitBatch(LayersModel, candidate => candidate === optimizer);
   const [x, y, w] = [tf.scalar(1), tf.scalar(2), tf.scalar(3)];
   for (const one of [optimizer, sgd, undefined]) {
     t.is(new LayersModel(one).makeTrainFunction()([x, y, w]), 'trained');
   }
-  t.deepEqual(contexts.map(context => context === null ? null : [context.inputs, context.targets]), [[[x], [y]], null, null]);
+  t.deepEqual(contexts.map(fitBatch => fitBatch === null ? null : [fitBatch.inputs, fitBatch.targets]), [[[x], [y]], null, null]);
 });
 
 test.serial('an optimizer of another copy of this package, known by its name, gets the context too', async t => {
-  let seen: TrainStep | null = null;
+  let seen: FitBatch | null = null;
   class Foreign extends tf.Optimizer {
     static className = 'GramGaussNewton';
     override minimize(f: () => tf.Scalar): tf.Scalar {
-      seen = trainStepOf(this as tf.Optimizer);
+      seen = fitBatchOf(this as tf.Optimizer);
       return f();
     }
     override applyGradients(): void {
@@ -144,5 +144,5 @@ test.serial('an optimizer of another copy of this package, known by its name, ge
   const model = small();
   model.compile({optimizer: new Foreign(), loss: 'meanSquaredError'});
   await model.trainOnBatch(tf.tensor2d([[1, 2]]), tf.tensor2d([[3]]));
-  t.is((seen as TrainStep | null)?.targets.length, 1);
+  t.is((seen as FitBatch | null)?.targets.length, 1);
 });
