@@ -1,4 +1,5 @@
 import type {UndampedDecrease} from '../solve/resolved_decrease';
+import {MATRIX_OF} from '../solve/system';
 import type {StepReport} from '../step/step_report';
 
 /** Largest matrix of the last step, in bytes, that is held after `fit`. */
@@ -71,5 +72,7 @@ export class LastStep {
  * Bytes of the matrix of a step, in float64. Conjugate gradients have only the matrix of a sample,
  * which gives none of these numbers, so it always counts as large.
  */
-const matrixBytes = ({solver, rows, parameters}: StepReport): number =>
-  solver === 'cg' ? Infinity : 8 * (solver === 'gram' ? rows : parameters) ** 2;
+function matrixBytes(report: StepReport): number {
+  const side = MATRIX_OF[report.solver];
+  return side === null ? Infinity : 8 * report[side] ** 2;
+}

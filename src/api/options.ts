@@ -1,4 +1,5 @@
 import type {LevenbergMarquardtOptions} from '../policy/levenberg_marquardt';
+import type {PolicyName} from '../policy/policies';
 import type {Settings} from '../policy/policy';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';
@@ -59,7 +60,7 @@ export interface GgnOptions {
    * - a function of the report of the last step. It is saved as `'custom'` and must be given again
    *   after loading.
    */
-  policy?: 'auto' | 'agreement' | 'levenbergMarquardt' | 'fixed' | PolicyFunction;
+  policy?: 'auto' | Exclude<PolicyName, 'custom'> | PolicyFunction;
   /** Options of `'levenbergMarquardt'`. */
   levenbergMarquardt?: LevenbergMarquardtOptions;
   /**

@@ -12,6 +12,10 @@
  */
 export type SystemName = 'gram' | 'normal' | 'cg';
 
+/** Rows and columns of the matrix that a system forms: n or m; null if it forms none. */
+export const MATRIX_OF: Readonly<Record<SystemName, 'rows' | 'parameters' | null>> =
+  {gram: 'rows', normal: 'parameters', cg: null};
+
 /** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
 export const MAX_GRAM_ROWS = 8192;
 

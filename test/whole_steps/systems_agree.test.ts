@@ -5,11 +5,13 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';
+import type {SystemName} from '../../src/solve/system';
+import {SYSTEMS} from '../../src/systems/systems';
 import {variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise, variable} from '../support/tensors';
 
-const SOLVERS = ['gram', 'normal', 'cg'] as const;
+const SOLVERS = Object.keys(SYSTEMS) as SystemName[];
 const FIXED: GgnOptions = {learningRate: 0.5, damping: 0.1, momentum: 0.7};
 
 /** Three steps at damping 0.1: float32 rows and a float32 Gram matrix, 2⁻²⁴ times what conjugate gradients leave over. */
@@ -96,9 +98,11 @@ for (const backend of ['cpu', 'wasm']) {
   for (const problem of PROBLEMS) {
     test.serial(`${backend}: ${problem.name}`, async t => {
       await tf.setBackend(backend);
-      const [gram, normal, cg] = await SOLVERS.reduce(async (done, solver) => [...await done, await change(t, problem, solver)], Promise.resolve<Float64Array[]>([]));
-      t.true(relativeError(normal, gram) < TOLERANCE, `normal: ${relativeError(normal, gram)}`);
-      t.true(relativeError(cg, gram) < TOLERANCE, `cg: ${relativeError(cg, gram)}`);
+      const gram = await change(t, problem, 'gram');
+      for (const solver of SOLVERS.filter(name => name !== 'gram')) {
+        const other = await change(t, problem, solver);
+        t.true(relativeError(other, gram) < TOLERANCE, `${solver}: ${relativeError(other, gram)}`);
+      }
     });
   }
 }

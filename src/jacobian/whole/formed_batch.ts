@@ -3,7 +3,7 @@ import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
 import {traceOf} from '../../arrays/symmetric';
 import {ggnError} from '../../errors';
-import {MAX_GRAM_ROWS} from '../../solve/system';
+import {MATRIX_OF, MAX_GRAM_ROWS} from '../../solve/system';
 import type {SystemName} from '../../solve/system';
 import type {Plan} from '../plan/plan';
 import type {BatchRows} from '../sweep/batch_jacobian';
@@ -44,9 +44,10 @@ export class FormedBatch extends RowsLinearization {
  */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   const {trace, system, clock} = formedFor;
-  const width = system === 'cg' ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
+  const matrix = MATRIX_OF[system];
+  const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
-    system === 'gram' ? piecesWithin(trace, plan) : piecesOf(trace, plan, width));
+    matrix === 'rows' ? piecesWithin(trace, plan) : piecesOf(trace, plan, width));
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);
   }

@@ -3,7 +3,7 @@ import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
 import type {FunctionLoss, OutputLoss} from '../functions/output_loss';
-import {CrossEntropies} from './cross_entropies';
+import {ClosedTerms} from './closed_terms';
 import {fallsWithoutEnd} from './lower_bound';
 import type {OtherTerm, Square, Weight} from './terms';
 import {CutFinder} from './output_cut';
@@ -33,7 +33,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
     return {losses: [], taken: [], linear: [], unknown: null};
   }
   const finder = new CutFinder(trace, dependence, trace.outputs.length > 0 ? trace.outputs : null);
-  const known = new CrossEntropies(trace, dependence, finder);
+  const known = new ClosedTerms(trace, dependence, finder);
   const parts = partsOf(known.take(terms), finder);
   if ('unknown' in parts) {
     return {losses: [], taken: [], linear: [], unknown: parts.unknown};

@@ -19,8 +19,11 @@ interface EntropyTerm {
   readonly target: number;
 }
 
-/** Recognises cross-entropies: it collects their terms by the logits that they share. */
-export class CrossEntropies {
+/**
+ * Recognises the terms of losses with a closed form, which are cross-entropies today: it collects
+ * them by the logits that they share.
+ */
+export class ClosedTerms {
   /** Logits of cross-entropies that are part of another function of them. */
   readonly shared = new Set<number>();
   private readonly reader: ProbabilityReader;
