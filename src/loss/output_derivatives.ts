@@ -3,8 +3,8 @@ import {countDistinct} from './distinct_rows';
 import {ggnError} from '../errors';
 import {outputFunction} from './functions/output_function';
 import type {Curvature, LossDerivatives} from './functions/loss_derivatives';
-import type {OutputLoss} from './functions/output_loss';
-import {closedFormOf} from './functions/output_loss';
+import type {OutputTerm} from './functions/output_term';
+import {closedFormOf} from './functions/output_term';
 import {squaredError} from './functions/squared_error';
 import type {OutputDerivatives} from './functions/squared_error';
 import {fallsWithoutEnd} from './read/lower_bound';
@@ -41,7 +41,7 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
   const ofSquares = {...squaredError(residual, weight),
     weighted: countDistinct(trace, rows, (block, i) => weight[rowOf(block, i)] > 0)};
   let curvature: Curvature = head.functions.length === 0 ? 'exact' : 'majorized';
-  if (head.losses.length === 0) {
+  if (head.outputTerms.length === 0) {
     return {...ofSquares, curvature};
   }
   const {q} = ofSquares;
@@ -49,7 +49,7 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
   const most = new Float64Array(q.length);
   const blocks: RootBlock[] = [];
   let block = head.squares.length;
-  for (const term of head.losses) {
+  for (const term of head.outputTerms) {
     const examples = examplesOf(trace, term);
     const places = placesOf(trace, term, examples, (k, i) => rowOf(block + k, i));
     const derivatives = derivativesOf(trace, dependence, term, examples);
@@ -80,13 +80,13 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
  * L - L̃ of one term of the loss in float64, from its outputs f at the weights and f̃ at other
  * weights; null for a term without a closed form.
  */
-export function decreaseInClosedForm(term: OutputLoss, before: ArrayLike<number>,
+export function decreaseInClosedForm(term: OutputTerm, before: ArrayLike<number>,
     after: () => ArrayLike<number>): number | null {
   return term.kind === 'function' ? null : closedFormOf(term).decrease(term, before, after());
 }
 
 /** The number of examples B of a term: the size of the leading axes of its outputs. */
-function examplesOf(trace: Trace, {blocks}: OutputLoss): number {
+function examplesOf(trace: Trace, {blocks}: OutputTerm): number {
   const [examples, ...others] = blocks.map(({value}) => trace.values[value].shape[0] ?? 1);
   if (others.some(other => other !== examples)) {
     throw ggnError('a term of the loss joins outputs with different numbers of examples along their leading axes. ' +
@@ -96,7 +96,7 @@ function examplesOf(trace: Trace, {blocks}: OutputLoss): number {
 }
 
 /** The derivatives of a term in its outputs, in the order (example, component). */
-function derivativesOf(trace: Trace, dependence: Dependence, term: OutputLoss, examples: number): LossDerivatives {
+function derivativesOf(trace: Trace, dependence: Dependence, term: OutputTerm, examples: number): LossDerivatives {
   const outputs = term.blocks.map(({value}) => value);
   if (term.kind !== 'function') {
     return closedFormOf(term).derivatives(term, trace.values[outputs[0]].dataSync());
@@ -110,7 +110,7 @@ function derivativesOf(trace: Trace, dependence: Dependence, term: OutputLoss, e
  *
  * @param rowOf the row of entry i of the k-th output.
  */
-function placesOf(trace: Trace, {blocks}: OutputLoss, examples: number,
+function placesOf(trace: Trace, {blocks}: OutputTerm, examples: number,
     rowOf: (k: number, i: number) => number): number[] {
   const widths = blocks.map(({value}) => trace.values[value].size / examples);
   const places: number[] = [];

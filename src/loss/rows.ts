@@ -21,7 +21,7 @@ export interface Rows {
   readonly dependence: Dependence;
   /** The terms of the loss. */
   readonly head: LossHead;
-  /** The blocks of rows: those of `head.squares`, then those of each of `head.losses`. */
+  /** The blocks of rows: those of `head.squares`, then those of each of `head.outputTerms`. */
   readonly blocks: readonly RowBlock[];
   /** Number of rows n. */
   readonly count: number;
@@ -62,7 +62,7 @@ export function findRows(trace: Trace, isTrained: (variable: Variable) => boolea
         'minimize() computes the loss with tfjs ops, from trainable variables, and that varList names them.');
   }
   const head = readHead(trace, dependence, fitBatch);
-  const blocks = [...head.squares.map(square => square.block), ...head.losses.flatMap(term => term.blocks)];
+  const blocks = [...head.squares.map(square => square.block), ...head.outputTerms.flatMap(term => term.blocks)];
   const count = countRows(trace, blocks);
   if (count === 0) {
     throw ggnError(NO_ROWS);

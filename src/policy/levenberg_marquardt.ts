@@ -54,9 +54,9 @@ export const LEVENBERG_MARQUARDT: Required<LevenbergMarquardtOptions> = {
 
 /**
  * Levenberg-Marquardt with Nielsen's rule, at learning rate 1 and without momentum. With the gain
- * ratio ρ of an attempt, the actual over the predicted decrease of the loss,
+ * ratio γ of an attempt, the actual over the predicted decrease of the loss,
  *
- *     ρ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2ρ - 1)³),   ν ← 2
+ *     γ > 0:   the step is accepted,   τ ← τ · max(1/3, 1 - (2γ - 1)³),   ν ← 2
  *     else:    it is rejected,         τ ← ν τ,   ν ← 2ν,                 and solved again
  *
  * 1/3 is the option `decrease`, and 2 the option `increase`.

@@ -125,7 +125,7 @@ function attempt({trace, rows, model, policy, weightDecay, scale, resolved, cloc
   const judged = step.norm === 0 && isWritable ? null : actualDecrease;
   const found = verdict({
     rejects: policy.rejects, predictedDecrease, actualDecrease: judged, isWritable,
-    resolvedLoss: () => Math.max(RESOLUTION * model.lossOfRows, resolved(predictedDecrease).loss),
+    resolvedLoss: () => Math.max(RESOLUTION * model.lossOfRows, resolved(predictedDecrease).ofLoss),
     isFlung: () => {
       const bound = scale();
       return bound !== null && isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);

@@ -34,11 +34,11 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
   return tidy(() => {
     const substitutes = substitutesFor(trace, variables, moved);
     const squares = [...head.squares, ...head.penalties];
-    const ofLosses = head.losses.flatMap(loss =>
-      loss.kind === 'function' ? loss.terms.map(([value]) => value) : [loss.blocks[0].value]);
+    const ofOutputs = head.outputTerms.flatMap(term =>
+      term.kind === 'function' ? term.terms.map(([value]) => value) : [term.blocks[0].value]);
     const terms = [...head.others, ...head.functions].map(([value]) => value);
     const ofSquares = squares.flatMap(({block}) => sources(trace, block));
-    const wanted = [...new Set([trace.result, ...ofSquares, ...terms, ...ofLosses])];
+    const wanted = [...new Set([trace.result, ...ofSquares, ...terms, ...ofOutputs])];
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
     // The sums in float64 may be finite although the loss is not. The next step would begin with
@@ -59,10 +59,10 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
       }
     }
     const values: Array<readonly [number, number | Tensor]> = [...head.others];
-    for (const loss of head.losses) {
-      const [{value}] = loss.blocks;
-      decrease += decreaseInClosedForm(loss, before(value).dataSync(), () => after(value).dataSync()) ?? 0;
-      values.push(...loss.kind === 'function' ? loss.terms : []);
+    for (const term of head.outputTerms) {
+      const [{value}] = term.blocks;
+      decrease += decreaseInClosedForm(term, before(value).dataSync(), () => after(value).dataSync()) ?? 0;
+      values.push(...term.kind === 'function' ? term.terms : []);
     }
     for (const [value, weight] of values) {
       decrease += decreaseOfValues(weight, before(value).dataSync(), after(value).dataSync());

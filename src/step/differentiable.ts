@@ -10,7 +10,7 @@ import {upstream} from '../trace/dependence';
 import {pseudoRandom} from '../arrays/pseudo_random';
 import {collect, pullByRules, sweepBack} from '../derivatives/reverse_sweep';
 import {outputFunction} from '../loss/functions/output_function';
-import type {FunctionLoss} from '../loss/functions/output_loss';
+import type {FunctionTerm} from '../loss/functions/output_term';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
 
@@ -37,7 +37,7 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
     return trace.nodes.filter(node => node.outputs.some(output => needed.has(output) && dependent[output]));
   };
   const isRisky = (some: readonly TraceNode[]): boolean => some.some(node => !isTame(node, dependent));
-  const functions = head.losses.filter(loss => loss.kind === 'function');
+  const functions = head.outputTerms.filter(term => term.kind === 'function');
   const nodes = onTheWay(seedsOf(trace, rows).map(([value]) => value));
   const all = onTheWay([...seedsOf(trace, rows), ...functions.flatMap(({terms}) => terms)].map(([value]) => value));
   if (!isRisky(all)) {
@@ -62,7 +62,7 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
     for (const {outputs: [output]} of all.filter(({kernel}) => kernel === CUSTOM_GRAD)) {
       keepBackward(trace.values[output], values[output]);
     }
-    isFinite = functions.every(loss => isTwice(trace, values, dependent, loss)) && (!isRisky(nodes) || isOnce(values));
+    isFinite = functions.every(term => isTwice(trace, values, dependent, term)) && (!isRisky(nodes) || isOnce(values));
   });
   return isFinite;
 }
@@ -71,10 +71,10 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
  * Whether a function of outputs has two finite derivatives in the outputs, at other values of the
  * trace.
  */
-function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly boolean[], loss: FunctionLoss): boolean {
+function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly boolean[], term: FunctionTerm): boolean {
   const moved = Object.create(trace, {values: {value: values}}) as Trace;
   try {
-    outputFunction(moved, dependent, loss, values[loss.blocks[0].value].shape[0] ?? 1);
+    outputFunction(moved, dependent, term, values[term.blocks[0].value].shape[0] ?? 1);
   } catch (error) {
     if (isNonFinite(error)) {
       return false;
@@ -94,15 +94,15 @@ function isTame({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boo
 }
 
 /**
- * Seeds of the sweep, by value: of the values that the rows are read from, of the terms of losses
- * that are functions of outputs, and of the terms that are no rows.
+ * Seeds of the sweep, by value: of the values that the rows are read from, of the terms that
+ * are functions of outputs, and of the terms that are no rows.
  */
 function seedsOf(trace: Trace, {blocks, head, dependence: {dependent}}: Rows): Array<readonly [number, () => Tensor]> {
   const sources = blocks.flatMap(({value, difference}) =>
     difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
   const noise = (value: number): Tensor => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape);
   // At a residual of 0 a loss may have a corner, whose derivative only `outputFunction` knows.
-  const terms = head.losses.flatMap(loss => loss.kind === 'function' && !loss.isResidual ? loss.terms : []);
+  const terms = head.outputTerms.flatMap(term => term.kind === 'function' && !term.isResidual ? term.terms : []);
   return [
     ...sources.filter(value => dependent[value]).map(value => [value, () => noise(value)] as const),
     ...[...terms, ...head.extra].map(([value, seed]) => [value, () => seed] as const),

@@ -19,10 +19,10 @@ export const batchesOf = (plans: readonly Plan[]): number[] => plans.map(({analy
  * `StatisticsJacobian`.
  */
 export function linearizationOf(trace: Trace, rows: Rows, plans: readonly Plan[], checked: Linearization,
-    loss: StepDerivatives, {partOf}: Ridge): Linearization {
+    derivatives: StepDerivatives, {partOf}: Ridge): Linearization {
   const sizes = rows.dependence.variables.map(({size}) => size);
-  const f = throughStatistics(trace, rows, plans, loss);
-  const u = f === null ? null : directionOf(loss);
+  const f = throughStatistics(trace, rows, plans, derivatives);
+  const u = f === null ? null : directionOf(derivatives);
   if (f === null || u === null) {
     return checked;
   }
@@ -43,7 +43,7 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
   }
   // For squares alone, the kernels behind the rows give q. Behind a softmax the kernels clip, and q
   // does not; a root has no derivative at 0.
-  const isTrace = rows.head.losses.length + rows.head.functions.length === 0;
+  const isTrace = rows.head.outputTerms.length + rows.head.functions.length === 0;
   const seeds = isTrace ? null : seedsOfRows(trace, rows, batchesOf(plans), q);
   return gradientThroughStatistics(trace, rows.dependence, plans, seeds);
 }

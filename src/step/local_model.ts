@@ -55,7 +55,7 @@ export class LocalModel {
 
   /** The share of the rows in the loss: ½|z|² for squares, else |L|. */
   get lossOfRows(): number {
-    const {loss: {z}, value} = this.parts;
+    const {derivatives: {z}, value} = this.parts;
     return z === null ? Math.abs(value) : dot(z, z) / 2;
   }
 
@@ -69,7 +69,7 @@ export class LocalModel {
     if (change === null) {
       return null;
     }
-    const {z, q, root} = this.parts.loss;
+    const {z, q, root} = this.parts.derivatives;
     const [pull, moved] = z === null ? [q, change] : [z, root.applyTranspose(change)];
     const scale = Math.sqrt(dot(pull, pull)) * Math.sqrt(dot(moved, moved));
     // Rounding may take |a| past 1. The state of the policy, which is saved, allows at most 1.
@@ -88,7 +88,7 @@ export class LocalModel {
    */
   solve(damping: number, momentum: number, isTried: boolean):
       DampedStepResult<Solution> & {readonly step: ModelStep | null} {
-    const {parameters, loss} = this.parts;
+    const {parameters, derivatives: {weighted}} = this.parts;
     const {verify} = this.system;
     const formed = new Map<Solution, Tensor[]>();  // its tensors belong to the scope of the attempt
     const form = (solution: Solution): Tensor[] => {
@@ -100,7 +100,7 @@ export class LocalModel {
     const verifying = verify === null || isTried ? {} :
       {verify: (solution: Solution) => verify(solution, form(solution))};
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
-        {damping, rows: loss.weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...verifying}));
+        {damping, rows: weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...verifying}));
     if (result.solution === null) {
       const status = result.status === 'flat' && this.system.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
@@ -160,7 +160,7 @@ export class LocalModel {
    * a share of this trace, LEAST_CURVATURE, is the least that counts.
    */
   private mostTrace(): number {
-    const {most} = this.parts.loss;
+    const {most} = this.parts.derivatives;
     return this.most ??= most === undefined || most === null ? 0 : this.system.traceOfBounds(most);
   }
 

@@ -11,18 +11,18 @@ const ROUNDOFF = 2 ** -24;
 /** The effect of the rounding of float32 residuals on the loss. */
 export interface Resolution {
   /** Two losses that differ by at most this are equal, as far as float32 can tell. */
-  readonly loss: number;
+  readonly ofLoss: number;
   /**
    * The loss of the rounding errors themselves. A step that promises less moves the residuals by
    * less than their rounding.
    */
-  readonly rows: number;
+  readonly ofResiduals: number;
 }
 
 /**
  * The resolution of a loss, by independent rounding errors u_i of the residuals r_i:
  *
- *     rows = Σ w_i u_i²          loss = sqrt(Σ (2 w_i r_i u_i)²) + rows
+ *     ofResiduals = Σ w_i u_i²          ofLoss = sqrt(Σ (2 w_i r_i u_i)²) + ofResiduals
  *
  * A residual that is a difference a - b has the rounding of its terms, u_i = 2⁻²⁴ (|a_i| + |b_i|),
  * times its later factors. Any other residual has u_i = 2⁻²⁴ |r_i|. Near the minimum of a good fit
@@ -51,7 +51,7 @@ export function resolution(trace: Trace, rows: Rows, measured: readonly Float64A
       quadratic += w * rounding ** 2;
     }
   }
-  return {loss: Math.sqrt(linear) + quadratic, rows: quadratic};
+  return {ofLoss: Math.sqrt(linear) + quadratic, ofResiduals: quadratic};
 }
 
 /**
@@ -75,7 +75,7 @@ export class KnownResolution {
   for(decrease: number): Resolution {
     const {trace, rows, measures} = this;
     const rough = this.rough ??= resolution(trace, rows);
-    return !measures || decrease > MODEL_MATTERS * rough.loss ? rough :
+    return !measures || decrease > MODEL_MATTERS * rough.ofLoss ? rough :
       this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
   }
 }

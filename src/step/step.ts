@@ -88,14 +88,14 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const ridge = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
   const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver);
   const {plans} = checked;
-  const loss = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
+  const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>
-    linearizationOf(trace, rows, plans, checked.linearization, loss, ridge));
+    linearizationOf(trace, rows, plans, checked.linearization, derivatives, ridge));
 
   const remembersScale = policy.rejects && scaling === 'marquardt';
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const value = trace.values[trace.result].dataSync()[0];
-  const model = new LocalModel({variables, parameters, ridge, linearization, loss, value, extra,
+  const model = new LocalModel({variables, parameters, ridge, linearization, derivatives, value, extra,
     previous: settings.previous(variables), solver, scaling,
     leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock);
   const agreement = policy.observes ? model.agreement() : null;
@@ -109,11 +109,12 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
     policy, variables, taken, scale: scale(),
-    undampedDecrease: model.undampedDecrease(policy.judges ? resolved(attempted.predictedDecrease ?? 0).rows : 0),
+    undampedDecrease: model.undampedDecrease(
+      policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
     effectiveDimension: model.effectiveDimension(attempted.lambda),
     report: {
       rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement,
-      gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: loss.curvature,
+      gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: derivatives.curvature,
     },
   };
 }

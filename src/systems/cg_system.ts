@@ -31,7 +31,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
   }
 
   problem(momentum: number): DampedProblem<NormalStep> {
-    const {loss: {root}, ridge, variables} = this.parts;
+    const {derivatives: {root}, ridge, variables} = this.parts;
     const {jacobian} = this;
     // The first piece stands for all pieces: if the examples are in no order, it is a sample like
     // any other.
@@ -62,7 +62,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
   }
 
   protected gradientOfRows(): Float64Array {
-    const {variables, loss: {q}} = this.parts;
+    const {variables, derivatives: {q}} = this.parts;
     return this.ofRows ??= this.checkProduct(this.clock.time('gram', () =>
       flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
   }

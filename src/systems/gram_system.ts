@@ -42,7 +42,7 @@ export class GramSystem implements StepSystem {
   }
 
   problem(momentum: number): DampedProblem<DampedGramStep> {
-    const {linearization, loss: {root, z, q}, ridge} = this.parts;
+    const {linearization, derivatives: {root, z, q}, ridge} = this.parts;
     const previous = momentum === 0 ? null : this.previousByGroup();
     const extra = this.extraByGroup();
     const grams = linearization.grams();
@@ -73,7 +73,7 @@ export class GramSystem implements StepSystem {
    * weights if rounding allows it.
    */
   gradientNorm(): number {
-    const {loss: {q}, extra, linearization} = this.parts;
+    const {derivatives: {q}, extra, linearization} = this.parts;
     const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
     linearization.grams().forEach(gram => addProduct(1, gram, q, ofRows));
     for (const product of this.extraByGroup()) {
@@ -91,7 +91,7 @@ export class GramSystem implements StepSystem {
 
   alongRows(solution: Solution): {slope: number; curvature: number} {
     const {change} = solution as DampedGramStep;
-    const {q, root} = this.parts.loss;
+    const {q, root} = this.parts.derivatives;
     const curved = root.applyTranspose(change);
     return {slope: dot(q, change), curvature: dot(curved, curved)};
   }
@@ -105,7 +105,7 @@ export class GramSystem implements StepSystem {
    * directions below the damping, and nobody knows whether J can move them.
    */
   undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
-    const {parameters, loss: {q, root, z, weighted: rows}, extra, ridge: {rhos}} = this.parts;
+    const {parameters, derivatives: {q, root, z, weighted: rows}, extra, ridge: {rhos}} = this.parts;
     if (extra.some(t => t !== null) || rhos.some(rho => rho !== 0)) {
       return () => promised(NaN);
     }
@@ -127,7 +127,7 @@ export class GramSystem implements StepSystem {
 
   /** g by variable. */
   private gradient(): Tensor[] {
-    const {linearization: {jacobian}, loss: {q}, extra, variables} = this.parts;
+    const {linearization: {jacobian}, derivatives: {q}, extra, variables} = this.parts;
     return jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])).map((part, v) => {
       const e = extra[v];
       return part === null ? e ?? zerosLike(variables[v]) : e === null ? part : add(part, e);

@@ -76,7 +76,7 @@ export class NormalSystem extends ParameterSystem {
 
   /** From a matrix in float64, which resolves the directions that rounding leaves over. */
   private resolved({ofResiduals, ofJacobian}: RoundingOfRows): () => UndampedDecrease {
-    const {width: m, extra, parts: {variables, leastScale, loss: {weighted}}} = this;
+    const {width: m, extra, parts: {variables, leastScale, derivatives: {weighted}}} = this;
     const n = Math.max(1, weighted);
     const {matrix} = this.normalParts();
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
@@ -102,7 +102,7 @@ export class NormalSystem extends ParameterSystem {
   }
 
   private normalParts(): NormalParts {
-    const {linearization, loss: {q, root, most}} = this.parts;
+    const {linearization, derivatives: {q, root, most}} = this.parts;
     return this.formed ??= this.clock.time('gram', () =>
       formNormalParts(linearization.forEachRows, this.width, {root, q, bounds: most ?? null}, this.previous));
   }

@@ -16,7 +16,7 @@ export interface LocalModelParts {
   /** The L2 regularizers. */
   readonly ridge: Ridge;
   readonly linearization: Linearization;
-  readonly loss: OutputDerivatives;
+  readonly derivatives: OutputDerivatives;
   /** L, the loss. */
   readonly value: number;
   /** e by variable: the gradient of the terms of the loss that are not rows. */

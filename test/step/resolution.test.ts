@@ -38,7 +38,7 @@ test.serial('by the formula: a difference has the rounding of its terms, as what
   ];
   forms.forEach(([form, factor], i) => {
     const found = resolutionOf(form as () => tf.Scalar);
-    t.true(close(found.loss, factor * loss) && close(found.rows, factor * rows), `${i}: ${found.loss}, ${found.rows}; ${factor * loss}, ${factor * rows}`);
+    t.true(close(found.ofLoss, factor * loss) && close(found.ofResiduals, factor * rows), `${i}: ${found.ofLoss}, ${found.ofResiduals}; ${factor * loss}, ${factor * rows}`);
   });
   a.dispose();
 });
@@ -46,9 +46,9 @@ test.serial('by the formula: a difference has the rounding of its terms, as what
 test.serial('a residual that is no difference has its own rounding, and what has no weight none', t => {
   const a = tf.variable(tf.scalar(3));
   const u = tf.tidy(() => [...x.mul(a).dataSync()].map(v => 2 ** -24 * v));
-  t.true(close(resolutionOf(() => leastSquares(x.mul(a))).rows, u.reduce((sum, v) => sum + v * v / 2, 0)));
+  t.true(close(resolutionOf(() => leastSquares(x.mul(a))).ofResiduals, u.reduce((sum, v) => sum + v * v / 2, 0)));
   const mask = tf.tensor1d(Array.from({length: 40}, (_, i) => i === 5 ? 1 : 0));
-  t.true(close(resolutionOf(() => leastSquares(x.mul(a), {weights: mask})).rows, u[5] ** 2 / 2));
+  t.true(close(resolutionOf(() => leastSquares(x.mul(a), {weights: mask})).ofResiduals, u[5] ** 2 / 2));
   tf.dispose([a, mask]);
 });
 
@@ -62,8 +62,8 @@ test.serial('of the size of the noise that a loss in float32 has', t => {
     return points.reduce((sum, point, i) => sum + r[i] ** 2 - (point * value - data[i]) ** 2, 0);
   });
   const spread = Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length);
-  const {loss} = resolutionOf(() => x.mul(a).sub(y).square().sum());
-  t.true(loss > spread && loss < 10 * spread, `${loss}, spread ${spread}`);
+  const {ofLoss} = resolutionOf(() => x.mul(a).sub(y).square().sum());
+  t.true(ofLoss > spread && ofLoss < 10 * spread, `${ofLoss}, spread ${spread}`);
   a.dispose();
 });
 

@@ -24,10 +24,10 @@ export interface LossDerivatives {
   readonly most?: Float64Array;
 }
 
-/** A function of outputs with derivatives in closed form. `Loss` holds its weights and targets. */
-export interface ClosedForm<Loss> {
+/** A function of outputs with derivatives in closed form. `Term` holds its weights and targets. */
+export interface ClosedForm<Term> {
   /** q and S at the outputs f. */
-  derivatives(loss: Loss, f: ArrayLike<number>): LossDerivatives;
+  derivatives(term: Term, f: ArrayLike<number>): LossDerivatives;
   /** L(f) - L(f̃), in float64. */
-  decrease(loss: Loss, before: ArrayLike<number>, after: ArrayLike<number>): number;
+  decrease(term: Term, before: ArrayLike<number>, after: ArrayLike<number>): number;
 }

@@ -5,7 +5,7 @@ import {ggnError, markNonFinite} from '../../errors';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {blockCurvature, diagonalCurvature} from './curvature';
 import {blocksOf, isClose, isOfBlocks, isSeparate} from './hessian_structure';
-import type {FunctionLoss} from './output_loss';
+import type {FunctionTerm} from './output_term';
 import type {LossDerivatives} from './loss_derivatives';
 import {TwiceDifferentiated} from './twice_differentiated';
 import type {HessianProduct} from './twice_differentiated';
@@ -42,7 +42,7 @@ const ROUNDED = 2 ** -6;
  * @throws for a loss that couples examples, or more than 256 outputs of one, and for derivatives
  * that are not finite.
  */
-export function outputFunction(trace: Trace, dependent: readonly boolean[], fn: FunctionLoss, examples: number,
+export function outputFunction(trace: Trace, dependent: readonly boolean[], fn: FunctionTerm, examples: number,
     endless: Uint8Array | null = null): LossDerivatives {
   let derivatives: LossDerivatives;
   tidy(() => {
@@ -93,7 +93,7 @@ function readHessian(product: HessianProduct, examples: number, components: numb
 }
 
 /** The residuals (B·C) up to their sign; null if the outputs are none. */
-function residualsOf(trace: Trace, {isResidual, residual, blocks}: FunctionLoss,
+function residualsOf(trace: Trace, {isResidual, residual, blocks}: FunctionTerm,
     twice: TwiceDifferentiated): Float64Array | null {
   return !isResidual ? null : residual === null ? twice.flat(blocks.map(({value}) => trace.values[value])) :
     twice.flat([rowTensor(trace, residual, value => trace.values[value])]);

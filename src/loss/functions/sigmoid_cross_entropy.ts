@@ -2,7 +2,7 @@ import type {ClosedForm, LossDerivatives} from './loss_derivatives';
 import type {RowBlock} from './row_block';
 
 /** Σ a_i softplus(f_i) - y_i f_i: the binary cross-entropy of B·C logits f. */
-export interface SigmoidLoss {
+export interface SigmoidTerm {
   readonly kind: 'sigmoid';
   /** The logits. */
   readonly blocks: readonly [RowBlock];
@@ -72,7 +72,7 @@ export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<numb
 }
 
 /** The sigmoid cross-entropy in the table of closed forms. */
-export const sigmoidForm: ClosedForm<SigmoidLoss> = {
+export const sigmoidForm: ClosedForm<SigmoidTerm> = {
   derivatives: ({weight, target}, f) => sigmoidCrossEntropy(f, weight, target),
   decrease: ({weight, target}, before, after) => sigmoidDecrease(before, after, weight, target),
 };

@@ -2,7 +2,7 @@ import type {ClosedForm, LossDerivatives} from './loss_derivatives';
 import type {RowBlock} from './row_block';
 
 /** Σ y_i (logsumexp(f) - f_i) over the last axis of the logits f. */
-export interface SoftmaxLoss {
+export interface SoftmaxTerm {
   readonly kind: 'softmax';
   /** The logits. */
   readonly blocks: readonly [RowBlock];
@@ -89,7 +89,7 @@ export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<numb
 }
 
 /** The softmax cross-entropy in the table of closed forms. */
-export const softmaxForm: ClosedForm<SoftmaxLoss> = {
+export const softmaxForm: ClosedForm<SoftmaxTerm> = {
   derivatives: ({target, classes}, f) => softmaxCrossEntropy(f, target, classes),
   decrease: ({target, classes}, before, after) => softmaxDecrease(before, after, target, classes),
 };

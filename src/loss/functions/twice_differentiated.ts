@@ -4,7 +4,7 @@ import {record} from '../../trace/capture';
 import type {Trace} from '../../trace/trace';
 import {passesDerivative} from '../../trace/dependence';
 import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
-import type {FunctionLoss} from './output_loss';
+import type {FunctionTerm} from './output_term';
 import {regionBetween} from './region';
 import type {Region} from './region';
 
@@ -25,7 +25,7 @@ export class TwiceDifferentiated {
   private readonly region: Region;
 
   /** @param examples B; each output has B entries along its leading axis. */
-  constructor(private readonly trace: Trace, dependent: readonly boolean[], private readonly fn: FunctionLoss,
+  constructor(private readonly trace: Trace, dependent: readonly boolean[], private readonly fn: FunctionTerm,
       private readonly examples: number) {
     this.outputs = fn.blocks.map(block => block.value);
     this.region = regionBetween(trace, dependent, this.outputs, fn.terms.map(([value]) => value));

@@ -1,8 +1,8 @@
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
-import type {SigmoidLoss} from '../functions/sigmoid_cross_entropy';
-import type {SoftmaxLoss} from '../functions/softmax_cross_entropy';
+import type {SigmoidTerm} from '../functions/sigmoid_cross_entropy';
+import type {SoftmaxTerm} from '../functions/softmax_cross_entropy';
 import {ProbabilityReader} from './log_probability';
 import {nodeOf} from './nodes';
 import type {CutFinder} from './output_cut';
@@ -69,11 +69,11 @@ export class ClosedTerms {
   }
 
   /** The cross-entropies of the terms that were taken. */
-  losses(): Array<SoftmaxLoss | SigmoidLoss> {
+  joined(): Array<SoftmaxTerm | SigmoidTerm> {
     return [
-      ...[...this.softmax].map(([value, terms]): SoftmaxLoss => ({kind: 'softmax', blocks: [blockOf(value)],
+      ...[...this.softmax].map(([value, terms]): SoftmaxTerm => ({kind: 'softmax', blocks: [blockOf(value)],
         classes: this.trace.values[value].shape.slice(-1)[0], target: this.sum(value, terms, 'target')})),
-      ...[...this.sigmoid].map(([value, terms]): SigmoidLoss => ({kind: 'sigmoid', blocks: [blockOf(value)],
+      ...[...this.sigmoid].map(([value, terms]): SigmoidTerm => ({kind: 'sigmoid', blocks: [blockOf(value)],
         weight: this.sum(value, terms, 'softplus'), target: this.sum(value, terms, 'target')})),
     ];
   }

@@ -5,7 +5,7 @@ import type {Dependence} from '../../trace/dependence';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {FunctionsOfSums} from './functions_of_sums';
 import {isLinear} from '../../trace/linear_kernels';
-import {readOutputLosses} from './output_losses';
+import {readOutputTerms} from './output_terms';
 import {ProbabilityReader} from './log_probability';
 import type {LogProbability} from './log_probability';
 import {nodeOf, numberIn} from './nodes';
@@ -25,7 +25,7 @@ import type {Weight, LossHead, OtherTerm, Square} from './terms';
  * Regularizers are the squares of single variables w (beside data also of w - c with a number c),
  * whose curvature is constant, and other functions of one variable and no data. All other squares
  * are rows, those of boundary points included. All other terms that depend on data are functions of
- * outputs, see `readOutputLosses`.
+ * outputs, see `readOutputTerms`.
  *
  * @param isData whether a value that f() only read holds data.
  * @throws UnknownTerm for a term that is none of these.
@@ -68,9 +68,9 @@ class HeadReader {
       rows = all;
       [strangers, others] = all.length === 0 ? [others, []] : [[], others];
     }
-    const {losses, taken, linear, unknown} = readOutputLosses(this.trace, this.dependence, strangers, rows,
+    const {outputTerms, taken, linear, unknown} = readOutputTerms(this.trace, this.dependence, strangers, rows,
       (weight, value) => this.asTensor(weight, value));
-    if (unknown !== null || rows.length + losses.length === 0) {
+    if (unknown !== null || rows.length + outputTerms.length === 0) {
       throw new UnknownTerm(this.kernelOf(unknown ?? linear[0]?.value ?? this.trace.result));
     }
     others.push(...linear);
@@ -91,8 +91,8 @@ class HeadReader {
     for (const {value, weight} of others) {
       addExtra(value, this.asTensor(weight, value));
     }
-    return {squares: rows.map(({block, weight, inner}) => ({block, weight, inner})), losses, ridge, extra, penalties,
-      others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
+    return {squares: rows.map(({block, weight, inner}) => ({block, weight, inner})), outputTerms, ridge, extra,
+      penalties, others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
   }
 
   /**

@@ -4,12 +4,12 @@ import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Dependence} from '../../trace/dependence';
 import {replayAll} from '../../trace/replay';
 import type {Trace} from '../../trace/trace';
-import type {FunctionLoss} from '../functions/output_loss';
+import type {FunctionTerm} from '../functions/output_term';
 import {regionBetween} from '../functions/region';
 import {nodeOf} from './nodes';
 import {CutFinder} from './output_cut';
 
-export type Terms = FunctionLoss['terms'];
+export type Terms = FunctionTerm['terms'];
 
 /**
  * The values that terms of a loss are made of, to be moved along the descent of these terms. They

@@ -1,6 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {RowBlock} from '../functions/row_block';
-import type {OutputLoss} from '../functions/output_loss';
+import type {OutputTerm} from '../functions/output_term';
 import type {LogProbability} from './log_probability';
 
 /** A coefficient of the loss: one number for all elements of a value, or a tensor of its shape. */
@@ -14,7 +14,7 @@ export interface LossHead {
   /** Squares of the residual rows r and their weights w. */
   readonly squares: readonly WeightedSquare[];
   /** Terms that depend on data and are no sums of squares. */
-  readonly losses: readonly OutputLoss[];
+  readonly outputTerms: readonly OutputTerm[];
   /** ρ of the L2 regularizers: index of the variable -> ρ. */
   readonly ridge: ReadonlyMap<number, number>;
   /**

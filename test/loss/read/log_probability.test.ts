@@ -18,7 +18,7 @@ function kindsOf(f: () => tf.Tensor): string[] {
   tf.tidy(() => {
     const {trace} = capture(f as () => tf.Scalar);
     try {
-      kinds = findRows(trace, v => v.trainable, null).head.losses.map(loss => loss.kind);
+      kinds = findRows(trace, v => v.trainable, null).head.outputTerms.map(term => term.kind);
     } finally {
       trace.dispose();
     }

@@ -17,8 +17,8 @@ function cutOf(f: () => tf.Tensor): {rows: string[]; isResidual: boolean | null}
     const {trace} = capture(f as () => tf.Scalar);
     try {
       const rows = findRows(trace, v => v.trainable, null);
-      const [loss] = rows.head.losses.slice(-1);
-      found = {rows: describe(trace, rows), isResidual: loss?.kind === 'function' ? loss.isResidual : null};
+      const [term] = rows.head.outputTerms.slice(-1);
+      found = {rows: describe(trace, rows), isResidual: term?.kind === 'function' ? term.isResidual : null};
     } finally {
       trace.dispose();
     }

@@ -2,33 +2,33 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {RowBlock} from './row_block';
 import type {ClosedForm} from './loss_derivatives';
 import {sigmoidForm} from './sigmoid_cross_entropy';
-import type {SigmoidLoss} from './sigmoid_cross_entropy';
+import type {SigmoidTerm} from './sigmoid_cross_entropy';
 import {softmaxForm} from './softmax_cross_entropy';
-import type {SoftmaxLoss} from './softmax_cross_entropy';
+import type {SoftmaxTerm} from './softmax_cross_entropy';
 
 /** A term of the loss whose derivatives have a closed form. */
-export type ClosedLoss = SoftmaxLoss | SigmoidLoss;
+export type ClosedTerm = SoftmaxTerm | SigmoidTerm;
 
 /** The closed form of each kind of term. A new kind is one row of this table. */
-const CLOSED_FORMS: {readonly [K in ClosedLoss['kind']]: ClosedForm<Extract<ClosedLoss, {kind: K}>>} = {
+const CLOSED_FORMS: {readonly [K in ClosedTerm['kind']]: ClosedForm<Extract<ClosedTerm, {kind: K}>>} = {
   softmax: softmaxForm,
   sigmoid: sigmoidForm,
 };
 
 /** The closed form of a term. */
-export const closedFormOf = (term: ClosedLoss): ClosedForm<ClosedLoss> => CLOSED_FORMS[term.kind];
+export const closedFormOf = (term: ClosedTerm): ClosedForm<ClosedTerm> => CLOSED_FORMS[term.kind];
 
 /**
  * A term of the loss that is a function of outputs of the network and not a sum of squares. It
  * holds its own weights, means included.
  */
-export type OutputLoss = ClosedLoss | FunctionLoss;
+export type OutputTerm = ClosedTerm | FunctionTerm;
 
 /**
  * A function of outputs without a closed form: Σ_t <weight_t, value_t>. The trace computes each
  * value from the outputs, data and constants only.
  */
-export interface FunctionLoss {
+export interface FunctionTerm {
   readonly kind: 'function';
   /** The outputs. */
   readonly blocks: readonly RowBlock[];

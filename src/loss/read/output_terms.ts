@@ -2,7 +2,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
-import type {FunctionLoss, OutputLoss} from '../functions/output_loss';
+import type {FunctionTerm, OutputTerm} from '../functions/output_term';
 import {ClosedTerms} from './closed_terms';
 import {fallsWithoutEnd} from './lower_bound';
 import type {OtherTerm, Square, Weight} from './terms';
@@ -11,8 +11,8 @@ import type {OutputCut} from './output_cut';
 import type {Trace} from '../../trace/trace';
 
 /** The functions of outputs in a loss. */
-export interface OutputLosses<S> {
-  readonly losses: readonly OutputLoss[];
+export interface OutputTerms<S> {
+  readonly outputTerms: readonly OutputTerm[];
   /** Squares that became part of them: those of values behind their outputs, as in Huber's loss. */
   readonly taken: readonly S[];
   /** Terms that are linear in outputs and part of no function of them. */
@@ -26,24 +26,24 @@ export interface OutputLosses<S> {
  * trace shows become closed forms in their logits. All other terms become general functions, one
  * for all terms that share outputs.
  */
-export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'weight' | 'inner'>>(trace: Trace,
+export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weight' | 'inner'>>(trace: Trace,
     dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
-    asTensor: (weight: Weight, value: number) => Tensor): OutputLosses<S> {
+    asTensor: (weight: Weight, value: number) => Tensor): OutputTerms<S> {
   if (terms.length === 0) {
-    return {losses: [], taken: [], linear: [], unknown: null};
+    return {outputTerms: [], taken: [], linear: [], unknown: null};
   }
   const finder = new CutFinder(trace, dependence, trace.outputs.length > 0 ? trace.outputs : null);
   const known = new ClosedTerms(trace, dependence, finder);
   const parts = partsOf(known.take(terms), finder);
   if ('unknown' in parts) {
-    return {losses: [], taken: [], linear: [], unknown: parts.unknown};
+    return {outputTerms: [], taken: [], linear: [], unknown: parts.unknown};
   }
-  const entropies = known.losses();
+  const entropies = known.joined();
   const taken: S[] = [];
   const linear: OtherTerm[] = [];
   const weighted = (some: readonly OtherTerm[]): Array<readonly [number, Tensor]> =>
     some.map(({value, weight}) => [value, asTensor(weight, value)]);
-  const functionOf = (cut: OutputCut, own: readonly OtherTerm[], beside: readonly OtherTerm[]): FunctionLoss => {
+  const functionOf = (cut: OutputCut, own: readonly OtherTerm[], beside: readonly OtherTerm[]): FunctionTerm => {
     const all = weighted(own);
     for (const square of squares) {
       const isCut = square.block.difference === null && cut.outputs.includes(square.block.value);
@@ -65,7 +65,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
     const related = new Set([...downstream(trace, outputs), ...upstream(trace, outputs)]);
     return entropies.some(({blocks: [{value}]}) => related.has(value));
   };
-  const functions = parts.flatMap(({outputs, terms: all}): FunctionLoss[] => {
+  const functions = parts.flatMap(({outputs, terms: all}): FunctionTerm[] => {
     // Terms that are linear in outputs have a gradient and no curvature, and stay beside the rows.
     // If they belong to a function, as the residual in log cosh r = r + softplus(-2r) - log 2, they
     // are part of it.
@@ -87,7 +87,7 @@ export function readOutputLosses<S extends Pick<Square, 'value' | 'block' | 'wei
     linear.push(...beside);
     return [functionOf(cutOf(isBeside ? curved : all), isBeside ? curved : all, beside)];
   });
-  return {losses: [...entropies, ...functions], taken, linear, unknown: null};
+  return {outputTerms: [...entropies, ...functions], taken, linear, unknown: null};
 }
 
 /** Terms that share outputs. */
