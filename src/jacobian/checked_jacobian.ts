@@ -31,17 +31,17 @@ export interface CheckedJacobian {
  * checked, if it has many rows or, for the Gram system, if its linearization takes much of the
  * memory.
  *
- * @param groupOf group of each variable of `rows.dependence`.
+ * @param partOf part of ρ of each variable of `rows.dependence`.
  * @throws if no reading is right: the self-check fails, or the examples are lost and there are too
  * many rows to go row by row.
  */
-export function checkedJacobian(trace: Trace, rows: Rows, groupOf: readonly number[], fitBatch: FitBatch | null,
+export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly number[], fitBatch: FitBatch | null,
     cache: PlanCache, clock: Clock, system: SystemName = 'gram'): CheckedJacobian {
   const {variables} = rows.dependence;
   // A saturated activation can hide an infinite input from the loss, but not from the Jacobian.
   const notFinite = (): Error => markNonFinite(
       explainNonFinite('the Jacobian of the batch is not finite', trace, fitBatch, v => variables.includes(v)));
-  const formedFor: FormedFor = {trace, fitBatch, groupOf, system, clock, notFinite};
+  const formedFor: FormedFor = {trace, fitBatch, partOf, system, clock, notFinite};
   const signatures = signaturesOf(formedFor, rows);
   const checked = rows.groups.map((group, g) => checkedBatch(rows, group, signatures[g], cache, formedFor));
   const batches = checked.map(({batch}) => batch);

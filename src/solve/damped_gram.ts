@@ -29,10 +29,10 @@ import {doublePrecision} from './mixed_precision';
 import type {Factorize} from './mixed_precision';
 
 /**
- * All variables v with the same coefficient ρ of an L2 regularizer ρ|w|². Sums go over these
- * variables.
+ * A part of ρ: all variables v with the same coefficient ρ of an L2 regularizer ρ|w|². Sums go over
+ * these variables.
  */
-export interface GramGroup {
+export interface GramPart {
   readonly rho: number;
   /**
    * Σ J_v J_vᵀ, n x n, row-major. The lower triangle counts; the upper one may differ from it by
@@ -49,7 +49,7 @@ export interface GramGroup {
 export interface DampedGramSystem {
   /** Rows. */
   readonly n: number;
-  readonly groups: readonly GramGroup[];
+  readonly parts: readonly GramPart[];
   /** S, n x n. */
   readonly root: CurvatureRoot;
   /** dL/df (n), given as z with q = S z, or as q itself if such a z may be large. */
@@ -62,9 +62,9 @@ export interface DampedGramSystem {
 
 /**
  * d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients for every variable v of a
- * group.
+ * part.
  */
-export interface GroupStep {
+export interface PartStep {
   readonly previousScale: number;
   readonly extraScale: number;
   /** (n). */
@@ -73,8 +73,8 @@ export interface GroupStep {
 
 /** A step made of finite numbers only. */
 export interface DampedGramStep extends Solution {
-  /** One for each group of the system, in the same order. */
-  readonly groups: readonly GroupStep[];
+  /** One for each part of the system, in the same order. */
+  readonly parts: readonly PartStep[];
   /** J d, the predicted change of the rows (n). */
   readonly change: Float64Array;
 }
@@ -82,11 +82,10 @@ export interface DampedGramStep extends Solution {
 export type DampedGramSolution = DampedGramStep | SolveFailure;
 
 /**
- * SᵀG_gS (n x n, not to be written into) of every group g: the part of the work that does not
- * depend on λ.
+ * SᵀG_pS (n x n, not to be written into) of every part p: the work that does not depend on λ.
  */
-export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
-  return system.groups.map(({gram}) => {
+export function partCurvatures(system: DampedGramSystem): Float64Array[] {
+  return system.parts.map(({gram}) => {
     if (system.root.uniform === 1) {
       return gram;
     }
@@ -96,17 +95,18 @@ export function groupCurvatures(system: DampedGramSystem): Float64Array[] {
   });
 }
 
-/** C = Σ_g SᵀG_gS, n x n, not weighted by ρ, not to be written into: a single part is C itself. */
-export function curvature(system: DampedGramSystem, parts: readonly Float64Array[] = groupCurvatures(system)):
+/** C = Σ_p SᵀG_pS, n x n, not weighted by ρ, not to be written into: a single part is C itself. */
+export function curvature(system: DampedGramSystem, curvatures: readonly Float64Array[] = partCurvatures(system)):
     Float64Array {
-  return parts.length === 1 ? parts[0] : weightedSum(parts, parts.map(() => 1), system.n * system.n);
+  return curvatures.length === 1 ? curvatures[0] :
+    weightedSum(curvatures, curvatures.map(() => 1), system.n * system.n);
 }
 
 /**
  * The step of the formula at the head of this file, at damping λ. λ + 2ρ must be positive for every
- * group; otherwise the result is `singular`.
+ * part; otherwise the result is `singular`.
  *
- * The equations are multiplied by D_min = min D_v. M becomes Σ (D_min/D_g) SᵀG_gS + D_min I with
+ * The equations are multiplied by D_min = min D_v. M becomes Σ (D_min/D_p) SᵀG_pS + D_min I with
  * weights in (0, 1]. So nothing is divided by a small λ before the factorization, and λ from 1e-30
  * to 1e30 stays in range.
  *
@@ -119,12 +119,12 @@ export function curvature(system: DampedGramSystem, parts: readonly Float64Array
  * Measured: in the problems of the tests at λ = 1e-3, the form in q has an error of 3e-12, and of
  * 2e-8 without the refinement.
  *
- * @param parts `groupCurvatures(system)`, for a caller that solves one system with several λ.
+ * @param curvatures `partCurvatures(system)`, for a caller that solves one system with several λ.
  */
 export function solveDampedGram(system: DampedGramSystem, lambda: number,
-    parts: readonly Float64Array[] = groupCurvatures(system)): DampedGramSolution {
-  const {n, groups, root, residual, momentum, factorize = doublePrecision} = system;
-  const diagonals = groups.map(({rho}) => lambda + 2 * rho);
+    curvatures: readonly Float64Array[] = partCurvatures(system)): DampedGramSolution {
+  const {n, parts, root, residual, momentum, factorize = doublePrecision} = system;
+  const diagonals = parts.map(({rho}) => lambda + 2 * rho);
   const shift = Math.min(...diagonals);
   if (shift <= 0) {
     return {ok: false, cause: 'singular', pivot: 0};
@@ -140,12 +140,12 @@ export function solveDampedGram(system: DampedGramSystem, lambda: number,
   const extraScales = diagonals.map(diagonal => -1 / diagonal);
 
   const free = new Float64Array(n);  // J c
-  groups.forEach(({previous, extra}, g) => {
+  parts.forEach(({previous, extra}, p) => {
     if (previous !== null) {
-      addInto(free, previousScales[g], previous);
+      addInto(free, previousScales[p], previous);
     }
     if (extra !== null) {
-      addInto(free, extraScales[g], extra);
+      addInto(free, extraScales[p], extra);
     }
   });
   const rootedFree = root.applyTranspose(free);
@@ -153,10 +153,11 @@ export function solveDampedGram(system: DampedGramSystem, lambda: number,
     addInto(residual.q.slice(), 1, root.apply(rootedFree));  // q̃
   const badRow = firstNonFinite(target);
   if (badRow >= 0) {
-    return {ok: false, cause: hasNumbers(system, parts) ? 'overflow' : 'nonfinite', pivot: badRow};
+    return {ok: false, cause: hasNumbers(system, curvatures) ? 'overflow' : 'nonfinite', pivot: badRow};
   }
 
-  const weighted = parts.length === 1 && weights[0] === 1 ? parts[0] : weightedSum(parts, weights, n * n);
+  const weighted = curvatures.length === 1 && weights[0] === 1 ? curvatures[0] :
+    weightedSum(curvatures, weights, n * n);
   const factor = factorize(weighted, n, shift);
   let pivot = factor.ok ? -1 : factor.pivot;
   /** M⁻¹u. After a breakdown the result has no meaning. */
@@ -169,13 +170,13 @@ export function solveDampedGram(system: DampedGramSystem, lambda: number,
     return solved;
   };
 
-  let common: Float64Array;  // coefficients of a group with D = D_min
+  let common: Float64Array;  // coefficients of a part with D = D_min
   if ('z' in residual) {
     common = root.apply(solve(target));
   } else {
     const gramTimes = (u: Float64Array) => {  // D_min G_D u
       const product = new Float64Array(n);
-      groups.forEach(({gram}, g) => addProduct(weights[g], gram, u, product));
+      parts.forEach(({gram}, p) => addProduct(weights[p], gram, u, product));
       return product;
     };
     // (I + H G_D)⁻¹ u = u - S M⁻¹SᵀG_D u
@@ -189,31 +190,31 @@ export function solveDampedGram(system: DampedGramSystem, lambda: number,
     common = addInto(v, 1, respond(defect)).map(value => value / shift);
   }
   if (pivot >= 0) {
-    return {ok: false, cause: hasNumbers(system, parts) ? 'singular' : 'nonfinite', pivot};
+    return {ok: false, cause: hasNumbers(system, curvatures) ? 'singular' : 'nonfinite', pivot};
   }
 
-  const change = free;  // J c, less J_v J_vᵀ coefficients of each group below
-  const steps = groups.map(({gram}, g): GroupStep => {
-    const coefficients = common.map(value => weights[g] * value);
+  const change = free;  // J c, less J_v J_vᵀ coefficients of each part below
+  const steps = parts.map(({gram}, p): PartStep => {
+    const coefficients = common.map(value => weights[p] * value);
     addProduct(-1, gram, coefficients, change);
-    return {previousScale: previousScales[g], extraScale: extraScales[g], coefficients};
+    return {previousScale: previousScales[p], extraScale: extraScales[p], coefficients};
   });
   const overflow = firstNonFinite(change);  // covers the coefficients, too: 0 · Infinity is NaN
-  return overflow < 0 ? {ok: true, lambda, groups: steps, change} :
-    {ok: false, cause: hasNumbers(system, parts) ? 'overflow' : 'nonfinite', pivot: overflow};
+  return overflow < 0 ? {ok: true, lambda, parts: steps, change} :
+    {ok: false, cause: hasNumbers(system, curvatures) ? 'overflow' : 'nonfinite', pivot: overflow};
 }
 
 /** Whether all numbers of the system are finite. */
-function hasNumbers({n, root, residual, groups}: DampedGramSystem, parts: readonly Float64Array[]): boolean {
-  const vectors = groups.flatMap(({previous, extra}) => [previous, extra]).filter(vector => vector !== null);
+function hasNumbers({n, root, residual, parts}: DampedGramSystem, curvatures: readonly Float64Array[]): boolean {
+  const vectors = parts.flatMap(({previous, extra}) => [previous, extra]).filter(vector => vector !== null);
   const rootSums = root.apply(new Float64Array(n).fill(1));
-  const all = ['z' in residual ? residual.z : residual.q, rootSums, ...vectors, ...parts];
+  const all = ['z' in residual ? residual.z : residual.q, rootSums, ...vectors, ...curvatures];
   return all.every(vector => vector.every(Number.isFinite));
 }
 
-/** Σ_g weights[g] · parts[g] of arrays of `length`. */
-function weightedSum(parts: readonly Float64Array[], weights: readonly number[], length: number): Float64Array {
+/** Σ_p weights[p] · matrices[p] of arrays of `length`. */
+function weightedSum(matrices: readonly Float64Array[], weights: readonly number[], length: number): Float64Array {
   const sum = new Float64Array(length);
-  parts.forEach((part, g) => addInto(sum, weights[g], part));
+  matrices.forEach((matrix, p) => addInto(sum, weights[p], matrix));
   return sum;
 }

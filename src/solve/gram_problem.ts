@@ -1,7 +1,7 @@
 import {traceOf} from '../arrays/symmetric';
 import {firstNonFinite} from '../arrays/vectors';
 import {diagonalRoot} from './curvature_root';
-import {curvature, groupCurvatures, solveDampedGram} from './damped_gram';
+import {curvature, partCurvatures, solveDampedGram} from './damped_gram';
 import type {DampedGramStep, DampedGramSystem} from './damped_gram';
 import type {DampedProblem} from './damped_step';
 import {float32Floor, TRUSTED_RATIO} from './damping';
@@ -24,11 +24,11 @@ export function gramProblem(system: DampedGramSystem): DampedProblem<DampedGramS
  * S = I with z/s, e/s², ρ/s² and λ/s².
  */
 function withUnitRoot(system: DampedGramSystem, s: number): DampedGramSystem {
-  const {groups, residual, n} = system;
+  const {parts, residual, n} = system;
   return {
     ...system,
-    groups: groups.map(group =>
-      ({...group, rho: group.rho / s ** 2, extra: group.extra === null ? null : group.extra.map(x => x / s ** 2)})),
+    parts: parts.map(part =>
+      ({...part, rho: part.rho / s ** 2, extra: part.extra === null ? null : part.extra.map(x => x / s ** 2)})),
     root: diagonalRoot(new Float64Array(n).fill(1)),
     residual: 'z' in residual ? {z: residual.z.map(x => x / s)} : {q: residual.q.map(x => x / s ** 2)},
   };
@@ -49,19 +49,19 @@ function rescaled(problem: DampedProblem<DampedGramStep>, s: number): DampedProb
       if (!solution.ok) {
         return solution;
       }
-      const groups = solution.groups.map(group => ({...group, extraScale: group.extraScale / square}));
-      return {...solution, lambda, groups};
+      const parts = solution.parts.map(step => ({...step, extraScale: step.extraScale / square}));
+      return {...solution, lambda, parts};
     },
     effectiveDimension: lambda => problem.effectiveDimension(lambda / square),
   };
 }
 
-const largestRho = ({groups}: DampedGramSystem): number => Math.max(0, ...groups.map(({rho}) => rho));
+const largestRho = ({parts}: DampedGramSystem): number => Math.max(0, ...parts.map(({rho}) => rho));
 
 function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
   const {n} = system;
-  const parts = groupCurvatures(system);
-  const total = curvature(system, parts);
+  const curvatures = partCurvatures(system);
+  const total = curvature(system, curvatures);
   const trace = traceOf(total, n);
   return {
     trace,
@@ -71,7 +71,7 @@ function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
     limits: wanted => Number.isFinite(trace) && wanted >= TRUSTED_RATIO * trace ? {floor: 0, trusted: 0} :
       float32Floor(total, n),
     firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),
-    solve: lambda => solveDampedGram(system, lambda, parts),
+    solve: lambda => solveDampedGram(system, lambda, curvatures),
     effectiveDimension: lambda => effectiveDimension(total, n, lambda),
   };
 }

@@ -66,7 +66,7 @@ export function sampleOf(piece: RowsOperator, components: number): RowsOperator 
   const rows = Math.min(piece.rows, Math.max(1, Math.floor(SAMPLE_ROWS / components)) * components);
   return rows === piece.rows ? piece : {
     rows,
-    gram: groupOf => tidy(() => piece.gram(groupOf).map(gram => slice(gram, [0, 0], [rows, rows]))),
+    gram: partOf => tidy(() => piece.gram(partOf).map(gram => slice(gram, [0, 0], [rows, rows]))),
     apply: d => tidy(() => slice(piece.apply(d), [0], [rows])),
     applyTranspose: (u: Tensor, wanted) => piece.applyTranspose(concat([u, zeros([piece.rows - rows])]), wanted),
   };

@@ -4,7 +4,7 @@ import type {Clock} from '../tfjs/clock';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {add, addScaled} from '../tfjs/fast_ops';
 import {gramProblem} from '../solve/gram_problem';
-import type {DampedGramStep, GramGroup} from '../solve/damped_gram';
+import type {DampedGramStep, GramPart} from '../solve/damped_gram';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import {traceOf, addProduct} from '../arrays/symmetric';
@@ -30,7 +30,7 @@ const PROMISED = 0.01;
 const CANCELLATION = 1e-5;
 
 /**
- * The system in the space of the rows: SᵀJJᵀS + λI, n x n, by groups of variables with the same ρ.
+ * The system in the space of the rows: SᵀJJᵀS + λI, n x n, by parts of ρ.
  */
 export class GramSystem implements StepSystem {
   private readonly rows: number;
@@ -43,13 +43,13 @@ export class GramSystem implements StepSystem {
 
   problem(momentum: number): DampedProblem<DampedGramStep> {
     const {linearization, derivatives: {root, z, q}, ridge} = this.parts;
-    const previous = momentum === 0 ? null : this.previousByGroup();
-    const extra = this.extraByGroup();
+    const previous = momentum === 0 ? null : this.previousByPart();
+    const extra = this.extraByPart();
     const grams = linearization.grams();
-    const groups = ridge.distinct.map((rho, g): GramGroup =>
-      ({rho, gram: grams[g], previous: previous?.[g] ?? null, extra: extra[g]}));
+    const parts = ridge.distinct.map((rho, p): GramPart =>
+      ({rho, gram: grams[p], previous: previous?.[p] ?? null, extra: extra[p]}));
     const residual = z === null ? {q} : {z};
-    return gramProblem({n: this.rows, groups, root, residual, momentum, factorize: factorizeHere()});
+    return gramProblem({n: this.rows, parts, root, residual, momentum, factorize: factorizeHere()});
   }
 
   scale(): null {
@@ -57,7 +57,7 @@ export class GramSystem implements StepSystem {
   }
 
   previousChange(): Float64Array | null {
-    return this.previousByGroup().reduce<Float64Array | null>((total, part) =>
+    return this.previousByPart().reduce<Float64Array | null>((total, part) =>
       total === null ? part : part === null ? total : total.map((x, i) => x + part[i]), null);
   }
 
@@ -76,7 +76,7 @@ export class GramSystem implements StepSystem {
     const {derivatives: {q}, extra, linearization} = this.parts;
     const ofRows = new Float64Array(q.length);  // J(Jᵀq + 2e)
     linearization.grams().forEach(gram => addProduct(1, gram, q, ofRows));
-    for (const product of this.extraByGroup()) {
+    for (const product of this.extraByPart()) {
       product?.forEach((x, i) => ofRows[i] += 2 * x);
     }
     const present = extra.filter(t => t !== null);
@@ -134,22 +134,22 @@ export class GramSystem implements StepSystem {
     });
   }
 
-  /** J_g d_prev by group of variables. */
-  private previousByGroup(): Array<Float64Array | null> {
-    return this.previous ??= this.applyByGroup(this.parts.previous, BAD_PREVIOUS);
+  /** J_p d_prev by part p of ρ. */
+  private previousByPart(): Array<Float64Array | null> {
+    return this.previous ??= this.applyByPart(this.parts.previous, BAD_PREVIOUS);
   }
 
-  /** J_g e by group of variables. */
-  private extraByGroup(): Array<Float64Array | null> {
-    return this.extra ??= this.applyByGroup(this.parts.extra, BAD_EXTRA);
+  /** J_p e by part p of ρ. */
+  private extraByPart(): Array<Float64Array | null> {
+    return this.extra ??= this.applyByPart(this.parts.extra, BAD_EXTRA);
   }
 
-  /** J_g x for each group of variables; null if x is zero on the whole group. */
-  private applyByGroup(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
+  /** J_p x for each part p of ρ; null if x is zero on the whole part. */
+  private applyByPart(x: ReadonlyArray<Tensor | null>, message: string): Array<Float64Array | null> {
     const {jacobian} = this.parts.linearization;
     const {distinct, partOf} = this.parts.ridge;
-    const products = this.clock.time('gram', () => distinct.map((_, g) => {
-      const part = x.map((t, v) => partOf[v] === g ? t : null);
+    const products = this.clock.time('gram', () => distinct.map((_, p) => {
+      const part = x.map((t, v) => partOf[v] === p ? t : null);
       return part.every(t => t === null) ? null : Float64Array.from(jacobian.apply(part).dataSync());
     }));
     if (!products.every(product => product === null || product.every(Number.isFinite))) {
@@ -163,12 +163,12 @@ export class GramSystem implements StepSystem {
   private pull(solution: DampedGramStep): Tensor[] {
     const {linearization: {jacobian}, variables, previous, extra, ridge: {partOf}} = this.parts;
     const pulled: Array<Tensor | null> = partOf.map(() => null);
-    solution.groups.forEach((group, g) => {
-      const u = tensor(Float32Array.from(group.coefficients, x => -x), [this.rows]);
-      jacobian.applyTranspose(u, v => partOf[v] === g).forEach((part, v) => pulled[v] = part ?? pulled[v]);
+    solution.parts.forEach((step, p) => {
+      const u = tensor(Float32Array.from(step.coefficients, x => -x), [this.rows]);
+      jacobian.applyTranspose(u, v => partOf[v] === p).forEach((own, v) => pulled[v] = own ?? pulled[v]);
     });
     const hasExtra = extra.some(t => t !== null);
-    const adds = solution.groups.map(({previousScale, extraScale}) => ({
+    const adds = solution.parts.map(({previousScale, extraScale}) => ({
       previous: previousScale === 0 ? null : addScaled(previousScale),
       extra: hasExtra ? addScaled(extraScale) : null,
     }));

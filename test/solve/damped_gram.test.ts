@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {diagonalRoot} from '../../src/solve/curvature_root';
-import {curvature, groupCurvatures, solveDampedGram} from '../../src/solve/damped_gram';
+import {curvature, partCurvatures, solveDampedGram} from '../../src/solve/damped_gram';
 import type {DampedGramSystem} from '../../src/solve/damped_gram';
 import {gramProblem} from '../../src/solve/gram_problem';
 import {dampedStep} from '../../src/solve/damped_step';
@@ -44,8 +44,8 @@ test('what stands above the diagonal of a Gram matrix does not count', t => {
   for (const k of [1, 3]) {
     const problem = makeProblem({seed: 9, examples: 24, k, variables: [{size: 5, rho: 0}, {size: 3, rho: 0.3}]});
     for (const system of [problem.system, problem.systemInQ, {...problem.system, root: diagonalRoot(new Float64Array(24 * k).fill(2))}]) {
-      const groups = system.groups.map(group => ({...group, gram: group.gram.map((x, p) => p % system.n > Math.floor(p / system.n) ? x + 0.1 : x)}));
-      t.deepEqual(solved({...system, groups}, 0.1), solved(system, 0.1));
+      const parts = system.parts.map(part => ({...part, gram: part.gram.map((x, p) => p % system.n > Math.floor(p / system.n) ? x + 0.1 : x)}));
+      t.deepEqual(solved({...system, parts}, 0.1), solved(system, 0.1));
     }
   }
 });
@@ -53,17 +53,17 @@ test('what stands above the diagonal of a Gram matrix does not count', t => {
 test('null stands for a zero d_prev and a zero e', t => {
   const problem = makeProblem({seed: 5, examples: 3, k: 2, variables: [{size: 4, rho: 0}, {size: 3, rho: 0.3}]});
   const zero = new Float64Array(6);
-  const withZero = {...problem.system, groups: problem.system.groups.map(group => ({...group, previous: zero, extra: zero}))};
-  const withNull = {...problem.system, groups: problem.system.groups.map(group => ({...group, previous: null, extra: null}))};
+  const withZero = {...problem.system, parts: problem.system.parts.map(part => ({...part, previous: zero, extra: zero}))};
+  const withNull = {...problem.system, parts: problem.system.parts.map(part => ({...part, previous: null, extra: null}))};
   t.deepEqual(solved(withNull, 0.1), solved(withZero, 0.1));
 });
 
 test('by hand: one row, one parameter', t => {
   // J = 2, S = 3, z = 1, λ = 4: d = -JS/(J²S² + λ) = -6/40, coefficient = S/40.
-  const group = {rho: 0, gram: Float64Array.of(4), previous: null, extra: null};
-  const system = {n: 1, groups: [group], root: diagonalRoot(Float64Array.of(3)), residual: {z: Float64Array.of(1)}, momentum: 0};
-  const {groups, change, lambda} = solved(system, 4);
-  t.deepEqual(groups, [{previousScale: 0, extraScale: -0.25, coefficients: Float64Array.of(3 / 40)}]);
+  const part = {rho: 0, gram: Float64Array.of(4), previous: null, extra: null};
+  const system = {n: 1, parts: [part], root: diagonalRoot(Float64Array.of(3)), residual: {z: Float64Array.of(1)}, momentum: 0};
+  const {parts, change, lambda} = solved(system, 4);
+  t.deepEqual(parts, [{previousScale: 0, extraScale: -0.25, coefficients: Float64Array.of(3 / 40)}]);
   t.deepEqual(change, Float64Array.of(-12 / 40));
   t.is(lambda, 4);
 });
@@ -71,7 +71,7 @@ test('by hand: one row, one parameter', t => {
 test('λ → 0 interpolates where n <= m', t => {
   for (let seed = 0; seed < 20; seed++) {
     const {system, s, z} = makeProblem({seed, examples: 3, k: 2, variables: [{size: 20, rho: 0}]});
-    const withoutExtra = {...system, groups: system.groups.map(group => ({...group, previous: null, extra: null}))};
+    const withoutExtra = {...system, parts: system.parts.map(part => ({...part, previous: null, extra: null}))};
     for (const lambda of [1e-20, 1e-30]) {
       const {change} = solved(withoutExtra, lambda);
       // Sᵀ J d = -z. Random 6 x 20 rows and 2 x 2 blocks have condition numbers up to some 1e3, squared in the Gram matrix.
@@ -102,13 +102,13 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
         ...system,
         root: blockRoot(flat(s), k),  // one block of n x n
         residual: {z: Float64Array.from(problem.z, value => value * Math.sqrt(gramFactor) * rootFactor)},
-        groups: system.groups.map(({gram}) => ({rho: 0, gram: gram.map(g => g * gramFactor), previous: null, extra: null}))
+        parts: system.parts.map(({gram}) => ({rho: 0, gram: gram.map(g => g * gramFactor), previous: null, extra: null}))
       };
     };
     const lambda = 0.1;
-    const plain = solved(scaled(1, 1), lambda).groups;
-    const outputs = solved(scaled(factor ** 2, 1), lambda * factor ** 2).groups;  // J and z times factor
-    const loss = solved(scaled(1, factor), lambda * factor ** 2).groups;          // S and z times √(loss factor)
+    const plain = solved(scaled(1, 1), lambda).parts;
+    const outputs = solved(scaled(factor ** 2, 1), lambda * factor ** 2).parts;  // J and z times factor
+    const loss = solved(scaled(1, factor), lambda * factor ** 2).parts;          // S and z times √(loss factor)
     // d = -Jᵀ coefficients: J is `factor` times as large in the first case, the same in the second.
     return plain.every(({coefficients}, g) => relativeError(outputs[g].coefficients.map(c => c * factor), coefficients) < TOLERANCE &&
         relativeError(loss[g].coefficients, coefficients) < TOLERANCE);
@@ -118,22 +118,22 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
 test('a row of weight 0 has no influence', t => {
   const problem = makeProblem({seed: 8, examples: 5, k: 1, variables: [{size: 4, rho: 0}]});
   const dropped = {...problem.system, root: diagonalRoot(Float64Array.of(1, 1, 0, 1, 1)), residual: {z: Float64Array.of(1, 2, 0, 3, 4)}};
-  t.is(solved(dropped, 0.1).groups[0].coefficients[2], 0);
+  t.is(solved(dropped, 0.1).parts[0].coefficients[2], 0);
 });
 
 test('curvature is Σ SᵀG_gS, and its parts serve several λ', t => {
   const {jacobian, s, system} = makeProblem({seed: 2, examples: 3, k: 2, variables: [{size: 4, rho: 0}, {size: 3, rho: 0.3}]});
   const rows = multiply(transpose(s), jacobian);
   t.true(relativeError(curvature(system), flat(multiply(rows, transpose(rows)))) < 1e-14);
-  const parts = groupCurvatures(system);
+  const parts = partCurvatures(system);
   for (const lambda of [1, 0.01]) {
     t.deepEqual(solveDampedGram(system, lambda, parts), solveDampedGram(system, lambda));
   }
 });
 
 test('a singular system without enough damping is a breakdown with its pivot', t => {
-  const group = {rho: 0, gram: Float64Array.of(1, 1, 1, 1), previous: null, extra: null};
-  const system = {n: 2, groups: [group], root: diagonalRoot(Float64Array.of(1, 1)), residual: {z: Float64Array.of(1, 2)}, momentum: 0};
+  const part = {rho: 0, gram: Float64Array.of(1, 1, 1, 1), previous: null, extra: null};
+  const system = {n: 2, parts: [part], root: diagonalRoot(Float64Array.of(1, 1)), residual: {z: Float64Array.of(1, 2)}, momentum: 0};
   t.deepEqual(solveDampedGram(system, 1e-30), {ok: false, cause: 'singular', pivot: 1});
   t.deepEqual(solveDampedGram(system, 0), {ok: false, cause: 'singular', pivot: 0});
   t.true(solveDampedGram(system, 1e-3).ok);
@@ -143,22 +143,22 @@ test('what is not finite is a failure, never a step', t => {
   const {system, systemInQ} = makeProblem({seed: 4, examples: 6, k: 1, variables: [{size: 4, rho: 0}, {size: 3, rho: 0.3}]});
   const at3 = (a: Float64Array, value: number) => a.map((entry, i) => (i === 3 ? value : entry));
   for (const value of [NaN, Infinity, -Infinity]) {
-    const group = system.groups[1];
+    const part = system.parts[1];
     const spoilt: [string, DampedGramSystem][] = [
       ['z', {...system, residual: {z: at3(new Float64Array(6), value)}}],
       ['q', {...systemInQ, residual: {q: at3(new Float64Array(6), value)}}],
       ['S', {...system, root: diagonalRoot(at3(new Float64Array(6).fill(1), value))}],
-      ['previous', {...system, groups: [system.groups[0], {...group, previous: at3(new Float64Array(6), value)}]}],
-      ['extra', {...system, groups: [system.groups[0], {...group, extra: at3(new Float64Array(6), value)}]}]
+      ['previous', {...system, parts: [system.parts[0], {...part, previous: at3(new Float64Array(6), value)}]}],
+      ['extra', {...system, parts: [system.parts[0], {...part, extra: at3(new Float64Array(6), value)}]}]
     ];
     for (const [name, bad] of spoilt) {
       t.deepEqual(solveDampedGram(bad, 0.1), {ok: false, cause: 'nonfinite', pivot: 3}, `${name} ${value}`);
     }
     for (let p = 0; p < 36; p++) {
-      const gram = group.gram.slice();
+      const gram = part.gram.slice();
       gram[p] = gram[p % 6 * 6 + Math.floor(p / 6)] = value;
       for (const {residual} of [system, systemInQ]) {
-        const solution = solveDampedGram({...system, residual, groups: [system.groups[0], {...group, gram}]}, 0.1);
+        const solution = solveDampedGram({...system, residual, parts: [system.parts[0], {...part, gram}]}, 0.1);
         t.true(!solution.ok && solution.cause === 'nonfinite', `gram[${p}] ${value}`);
       }
     }
@@ -169,8 +169,8 @@ test('what is not finite is a failure, never a step', t => {
 });
 
 test('a step that overflows is a failure that more damping cures', t => {
-  const group = {rho: 0, gram: Float64Array.of(1, 0, 0, 1e-300), previous: null, extra: Float64Array.of(1e10, 1e10)};
-  const system = {n: 2, groups: [group], root: diagonalRoot(Float64Array.of(1, 1)), residual: {z: Float64Array.of(1, 2)}, momentum: 0};
+  const part = {rho: 0, gram: Float64Array.of(1, 0, 0, 1e-300), previous: null, extra: Float64Array.of(1e10, 1e10)};
+  const system = {n: 2, parts: [part], root: diagonalRoot(Float64Array.of(1, 1)), residual: {z: Float64Array.of(1, 2)}, momentum: 0};
   for (const lambda of [1e-309, 1e-300, 1e-298]) {  // 1/λ, J e/λ, and the change of the rows
     t.deepEqual(solveDampedGram(system, lambda), {ok: false, cause: 'overflow', pivot: 0});
   }
@@ -212,7 +212,7 @@ test('a problem with S = s I is solved without SᵀGS, and is the same', t => {
       const got = problem.limits(1e-9 * trace);
       if (!found.ok || !direct.ok || found.lambda !== lambda || relativeError(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
           relativeError(found.change, direct.change) > TOLERANCE || relativeError([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
-          Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.groups.map(({rho}) => rho)) && s === 1) {
+          Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.parts.map(({rho}) => rho)) && s === 1) {
         return false;
       }
     }

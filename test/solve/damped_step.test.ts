@@ -10,7 +10,7 @@ import {FLOOR_RATIO} from '../../src/solve/damping';
 function systemOf(gram: readonly number[], z: readonly number[], rho = 0): DampedProblem<DampedGramStep> {
   return gramProblem({
     n: z.length,
-    groups: [{rho, gram: Float64Array.from(gram), previous: null, extra: null}],
+    parts: [{rho, gram: Float64Array.from(gram), previous: null, extra: null}],
     root: diagonalRoot(new Float64Array(z.length).fill(1)),
     residual: {z: Float64Array.from(z)},
     momentum: 0
@@ -29,7 +29,7 @@ test('ok: λ = τ · trace / min(n, m), one solve', t => {
   t.is(result.damping, 0.25);
   t.is(result.solves, 1);
   t.is(result.pivot, null);
-  t.deepEqual(result.solution?.groups[0].coefficients.map(value => Math.round(value * 1e12) / 1e12), Float64Array.of(1.714285714286, 2));
+  t.deepEqual(result.solution?.parts[0].coefficients.map(value => Math.round(value * 1e12) / 1e12), Float64Array.of(1.714285714286, 2));
 });
 
 test('the step does not depend on a factor of outputs and targets, nor does what is reported', t => {
@@ -40,7 +40,7 @@ test('the step does not depend on a factor of outputs and targets, nor does what
         systemOf(gram.map(g => g * factor ** 2), z.map(zi => zi * factor)), {damping: 0.1, rows: 2, parameters: 9});
     t.is(scaled.damping, plain.damping);
     t.is(scaled.lambda, plain.lambda * factor ** 2);
-    t.deepEqual(scaled.solution?.groups[0].coefficients.map(c => c * factor), plain.solution?.groups[0].coefficients);
+    t.deepEqual(scaled.solution?.parts[0].coefficients.map(c => c * factor), plain.solution?.parts[0].coefficients);
   }
 });
 
@@ -121,7 +121,7 @@ test('without curvature a regularizer still has its step', t => {
   t.is(result.status, 'ok');
   t.is(result.damping, 0.1);
   t.true(Math.abs(result.lambda - 0.6) < 1e-15);
-  t.true(Math.abs((result.solution?.groups[0].extraScale ?? 0) + 1 / 6.6) < 1e-15);
+  t.true(Math.abs((result.solution?.parts[0].extraScale ?? 0) + 1 / 6.6) < 1e-15);
 });
 
 test('NaN and infinities end the search at once', t => {

@@ -244,10 +244,10 @@ test('little damping, where a Gram matrix in float32 has lost the direction: the
   t.true(relativeError(normal.solution!.step, truth) < 1e-4, `${relativeError(normal.solution!.step, truth)}`);
 
   const gram = flat(multiply(jacobian, transpose(jacobian))).map(Math.fround);
-  const dual = dampedStep(gramProblem({n: 60, groups: [{rho: 0, gram, previous: null, extra: null}], root: diagonalRoot(new Float64Array(60).fill(1)),
+  const dual = dampedStep(gramProblem({n: 60, parts: [{rho: 0, gram, previous: null, extra: null}], root: diagonalRoot(new Float64Array(60).fill(1)),
     residual: {z: Float64Array.from(z)}, momentum: 0}), options);
   t.is(dual.status, 'raised', 'the floor of the Gram matrix');
-  const dualStep = multiplyVector(transpose(jacobian), dual.solution!.groups[0].coefficients).map(value => -value);
+  const dualStep = multiplyVector(transpose(jacobian), dual.solution!.parts[0].coefficients).map(value => -value);
   t.true(relativeError(dualStep, truth) > 0.1, `${relativeError(dualStep, truth)}`);
 });
 

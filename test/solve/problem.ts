@@ -45,8 +45,8 @@ export function makeProblem({seed, examples, k, variables}: Recipe): Problem {
   const root: CurvatureRoot = k === 1 ? diagonalRoot(blocks) : blockRoot(blocks, k);
   const z = randomVector(n, random), extra = randomVector(m, random), previous = randomVector(m, random);
   const momentum = 0.9;
-  const groups = [...new Set(rho)].map(value => {
-    const part = jacobian.map(row => row.map((entry, p) => (rho[p] === value ? entry : 0)));  // J of this group, else 0
+  const parts = [...new Set(rho)].map(value => {
+    const part = jacobian.map(row => row.map((entry, p) => (rho[p] === value ? entry : 0)));  // J of this part, else 0
     return {
       rho: value,
       gram: flat(multiply(part, transpose(part))),
@@ -54,7 +54,7 @@ export function makeProblem({seed, examples, k, variables}: Recipe): Problem {
       extra: Float64Array.from(multiplyVector(part, extra))
     };
   });
-  const shared = {n, groups, root, momentum};
+  const shared = {n, parts, root, momentum};
   return {
     jacobian, s, z, extra, previous, rho, momentum,
     system: {...shared, residual: {z: Float64Array.from(z)}},
@@ -74,7 +74,7 @@ export function denseStep({jacobian, s, z, extra, previous, rho, momentum}: Prob
 export function assemble({jacobian, extra, previous, rho, system}: Problem, solution: DampedGramStep): number[] {
   const columns = transpose(jacobian);
   return columns.map((column, p) => {
-    const step = solution.groups[system.groups.findIndex(group => group.rho === rho[p])];
+    const step = solution.parts[system.parts.findIndex(part => part.rho === rho[p])];
     return step.previousScale * previous[p] + step.extraScale * extra[p] - inner(column, step.coefficients);
   });
 }

@@ -157,32 +157,32 @@ function transposeProduct(a: Tensor, b: Tensor): Tensor {
 export const matMulBatch = (a: Tensor, b: Tensor): Tensor => batchMatMul(a as never, b as never, true, false);
 
 /**
- * The product of a depthwise convolution: Σ over the positions (and images) of each group of x
- * shifted ∘ y, [groups, columns, multiplier]. The images of a group follow each other.
+ * The product of a depthwise convolution: Σ over the positions (and images) of each run of x
+ * shifted ∘ y, [runs, columns, multiplier]. A run is images that follow each other.
  */
-export function depthwiseProduct(c: Convolution, x: Tensor, y: Tensor, groups: number): Tensor {
+export function depthwiseProduct(c: Convolution, x: Tensor, y: Tensor, runs: number): Tensor {
   const multiplier = c.outChannels / c.inChannels;
-  const perGroup = c.images / groups * positionsOf(c);
+  const perRun = c.images / runs * positionsOf(c);
   if (isHost()) {
     const [xs, ys] = [x.dataSync() as Float32Array, y.dataSync() as Float32Array];
-    return tensor(depthwiseOnHost(c, xs, ys, groups), [groups, columnsOf(c), multiplier]);
+    return tensor(depthwiseOnHost(c, xs, ys, runs), [runs, columnsOf(c), multiplier]);
   }
   return tidy(() => {
-    const ys = reshape(y, [groups, perGroup, c.inChannels, multiplier]);
+    const ys = reshape(y, [runs, perRun, c.inChannels, multiplier]);
     return concat(shiftedInputs(c, x).map(part => tidy(() =>
-      sum(mul(reshape(part, [groups, perGroup, c.inChannels, 1]), ys), 1))), 1);
+      sum(mul(reshape(part, [runs, perRun, c.inChannels, 1]), ys), 1))), 1);
   });
 }
 
-function depthwiseOnHost(c: Convolution, x: Float32Array, y: Float32Array, groups: number): Float32Array {
+function depthwiseOnHost(c: Convolution, x: Float32Array, y: Float32Array, runs: number): Float32Array {
   const {inChannels, input, output, strides, dilations, before, filter} = c;
   const multiplier = c.outChannels / inChannels;
-  const perGroup = c.images / groups;
+  const perRun = c.images / runs;
   const sums = new Float64Array(columnsOf(c) * multiplier);
-  const result = new Float32Array(groups * sums.length);
-  for (let group = 0; group < groups; group++) {
+  const result = new Float32Array(runs * sums.length);
+  for (let run = 0; run < runs; run++) {
     sums.fill(0);
-    for (let image = group * perGroup; image < (group + 1) * perGroup; image++) {
+    for (let image = run * perRun; image < (run + 1) * perRun; image++) {
       for (let ky = 0; ky < filter[1]; ky++) {
         const [y0, y1] = inside(c, 1, ky);
         for (let kx = 0; kx < filter[2]; kx++) {
@@ -201,7 +201,7 @@ function depthwiseOnHost(c: Convolution, x: Float32Array, y: Float32Array, group
         }
       }
     }
-    result.set(sums, group * sums.length);
+    result.set(sums, run * sums.length);
   }
   return result;
 }

@@ -68,7 +68,7 @@ function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
   });
 }
 
-/** Sum of the Gram matrices of all groups of variables. */
+/** Sum of the Gram matrices of all parts of ρ. */
 export function total(grams: readonly Float64Array[]): Float64Array {
   return grams.length === 1 ? grams[0] : grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i]));
 }

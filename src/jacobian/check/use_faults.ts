@@ -38,17 +38,17 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
       return {kind: 'use', nodes: [node], input: name, variable, product: 'rows', difference};
     }
   }
-  for (const [variable, {groups, sites: own}] of bySite.entries()) {
+  for (const [variable, {bundles, sites: own}] of bySite.entries()) {
     for (const [k, [use]] of jacobian.joined[variable].entries()) {
-      const group = groups?.[k] ?? [own[k]];
-      const expected = rowsOf(group.map(i => uses[i]));
+      const bundle = bundles?.[k] ?? [own[k]];
+      const expected = rowsOf(bundle.map(i => uses[i]));
       const d = tensor(pseudoRandom(use.size, 4), [use.size]);
-      const gram = groups === null ? null : () => timesGram(use, u);
+      const gram = bundles === null ? null : () => timesGram(use, u);
       const wrong = compare(expected, u, d, () => pullOf(use, u), () => applyOf(use, d), gram);
       if (wrong !== null) {
-        const nodes = group.map(i => sites[i].node);
-        return group.length > 1 ? {kind: 'joined', nodes, input: null, variable, ...wrong} :
-          {kind: 'use', nodes, input: sites[group[0]].name, variable, ...wrong};
+        const nodes = bundle.map(i => sites[i].node);
+        return bundle.length > 1 ? {kind: 'joined', nodes, input: null, variable, ...wrong} :
+          {kind: 'use', nodes, input: sites[bundle[0]].name, variable, ...wrong};
       }
     }
   }

@@ -60,7 +60,7 @@ export function makeForwardPlan(trace: Trace, dependence: Dependence, blocks: re
   });
   const bySite = variables.map((_, v) => {
     const own = first.has(v) ? [used.indexOf(v)] : [];
-    return {sites: own, groups: own.map(i => [i])};
+    return {sites: own, bundles: own.map(i => [i])};
   });
   const strides = trace.values.map(({size}, value) => dependent[value] ? size : null);
   return {analysis: {...dependence, frozen: new Set(), batch: 1, strides, activations: [], parameters: []},

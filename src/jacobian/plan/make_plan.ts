@@ -10,7 +10,7 @@ import {findParameter} from './parameter';
 import {RESIDUAL} from './plan';
 import type {Parameter, Plan, Site, SweepStart, SweepStep} from './plan';
 import {makeSite, rowSite} from './site';
-import {groupSites} from './site_groups';
+import {bundleSites} from './site_bundles';
 
 /** The values that the rows are read from; for a difference its two terms. */
 export const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>
@@ -74,7 +74,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
     // The rows depend on the variables by statistics of the batch alone.
     throw new BatchAxisLost(RESIDUAL, 'couples');
   }
-  const bySite = analysis.variables.map((_, variable) => groupSites(sites, variable, trace));
+  const bySite = analysis.variables.map((_, variable) => bundleSites(sites, variable, trace));
   const components = perExample.reduce((a, b) => a + b, 0);
   return {analysis, blocks, perExample, components, starts, steps, sites, bySite};
 }

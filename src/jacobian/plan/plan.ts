@@ -95,12 +95,12 @@ export interface SweepStart {
 
 /**
  * The sites of one variable, and the way from them to its Gram matrix. The Gram matrices of the
- * disjoint `groups` add up; the sites of a group share the same entries and are joined before the
- * product. If `groups` is null, only dense rows of the whole variable give the right Gram matrix.
+ * disjoint `bundles` add up; the sites of a bundle share the same entries and are joined before the
+ * product. If `bundles` is null, only dense rows of the whole variable give the right Gram matrix.
  */
 export interface VariableSites {
   readonly sites: readonly number[];
-  readonly groups: ReadonlyArray<readonly number[]> | null;
+  readonly bundles: ReadonlyArray<readonly number[]> | null;
 }
 
 /** A forward sweep: from the variables that the rows depend on to the rows. */

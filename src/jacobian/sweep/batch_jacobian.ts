@@ -34,35 +34,35 @@ export class BatchJacobian {
    */
   constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
     this.rows = plan.analysis.batch * plan.components;
-    this.joined = plan.bySite.map(({sites, groups}) =>
-      (groups ?? sites.map(i => [i])).map(group => [joinUses(group.map(i => uses[i])), group[0]] as const));
+    this.joined = plan.bySite.map(({sites, bundles}) =>
+      (bundles ?? sites.map(i => [i])).map(bundle => [joinUses(bundle.map(i => uses[i])), bundle[0]] as const));
   }
 
   /**
-   * Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n] in float32.
+   * Gram matrices Σ_v J_v J_vᵀ over the variables of each part of ρ, each [n, n] in float32.
    *
-   * @param groupOf group of each variable, counted from 0.
+   * @param partOf part of ρ of each variable, counted from 0.
    */
-  gram(groupOf: readonly number[]): Tensor[] {
+  gram(partOf: readonly number[]): Tensor[] {
     return tidy(() => {
       const outer = new OuterProducts();
-      const groups = Math.max(...groupOf) + 1;
+      const count = Math.max(...partOf) + 1;
       /**
-       * By group: the right factors, by tensor id, each with all left factors that it is multiplied
+       * By part: the right factors, by tensor id, each with all left factors that it is multiplied
        * by.
        */
-      const terms = Array.from({length: groups}, () => new Map<number, {right: Tensor; lefts: Array<Tensor | null>}>());
+      const terms = Array.from({length: count}, () => new Map<number, {right: Tensor; lefts: Array<Tensor | null>}>());
       this.plan.bySite.forEach((variable, v) => {
         for (const {left, right} of this.termsOf(variable, v, outer)) {
-          const known = terms[groupOf[v]].get(right.id);
+          const known = terms[partOf[v]].get(right.id);
           if (known === undefined) {
-            terms[groupOf[v]].set(right.id, {right, lefts: [left]});
+            terms[partOf[v]].set(right.id, {right, lefts: [left]});
           } else {
             known.lefts.push(left);
           }
         }
       });
-      return terms.map(group => this.total([...group.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
+      return terms.map(part => this.total([...part.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
           [this.rows, this.rows]));
     });
   }
@@ -73,8 +73,8 @@ export class BatchJacobian {
    */
   exampleGrams(): Tensor {
     const {analysis: {batch, variables}, components} = this.plan;
-    return tidy(() => this.total(this.plan.bySite.flatMap(({groups}, v) =>
-      groups !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
+    return tidy(() => this.total(this.plan.bySite.flatMap(({bundles}, v) =>
+      bundles !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
         [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]),
     [batch, components, components]));
   }
@@ -161,7 +161,7 @@ export class BatchJacobian {
   }
 
   private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
-    if (variable.groups !== null) {
+    if (variable.bundles !== null) {
       return this.joined[v].map(([use]) => use.gram(outer));
     }
     const {batch} = this.plan.analysis;

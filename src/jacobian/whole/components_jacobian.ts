@@ -56,12 +56,12 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
     });
   }
 
-  /** Σ_v J_v J'_vᵀ over groups of variables, for the rows J' of another batch. */
-  cross(other: BatchRows, groupOf: readonly number[]): Tensor[] {
+  /** Σ_v J_v J'_vᵀ over the variables of each part of ρ, for the rows J' of another batch. */
+  cross(other: BatchRows, partOf: readonly number[]): Tensor[] {
     return tidy(() => {
       const blocks = this.pieces.map(piece =>
-        inScope(() => crossGrams(piece.linearize().jacobian, other, groupOf), grams => grams));
-      return blocks[0].map((_, g) => this.joinRows(blocks.map(block => block[g])));
+        inScope(() => crossGrams(piece.linearize().jacobian, other, partOf), grams => grams));
+      return blocks[0].map((_, i) => this.joinRows(blocks.map(block => block[i])));
     });
   }
 }

@@ -8,30 +8,30 @@ import {MatrixUse} from '../uses/matmul';
 import {SharedUse} from '../uses/shared';
 import {longProducts} from '../uses/outer_products';
 
-/** Rows that come in parts, and take their products with other rows part by part. */
-interface RowsInParts {
-  cross(other: BatchRows, groupOf: readonly number[]): Tensor[];
+/** Rows that come in pieces, and take their products with other rows piece by piece. */
+interface RowsInPieces {
+  cross(other: BatchRows, partOf: readonly number[]): Tensor[];
 }
 
-const isInParts = (rows: BatchRows): rows is BatchRows & RowsInParts => 'cross' in rows;
+const isInPieces = (rows: BatchRows): rows is BatchRows & RowsInPieces => 'cross' in rows;
 
-/** Σ_v J_v J'_vᵀ over groups of variables, each [n, n']. */
-export function crossGrams(part: BatchRows, other: BatchRows, groupOf: readonly number[]): Tensor[] {
-  return isInParts(part) ? part.cross(other, groupOf) :
-    isInParts(other) ? tidy(() => other.cross(part, groupOf).map(transposed)) :
-    crossOfBatches(part as BatchJacobian, other as BatchJacobian, groupOf);
+/** Σ_v J_v J'_vᵀ over the variables of each part of ρ, each [n, n']. */
+export function crossGrams(own: BatchRows, other: BatchRows, partOf: readonly number[]): Tensor[] {
+  return isInPieces(own) ? own.cross(other, partOf) :
+    isInPieces(other) ? tidy(() => other.cross(own, partOf).map(transposed)) :
+    crossOfBatches(own as BatchJacobian, other as BatchJacobian, partOf);
 }
 
-function crossOfBatches(part: BatchJacobian, other: BatchJacobian, groupOf: readonly number[]): Tensor[] {
+function crossOfBatches(own: BatchJacobian, other: BatchJacobian, partOf: readonly number[]): Tensor[] {
   return tidy(() => {
-    const sums = Array<Tensor | null>(Math.max(...groupOf) + 1).fill(null);
-    groupOf.forEach((g, v) => {
-      if (part.plan.bySite[v].sites.length > 0 && other.plan.bySite[v].sites.length > 0) {
-        const product = crossOfMatrix(part, other, v) ?? crossOfRows(part, other, v);
+    const sums = Array<Tensor | null>(Math.max(...partOf) + 1).fill(null);
+    partOf.forEach((g, v) => {
+      if (own.plan.bySite[v].sites.length > 0 && other.plan.bySite[v].sites.length > 0) {
+        const product = crossOfMatrix(own, other, v) ?? crossOfRows(own, other, v);
         sums[g] = plus(sums[g], product);
       }
     });
-    return sums.map(sum => sum ?? zeros([part.rows, other.rows]));
+    return sums.map(sum => sum ?? zeros([own.rows, other.rows]));
   });
 }
 
@@ -39,9 +39,9 @@ function crossOfBatches(part: BatchJacobian, other: BatchJacobian, groupOf: read
  * J_v J'_vᵀ without rows. Null unless the variable is a matrix that both batches use in one way,
  * and that use takes its products without rows.
  */
-function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
-  const [use, theirs] = [part, other].map(({plan, joined}) => {
-    const isOne = plan.bySite[v].groups !== null && joined[v].length === 1;
+function crossOfMatrix(own: BatchJacobian, other: BatchJacobian, v: number): Tensor | null {
+  const [use, theirs] = [own, other].map(({plan, joined}) => {
+    const isOne = plan.bySite[v].bundles !== null && joined[v].length === 1;
     return isOne && plan.sites[joined[v][0][1]].parameter.kind === 'direct' ? joined[v][0][0] : null;
   });
   return use instanceof MatrixUse && theirs instanceof MatrixUse ? use.cross(theirs) :
@@ -50,9 +50,9 @@ function crossOfMatrix(part: BatchJacobian, other: BatchJacobian, v: number): Te
 }
 
 /** J_v J'_vᵀ from dense rows, block by block. */
-function crossOfRows(part: BatchJacobian, other: BatchJacobian, v: number): Tensor {
-  return tidy(() => concat(part.blocks(v).map(block => tidy(() => {
-    const rows = part.rowsOf(v, ...block);
+function crossOfRows(own: BatchJacobian, other: BatchJacobian, v: number): Tensor {
+  return tidy(() => concat(own.blocks(v).map(block => tidy(() => {
+    const rows = own.rowsOf(v, ...block);
     return concat(other.blocks(v).map(their => tidy(() => longProducts(rows, other.rowsOf(v, ...their)))), 1);
   })), 0));
 }

@@ -19,8 +19,8 @@ export interface FormedFor {
   readonly trace: Trace;
   /** The step of `fit`; null in a custom loop. */
   readonly fitBatch: FitBatch | null;
-  /** Group of each variable that the rows depend on: variables of one group share a Gram matrix. */
-  readonly groupOf: readonly number[];
+  /** Part of ρ of each variable: the variables of one part share a Gram matrix. */
+  readonly partOf: readonly number[];
   readonly system: SystemName;
   readonly clock: Clock;
   /** The error that says why the Jacobian is not finite. */
@@ -62,13 +62,13 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
 }
 
 /**
- * Reads the Gram matrices of some rows by group of variables.
+ * Reads the Gram matrices of some rows by part of ρ.
  *
  * @throws if they are not finite.
  */
-export function readGrams(jacobian: Jacobian, {clock, groupOf, notFinite}: FormedFor): Float64Array[] {
+export function readGrams(jacobian: Jacobian, {clock, partOf, notFinite}: FormedFor): Float64Array[] {
   return clock.time('gram', () => {
-    const grams = jacobian.gram(groupOf).map(gram => {
+    const grams = jacobian.gram(partOf).map(gram => {
       const entries = new Float64Array(gram.dataSync());
       noteTensor(entries, gram);
       return entries;

@@ -71,11 +71,11 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
     return dense;
   }
 
-  /** J̃J̃ᵀ by group of variables, from JJᵀ: G + u(Jf)ᵀ + (Jf)uᵀ + |f|²uuᵀ. */
-  grams(grams: readonly Float64Array[], groupOf: readonly number[]): Float64Array[] {
+  /** J̃J̃ᵀ by part of ρ, from JJᵀ: G + u(Jf)ᵀ + (Jf)uᵀ + |f|²uuᵀ. */
+  grams(grams: readonly Float64Array[], partOf: readonly number[]): Float64Array[] {
     const {rows: n, u} = this;
     return grams.map((gram, g) => {
-      const part = this.f.map((t, v) => groupOf[v] === g ? t : null);
+      const part = this.f.map((t, v) => partOf[v] === g ? t : null);
       if (part.every(t => t === null)) {
         return gram;
       }
@@ -93,10 +93,10 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
 
 /** Some rows of J̃, for conjugate gradients. */
 class StatisticsRows extends StatisticsJacobian<PieceOperator> implements PieceOperator {
-  gram(groupOf: readonly number[]): Tensor[] {
+  gram(partOf: readonly number[]): Tensor[] {
     const {rows} = this;
-    return tidy(() => this.frozen.gram(groupOf).map((gram, g) =>
-      add(gram, shaped(this.change(1, v => groupOf[v] === g), [rows, rows]))));
+    return tidy(() => this.frozen.gram(partOf).map((gram, g) =>
+      add(gram, shaped(this.change(1, v => partOf[v] === g), [rows, rows]))));
   }
 
   exampleGrams(): Tensor {
@@ -128,9 +128,9 @@ export class StatisticsLinearization implements Linearization {
 
   /** @param sizes of the variables. */
   constructor(private readonly frozen: Linearization, private readonly u: Float64Array, private readonly f: ByVariable,
-      groupOf: readonly number[], private readonly sizes: readonly number[]) {
+      partOf: readonly number[], private readonly sizes: readonly number[]) {
     this.jacobian = new StatisticsJacobian(frozen.jacobian, u, f);
-    this.grams = once(() => this.jacobian.grams(frozen.grams(), groupOf));
+    this.grams = once(() => this.jacobian.grams(frozen.grams(), partOf));
   }
 
   get pieces(): Array<Piece<PieceOperator>> {

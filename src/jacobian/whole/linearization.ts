@@ -28,7 +28,7 @@ export interface Linearization {
   /** J as operators on some of the rows each, for conjugate gradients. */
   readonly pieces: ReadonlyArray<Piece<PieceOperator>>;
   /**
-   * For the Gram system: Σ J_v J_vᵀ by group of variables, each n x n in float64, made by the first
+   * For the Gram system: Σ J_v J_vᵀ by part of ρ, each n x n in float64, made by the first
    * call. Only the lower triangles count: a backend may add up an entry above the diagonal in
    * another order than its mirror image.
    */

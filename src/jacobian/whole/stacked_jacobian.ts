@@ -19,10 +19,10 @@ import type {Jacobian} from './operator';
  * at most exist at a time, beside the pieces that are held.
  */
 export class StackedJacobian<J extends BatchRows = BatchRows> extends ChunkedJacobian<J> implements Jacobian {
-  /** Gram matrices Σ_v J_v J_vᵀ over groups of variables, each [n, n]. */
-  gram(groupOf: readonly number[]): Tensor[] {
+  /** Gram matrices Σ_v J_v J_vᵀ over the variables of each part of ρ, each [n, n]. */
+  gram(partOf: readonly number[]): Tensor[] {
     return tidy(() => {
-      const blocks = this.blocksOf(part => part.gram(groupOf), (part, other) => crossGrams(part, other, groupOf));
+      const blocks = this.blocksOf(own => own.gram(partOf), (own, other) => crossGrams(own, other, partOf));
       return blocks[0][0].map((_, g) => this.joinRows(blocks.map((_, p) =>
         this.joinColumns(blocks.map((_, q) => q <= p ? blocks[p][q][g] : transposed(blocks[q][p][g]))))));
     });
@@ -38,7 +38,7 @@ export class StackedJacobian<J extends BatchRows = BatchRows> extends ChunkedJac
    * The blocks of a symmetric matrix over the rows, by piece p, then by piece q ≤ p: the blocks
    * above the diagonal are their transposes.
    */
-  protected blocksOf(diagonal: (part: J) => Tensor[], below: (part: J, other: J) => Tensor[]): Tensor[][][] {
+  protected blocksOf(diagonal: (own: J) => Tensor[], below: (own: J, other: J) => Tensor[]): Tensor[][][] {
     return this.pieces.map((piece, p) => inScope(() => {
       const {jacobian} = piece.linearize();
       const before = this.pieces.slice(0, p);

@@ -39,65 +39,65 @@ interface Use {
   rows: (x: any, w: any, v: any, b: any) => tf.Tensor;
   /** Kinds of w's sites. */
   kinds: string[];
-  /** Sizes of w's groups; null: dense rows. */
-  groups: number[] | null;
+  /** Sizes of w's bundles; null: dense rows. */
+  bundles: number[] | null;
 }
 
 /** x [B, 3], w [3, 3], v [3, 3], b [3]. */
 const uses: Record<string, Use> = {
-  'a product': {rows: (x, w) => x.matMul(w), kinds: ['matrix'], groups: [1]},
-  'a product on the left': {rows: (x, w) => tf.matMul(w, x, true, true).transpose(), kinds: ['matrix'], groups: [1]},
+  'a product': {rows: (x, w) => x.matMul(w), kinds: ['matrix'], bundles: [1]},
+  'a product on the left': {rows: (x, w) => tf.matMul(w, x, true, true).transpose(), kinds: ['matrix'], bundles: [1]},
   'a fused product with bias': {rows: (x, w, _v, b) => tf.fused.matMul({a: x, b: w, bias: b, activation: 'relu'}),
-    kinds: ['matrix'], groups: [1]},
+    kinds: ['matrix'], bundles: [1]},
   'the bias of a fused product': {rows: (x, w) =>
-    tf.fused.matMul({a: x, b: tf.ones([3, 3]), bias: w.reshape([-1]).slice(0, 3)}), kinds: ['vector'], groups: [1]},
-  'a scale': {rows: (x, w) => x.reshape([-1, 1, 3]).mul(w), kinds: ['vector'], groups: [1]},
-  'a divisor': {rows: (x, w) => x.reshape([-1, 1, 3]).div(w.add(3)), kinds: ['vector'], groups: null},
+    tf.fused.matMul({a: x, b: tf.ones([3, 3]), bias: w.reshape([-1]).slice(0, 3)}), kinds: ['vector'], bundles: [1]},
+  'a scale': {rows: (x, w) => x.reshape([-1, 1, 3]).mul(w), kinds: ['vector'], bundles: [1]},
+  'a divisor': {rows: (x, w) => x.reshape([-1, 1, 3]).div(w.add(3)), kinds: ['vector'], bundles: null},
   'a shift and its opposite': {rows: (x, w) => tf.sub(w, x.reshape([-1, 1, 3]).sub(w)), kinds: ['vector', 'vector'],
-    groups: [2]},
+    bundles: [2]},
   'a gather by data': {rows: (x, w) => tf.gather(w, x.slice([0, 0], [-1, 1]).reshape([-1]).abs().minimum(2).toInt()),
-    kinds: ['gather'], groups: [1]},
+    kinds: ['gather'], bundles: [1]},
   'two products of one weight': {rows: (x, w) => x.matMul(w).tanh().matMul(w), kinds: ['matrix', 'matrix'],
-    groups: [2]},
+    bundles: [2]},
   'a product of a weight and of its transpose': {rows: (x, w) => x.matMul(w).tanh().matMul(w.transpose()),
-    kinds: ['matrix', 'matrix'], groups: null},
+    kinds: ['matrix', 'matrix'], bundles: null},
   'the same by a flag': {rows: (x, w) => x.matMul(w).tanh().matMul(w, false, true), kinds: ['matrix', 'matrix'],
-    groups: null},
+    bundles: null},
   'two slices apart': {rows: (x, w) =>
     x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
     .add(x.slice([0, 2], [-1, 1]).matMul(w.slice([2, 0], [1, 3]))),
-    kinds: ['matrix', 'matrix'], groups: [1, 1]},
+    kinds: ['matrix', 'matrix'], bundles: [1, 1]},
   'two slices that overlap': {rows: (x, w) =>
     x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
     .add(x.slice([0, 1], [-1, 2]).matMul(w.slice([1, 0], [2, 3]))),
-    kinds: ['matrix', 'matrix'], groups: null},
+    kinds: ['matrix', 'matrix'], bundles: null},
   'a slice and the whole': {rows: (x, w) => x.matMul(w).add(w.slice([0, 0], [1, 3])), kinds: ['vector', 'matrix'],
-    groups: null},
+    bundles: null},
   'equal slices by two nodes': {rows: (x, w) =>
     x.slice([0, 0], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))
     .add(x.slice([0, 1], [-1, 2]).matMul(w.slice([0, 0], [2, 3]))),
-    kinds: ['matrix', 'matrix'], groups: [2]},
-  'a tiled weight': {rows: (x, w) => x.matMul(w.tile([1, 2])), kinds: ['matrix'], groups: null},
+    kinds: ['matrix', 'matrix'], bundles: [2]},
+  'a tiled weight': {rows: (x, w) => x.matMul(w.tile([1, 2])), kinds: ['matrix'], bundles: null},
   'a product and a shift': {rows: (x, w) => x.matMul(w).add(w.reshape([9]).slice(0, 3)).reshape([-1, 3]),
-    kinds: ['vector', 'matrix'], groups: null},
-  'a function': {rows: (x, w) => x.matMul(w.tanh()), kinds: ['matrix'], groups: null},
+    kinds: ['vector', 'matrix'], bundles: null},
+  'a function': {rows: (x, w) => x.matMul(w.tanh()), kinds: ['matrix'], bundles: null},
   'two reshapes of one weight': {rows: (x, w) => tf.concat([x, x, x], 1).matMul(w.reshape([9, 1])).add(x.matMul(w)),
-    kinds: ['matrix', 'matrix'], groups: null},
+    kinds: ['matrix', 'matrix'], bundles: null},
   'a batch of products': {rows: (x, w) =>
     tf.matMul(x.reshape([-1, 1, 3]), tf.tile(w.reshape([1, 3, 3]), [B, 1, 1])).reshape([-1, 3]), kinds: ['matrix'],
-    groups: [1]},
+    bundles: [1]},
 };
 
-for (const [name, {rows, kinds, groups}] of Object.entries(uses)) {
-  test.serial(`sites and groups: ${name}`, t => {
+for (const [name, {rows, kinds, bundles}] of Object.entries(uses)) {
+  test.serial(`sites and bundles: ${name}`, t => {
     const [w, v, b] = [tf.variable(noise([3, 3], 1)), tf.variable(noise([3, 3], 2)), tf.variable(noise([3], 3))];
     const x = noise([B, 3], 4);
     const run = (): tf.Tensor => rows(x, w, v, b).sub(0.1);
     look(run, (plan, trace) => {
       const index = plan.analysis.variables.indexOf(w);
-      const {sites, groups: found} = plan.bySite[index];
+      const {sites, bundles: found} = plan.bySite[index];
       t.deepEqual(sites.map(i => plan.sites[i].kind).sort(), [...kinds].sort());
-      t.deepEqual(found?.map(group => group.length) ?? null, groups);
+      t.deepEqual(found?.map(bundle => bundle.length) ?? null, bundles);
       t.deepEqual(found?.flat().sort() ?? [...sites].sort(), [...sites].sort(), 'every site is in a group');
       // And the operator is right, whatever the plan.
       const reference = denseJacobian(run, [...plan.analysis.variables]);

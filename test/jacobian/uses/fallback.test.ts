@@ -159,7 +159,7 @@ test.serial('a weight so large that its rows take several blocks', t => {
   const probe = new Probe(({checked: {jacobian, grams, plan}}) => {
     looked = true;
     t.deepEqual(plan.sites.map(site => site.parameter.kind), ['function']);
-    t.is(plan.bySite[0].groups, null, 'dense rows');
+    t.is(plan.bySite[0].bundles, null, 'dense rows');
     // The rows are 2 x sᵀ.
     const expected = tf.mul(tf.matMul(x, x, false, true), tf.matMul(s, s, false, true)).mul(4);
     t.true(relativeError(grams[0], expected.dataSync()) < 1e-5);

@@ -22,19 +22,19 @@ const B = 4;
 const indices = (): tf.Tensor => tf.tensor2d([[0, 2, 0], [2, 2, 2], [4, 1, 0], [1, 4, 2]], [B, 3], 'int32');
 
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
-    groups?: Array<number[] | null>): void {
+    bundles?: Array<number[] | null>): void {
   const plan = checkOperator(t, rows, variables, 1e-5);
   t.is(plan.analysis.batch, B);
   t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
-  if (groups !== undefined) {
-    t.deepEqual(plan.bySite.map(({groups: found}) => found?.map(group => group.length) ?? null), groups);
+  if (bundles !== undefined) {
+    t.deepEqual(plan.bySite.map(({bundles: found}) => found?.map(bundle => bundle.length) ?? null), bundles);
   }
 }
 
 type Rows = (table: any, other: any, ids: any) => tf.Tensor;
 
 /**
- * table [5, 2], other [2, 3]; kinds of the sites; sizes of the groups of the table and of the
+ * table [5, 2], other [2, 3]; kinds of the sites; sizes of the bundles of the table and of the
  * other.
  */
 const networks: Record<string, [Rows, string[], Array<number[] | null>]> = {
@@ -81,11 +81,11 @@ const networks: Record<string, [Rows, string[], Array<number[] | null>]> = {
     [null, [1]]],
 };
 
-for (const [name, [rows, kinds, groups]] of Object.entries(networks)) {
+for (const [name, [rows, kinds, bundles]] of Object.entries(networks)) {
   test.serial(`cpu: ${name}`, t => {
     const [e, w] = [tf.variable(noise([5, 2], 1)), tf.variable(noise([2, 3], 2))];
     const ids = indices();
-    check(t, () => rows(e, w, ids).add(0.1), [e, w], kinds, groups);
+    check(t, () => rows(e, w, ids).add(0.1), [e, w], kinds, bundles);
     tf.dispose([e, w, ids]);
   });
 }
@@ -169,8 +169,8 @@ test.serial('on a device only the entries that are read come back', t => {
   READS_ARE_CHEAP.delete('cpu');
   try {
     for (const name of ['the mean over positions', 'the other axis', 'two gathers from one table']) {
-      const [rows, kinds, groups] = networks[name];
-      check(t, () => rows(e, w, ids).add(0.1), [e, w], kinds, groups);
+      const [rows, kinds, bundles] = networks[name];
+      check(t, () => rows(e, w, ids).add(0.1), [e, w], kinds, bundles);
     }
   } finally {
     READS_ARE_CHEAP.add('cpu');

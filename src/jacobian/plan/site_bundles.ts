@@ -3,25 +3,26 @@ import {tableSizes} from '../../derivatives/kernels/gather';
 import type {Parameter, Site, VariableSites} from './plan';
 
 /**
- * The sites of one variable, in groups of the same entries if the groups are disjoint and can be
+ * The sites of one variable, in bundles of the same entries if the bundles are disjoint and can be
  * joined.
  */
-export function groupSites(all: readonly Site[], variable: number, trace: Trace): VariableSites {
+export function bundleSites(all: readonly Site[], variable: number, trace: Trace): VariableSites {
   const sites = all.map((_, i) => i).filter(i => all[i].parameter.variables.includes(variable));
-  const groups: number[][] = [];
+  const bundles: number[][] = [];
   for (const i of sites) {
     if (all[i].parameter.kind === 'function' || repeats(all[i].parameter)) {
-      return {sites, groups: null};
+      return {sites, bundles: null};
     }
-    const same = groups.find(group => sameEntries(all[group[0]], all[i], trace));
+    const same = bundles.find(bundle => sameEntries(all[bundle[0]], all[i], trace));
     if (same === undefined) {
-      groups.push([i]);
+      bundles.push([i]);
     } else {
       same.push(i);
     }
   }
-  const canJoin = groups.every(group => group.length === 1 || group.every(i => isAlike(all[i], all[group[0]], trace)));
-  return {sites, groups: canJoin && areDisjoint(groups.map(group => all[group[0]].parameter)) ? groups : null};
+  const canJoin = bundles.every(bundle =>
+    bundle.length === 1 || bundle.every(i => isAlike(all[i], all[bundle[0]], trace)));
+  return {sites, bundles: canJoin && areDisjoint(bundles.map(bundle => all[bundle[0]].parameter)) ? bundles : null};
 }
 
 /** Whether two sites of the same entries have uses of one form, which can be joined. */
