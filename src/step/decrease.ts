@@ -1,9 +1,8 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import type {WeightedSquare} from '../loss/read/terms';
 import {replayAll} from '../trace/replay';
 import type {Trace} from '../trace/trace';
-import {rowTensor} from '../loss/functions/row_block';
+import {rootsOf, rowTensor} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
 import {decreaseInClosedForm} from '../loss/output_derivatives';
 
@@ -37,7 +36,7 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
     const ofOutputs = head.outputTerms.flatMap(term =>
       term.kind === 'function' ? term.terms.map(([value]) => value) : [term.blocks[0].value]);
     const terms = [...head.others, ...head.functions].map(([value]) => value);
-    const ofSquares = squares.flatMap(({block}) => sources(trace, block));
+    const ofSquares = rootsOf(trace, squares.map(({block}) => block));
     const wanted = [...new Set([trace.result, ...ofSquares, ...terms, ...ofOutputs])];
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
@@ -121,10 +120,4 @@ function decreaseOfValues(weight: number | Tensor, old: ArrayLike<number>, fresh
     decrease += w === 0 ? 0 : w * (old[i] - (fresh[i] ?? 0));
   }
   return decrease;
-}
-
-/** The values that the residuals of a block are read from. */
-export function sources(trace: Trace, {value, difference}: WeightedSquare['block']): number[] {
-  return difference === null ? [value] :
-    trace.nodes[difference].inputs.filter(([name]) => name === 'a' || name === 'b').map(([, input]) => input);
 }

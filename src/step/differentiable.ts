@@ -11,6 +11,7 @@ import {pseudoRandom} from '../arrays/pseudo_random';
 import {collect, pullByRules, sweepBack} from '../derivatives/reverse_sweep';
 import {outputFunction} from '../loss/functions/output_function';
 import type {FunctionTerm} from '../loss/functions/output_term';
+import {rootsOf} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
 
@@ -98,13 +99,11 @@ function isTame({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boo
  * are functions of outputs, and of the terms that are no rows.
  */
 function seedsOf(trace: Trace, {blocks, head, dependence: {dependent}}: Rows): Array<readonly [number, () => Tensor]> {
-  const sources = blocks.flatMap(({value, difference}) =>
-    difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
   const noise = (value: number): Tensor => tensor(pseudoRandom(trace.values[value].size), trace.values[value].shape);
   // At a residual of 0 a loss may have a corner, whose derivative only `outputFunction` knows.
   const terms = head.outputTerms.flatMap(term => term.kind === 'function' && !term.isResidual ? term.terms : []);
   return [
-    ...sources.filter(value => dependent[value]).map(value => [value, () => noise(value)] as const),
+    ...rootsOf(trace, blocks).filter(value => dependent[value]).map(value => [value, () => noise(value)] as const),
     ...[...terms, ...head.extra].map(([value, seed]) => [value, () => seed] as const),
   ];
 }

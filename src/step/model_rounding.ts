@@ -2,10 +2,9 @@ import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {kernelsThat} from '../trace/kernel_facts';
 import {replayAll} from '../trace/replay';
-import {rowTensor} from '../loss/functions/row_block';
+import {rootsOf, rowTensor} from '../loss/functions/row_block';
 import type {Trace} from '../trace/trace';
 import type {Rows} from '../loss/rows';
-import {sources} from './decrease';
 
 /**
  * Change of every value, as a share of it. It is so much more than rounding that the rounding of
@@ -38,7 +37,7 @@ export function modelRounding(trace: Trace, rows: Rows): Float64Array[] | null {
   if (made.reduce((sum, output) => sum + trace.values[output].size, 0) > MAX_ENTRIES) {
     return null;
   }
-  const wanted = [...new Set(squares.flatMap(({block}) => sources(trace, block)))];
+  const wanted = [...new Set(rootsOf(trace, squares.map(({block}) => block)))];
   const trained = [...trace.variables].filter(([, variable]) => variables.includes(variable));
   const same = new Map(trained.map(([value]) => [value, trace.values[value]]));
   const random = signs();

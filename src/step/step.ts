@@ -15,6 +15,7 @@ import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
 import type {Plan} from '../jacobian/plan/plan';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
+import {rootsOf} from '../loss/functions/row_block';
 import {readDerivatives} from '../loss/output_derivatives';
 import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
@@ -25,7 +26,7 @@ import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
 import type {SystemOptions} from '../systems/system_choice';
 import type {Clock} from '../tfjs/clock';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
-import {upstream} from '../trace/dependence';
+import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
@@ -75,7 +76,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     clock: Clock): SolvedStep {
   const rows = clock.time('linearize', () => findRows(trace, settings.isTrained, fitBatch));
   const {variables} = rows.dependence;
-  const parameters = countParameters(trace, rows);
+  const {parameters} = derivativePaths(trace, rows.dependence, rootsOf(trace, rows.blocks));
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
   const policy = settings.policyFor({examples, parameters});
 
@@ -117,14 +118,6 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: derivatives.curvature,
     },
   };
-}
-
-/** m: the entries of the variables that the rows have a derivative in. */
-function countParameters(trace: Trace, {dependence: {dependent, variables, variableOf}, blocks}: Rows): number {
-  const constants = new Set(dependent.flatMap((isDependent, value) => isDependent ? [] : [value]));
-  const reached = upstream(trace, blocks.map(({value}) => value), constants);
-  const used = new Set([...variableOf].filter(([value]) => reached.has(value)).map(([, v]) => v));
-  return variables.reduce((sum, {size}, v) => sum + (used.has(v) ? size : 0), 0);
 }
 
 /** The way that the Jacobian was taken, for the report. */

@@ -1,22 +1,14 @@
 import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
-import {upstream} from '../../trace/dependence';
+import {derivativePaths} from '../../trace/derivative_paths';
 import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
 import {tangentRule} from '../../derivatives/tangents/rules';
+import {rootsOf} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
-import {rootsOf} from './make_plan';
 import type {ForwardSweep, Plan} from './plan';
 import {rowSite} from './site';
-
-/** Number of trained parameters that some rows depend on. */
-export function countDirections(trace: Trace, {variables, variableOf}: Dependence,
-    blocks: readonly RowBlock[]): number {
-  const reached = upstream(trace, rootsOf(trace, blocks));
-  const used = new Set([...variableOf].filter(([value]) => reached.has(value)).map(([, v]) => v));
-  return variables.reduce((sum, {size}, v) => sum + (used.has(v) ? size : 0), 0);
-}
 
 /**
  * Axes of a tensor that backends know. A tangent has one more than its value, for the directions.
@@ -32,8 +24,8 @@ const MAX_RANK = 6;
  */
 export function makeForwardPlan(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[]):
     Plan & {readonly forward: ForwardSweep} {
-  const {dependent, variables, variableOf} = dependence;
-  const reached = upstream(trace, rootsOf(trace, blocks));
+  const {dependent, variables} = dependence;
+  const {reached, leafOf, parameters} = derivativePaths(trace, dependence, rootsOf(trace, blocks));
   const nodes = trace.nodes.filter(({outputs}) => outputs.some(output => reached.has(output) && dependent[output]));
   for (const node of nodes) {
     refuseWrongKernel(getBackend(), node);
@@ -42,13 +34,12 @@ export function makeForwardPlan(trace: Trace, dependence: Dependence, blocks: re
       throw new BatchAxisLost(node.kernel, 'unknown');
     }
   }
-  const leafOf = new Map([...variableOf].filter(([value]) => reached.has(value)).map(([value, v]) => [v, value]));
   const first = new Map<number, number>();
-  let directions = 0;
+  let next = 0;
   variables.forEach(({size}, v) => {
     if (leafOf.has(v)) {
-      first.set(v, directions);
-      directions += size;
+      first.set(v, next);
+      next += size;
     }
   });
   const perExample = blocks.map(({value}) => trace.values[value].size);
@@ -65,5 +56,5 @@ export function makeForwardPlan(trace: Trace, dependence: Dependence, blocks: re
   const strides = trace.values.map(({size}, value) => dependent[value] ? size : null);
   return {analysis: {...dependence, frozen: new Set(), batch: 1, strides, activations: [], parameters: []},
     blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts: [], steps: [], sites, bySite,
-    forward: {nodes, first, directions}};
+    forward: {nodes, first, directions: parameters}};
 }

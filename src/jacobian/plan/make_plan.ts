@@ -5,17 +5,13 @@ import type {Dependence, Freeze} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
+import {rootsOf} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
 import {RESIDUAL} from './plan';
 import type {Parameter, Plan, Site, SweepStart, SweepStep} from './plan';
 import {makeSite, rowSite} from './site';
 import {bundleSites} from './site_bundles';
-
-/** The values that the rows are read from; for a difference its two terms. */
-export const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>
-  blocks.flatMap(({value, difference}) =>
-    difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
 
 /**
  * The plan of the reverse sweeps of some rows.

@@ -1,12 +1,14 @@
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
+import {derivativePaths} from '../../trace/derivative_paths';
 import type {Trace} from '../../trace/trace';
 import type {Freeze} from '../../trace/dependence';
 import type {BatchAxisLost} from '../../trace/batch_axis';
 import {dataOf} from '../../tfjs/fit_batch_hook';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
+import {rootsOf} from '../../loss/functions/row_block';
 import type {RowGroup, Rows} from '../../loss/rows';
-import {countDirections, makeForwardPlan} from './forward_plan';
+import {makeForwardPlan} from './forward_plan';
 import {makePlan} from './make_plan';
 import {RESIDUAL} from './plan';
 import type {Plan} from './plan';
@@ -73,9 +75,9 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
       Reading => ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
   const forward = (): Plan => makeForwardPlan(trace, dependence, blocks);
   const rows = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
-  const directions = countDirections(trace, dependence, blocks);
+  const {parameters} = derivativePaths(trace, dependence, rootsOf(trace, blocks));
   const mayGoRowByRow = rows <= MAX_ROW_BY_ROW;
-  const mayGoForward = directions <= Math.min(rows, MAX_FORWARD);
+  const mayGoForward = parameters <= Math.min(rows, MAX_FORWARD);
 
   const readings: Reading[] = [];
   let ways: IsBatched[] = [whole];
@@ -111,7 +113,7 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   }
   const isBetter = (): boolean =>
     ways.some(way => isForwardBetter(trace, dependence, blocks, way === whole ? 1 : examples, way));
-  return {readings, forward: mayGoForward && directions <= FEW_PARAMETERS ?
+  return {readings, forward: mayGoForward && parameters <= FEW_PARAMETERS ?
     {batch: 1, after: 'any', plan: forward, isBetter} : null};
 }
 

@@ -19,6 +19,11 @@ export interface RowBlock {
 /** A block of all entries of a value. */
 export const blockOf = (value: number): RowBlock => ({value, difference: null});
 
+/** The values that the rows are read from; for a difference its two terms. */
+export const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>
+  blocks.flatMap(({value, difference}) =>
+    difference === null ? [value] : trace.nodes[difference].inputs.map(([, input]) => input));
+
 /**
  * The rows of a block as a tensor.
  *
