@@ -7,6 +7,8 @@
  */
 export interface CurvatureRoot {
   readonly n: number;
+  /** Whether S is diagonal: the loss does not couple rows. */
+  readonly isDiagonal: boolean;
   /** s > 0 if S is known to be s I. */
   readonly uniform?: number;
   /**
@@ -43,6 +45,7 @@ export function diagonalRoot(s: Float64Array): CurvatureRoot {
   const isUniform = n > 0 && s[0] > 0 && s.every(value => value === s[0]);
   return {
     n,
+    isDiagonal: true,
     ...(isUniform ? {uniform: s[0]} : {}),
     tiles: () => ({k: 1, entries: s}),
     apply: scale,

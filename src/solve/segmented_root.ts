@@ -33,6 +33,7 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Cu
   };
   return {
     n,
+    isDiagonal: blocks.length === 0,
     tiles() {
       if (blocks.length === 0) {
         return {k: 1, entries: s};

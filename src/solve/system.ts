@@ -19,6 +19,12 @@ export const MATRIX_OF: Readonly<Record<SystemName, 'rows' | 'parameters' | null
 /** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
 export const MAX_GRAM_ROWS = 8192;
 
+/**
+ * Rows of the preconditioner of conjugate gradients, a sample of all rows. Its factor is taken in
+ * JavaScript, in float64.
+ */
+export const SAMPLE_ROWS = 1024;
+
 /** Parameters of the largest normal equations, whose matrix takes 32 MiB in float64. */
 export const MAX_NORMAL_PARAMETERS = 2048;
 

@@ -1,5 +1,5 @@
-import {concat, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {tensor, tidy} from '@tensorflow/tfjs-core';
+import type {Variable} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from '../jacobian/sweep/batch_jacobian';
 import {preconditionHere} from '../jacobian/whole/factorize';
 import {cholesky} from '../arrays/cholesky';
@@ -12,11 +12,9 @@ import {traceOf} from '../arrays/symmetric';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../solve/normal_equations';
 import type {NormalStep} from '../solve/normal_equations';
 import {addInto, dot, norm as lengthOf} from '../arrays/vectors';
+import type {RowsOperator, Sample} from './cg_sample';
 import type {Ridge} from './ridge';
 import {flatten, split, spread} from './variable_vector';
-
-/** Rows of J as an operator. */
-export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
 
 /** Shows the rows in pieces, as operators, each with the index of its first row. */
 export type ForEachPiece<T = RowsOperator> = (visit: (part: T, from: number) => void) => void;
@@ -27,11 +25,8 @@ export interface ConjugateSystem {
   /** n. */
   readonly rows: number;
   readonly forEachPiece: ForEachPiece;
-  /**
-   * Rows that stand for all rows in the preconditioner, and the index of the first. Their tensors
-   * outlive the solve.
-   */
-  readonly sample: {readonly jacobian: RowsOperator; readonly from: number};
+  /** Rows that stand for all rows in the preconditioner. Their tensors outlive the solve. */
+  readonly sample: Sample;
   /** trace(JᵀHJ). */
   readonly trace: number;
   readonly root: CurvatureRoot;
@@ -47,30 +42,11 @@ export interface ConjugateSystem {
   readonly start: Float64Array | null;
 }
 
-/** Rows of the preconditioner's sample at most. Its factor is taken in JavaScript, in float64. */
-const SAMPLE_ROWS = 1024;
-
 /**
  * The largest |b - Mx| / (|b| + |M||x|) of a step that is accepted: ten times the tolerance, which
  * is itself the rounding of products in float32.
  */
 const BACKWARD_ERROR = 10 * TOLERANCE;
-
-/**
- * The first rows of a piece: 1024, or the rows of one example if those are more. A batch that
- * cannot be cut is one piece of up to 8192 rows.
- *
- * @param components rows of an example.
- */
-export function sampleOf(piece: RowsOperator, components: number): RowsOperator {
-  const rows = Math.min(piece.rows, Math.max(1, Math.floor(SAMPLE_ROWS / components)) * components);
-  return rows === piece.rows ? piece : {
-    rows,
-    gram: partOf => tidy(() => piece.gram(partOf).map(gram => slice(gram, [0, 0], [rows, rows]))),
-    apply: d => tidy(() => slice(piece.apply(d), [0], [rows])),
-    applyTranspose: (u: Tensor, wanted) => piece.applyTranspose(concat([u, zeros([piece.rows - rows])]), wanted),
-  };
-}
 
 /**
  * The damped step in the space of the parameters by conjugate gradients, for more rows than a Gram
@@ -105,8 +81,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
     return sum;
   };
   const {jacobian} = sample;
-  const sampleRoot = root.part(sample.from, sample.from + jacobian.rows);
-  const grams = gramsOf(jacobian, ridge, sampleRoot);
+  const grams = gramsOf(sample, ridge);
   // |JᵀHJ|, from that of the sample. The sample may hold less than its share of the curvature: then
   // the mean of the eigenvalues counts.
   const ofSample = float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm;
@@ -126,7 +101,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
       }
       const least = Math.max(lambda, PRECONDITIONER_FLOOR_RATIO * norm);
       const damping = rhoOf.map(rho => least + 2 * rho);
-      const precondition = preconditioner(ridge, grams, least, damping, sampleRoot, jacobian, variables);
+      const precondition = preconditioner(ridge, grams, least, damping, sample, variables);
       if (precondition === null) {
         return {ok: false, cause: 'singular', pivot: 0};
       }
@@ -156,7 +131,7 @@ export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalS
 const PRECONDITIONER_FLOOR_RATIO = 2 ** -14;
 
 /** SᵀG_gS of the sample, by part g of the ridge. */
-function gramsOf(jacobian: RowsOperator, {partOf}: Ridge, root: CurvatureRoot): Float64Array[] {
+function gramsOf({jacobian, root}: Sample, {partOf}: Ridge): Float64Array[] {
   const grams: Float64Array[] = [];
   tidy(() => {
     for (const gram of jacobian.gram(partOf)) {
@@ -170,17 +145,18 @@ function gramsOf(jacobian: RowsOperator, {partOf}: Ridge, root: CurvatureRoot): 
 
 /**
  * trace(SᵀGS) of all rows. S is block diagonal, so that the blocks of G on its diagonal are enough.
+ * If S is diagonal, the squares of the rows are enough.
  */
-export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'exampleGrams'>>,
+export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'diagonalBlocks'>>,
     root: CurvatureRoot): number {
   let trace = 0;
   forEachPiece((part, from) => {
-    const grams = part.exampleGrams();
+    const grams = root.isDiagonal ? part.diagonalBlocks(1) : part.diagonalBlocks();
     const [examples, components] = grams.shape as [number, number, number];
     const blocks = Float64Array.from(grams.dataSync());
     const own = root.part(from, from + part.rows);
     if (components === 1) {
-      trace += own.apply(own.applyTranspose(blocks)).reduce((sum, x) => sum + x, 0);  // S is diagonal
+      trace += hessianTimes(own, blocks).reduce((sum, x) => sum + x, 0);
       return;
     }
     const curved = new Float64Array(components ** 2);
@@ -195,7 +171,7 @@ export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'ro
 
 /** P⁻¹; null if P cannot be factored. */
 function preconditioner({distinct}: Ridge, grams: readonly Float64Array[], lambda: number, diagonal: Float64Array,
-    root: CurvatureRoot, jacobian: RowsOperator, variables: readonly Variable[]): Product | null {
+    {jacobian, root}: Sample, variables: readonly Variable[]): Product | null {
   const n = jacobian.rows;
   const matrix = new Float64Array(n * n);
   grams.forEach((gram, g) => {

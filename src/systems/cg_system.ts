@@ -1,5 +1,6 @@
 import {tensor} from '@tensorflow/tfjs-core';
-import {conjugateProblem, sampleOf, traceOfPieces} from './cg_problem';
+import {conjugateProblem, traceOfPieces} from './cg_problem';
+import {sampleOf} from './cg_sample';
 import type {Clock} from '../tfjs/clock';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
 import {heldPieces} from '../jacobian/whole/held_pieces';
@@ -35,12 +36,12 @@ export class ConjugateGradientSystem extends ParameterSystem {
     const {jacobian} = this;
     // The first piece stands for all pieces: if the examples are in no order, it is a sample like
     // any other.
-    const {jacobian: first, plan: {components}} = jacobian.pieces[0].linearize();
+    const sample = this.clock.time('linearize', () => sampleOf(jacobian.pieces[0], root));
     const forEachPiece = jacobian.forEach.bind(jacobian);
     const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root));
     this.checkProduct([trace]);
     return conjugateProblem({
-      variables, rows: this.rows, forEachPiece, sample: {jacobian: sampleOf(first, components), from: 0}, trace, root,
+      variables, rows: this.rows, forEachPiece, sample, trace, root,
       gradient: this.gradient(), ridge, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
     });
   }

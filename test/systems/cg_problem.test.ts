@@ -1,7 +1,8 @@
 /** Conjugate gradients on pieces of dense rows: the sample, the floor of λ, and the end of the iterations. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {conjugateProblem, sampleOf, traceOfPieces, type ConjugateSystem, type RowsOperator} from '../../src/systems/cg_problem';
+import {conjugateProblem, traceOfPieces, type ConjugateSystem} from '../../src/systems/cg_problem';
+import {firstRows, type RowsOperator} from '../../src/systems/cg_sample';
 import {ridgeOf} from '../../src/systems/ridge';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../../src/solve/normal_equations';
@@ -26,7 +27,7 @@ function operator(rows: Matrix, error = 0): RowsOperator {
 }
 
 function systemOf(rows: Matrix, gradient: Float64Array): ConjugateSystem {
-  return {variables: [variable], rows: rows.length, forEachPiece: visit => visit(operator(rows), 0), sample: {jacobian: sampleOf(operator(rows), 1), from: 0},
+  return {variables: [variable], rows: rows.length, forEachPiece: visit => visit(operator(rows), 0), sample: {jacobian: firstRows(operator(rows), Math.min(1024, rows.length)), root: diagonalRoot(new Float64Array(Math.min(1024, rows.length)).fill(1))},
     trace: flat(rows).reduce((sum, x) => sum + x * x, 0), root: diagonalRoot(new Float64Array(rows.length).fill(1)), gradient, ridge: ridgeOf([0]), previous: null, momentum: 0, start: null};
 }
 
@@ -34,14 +35,11 @@ const random = randomNumbers(2);
 const rows = randomMatrix(1500, M, random);
 const gradient = Float64Array.from(randomVector(M, random));
 
-test('the sample: the first 1024 rows of a piece that is larger, whole examples', t => {
+test('the first rows of a piece', t => {
   const whole = operator(rows);
-  t.is(sampleOf(whole, 1).rows, 1024);
-  t.is(sampleOf(whole, 10).rows, 1020);
-  t.is(sampleOf(whole, 1500).rows, 1500, 'one example');
-  t.is(sampleOf(operator(rows.slice(0, 800)), 1).rows, 800);
+  t.is(firstRows(whole, whole.rows), whole);
   tf.tidy(() => {
-    const [part, first] = [sampleOf(whole, 10), operator(rows.slice(0, 1020))];
+    const [part, first] = [firstRows(whole, 1020), operator(rows.slice(0, 1020))];
     const d = tf.tensor1d([1, -2, 3, 0.5, 1]);
     const u = tf.randomNormal([1020], 0, 1, 'float32', 1);
     t.true(relativeError(part.apply([d]).dataSync(), first.apply([d]).dataSync()) < 1e-6);
@@ -74,7 +72,10 @@ test('the trace, from the blocks of the Gram matrix on its diagonal', t => {
         const own = rows.slice(b * k, (b + 1) * k);
         return multiply(own, transpose(own));
       });
-      visit({rows: rows.length, exampleGrams: () => tf.tensor(blocks as never, [blocks.length, k, k])}, from);
+      visit({rows: rows.length, diagonalBlocks: (size = components) => {
+        t.is(size, k);
+        return tf.tensor(blocks as never, [blocks.length, k, k]);
+      }}, from);
       from += rows.length;
     }), root);
     const expected = Array.from({length: n}, (_, i) => curved[i * n + i]).reduce((sum, x) => sum + x, 0);

@@ -52,3 +52,46 @@ for (const backend of ['cpu', 'wasm']) {
     t.true(thrifty.bytes < limit + 2 ** 20, 'the limit, and what f() holds');
   });
 }
+
+/** The change of the weights by a step on examples of many outputs. */
+async function manyOutputs(examples: number, outputs: number, options: GgnOptions): Promise<Float64Array> {
+  const model = tf.sequential({layers: [
+    tf.layers.dense({units: 8, activation: 'tanh', inputShape: [3], kernelInitializer: tf.initializers.glorotUniform({seed: 1})}),
+    tf.layers.dense({units: outputs, kernelInitializer: tf.initializers.glorotUniform({seed: 2})}),
+  ]});
+  const variables = variablesOf(model);
+  const optimizer = ggn({learningRate: 1, damping: 0.1, ...options});
+  model.compile({optimizer, loss: 'meanSquaredError'});
+  const before = flat(variables);
+  const [x, y] = [noise([examples, 3], 1), noise([examples, outputs], 2)];
+  const {numTensors} = tf.memory();
+  try {
+    const loss = await model.trainOnBatch(x, y) as number;
+    if (!Number.isFinite(loss)) {
+      throw new Error(`loss ${loss}`);
+    }
+    return flat(variables).map((w, i) => w - before[i]);
+  } finally {
+    optimizer.dispose();
+    const left = tf.memory().numTensors - numTensors;
+    model.dispose();
+    tf.dispose([x, y]);
+    if (left > 0) {
+      throw new Error(`${left} tensors are left over`);
+    }
+  }
+}
+
+for (const examples of [1, 2]) {
+  test.serial(`the sample has some rows of each example if an example has more than 1024: ${examples} of 1100`, async t => {
+    await tf.setBackend('wasm');
+    const [gram, cg] = [await manyOutputs(examples, 1100, {solver: 'gram'}), await manyOutputs(examples, 1100, {solver: 'cg'})];
+    const error = relativeError(cg, gram);
+    t.true(error < 1e-4, `${error}`);
+  });
+}
+
+test.serial('more rows of one example than are possible are refused', async t => {
+  await tf.setBackend('cpu');
+  await t.throwsAsync(manyOutputs(1, 9000, {}), {message: /this step has 9000 rows .* 8192 rows .* its rows are those of one example.*Use fewer outputs\./});
+});

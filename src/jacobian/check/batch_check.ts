@@ -1,3 +1,4 @@
+import {SAMPLE_ROWS} from '../../solve/system';
 import {inScope} from '../../tfjs/memory';
 import {readGrams} from '../whole/formed_batch';
 import type {FormedBatch} from '../whole/formed_batch';
@@ -56,15 +57,17 @@ export function checkAdjoints(batch: FormedBatch): void {
 function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
     look: (linearized: Linearized, grams: (() => readonly Float64Array[]) | null) => T): T {
   const {trace, clock, system} = formedFor;
+  // The columns of a forward sweep are dense: their Gram matrix proves nothing of them. Systems
+  // other than the Gram system do not use it, nor that of more rows than a sample has.
+  const isWanted = (rows: number): boolean =>
+    system === 'gram' || (plan.forward === undefined && rows <= SAMPLE_ROWS);
   if (whole !== null) {
-    // The columns of a forward sweep are dense: their Gram matrix proves nothing of them, and other
-    // systems do not use it.
-    const isWanted = plan.forward === undefined || system === 'gram';
-    return look({trace, plan, jacobian: whole}, isWanted ? grams : null);
+    return look({trace, plan, jacobian: whole}, isWanted(whole.rows) ? grams : null);
   }
   return inScope(() => {
     const linearized = clock.time('linearize', () => pieces[0].head(CHECKED_ROWS).linearize());
-    return look(linearized, () => readGrams(linearized.jacobian, formedFor));
+    const {jacobian} = linearized;
+    return look(linearized, isWanted(jacobian.rows) ? () => readGrams(jacobian, formedFor) : null);
   });
 }
 

@@ -5,7 +5,7 @@ import {plus} from '../../tfjs/accumulate';
 import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
-import {blocksOf, denseExampleGrams, denseGram} from '../uses/row_blocks';
+import {blocksOf, denseBlocks, denseGram} from '../uses/row_blocks';
 import {sharesDelta} from '../uses/use';
 import type {GramTerm, ParameterUse} from '../uses/use';
 import {ByMatrix, OuterProducts} from '../uses/outer_products';
@@ -13,7 +13,7 @@ import {joinUses} from '../uses/join_uses';
 
 /** The Jacobian of the rows of one trace, however it is linearized. */
 export type BatchRows =
-    Pick<BatchJacobian, 'rows' | 'gram' | 'exampleGrams' | 'apply' | 'applyTranspose' | 'dense' | 'tensors'>;
+    Pick<BatchJacobian, 'rows' | 'gram' | 'diagonalBlocks' | 'apply' | 'applyTranspose' | 'dense' | 'tensors'>;
 
 /**
  * The Jacobian J [n, m] of the rows of a batch in the trained variables, as an operator. It has
@@ -68,15 +68,16 @@ export class BatchJacobian {
   }
 
   /**
-   * The blocks on the diagonal of the Gram matrix over all variables, one for each example:
-   * [B, C, C]. If C = 1, they are the squares |J_i|².
+   * The blocks on the diagonal of the Gram matrix over all variables, [n/k, k, k].
+   *
+   * @param k rows of a block: C for a block of each example, 1 for the squares |J_i|².
    */
-  exampleGrams(): Tensor {
+  diagonalBlocks(k = this.plan.components): Tensor {
     const {analysis: {batch, variables}, components} = this.plan;
     return tidy(() => this.total(this.plan.bySite.flatMap(({bundles}, v) =>
-      bundles !== null ? this.joined[v].map(([use]) => use.exampleGrams()) :
-        [denseExampleGrams(batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]),
-    [batch, components, components]));
+      bundles !== null ? this.joined[v].map(([use]) => use.diagonalBlocks(k)) :
+        [denseBlocks(k, batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]),
+    [this.rows / k, k, k]));
   }
 
   /** The tensors of the uses. No product needs other tensors of this Jacobian. */

@@ -12,7 +12,7 @@ import {exampleProducts} from './example_products';
 import {isByPairs} from './pairs';
 import {PatchPositions} from './positions';
 import {SharedUse} from './shared';
-import {denseExampleGrams} from './row_blocks';
+import {denseBlocks} from './row_blocks';
 import type {GramTerm, ParameterUse} from './use';
 import type {OuterProducts} from './outer_products';
 
@@ -102,8 +102,8 @@ export class EachRow implements ParameterUse {
     return this.use.cross(other.use);
   }
 
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  diagonalBlocks(k: number): Tensor {
+    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
   }
 
   get tensors(): readonly Tensor[] {

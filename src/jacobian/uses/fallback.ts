@@ -8,7 +8,7 @@ import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
 import {mayKeep} from '../../tfjs/memory';
-import {blocksOf, denseExampleGrams, denseGram} from './row_blocks';
+import {blocksOf, denseBlocks, denseGram} from './row_blocks';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
@@ -62,8 +62,8 @@ export class FallbackUse implements ParameterUse {
     return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
   }
 
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  diagonalBlocks(k: number): Tensor {
+    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
   }
 
   get tensors(): Tensor[] {

@@ -132,17 +132,19 @@ export class GatherUse implements ParameterUse {
     return {left: null, right: tensor(Float32Array.from(gram), [n, n])};
   }
 
-  exampleGrams(): Tensor {
+  diagonalBlocks(k: number): Tensor {
     const {start, sums} = this.slots();
     const {examples, components: C, width} = this;
-    const blocks = new Float64Array(examples * C * C);
+    const blocks = new Float64Array(examples * C * k);
     for (let b = 0; b < examples; b++) {
       for (let t = start[b]; t < start[b + 1]; t++) {
-        const products = outerProduct(sums.subarray(t * C * width, (t + 1) * C * width), C, width);
-        products.forEach((x, i) => blocks[b * C * C + i] += x);
+        for (let c = 0; c < C; c += k) {
+          const products = outerProduct(sums.subarray((t * C + c) * width, (t * C + c + k) * width), k, width);
+          products.forEach((x, i) => blocks[(b * C + c) * k + i] += x);
+        }
       }
     }
-    return tensor(Float32Array.from(blocks), [examples, C, C]);
+    return tensor(Float32Array.from(blocks), [examples * C / k, k, k]);
   }
 
   /** Empty: the use reads all data when it is made. */

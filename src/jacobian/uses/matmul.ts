@@ -107,10 +107,12 @@ export class MatrixUse implements DeltaUse {
     return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
   }
 
-  /** |a_b|² δ_b δ_bᵀ. */
-  exampleGrams(): Tensor {
+  /** |a_b|² δ δᵀ, for blocks of δ. */
+  diagonalBlocks(k: number): Tensor {
     const {examples, components, a, deltas} = this;
-    return mul(blockProducts(a, examples, 1), blockProducts(deltas, examples, components));
+    const n = examples * components;
+    const products = shaped(blockProducts(deltas, n / k, k), [examples, n / (examples * k), k, k]);
+    return shaped(mul(shaped(blockProducts(a, examples, 1), [examples, 1, 1, 1]), products), [n / k, k, k]);
   }
 
   get tensors(): Tensor[] {

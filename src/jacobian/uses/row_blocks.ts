@@ -39,11 +39,15 @@ export function blockProducts(x: Tensor, examples: number, components: number): 
   return batchMatMul(blocks, blocks, false, true);
 }
 
-/** R_b R_bᵀ [B, C, C] of dense rows R, block of examples by block. */
-export function denseExampleGrams(examples: number, components: number, size: number, rows: FormRows): Tensor {
+/**
+ * The blocks of R Rᵀ on its diagonal, [n/k, k, k], of dense rows R; some examples at a time.
+ *
+ * @param k rows of a block, C or 1.
+ */
+export function denseBlocks(k: number, examples: number, components: number, size: number, rows: FormRows): Tensor {
   return tidy(() => {
     const parts = blocksOf(examples, size * components)
-        .map(([from, to]) => tidy(() => blockProducts(rows(from, to), to - from, components)));
+        .map(([from, to]) => tidy(() => blockProducts(rows(from, to), (to - from) * components / k, k)));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   });
 }

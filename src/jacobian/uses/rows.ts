@@ -5,7 +5,7 @@ import {blockFloats} from '../../tfjs/memory';
 import {sliceColumns, sliceRows} from '../../tfjs/slices';
 import {LONGEST_SUM} from './outer_products';
 import type {OuterProducts} from './outer_products';
-import {denseExampleGrams, gramOfColumns} from './row_blocks';
+import {denseBlocks, gramOfColumns} from './row_blocks';
 import type {DeltaUse, GramTerm} from './use';
 
 /**
@@ -74,8 +74,8 @@ export class RowsUse implements DeltaUse {
     return {left: null, right: gramOfColumns(this.size, width, (from, to) => sliceColumns(this.all, from, to))};
   }
 
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  diagonalBlocks(k: number): Tensor {
+    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
   }
 
   get tensors(): Tensor[] {

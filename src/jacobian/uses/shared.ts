@@ -6,7 +6,7 @@ import {exampleProducts} from './example_products';
 import {isByPairs, pairProducts, sumOfPairs} from './pairs';
 import {PlainPositions} from './positions';
 import type {PositionData} from './positions';
-import {gramOfColumns, denseExampleGrams, denseGram} from './row_blocks';
+import {gramOfColumns, denseBlocks, denseGram} from './row_blocks';
 import {RowsUse} from './rows';
 import type {GramTerm, ParameterUse} from './use';
 import type {OuterProducts} from './outer_products';
@@ -126,8 +126,8 @@ export class SharedUse implements ParameterUse {
     return isSame && this.byPairs ? pairProducts(this, other) : null;
   }
 
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  diagonalBlocks(k: number): Tensor {
+    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
   }
 
   get tensors(): Tensor[] {

@@ -1,6 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {add, shaped} from '../../tfjs/fast_ops';
-import {denseExampleGrams, denseGram} from './row_blocks';
+import {denseBlocks, denseGram} from './row_blocks';
 import type {GramTerm, ParameterUse} from './use';
 
 /**
@@ -32,8 +32,8 @@ export class SummedUse implements ParameterUse {
     return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
   }
 
-  exampleGrams(): Tensor {
-    return denseExampleGrams(this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+  diagonalBlocks(k: number): Tensor {
+    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
   }
 
   get tensors(): Tensor[] {

@@ -20,8 +20,11 @@ export interface ParameterUse {
   rows(from: number, to: number): Tensor;
   /** J_use J_useᵀ as `left ∘ right`. */
   gram(outer: OuterProducts): GramTerm;
-  /** The blocks of J_use J_useᵀ on its diagonal, one for each example: [B, C, C]. */
-  exampleGrams(): Tensor;
+  /**
+   * The blocks of J_use J_useᵀ on its diagonal, [n/k, k, k]: one for each example if k = C, the
+   * squares of the rows if k = 1.
+   */
+  diagonalBlocks(k: number): Tensor;
   /** The tensors that all products read. */
   readonly tensors: readonly Tensor[];
 }

@@ -39,6 +39,7 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
       return {
         rows: batch * (to - from),
         linearize: () => ({trace, plan, jacobian: linearizeByComponent(trace, plan, from, to)}),
+        components: wanted => linearizeByComponent(trace, plan, from, from + wanted),
         joined: () => null,
       };
     });
@@ -47,10 +48,18 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
     this.tensors = [...made, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
   }
 
-  /** The blocks of the Gram matrix on its diagonal, one for each example: [B, C, C]. */
-  exampleGrams(): Tensor {
+  /**
+   * The blocks of the Gram matrix on its diagonal, [n/k, k, k]; k = C for a block of each example,
+   * k = 1 for the squares of the rows.
+   */
+  diagonalBlocks(k?: number): Tensor {
     return tidy(() => {
-      const blocks = this.blocksOf(part => [part.exampleGrams()], (part, other) => [crossOfExamples(part, other)]);
+      if (k === 1) {
+        return this.joinRows(this.pieces.map(piece =>
+          inScope(() => piece.linearize().jacobian.diagonalBlocks(1), squares => [squares])));
+      }
+      const blocks = this.blocksOf(part => [part.diagonalBlocks()],
+          (part, other) => [crossOfExamples(part, other)]);
       return concat(blocks.map((_, p) => concat(blocks.map((_, q) =>
         q <= p ? blocks[p][q][0] : transpose(blocks[q][p][0], [0, 2, 1])), 2)), 1);
     });

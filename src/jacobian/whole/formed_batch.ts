@@ -7,6 +7,7 @@ import {MATRIX_OF, MAX_GRAM_ROWS} from '../../solve/system';
 import type {SystemName} from '../../solve/system';
 import type {Plan} from '../plan/plan';
 import type {BatchRows} from '../sweep/batch_jacobian';
+import {SubBatches} from '../sweep/sub_batch';
 import {ChunkedJacobian} from './chunked_jacobian';
 import {noteTensor} from './factorize';
 import {linearizedPiece} from './held_pieces';
@@ -51,11 +52,13 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);
   }
-  const count = plan.analysis.batch * plan.components;
+  const {components, analysis: {batch}} = plan;
+  const count = batch * components;
   if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
+    const obstacle = SubBatches.obstacle(trace, plan);
     throw ggnError(`this step has ${count} rows (examples times outputs). At most ${MAX_GRAM_ROWS} rows are possible ` +
-        'if examples cannot be taken in parts, and here they cannot (tf.customGrad, tf.stridedSlice, and kernels ' +
-        'that repeat a parameter for each example stand against it). Use a smaller batchSize.');
+        `if examples cannot be taken in parts, and here they cannot: ${obstacle}. ` +
+        `Use ${batch === 1 ? 'fewer outputs' : 'a smaller batchSize'}.`);
   }
   const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan));
   return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);

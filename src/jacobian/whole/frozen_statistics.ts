@@ -99,10 +99,10 @@ class StatisticsRows extends StatisticsJacobian<PieceOperator> implements PieceO
       add(gram, shaped(this.change(1, v => partOf[v] === g), [rows, rows]))));
   }
 
-  exampleGrams(): Tensor {
+  diagonalBlocks(k?: number): Tensor {
     return tidy(() => {
-      const grams = this.frozen.exampleGrams();
-      return add(grams, this.change(grams.shape[0], () => true));
+      const blocks = this.frozen.diagonalBlocks(k);
+      return add(blocks, this.change(blocks.shape[0], () => true));
     });
   }
 
@@ -139,7 +139,7 @@ export class StatisticsLinearization implements Linearization {
       const {rows} = piece;
       const from = next;
       next += rows;
-      return {rows, joined: () => null, linearize: () => {
+      return {rows, components: count => piece.components(count), joined: () => null, linearize: () => {
         const {jacobian, ...linearized} = piece.linearize();
         return {...linearized, jacobian: new StatisticsRows(jacobian, this.u.subarray(from, from + rows), this.f)};
       }};

@@ -1,10 +1,20 @@
+import {linearizeByComponent} from '../sweep/linearize';
 import {blockFloats, inScope, mayKeep} from '../../tfjs/memory';
 import type {BatchPiece, Linearized, Piece, PieceOperator} from './operator';
 
-/** Rows that are linearized already, as a piece. */
-export function linearizedPiece<J extends PieceOperator>(linearized: Linearized<J>): BatchPiece<J> {
+const firstComponents = ({trace, plan}: Linearized<PieceOperator>): Piece['components'] =>
+  count => linearizeByComponent(trace, plan, 0, count);
+
+/**
+ * Rows that are linearized already, as a piece.
+ *
+ * @param components see {@link Piece.components}; by default from the trace, which then outlives
+ * the piece.
+ */
+export function linearizedPiece<J extends PieceOperator>(linearized: Linearized<J>,
+    components = firstComponents(linearized)): BatchPiece<J> {
   const piece: BatchPiece<J> =
-    {rows: linearized.jacobian.rows, linearize: () => linearized, head: () => piece, joined: () => null};
+    {rows: linearized.jacobian.rows, linearize: () => linearized, components, head: () => piece, joined: () => null};
   return piece;
 }
 
@@ -48,7 +58,7 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>
-  linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors));
+  linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors), count => piece.components(count));
 
 function floatsOf<J extends PieceOperator>(piece: Piece<J>): number {
   const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));

@@ -9,7 +9,7 @@ export type Jacobian = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTra
 export type JacobianOperator = Pick<Jacobian, 'rows' | 'apply' | 'applyTranspose'>;
 
 /** The products that conjugate gradients take with the rows of a piece. */
-export type PieceOperator = JacobianOperator & Pick<BatchJacobian, 'gram' | 'exampleGrams' | 'tensors'>;
+export type PieceOperator = JacobianOperator & Pick<BatchJacobian, 'gram' | 'diagonalBlocks' | 'tensors'>;
 
 /** Some rows of J, which follow each other. */
 export interface Piece<J extends PieceOperator = BatchRows> {
@@ -17,6 +17,11 @@ export interface Piece<J extends PieceOperator = BatchRows> {
   readonly rows: number;
   /** Linearizes the rows. The tensors that it makes belong to the caller's scope. */
   linearize(): Linearized<J>;
+  /**
+   * The rows of the first `count` components of each example, linearized by themselves. The tensors
+   * belong to the caller's scope.
+   */
+  components(count: number): BatchRows;
   /** This piece and the next piece as one piece; null if they are not of one batch. */
   joined(next: Piece<J>): Piece<J> | null;
 }

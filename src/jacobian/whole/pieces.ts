@@ -6,7 +6,7 @@ import type {Footprint} from '../plan/footprint';
 import {ComponentsJacobian} from './components_jacobian';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
-import {linearize} from '../sweep/linearize';
+import {linearize, linearizeByComponent} from '../sweep/linearize';
 import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
@@ -109,6 +109,11 @@ class Chunk implements BatchPiece {
       return {...part, jacobian: new ComponentsJacobian(part.trace, part.plan, parts, sliced)};
     }
     return {...part, jacobian: isJoint(plan) ? jointLinearize(cut, part) : linearize(part.trace, part.plan)};
+  }
+
+  components(count: number): BatchRows {
+    const part = this.cut.take(this.from, this.to);
+    return linearizeByComponent(part.trace, part.plan, 0, count);
   }
 
   head(rows: number): Piece {

@@ -29,7 +29,8 @@ for (const isShort of [true, false]) {
     t.is(left, null);
     near(t, right, tf.matMul(sum, sum, false, true));
     const blocks = sum.reshape([3, 2, 4]) as tf.Tensor3D;
-    near(t, both.exampleGrams(), tf.matMul(blocks, blocks, false, true));
+    near(t, both.diagonalBlocks(2), tf.matMul(blocks, blocks, false, true));
+    near(t, both.diagonalBlocks(1), sum.square().sum(1));
     const p = noise([2, 2], 3);
     t.deepEqual(both.apply(p).shape, [3, 2]);
     near(t, both.apply(p), tf.matMul(sum, p.reshape([4, 1]) as tf.Tensor2D));

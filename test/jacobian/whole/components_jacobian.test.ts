@@ -36,10 +36,11 @@ for (const backend of ['cpu', 'wasm']) {
         near('rows', jacobian.dense(), expected);
         near('Gram matrix', jacobian.gram(variables.map(() => 0))[0], gram);
         near('by variable', jacobian.gram([0, 1, 2, 3]).reduce((a, part) => a.add(part)), gram);
-        near('of each example', jacobian.exampleGrams(), Array.from({length: B * C * C}, (_, i) => {
+        near('of each example', jacobian.diagonalBlocks(), Array.from({length: B * C * C}, (_, i) => {
           const [example, row, column] = [Math.floor(i / (C * C)), Math.floor(i / C) % C, i % C];
           return gram[(example * C + row) * n + example * C + column];
         }));
+        near('squares of the rows', jacobian.diagonalBlocks(1), Array.from({length: n}, (_, i) => gram[i * n + i]));
         const whole = linearize(trace, plan);
         near('cross', crossGrams(jacobian, whole, [0, 0, 0, 0])[0], gram);
         near('cross from the other side', crossGrams(whole, jacobian, [0, 0, 0, 0])[0], gram);
