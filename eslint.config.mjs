@@ -8,16 +8,40 @@ const rooms = ['api', 'step', 'systems', 'jacobian', 'loss', 'derivatives', 'tra
 /** Folders of plain numbers and typed arrays, which are tested without tfjs. */
 const withoutTfjs = ['policy', 'solve', 'arrays'];
 
+/** The folders inside of a room, from the top. '.' are the files that lie in the room itself. */
+const insides = {
+  jacobian: ['.', 'check', 'whole', 'sweep', 'uses', 'plan'],
+  loss: ['.', 'read', 'functions'],
+  derivatives: ['tangents', '.', 'rules', 'kernels'],
+};
+
+const restricted = (files, patterns) => ({files, rules: {'no-restricted-imports': ['error', {paths: [union], patterns}]}});
+
 function onlyDownwards(room, i) {
   const above = rooms.slice(0, i);
-  const patterns = [{regex: '/index$', message: 'src/index.ts is the public face: import from the file itself.'}];
+  const patterns = [
+    {regex: '/index$', message: 'src/index.ts is the public face: import from the file itself.'},
+    {regex: `^(\\.\\./)+${room}/`, message: `Import a file of ${room}/ by its shortest path.`},
+  ];
   if (above.length > 0) {
     patterns.push({regex: `^(\\.\\./)+(${above.join('|')})/`, message: `${room}/ lies below ${above.join(', ')}: imports point downwards only.`});
   }
   if (withoutTfjs.includes(room)) {
     patterns.push({group: ['@tensorflow/*'], message: `${room}/ knows nothing of tfjs.`});
   }
-  return {files: [`src/${room}/**/*.ts`], rules: {'no-restricted-imports': ['error', {paths: [union], patterns}]}};
+  return [restricted([`src/${room}/**/*.ts`], patterns), ...onlyDownwardsInside(room, patterns)];
+}
+
+/** The same inside of a room. The patterns of the room hold there, too. */
+function onlyDownwardsInside(room, patterns) {
+  const folders = insides[room] ?? [];
+  return folders.map((folder, i) => {
+    const isRoom = folder === '.';
+    const named = folders.slice(0, i).map(above => above === '.' ? '[a-z0-9_]+$' : `${above}/`);
+    const message = `${room}/${folder} lies below ${folders.slice(0, i).join(', ')}: imports point downwards only.`;
+    const own = named.length === 0 ? [] : [{regex: `^${isRoom ? '\\.' : '\\.\\.'}/(${named.join('|')})`, message}];
+    return restricted([`src/${room}/${isRoom ? '' : `${folder}/`}*.ts`], [...patterns, ...own]);
+  });
 }
 
 export default tseslint.config(
@@ -39,8 +63,16 @@ export default tseslint.config(
     },
   },
   {files: ['src/**/*.ts'], rules: {'max-len': ['error', {code: 120, comments: 100, ignoreUrls: true}]}},
-  {files: ['src/*.ts'], rules: {'no-restricted-imports': ['error', {paths: [union]}]}},
-  ...rooms.map(onlyDownwards),
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', ...['TSImportType', 'ImportExpression', 'TSImportEqualsDeclaration'].map(selector =>
+        ({selector, message: 'Import at the head of the file, so that the direction of imports is checked.'}))],
+    },
+  },
+  restricted(['src/*.ts'], []),
+  restricted(['src/errors.ts', 'src/shown.ts'], [{regex: '^\\.', message: 'errors.ts and shown.ts lie below all rooms: they import no file of src/.'}]),
+  ...rooms.flatMap(onlyDownwards),
   {
     files: ['test/**/*.ts', 'docs/**/*.ts'],
     rules: {

@@ -8,29 +8,36 @@ import test from 'ava';
 import {cruise} from 'dependency-cruiser';
 import type {ICruiseResult, IForbiddenRuleType} from 'dependency-cruiser';
 
-/** index.ts and errors.ts stand at the top of src/ and below all folders: they belong to no folder. */
-const OUTSIDE = '^src/[a-z_]+\\.ts$';
+/**
+ * The folder src/ itself lies below all others, by errors.ts and shown.ts. Its index.ts imports from the folders, and would make circles of
+ * folders, but not of files.
+ */
+const FACE = '^src/index\\.ts$';
 
-const FORBIDDEN: IForbiddenRuleType[] = [
-  {name: 'circle of files', severity: 'error', from: {}, to: {circular: true}},
-  {name: 'circle of folders', severity: 'error', scope: 'folder', from: {}, to: {circular: true}},
-];
+const CIRCLES = {
+  files: {name: 'circle of files', severity: 'error', from: {}, to: {circular: true}},
+  folders: {name: 'circle of folders', severity: 'error', scope: 'folder', from: {}, to: {circular: true}},
+} as const satisfies Record<string, IForbiddenRuleType>;
 
-/** The violations of the rules, each with its circle. Tests exclude the files outside of the folders. */
-async function violations(from: string, exclude: string): Promise<string[]> {
+/** The violations of a rule, each with its circle. */
+async function violations(from: string, rule: keyof typeof CIRCLES, exclude: string): Promise<string[]> {
   const {output} = await cruise([from], {tsPreCompilationDeps: true, doNotFollow: {path: 'node_modules'}, exclude: {path: exclude},
-    tsConfig: {fileName: 'tsconfig.json'}, ruleSet: {forbidden: FORBIDDEN}, validate: true});
+    tsConfig: {fileName: 'tsconfig.json'}, ruleSet: {forbidden: [CIRCLES[rule]]}, validate: true});
   return (output as ICruiseResult).summary.violations.map(({rule, from, cycle}) =>
     `${rule.name}: ${from} -> ${(cycle ?? []).map(({name}) => name).join(' -> ')}`);
 }
 
-test('no import of src/ goes in a circle', async t => {
-  t.deepEqual(await violations('src', OUTSIDE), []);
+test('no import of src/ goes in a circle of files', async t => {
+  t.deepEqual(await violations('src', 'files', 'none'), []);
+});
+
+test('no import of src/ goes in a circle of folders', async t => {
+  t.deepEqual(await violations('src', 'folders', FACE), []);
 });
 
 test('a circle would be found', async t => {
-  const found = await violations('test/support/circle', 'none');
-  t.deepEqual([...new Set(found.map(violation => violation.split(':')[0]))].sort(), ['circle of files', 'circle of folders']);
+  t.not((await violations('test/support/circle', 'files', 'none')).length, 0);
+  t.not((await violations('test/support/circle', 'folders', 'none')).length, 0);
 });
 
 test('at most three files lie loose in src/', t => {
