@@ -198,6 +198,7 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Any: rows('reduction'),
   ArgMax: rows('reduction'),
   ArgMin: rows('reduction'),
+  Cumprod: rows({along: 'axis'}),
   Cumsum: {...rows({along: 'axis'}, 'tame'), linearIn: ['x']},
   LogSoftmax: rows({along: 'axis'}),
   Max: rows('reduction', 'exact', 'tame'),

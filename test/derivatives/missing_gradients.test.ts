@@ -17,6 +17,9 @@ const distinct = (shape: number[], seed: number): tf.Tensor => {
   return tf.tensor(Array.from({length: size}, (_, i) => (i * 7919 + seed * 104729) % size - size / 2), shape);
 };
 
+/** Numbers of which one is zero. */
+const withZero = (): tf.Tensor => tf.mul(noise([3, 5, 2], 1), tf.oneHot([9], 30).reshape([3, 5, 2]).equal(0));
+
 /** In float64. */
 function dot(a: tf.Tensor, b: tf.Tensor): number {
   const [left, right] = [a.dataSync(), b.dataSync()];
@@ -81,6 +84,8 @@ const CASES: Case[] = [
       .map(([begin, end, strides, beginMask, endMask, ellipsisMask = 0, newAxisMask = 0, shrinkAxisMask = 0]): Case =>
         ({kernel: 'StridedSlice', inputs: {x: () => noise([5, 3], 1)}, wanted: ['x'],
           attrs: {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask}})),
+  ...[[1, false, false], [0, true, false], [1, false, true], [2, true, true]].map(([axis, exclusive, reverse]): Case =>
+    ({kernel: 'Cumprod', inputs: {x: withZero}, attrs: {axis, exclusive, reverse}, wanted: ['x']})),
   {kernel: 'FlipLeftRight', inputs: {image}, wanted: ['image']},
   {kernel: 'GatherNd', inputs: {params: () => noise([4, 3, 2], 1), indices: () => tf.tensor2d([[0, 1], [3, 2], [0, 1]], [3, 2], 'int32')}, wanted: ['params']},
   {kernel: 'ScatterNd', inputs: {updates: () => noise([3, 2], 1), indices: () => tf.tensor2d([[0], [3], [0]], [3, 1], 'int32')}, attrs: {shape: [4, 2]}, wanted: ['updates']},
@@ -187,4 +192,17 @@ test.serial('a network with mirrored images, and a filter that is mirrored, agai
   t.is(plan.analysis.batch, 4);
   t.deepEqual(plan.sites.map(({kind, parameter}) => `${kind} ${parameter.kind}`).sort(), ['convolution selection', 'matrix direct']);
   tf.dispose([filter, w, x]);
+});
+
+test.serial('a network with running products, as of the light behind layers that absorb it, against products of slices', async t => {
+  await tf.setBackend('cpu');
+  const [w, scale] = [tf.variable(noise([3, 6], 1)), tf.variable(noise([6, 2], 2))];
+  const x = noise([5, 3], 3) as tf.Tensor2D;
+  const rows = (products: (t: tf.Tensor2D) => tf.Tensor2D) => (): tf.Tensor =>
+    tf.matMul(products(tf.cos(tf.matMul(x, w as tf.Tensor2D)) as tf.Tensor2D), scale as tf.Tensor2D);
+  const plan = checkOperator(t, rows(passed => tf.cumprod(passed, 1, true) as tf.Tensor2D), [w, scale], 1e-5, {reference: rows(passed =>
+    tf.concat2d([tf.ones([5, 1]) as tf.Tensor2D, ...[1, 2, 3, 4, 5].map(end => tf.prod(passed.slice([0, 0], [-1, end]), 1, true) as tf.Tensor2D)], 1))});
+  t.is(plan.analysis.batch, 5);
+  t.deepEqual(plan.sites.map(({kind}) => kind), ['matrix', 'matrix']);
+  tf.dispose([w, scale, x]);
 });

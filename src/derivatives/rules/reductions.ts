@@ -1,6 +1,7 @@
-import {cumsum, div, scalar, util} from '@tensorflow/tfjs-core';
-import {broadcast, shaped} from '../../tfjs/fast_ops';
+import {cumprod, cumsum, div, scalar, util} from '@tensorflow/tfjs-core';
+import {broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent, isChosenHere} from '../kernels/maxima';
+import {neighbour, recurrence} from '../kernels/recurrence';
 import {slowOrMissing} from './rule';
 import type {Rule} from './rule';
 
@@ -19,12 +20,27 @@ const spread = (isMean: boolean): Rule['pull'] => at => {
 const summedFromBehind: Rule['pull'] = ({attrs: {axis, exclusive, reverse}, dy}) =>
   cumsum(dy, axis as number, exclusive as boolean, reverse !== true);
 
-/** Kernels that sum, or take the largest or the smallest, along axes. */
+/**
+ * dx_i = e_i s_i, with the product e_i of the entries before x_i, and s_i = dy_i + x_(i + 1)
+ * s_(i + 1). No entry divides another, so that x may have zeros. An exclusive product is that of
+ * the entry before.
+ */
+const multipliedFromBehind: Rule['pull'] = at => {
+  const {exclusive, reverse} = at.attrs;
+  const [x, axis, towardsEnd] = [at.value('x'), at.axis(at.y.shape), reverse === true ? -1 : 1];
+  const fromBehind = x.rank - axis;
+  const dy = exclusive === true ? neighbour(at.dy, fromBehind, towardsEnd) : at.dy;
+  const s = recurrence(dy, neighbour(x, fromBehind, towardsEnd), fromBehind, -towardsEnd);
+  return mul(s, cumprod(x, axis, true, reverse as boolean));
+};
+
+/** Kernels that sum, multiply, or take the largest or the smallest, along axes. */
 export const REDUCTIONS: readonly Rule[] = [
   ...slowOrMissing({kernel: 'Sum', pull: spread(false)}),
   ...slowOrMissing({kernel: 'Mean', pull: spread(true)}),
   {kernel: ['Max', 'Min'], why: 'slow', when: at => isChosenHere(at.node, at.value('x')),
     pull: at => chosenCotangent(at.node, at.value('x'), at.y, at.dy)!},
+  {kernel: 'Cumprod', why: 'missing', pull: multipliedFromBehind},
   // tfjs's gradient along another axis than the last comes out transposed.
   {kernel: 'Cumsum', why: 'wrong', when: at => at.axis(at.y.shape) !== at.y.rank - 1, pull: summedFromBehind},
   {kernel: 'Cumsum', why: 'missing', pull: summedFromBehind},

@@ -3,6 +3,7 @@ import {runKernel} from '../../tfjs/internals';
 import type {KernelAttrs} from '../../tfjs/internals';
 import {cotangents} from '../cotangents';
 import {mul, shaped, sub} from '../../tfjs/fast_ops';
+import {neighbour, recurrence} from '../kernels/recurrence';
 import {axesOf} from './rule';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
 
@@ -33,6 +34,17 @@ const reduced: TangentRule = at => {
   const [slope] = cotangents(at.values, at.node, [ones(at.output.shape)], ['x']);
   const axes = axesOf(at.attrs['axis'] ?? at.attrs['reductionIndices'], rankOf(at));
   return shaped(sum(mul(at.tangent('x')!, slope), axes), [at.directions, ...at.output.shape]);
+};
+
+/** dy_i = e_i dx_i + x_i dy_(i - 1), with the product e_i of the entries before x_i. */
+const cumulativeProduct: TangentRule = at => {
+  const {exclusive, reverse} = at.attrs;
+  const [x, dx, towardsEnd] = [at.value('x'), at.tangent('x')!, reverse === true ? -1 : 1];
+  const [axis] = axesOf(at.attrs['axis'] ?? 0, x.rank);
+  const fromBehind = dx.rank - axis;
+  const before = at.run({x}, {...at.attrs, exclusive: true});
+  const dy = recurrence(mul(dx, before), x, fromBehind, towardsEnd);
+  return exclusive === true ? neighbour(dy, fromBehind, -towardsEnd) : dy;
 };
 
 /** dy = y ∘ (dx - Σ y ∘ dx), for a softmax y along the last axis. */
@@ -87,6 +99,7 @@ export const STRUCTURE: Record<string, Tangent> = {
   MirrorPad: sameKernel(moved('x', padded)),
   Reverse: sameKernel(moved('x', (attrs, at) => ({dims: axesOf(attrs['dims'], rankOf(at))}))),
   Cumsum: sameKernel(along('x', 'axis')),
+  Cumprod: sameKernel(cumulativeProduct),
   SplitV: sameKernel(along('x', 'axis')),
   Unpack: sameKernel(along('value', 'axis')),
   GatherV2: {rule: gather, covers: ({attrs}) => !attrs['batchDims']},
