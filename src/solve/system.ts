@@ -16,6 +16,9 @@ export type SystemName = 'gram' | 'normal' | 'cg';
 export const MATRIX_OF: Readonly<Record<SystemName, 'rows' | 'parameters' | null>> =
   {gram: 'rows', normal: 'parameters', cg: null};
 
+/** Whether a system takes squares of J in float32, so that they must be finite. */
+export const SQUARES_IN_FLOAT32: Readonly<Record<SystemName, boolean>> = {gram: true, normal: false, cg: true};
+
 /** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
 export const MAX_GRAM_ROWS = 8192;
 

@@ -132,7 +132,7 @@ test.serial("a function is saved as 'custom', with what it said last; going on w
   t.is(again.lastStep!.policy, 'fixed');
   t.throws(() => {
     again.policy = 'newton' as never;
-  }, {message: /option policy must be one of 'auto', 'agreement', 'levenbergMarquardt', 'fixed'/});
+  }, {message: /option policy must be one of 'auto', .*; received 'newton'/});
 });
 
 test.serial('a callback may schedule what it likes', async t => {

@@ -5,6 +5,7 @@ import {initialState} from '../../src/policy/policy_state';
 import type {PolicyState} from '../../src/policy/policy_state';
 import {isPinned, StepPolicy} from '../../src/policy/step_policy';
 import type {Given} from '../../src/policy/step_policy';
+import {POLICY_NAMES} from '../../src/policy/policies';
 import type {PolicyName} from '../../src/policy/policies';
 
 const AUTO: Given = {learningRate: 'auto', damping: 'auto', momentum: 'auto'};
@@ -55,7 +56,7 @@ test("'auto' is 'fixed' where all three settings are given, and does not look at
 });
 
 test('a policy by name is that policy, on whatever data and with whatever settings given', t => {
-  for (const name of ['fixed', 'agreement', 'levenbergMarquardt', 'custom'] as const) {
+  for (const name of [...POLICY_NAMES, 'custom'] as const) {
     for (const given of [AUTO, ALL_GIVEN]) {
       const policy = policyOf(name, given);
       t.is(policy.name, name);
@@ -180,7 +181,7 @@ test('what a policy has no use for leaves its state', t => {
 
 test('states are made anew, never changed', t => {
   const before = structuredClone(START);
-  for (const name of ['fixed', 'agreement', 'levenbergMarquardt', 'custom'] as const) {
+  for (const name of [...POLICY_NAMES, 'custom'] as const) {
     const policy = policyOf(name);
     policy.observe({agreement: 1, examples: 8});
     policy.judge(-1);

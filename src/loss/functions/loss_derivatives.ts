@@ -24,7 +24,10 @@ export interface LossDerivatives {
   readonly most?: Float64Array;
 }
 
-/** A function of outputs with derivatives in closed form. `Term` holds its weights and targets. */
+/**
+ * A function of outputs with derivatives in closed form. `Term` holds its weights and targets. An
+ * output whose weight and target are 0 lies behind a mask: it may be NaN, and adds 0.
+ */
 export interface ClosedForm<Term> {
   /** q and S at the outputs f. */
   derivatives(term: Term, f: ArrayLike<number>): LossDerivatives;

@@ -1,6 +1,7 @@
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
+import type {ClosedTerm} from '../functions/output_term';
 import type {SigmoidTerm} from '../functions/sigmoid_cross_entropy';
 import type {SoftmaxTerm} from '../functions/softmax_cross_entropy';
 import {ProbabilityReader} from './log_probability';
@@ -69,7 +70,7 @@ export class ClosedTerms {
   }
 
   /** The cross-entropies of the terms that were taken. */
-  joined(): Array<SoftmaxTerm | SigmoidTerm> {
+  joined(): ClosedTerm[] {
     return [
       ...[...this.softmax].map(([value, terms]): SoftmaxTerm => ({kind: 'softmax', blocks: [blockOf(value)],
         classes: this.trace.values[value].shape.slice(-1)[0], target: this.sum(value, terms, 'target')})),
