@@ -25,7 +25,7 @@ export interface Convergence {
   /** The status in words. */
   readonly reason: string;
   /**
-   * The share of the loss that is left to gain from the point where the last step began: the
+   * The share of the loss that is left to gain from the point at which the last step began: the
    * decrease that the quadratic model promises for a step without damping,
    *
    *     ½ gᵀ(JᵀHJ + 2ρ)⁻¹g / |L|        in [0, 1] for squares
@@ -81,7 +81,7 @@ export class Patience {
    * @param left shares of the loss. A share that is not known is NaN, and ends nothing by itself.
    */
   judge({known: remaining, hidden, hideable, lost}: UndampedDecrease): Convergence {
-    const left = Number.isNaN(remaining) ? 'what is left to gain is not known' :
+    const left = Number.isNaN(remaining) ? 'the share of the loss that is left to gain is not known' :
       `${remaining.toExponential(1)} of the loss is left to gain`;
     const doubt = doubtOf(hideable, lost);
     // If the model promises more than float32 knows, then further steps may still lower the loss,
@@ -108,6 +108,6 @@ function doubtOf(hideable: number, lost: number): string | null {
         'parameters';
   }
   return hideable <= REMAINING.accepted ? null :
-    'rounding hides directions, where columns of the Jacobian depend on each other: parameters are redundant, or ' +
+    'rounding hides directions, since columns of the Jacobian depend on each other: parameters are redundant, or ' +
         'have run away';
 }

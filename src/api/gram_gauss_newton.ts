@@ -164,7 +164,7 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
-   * The share of the loss that is left to gain from the point where the last step began, see
+   * The share of the loss that is left to gain from the point at which the last step began, see
    * {@link Convergence.remaining} for its formula and for the cases of NaN. To end a loop, call
    * {@link GramGaussNewton.convergence}, which reads this number, and also handles NaN and a number
    * that rounding keeps above 0. Each call takes one more factorization.
@@ -195,7 +195,7 @@ export class GramGaussNewton extends Optimizer {
    * batch.
    *
    * f() runs exactly once. After an error the trained weights, the optimizer's state, every
-   * variable that f() wrote and the number of tensors are what they were before.
+   * variable that f() wrote and the number of tensors are as before.
    *
    * @param f - returns the loss, a scalar: a mean or sum of squares of float32 rows, or another
    * function of the outputs of a network that does not couple examples; regularizers added.

@@ -49,7 +49,7 @@ export class LastStep {
   }
 
   /**
-   * Lets go of a large matrix at the end of `fit`, since nobody may ask for its numbers any more.
+   * Lets go of a large matrix at the end of `fit`, since its numbers may never be asked for.
    * The remaining decrease is computed before, by one factorization, since a loop around `fit` asks
    * for it. The effective dimension is not, since it would take longer than the step.
    */

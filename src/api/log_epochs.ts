@@ -5,8 +5,8 @@ import {checkOptimizer, trainingCallback} from './training_callback';
 import type {CallbackLogs, TrainingCallback} from './training_callback';
 
 /**
- * A callback that prints one line for every epoch of `fit` and `fitDataset`, for plain Node, where
- * tfjs prints nothing:
+ * A callback that prints one line for every epoch of `fit` and `fitDataset`, for plain Node, in
+ * which tfjs prints nothing:
  *
  *     epoch 3/20  loss 0.04  val_loss 0.05  damping 9.0e-1  gain ratio -  4.1 ms/step  2.4 s left
  *

@@ -24,8 +24,8 @@ export type PolicyFunction = (report: StepReport) => Partial<Settings> | void;
  */
 export interface GgnOptions {
   /**
-   * Share of the solved step that is taken: w ← w + learningRate · d. Above 0 and at most 1; 1 is
-   * the full Gauss-Newton step. Default `'auto'`: the policy sets it.
+   * Share of the solved step that is taken: w ← w + learningRate · d. It lies above 0, and is at
+   * most 1, the full Gauss-Newton step. Default `'auto'`: the policy sets it.
    *
    * Measured: 0.1 is robust to noise in the targets; without noise, 0.3 is two to three times
    * faster.
@@ -85,8 +85,8 @@ export interface GgnOptions {
    * The metric Σ of the damping term (λ/2) dᵀΣd.
    *
    * - `'levenberg'`: Σ = I, λ = τ · trace(SᵀGS) / min(n, m).
-   * - `'marquardt'`: Σ = diag(JᵀHJ), λ = τ. The step does not depend on the unit of a parameter. In
-   *   the normal equations only.
+   * - `'marquardt'`: Σ = diag(JᵀHJ), λ = τ. The step does not depend on the unit of a parameter. It
+   *   needs the normal equations.
    *
    * Default `'auto'`: `'marquardt'` in the normal equations under the policy
    * `'levenbergMarquardt'`, if all trained variables are scalars or vectors, since each of such

@@ -45,8 +45,8 @@ export function checkEntries(saved: unknown): void {
     const {dtype, size} = tensor;
     if (isCount ? size !== 1 || !['int32', 'float32'].includes(dtype) : dtype !== 'float32') {
       throw ggnError(`'${name}' of the saved state is a tensor of ${dtype} with ${size} ` +
-          `${size === 1 ? 'entry' : 'entries'}, where ` +
-          `${isCount ? 'the iteration count, one whole number,' : 'float32'} is expected. ${ADVICE}.`);
+          `${size === 1 ? 'entry' : 'entries'} in place of ` +
+          `${isCount ? 'the iteration count, one whole number' : 'float32'}. ${ADVICE}.`);
     }
   });
   if (saved.length === 0) {
@@ -72,7 +72,7 @@ function checkName(name: string, i: number): void {
         `reads format ${FORMAT}. Use the version that saved it, or load the model without its optimizer ` +
         'and compile it with a new ggn().');
   }
-  throw ggnError(`entry ${i} of the saved state is ${shown(name)} where '${expected}' is expected: entries are ` +
+  throw ggnError(`entry ${i} of the saved state is ${shown(name)} in place of '${expected}': entries are ` +
       `missing, doubled or in another order. ${ADVICE}.`);
 }
 
@@ -91,8 +91,8 @@ export async function checkNumbers(saved: readonly NamedTensor[]): Promise<numbe
   steps.forEach((numbers, i) => {
     const bad = (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
     if (bad !== undefined) {
-      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}, where numbers below ` +
-          `${LONGEST.toExponential(1)} are expected. ${ADVICE}.`);
+      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}: only numbers below ` +
+          `${LONGEST.toExponential(1)} are allowed. ${ADVICE}.`);
     }
   });
   return counted[0];

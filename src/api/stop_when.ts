@@ -20,8 +20,8 @@ export interface StopCriteria {
   decrease?: number;
   /**
    * Training stops if {@link GramGaussNewton.remainingDecrease} of the last step of an epoch is at
-   * most this. 1e-8 gives about as many digits as float32 has. For full batches with fewer
-   * parameters than rows.
+   * most this. 1e-8 gives about as many digits as float32 has. The number is known on full batches
+   * with fewer parameters than rows.
    */
   remaining?: number;
   /**
@@ -31,7 +31,7 @@ export interface StopCriteria {
   damping?: number;
   /**
    * `true` stops training if {@link GramGaussNewton.convergence} is `'converged'` or `'stuck'`
-   * after an epoch. For full batches, on which steps are judged.
+   * after an epoch. It takes full batches, since only their steps are judged.
    */
   converged?: boolean;
 }
@@ -142,7 +142,7 @@ export function criterionMet({gradientNorm, decrease, remaining, damping}: StopC
     return `the relative decrease of the loss, ${mean(decreases).toExponential(2)}, is at most ${decrease}`;
   }
   if (remaining !== undefined && left <= remaining) {
-    return `what is left to gain, ${left.toExponential(2)} of the loss, is at most ${remaining}`;
+    return `the share of the loss that is left to gain, ${left.toExponential(2)}, is at most ${remaining}`;
   }
   if (damping !== undefined && last.damping >= damping) {
     return `the damping, ${last.damping.toExponential(2)}, is at least ${damping}`;

@@ -88,7 +88,7 @@ export class Training {
    *
    * @returns the loss at the weights before the step; it belongs to the caller's scope.
    * @throws for a loss, a model or numbers that no step can be taken from. The weights, these
-   * memories and every variable that f() wrote are then what they were before.
+   * memories and every variable that f() wrote are then as before.
    */
   takeStep(request: Request): Scalar {
     const {f, fitBatch} = request;

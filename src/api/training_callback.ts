@@ -4,7 +4,7 @@ import {GramGaussNewton} from './gram_gauss_newton';
 import {hookOwnLayers} from './hook_layers';
 
 /**
- * Logs that a callback gets: numbers, and scalars that nobody has read yet if all callbacks of the
+ * Logs that a callback gets: numbers, and scalars that are not read yet if all callbacks of the
  * list are `tf.Callback`s.
  */
 export type CallbackLogs = Record<string, number | {data(): Promise<ArrayLike<number>>}>;

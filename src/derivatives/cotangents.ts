@@ -107,17 +107,11 @@ export function hasOwnGradient(values: Values, node: TraceNode, input: string): 
     trustedRule(new BackwardNode(values, plain, plain.outputs.map(output => values[output])), input) !== null;
 }
 
-/** Kernels whose gradients in tfjs do not undo broadcasting, and would be right if they did. */
-const UNSUMMED = new Set(['Maximum', 'Minimum', 'SquaredDifference']);
-
 /**
  * Refuses a cotangent of the wrong shape by name. The error of tfjs itself depends on the op that
  * meets the tensor next.
  */
 function checked(node: TraceNode, input: string, cotangent: Tensor, shape: readonly number[]): Tensor {
-  if (UNSUMMED.has(node.kernel)) {
-    return sumTo(cotangent, shape);
-  }
   if (cotangent.shape.join() !== shape.join()) {
     throw ggnError(`tfjs's gradient of the kernel '${node.kernel}' in its input '${input}' has shape ` +
         `[${cotangent.shape.join()}], the input has [${shape.join()}]: it does not undo broadcasting, and no ` +

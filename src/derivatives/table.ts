@@ -13,8 +13,11 @@ import {STRUCTURE} from './rules/structure';
 
 /**
  * Every input cotangent that takes the place of a gradient of tfjs 4.22: one table, of which each
- * file of `rules/` holds a part. `test/derivatives/tfjs_defects.test.ts` shows each wrong gradient,
- * and fails when a tfjs mends it.
+ * file of `rules/` holds a part. The tests of these files show each wrong gradient, and fail when a
+ * tfjs mends it.
+ *
+ * A kernel with wrong values has no derivative: `kernels/wrong_kernels.ts` refuses it. A kernel
+ * with a fused bias and activation takes the rules of the kernel underneath (`fused.ts`).
  */
 const TABLE: readonly Rule[] = [...ELEMENTWISE, ...BROADCASTING, ...STRUCTURE, ...GATHER, ...REDUCTIONS, ...PRODUCTS,
   ...CONVOLUTION, ...POOLING, ...NORMALIZATION, ...RESIZE];
@@ -43,6 +46,11 @@ export function fastRule(at: BackwardNode, input: string): Rule | null {
  */
 export function trustedRule(at: BackwardNode, input: string): Rule | null {
   return find(at, input, ({why}) => why !== 'slow' && (why !== 'missing' || getGradient(at.node.kernel) == null));
+}
+
+/** The first rule for an input that has its cotangent before the sum; null if there is none. */
+export function unsummedRule(at: BackwardNode, input: string): Rule | null {
+  return find(at, input, ({unsummed}) => unsummed !== undefined);
 }
 
 const isFor = ({input}: Rule, wanted: string): boolean => input === undefined || input === wanted ||

@@ -1,4 +1,4 @@
-import {kernelsThat} from '../trace/kernel_facts';
+import {SHIFTS} from '../trace/kernel_sets';
 import type {Trace, TraceNode} from '../trace/trace';
 import type {RowBlock} from './functions/row_block';
 import type {Rows} from './rows';
@@ -26,8 +26,6 @@ export function countDistinct(trace: Trace,
   });
   return [...counted.values()].reduce((count, entries) => entries.reduce((sum, x) => sum + x, count), 0);
 }
-
-const SHIFTS = kernelsThat('shift');
 
 /** The value that a block of rows differs from by a sign and by added data only. */
 function sourceOf(trace: Trace, dependent: readonly boolean[], {value, difference}: RowBlock): number {

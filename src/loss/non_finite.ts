@@ -1,6 +1,7 @@
 import {getBackend, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../trace/custom_grad';
+import {factsOf} from '../trace/kernel_facts';
 import type {Trace, TraceNode} from '../trace/trace';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {wrongKernel} from '../derivatives/kernels/wrong_kernels';
@@ -21,20 +22,20 @@ const ADVICE = 'No step was taken.';
  * An error that names the source of numbers that are not finite: weights, inputs, targets, or the
  * first kernel that makes such numbers of finite ones.
  *
- * @param what the observation, as 'the loss is NaN'.
+ * @param seen the observation, as 'the loss is NaN'.
  */
-export function explainNonFinite(what: string, trace: Trace, fitBatch: FitBatch | null,
+export function explainNonFinite(seen: string, trace: Trace, fitBatch: FitBatch | null,
     isTrained: (variable: Variable) => boolean): Error {
   for (const [value, variable] of trace.variables) {
     if (isTrained(variable) && !isFinite(trace.values[value])) {
-      return ggnError(`${what}: the variable '${variable.name}' holds values that are not finite. ${ADVICE}`);
+      return ggnError(`${seen}: the variable '${variable.name}' holds values that are not finite. ${ADVICE}`);
     }
   }
   const named: Array<[string, readonly Tensor[]]> = fitBatch === null ? [] :
     [['inputs', fitBatch.inputs], ['targets', fitBatch.targets], ['class weights', fitBatch.weights]];
   for (const [name, tensors] of named) {
     if (tensors.some(t => !isFinite(t))) {
-      return ggnError(`${what}: the ${name} of this batch hold values that are not finite. Clean the data. ${ADVICE}`);
+      return ggnError(`${seen}: the ${name} of this batch hold values that are not finite. Clean the data. ${ADVICE}`);
     }
   }
   // The mean of an empty tensor is 0 on cpu and WASM, and NaN on tfjs-node.
@@ -51,7 +52,7 @@ export function explainNonFinite(what: string, trace: Trace, fitBatch: FitBatch 
     ' although weights and data are finite: float32 overflows. Scale inputs and targets.' :
     'leaf' in origin ? `: ${leafAt(origin.leaf, trace)}` :
       kernelAt(origin.node, origin.isDerivative, trace, fitBatch);
-  return ggnError(`${what}${cause} ${ADVICE}`);
+  return ggnError(`${seen}${cause} ${ADVICE}`);
 }
 
 function leafAt(leaf: number, trace: Trace): string {
@@ -69,9 +70,9 @@ function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, fitBatch
         'Keep its inputs away from there.';
   }
   if (hasNaN(node, trace)) {
-    return `: ${kernel} makes NaN of numbers that are finite. Keep its inputs where it is defined.`;
+    return `: ${kernel} makes NaN of numbers that are finite. Keep its inputs in the range in which it is defined.`;
   }
-  return isAtPole(node, trace) ? `: ${kernel} makes an infinity of ${node.kernel === 'Log1p' ? '-1' : '0'} ` +
+  return isAtPole(node, trace) ? `: ${kernel} makes an infinity of ${factsOf(node.kernel)!.pole!.at} ` +
       '(a division by 0, the logarithm of 0). Keep its inputs away from there.' :
     ` although weights and data are finite: float32 overflows in ${kernel}. Scale inputs and targets.`;
 }
@@ -79,16 +80,11 @@ function kernelAt(node: TraceNode, isDerivative: boolean, trace: Trace, fitBatch
 const hasNaN = ({outputs}: TraceNode, trace: Trace): boolean =>
   outputs.some(output => trace.values[output].dataSync().some(Number.isNaN));
 
-/** Kernels with a pole: the name of the input that has the pole, and the number at the pole. */
-const POLES: Readonly<Record<string, readonly [string, number]>> = {
-  Log: ['x', 0], Log1p: ['x', -1], Reciprocal: ['x', 0], Rsqrt: ['x', 0], RealDiv: ['b', 0], Pow: ['a', 0],
-};
-
 /** Whether an input of a kernel is at its pole. If so, scaling the data would change nothing. */
 function isAtPole(node: TraceNode, trace: Trace): boolean {
-  const [name, pole] = POLES[node.kernel] ?? ['', 0];
-  const input = node.inputs.find(([key]) => key === name);
-  return input !== undefined && trace.values[input[1]].dataSync().some(x => x === pole);
+  const pole = factsOf(node.kernel)?.pole;
+  const input = node.inputs.find(([key]) => key === pole?.input);
+  return input !== undefined && trace.values[input[1]].dataSync().some(x => x === pole!.at);
 }
 
 /**

@@ -34,8 +34,8 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
   if (weight.some(w => w < 0)) {
     throw ggnError(head.functions.length === 0 ?
       'the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.' :
-      'the loss falls where a sum of squares grows that it is a function of: it is not a monotone function f(Σ w r²) ' +
-        'with f\' ≥ 0. Check its sign, or use another optimizer.');
+      'the loss is a function f(Σ w r²) of a sum of squares, and it falls as that sum grows: f is not monotone with ' +
+        'f\' ≥ 0. Check its sign, or use another optimizer.');
   }
   const {rowOf} = placeRows(trace, rows, batches);
   const ofSquares = {...squaredError(residual, weight),

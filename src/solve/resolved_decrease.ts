@@ -24,7 +24,7 @@ export interface Rounding {
 export interface UndampedDecrease {
   /** The decrease in the directions that float32 resolves. */
   readonly known: number;
-  /** The promised decrease in the other directions, where it may be rounding. */
+  /** The promised decrease in the other directions, which may be rounding. */
   readonly hidden: number;
   /**
    * The decrease that the rounding of J may hide in those directions; infinite if columns of J are

@@ -48,15 +48,18 @@ export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL
 const costOfNormal = (n: number, m: number): number => n * m ** 2 / 2 + m ** 3 / 3;
 
 /**
- * Normal equations of up to this many operations count as small; they take some ten milliseconds.
- * Small ones are preferred, so that a curve with nearly as many parameters as points keeps their
- * low damping.
+ * Normal equations of up to this many operations count as small. Small ones are preferred, so that
+ * a curve with nearly as many parameters as points keeps their low damping.
+ *
+ * Measured: they take some ten milliseconds.
  */
 const SMALL_COST = 2 ** 24;
 
 /**
  * Up to this many operations a fit of scalars and vectors takes the normal equations even if the
- * Gram system is smaller. They take about half a second, as do 600 equations of 600 unknowns.
+ * Gram system is smaller.
+ *
+ * Measured: they take about half a second, as do 600 equations of 600 unknowns.
  */
 const FIT_COST = 2 ** 28;
 
@@ -75,7 +78,7 @@ export const isQuickNormal = (size: SystemSize): boolean =>
  * With fewer rows conjugate gradients are the second choice: they may need more damping, and give
  * neither an effective dimension nor a remaining decrease.
  *
- * Measured on WASM: at τ = 0.1 and 4000 rows x 1,738 parameters, 3.2 s from the Gram matrix and 0.5
+ * Measured: on WASM at τ = 0.1 and 4000 rows x 1,738 parameters, 3.2 s from the Gram matrix and 0.5
  * s by conjugate gradients; for 12,000 x 4,810 conjugate gradients take 0.9 s, at τ = 0.001 2.1 s.
  */
 const AUTO_GRAM_ROWS = 4096;
@@ -86,12 +89,12 @@ const AUTO_GRAM_ROWS = 4096;
  *
  * The normal equations take n m²/2 + m³/3 operations, by loops in float64 if n m² ≤ 2²⁸. The Gram
  * system takes n³/3 operations for its factor and less than n² m for its matrix, which is formed
- * from the factors of the rows. All of these run at the speed of the backend, about ten times that
- * of JavaScript. So the normal equations are taken if m < n/2, and also if m < n and they are
- * small.
+ * from the factors of the rows. All of these run at the speed of the backend. So the normal
+ * equations are taken if m < n/2, and also if m < n and they are small.
  *
- * Measured on WASM: 600 rows x 529 parameters take 707 ms from the normal equations and 212 ms from
- * the Gram matrix; 2000 x 1870 take 9 s and 2.6 s.
+ * Measured: on WASM 600 rows x 529 parameters take 707 ms from the normal equations and 212 ms from
+ * the Gram matrix; 2000 x 1870 take 9 s and 2.6 s. The backend has about ten times the speed of
+ * JavaScript.
  */
 export function smallestSystem(size: SystemSize): SystemName {
   const {rows: n, parameters: m} = size;

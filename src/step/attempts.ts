@@ -36,7 +36,7 @@ export interface AttemptParts {
   readonly scale: () => Float64Array | null;
   /** Whether a detour may begin if no attempt is accepted. */
   readonly mayDetour: boolean;
-  /** What rounding leaves of the loss, as closely as the judgement of a decrease needs it. */
+  /** The resolution of the loss, as closely as the judgement of a decrease needs it. */
   readonly resolved: (decrease: number) => Resolution;
   readonly clock: Clock;
 }
@@ -90,8 +90,9 @@ export function solveAttempts(parts: AttemptParts): Attempted {
 /**
  * One attempt: a solve with the settings of the policy, and the verdict on s = learningRate · d.
  *
- * - The solve used λ > λ_τ, that of the asked τ: the policy goes on from that λ.
- * - No λ gave a step: the status of the solve stays, and nothing is judged or moved.
+ * - λ > λ_τ, that of the asked τ (`'raised'`): the policy goes on from that λ.
+ * - g = 0 (`'flat'`), JᵀHJ = 0 (`'noCurvature'`), or no λ gives a step (`'breakdown'`,
+ *   `'precision'`): this status stays, and nothing is judged or moved.
  * - w + s is not finite: an error, unless the policy judges, to which a = NaN.
  * - s = 0, as the gradient is, or the policy does not judge: the step is taken, without a gain
  *   ratio.

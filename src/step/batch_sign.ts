@@ -1,6 +1,6 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {findDependence} from '../trace/dependence';
-import {kernelsThat} from '../trace/kernel_facts';
+import {RESHAPES} from '../trace/kernel_sets';
 import type {BatchSign} from '../policy/full_batch';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Trace} from '../trace/trace';
@@ -66,8 +66,6 @@ function unshaped(trace: Trace, value: number): number {
   const node = trace.nodes[trace.producer[value]];
   return node !== undefined && RESHAPES.has(node.kernel) ? unshaped(trace, node.inputs[0][1]) : value;
 }
-
-const RESHAPES = kernelsThat('reshape');
 
 const isData = (leaf: Tensor, {inputs, targets}: FitBatch): boolean =>
   [...inputs, ...targets].some(t => t.dataId === leaf.dataId);

@@ -2,7 +2,7 @@ import {add, mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {allFinite} from '../tfjs/all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from '../trace/custom_grad';
-import {kernelsThat} from '../trace/kernel_facts';
+import {TAME} from '../trace/kernel_sets';
 import {replayAll} from '../trace/replay';
 import type {Trace, TraceNode} from '../trace/trace';
 import {isNonFinite} from '../errors';
@@ -14,9 +14,6 @@ import type {FunctionTerm} from '../loss/functions/output_term';
 import {rootsOf} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
 import {substitutesFor} from './decrease';
-
-/** Kernels whose derivatives are finite at finite values. */
-const TAME = kernelsThat('tame');
 
 /**
  * Whether the rows and the rest of the loss have finite derivatives at other weights, as the next

@@ -1,6 +1,6 @@
 import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {kernelsThat} from '../trace/kernel_facts';
+import {EXACT} from '../trace/kernel_sets';
 import {replayAll} from '../trace/replay';
 import {rootsOf, rowTensor} from '../loss/functions/row_block';
 import type {Trace} from '../trace/trace';
@@ -17,9 +17,6 @@ const ROUNDOFF = 2 ** -24;
 
 /** Largest number of entries of all values together, since a number is drawn for each entry. */
 const MAX_ENTRIES = 2 ** 20;
-
-/** Kernels whose results are exact. */
-const EXACT = kernelsThat('exact');
 
 /**
  * The change of each residual by the rounding of the whole model, by Monte Carlo arithmetic: in a

@@ -1,4 +1,4 @@
-import {kernelsThat} from '../trace/kernel_facts';
+import {KEEPS_RELATIVE_ERROR} from '../trace/kernel_sets';
 import type {Trace} from '../trace/trace';
 import {rowTensor} from '../loss/functions/row_block';
 import type {RowBlock} from '../loss/functions/row_block';
@@ -79,11 +79,6 @@ export class KnownResolution {
       this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
   }
 }
-
-/**
- * Kernels, entry by entry, that keep the relative error of a difference on its way to the residual.
- */
-const KEEPS_RELATIVE_ERROR = kernelsThat('keepsRelativeError');
 
 /**
  * (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block. It is 1 if the residuals are

@@ -3,6 +3,9 @@
  *
  *     d = argmin  gᵀd + ½ dᵀ(JᵀHJ + 2ρ)d + (λ/2)|d - μ d_prev|²        g = Jᵀq + e
  *
+ * e is the gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the
+ * damping, μ the momentum, and d_prev the last accepted d.
+ *
  * 1. capture: f() runs once and is recorded: trace/capture.ts, called by api/training.ts.
  * 2. rows, and the derivatives q, H of the loss in them: loss/rows.ts, loss/output_derivatives.ts.
  * 3. Jacobian J of the rows, checked on the first step: jacobian/checked_jacobian.ts.

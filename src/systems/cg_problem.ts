@@ -38,7 +38,7 @@ export interface ConjugateSystem {
   readonly previous: Float64Array | null;
   /** μ. */
   readonly momentum: number;
-  /** The step to start from: the last step, whatever μ; null for zero. */
+  /** The step to start from: the last step, for every μ; null for zero. */
   readonly start: Float64Array | null;
 }
 

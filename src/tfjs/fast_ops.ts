@@ -20,7 +20,7 @@ export const READS_ARE_CHEAP = new Set(['cpu', 'wasm']);
 
 /**
  * Whether loops of our own take the place of kernels: on the cpu backend, whose tensors are typed
- * arrays and whose kernels take several times as long. If kernels are recorded, each op must be a
+ * arrays and whose kernels are slow. If kernels are recorded, each op must be a
  * kernel, since a derivative would miss the loops.
  */
 const ownLoops = (): boolean => engine().backendName === 'cpu' && !isObserved();

@@ -3,7 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {ByteMeter} from './byte_meter';
 
-/** Floats in the largest block of dense rows that is formed at once, whatever the limit: 64 MiB. */
+/** Floats in the largest block of dense rows that is formed at once, for any limit: 64 MiB. */
 const LARGEST_BLOCK = 2 ** 24;
 
 /** Bytes of a float. */

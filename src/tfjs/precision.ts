@@ -29,7 +29,7 @@ const read = new WeakSet<object>();
  * Refuses backends that read wrong numbers from their device. A step reads the loss and its matrix
  * synchronously, which WebGPU does by drawing to a canvas. If a browser composites canvases in
  * software (Chromium without a GPU process, some remote desktops), zeros come back without an
- * error, and training would do nothing and hardly say so.
+ * error, and training would do nothing without a word.
  *
  * So a known number is read once from each backend. It is computed with 2,048 entries, since
  * backends keep smaller tensors off the device.
@@ -46,7 +46,7 @@ export function checkReads(): void {
   const wrong = values.findIndex(value => value !== 3.75);
   if (wrong !== -1 || values.length !== 2048) {
     throw ggnError(`the backend '${getBackend()}' of this browser or device reads wrong numbers back from it: ` +
-        `${values[wrong]} where it computed 1.5 + 2.25. WebGPU does so where canvases are composited in software. ` +
+        `${values[wrong]} in place of 1.5 + 2.25. WebGPU does so if canvases are composited in software. ` +
         "A step cannot be solved from that. Train on another backend: await tf.setBackend('webgl'), " +
         "or 'wasm' with @tensorflow/tfjs-backend-wasm.");
   }

@@ -7,8 +7,8 @@ type ReadsRange = (dataId: DataId, start: number, end: number) => TypedArray;
 
 /**
  * Whether a slice of x is taken by a read of its entries. WASM's Slice copies all of its operand
- * each time, so that a hundred blocks of a matrix take a hundred times as long as the whole matrix.
- * If kernels are recorded, the slice must be a kernel, since a derivative would miss the read.
+ * for each of the blocks of a matrix. If kernels are recorded, the slice must be a kernel, since a
+ * derivative would miss the read.
  */
 const readsRanges = (x: Tensor): boolean =>
   engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved();

@@ -1,6 +1,6 @@
 import type {Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from './custom_grad';
-import {kernelsThat} from './kernel_facts';
+import {CONSTANT} from './kernel_sets';
 import type {Trace, TraceNode} from './trace';
 import {BatchAxisLost, propagateBatch} from './batch_axis';
 import type {BatchStride} from './batch_axis';
@@ -52,8 +52,6 @@ export function findDependence(trace: Trace, isTrained: (variable: Variable) => 
   }
   return {dependent, varying, variables, variableOf};
 }
-
-const CONSTANT = kernelsThat('constant');
 
 /**
  * Whether a derivative passes from the inputs of a node to an output. Integers and truth values are

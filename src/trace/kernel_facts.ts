@@ -1,7 +1,10 @@
+import {CUSTOM_GRAD} from './custom_grad';
+
 /**
  * The facts of the kernels of tfjs that this package uses, beside their derivatives
  * (`derivatives/table.ts`): one row for each kernel. A fact that a row does not state does not hold
  * or is not known. A kernel without a row may mix the examples, have poles, and so on.
+ * `kernel_sets.ts` holds the sets of kernels that have a fact, and
  * `test/trace/kernel_facts.test.ts` tests the facts by running the kernels.
  */
 
@@ -27,6 +30,8 @@ export type Fact =
   | 'selection'
   /** The same entries in the same order in another shape. */
   | 'reshape'
+  /** The same entries in the same order, in another shape or of another type. */
+  | 'sameEntries'
   /** The derivative in each input is 1 or -1, entry by entry. */
   | 'shift'
   /** The output has the relative error of the one input that has an error, entry by entry. */
@@ -57,7 +62,19 @@ export type Fact =
   | 'product'
   /** A product of matrices along the last two axes. */
   | 'matrixProduct'
-  /** The next call with the same inputs may give something else. */
+  /**
+   * The kernel does not broadcast its operands from the last axis on: an operand that all examples
+   * share has an entry for each of them, or is a scalar.
+   */
+  | 'unbroadcast'
+  /** Attributes or the gradient may depend on the number of examples in a way that is not known. */
+  | 'boundToBatch'
+  /**
+   * The size of u as u² has it: |u| or max(0, u). A kernel with a second operand is one if that
+   * operand is 0.
+   */
+  | 'magnitude'
+  /** The next call with the same inputs and attributes may give something else. */
   | 'random';
 
 /**
@@ -66,6 +83,18 @@ export type Fact =
  */
 export type BatchPassing = 'entrywise' | 'leading' | 'sameAxis' | 'reduction' | 'reshape' | 'transpose' | 'gather' |
   'unpack' | 'pack' | 'matrixProduct' | {readonly along: string};
+
+/** The three operands of a convolution y = x * filter; each kernel of the family computes one. */
+export type Operand = 'x' | 'filter' | 'y';
+
+/** The place of a kernel in the family of the convolutions. */
+export interface ConvolutionFacts {
+  readonly spatial: 2 | 3;
+  /** Each input channel by itself. */
+  readonly depthwise: boolean;
+  /** The operand that the kernel computes. */
+  readonly result: Operand;
+}
 
 export interface KernelFacts {
   readonly facts: readonly Fact[];
@@ -86,6 +115,16 @@ export interface KernelFacts {
   readonly chosenBy?: string;
   /** Of a kernel with a fused bias and activation, the kernel underneath. */
   readonly fused?: string;
+  readonly convolution?: ConvolutionFacts;
+  /**
+   * The kernel takes the largest or the smallest of several entries: of each window, or along the
+   * axes that this attribute names.
+   */
+  readonly extremum?: 'windows' | {readonly along: string};
+  /** The number at which an input makes an infinity. */
+  readonly pole?: {readonly input: string; readonly at: number};
+  /** The attribute that holds the shape of the output. */
+  readonly outputShape?: 'shape' | 'inputShape' | 'size';
 }
 
 const entrywise = (...facts: Fact[]): KernelFacts => ({batch: 'entrywise', facts: ['entrywise', ...facts]});
@@ -93,23 +132,28 @@ const smooth = (...facts: Fact[]): KernelFacts => entrywise('slope', ...facts);
 const binary = (...facts: Fact[]): KernelFacts => ({...entrywise(...facts), broadcasts: ['a', 'b']});
 const rows = (batch: BatchPassing, ...facts: Fact[]): KernelFacts => ({batch, facts});
 const images = (...facts: Fact[]): KernelFacts => rows('leading', ...facts);
+const pole = (input: string, at = 0): Pick<KernelFacts, 'pole'> => ({pole: {input, at}});
+const convolution = (spatial: 2 | 3, depthwise: boolean, result: Operand): Pick<KernelFacts, 'convolution'> =>
+  ({convolution: {spatial, depthwise, result}});
 
-const RESHAPE =
-  rows('reshape', 'reshape', 'selection', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame', 'shapeOnly');
+const RESHAPE = rows('reshape', 'reshape', 'sameEntries', 'selection', 'affine', 'shift', 'keepsRelativeError',
+    'exact', 'tame', 'shapeOnly');
 const MATRICES = rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shapeOnly');
-const CONVOLUTION = images('product', 'tame', 'shapeOnly');
+const PRODUCT_OF_IMAGES = images('product', 'tame', 'shapeOnly');
+const CONV_2D = {...PRODUCT_OF_IMAGES, ...convolution(2, false, 'y')};
+const DEPTHWISE = {...PRODUCT_OF_IMAGES, ...convolution(2, true, 'y')};
 const SUM = rows('reduction', 'affine', 'tame', 'shapeOnly');
 
 const KERNELS = new Map<string, KernelFacts>(Object.entries({
   // Of one tensor, entry by entry.
-  Abs: smooth('exact', 'tame'),
+  Abs: smooth('exact', 'tame', 'magnitude'),
   Acos: smooth(),
   Acosh: smooth(),
   Asin: smooth(),
   Asinh: smooth(),
   Atan: smooth('tame', 'monotone'),
   Atanh: smooth(),
-  Cast: entrywise('affine', 'shift', 'keepsRelativeError', 'exact', 'tame'),
+  Cast: entrywise('sameEntries', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame'),
   Ceil: entrywise('constant'),
   ClipByValue: smooth('tame', 'monotone'),
   Cos: smooth('tame'),
@@ -124,16 +168,16 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   IsInf: entrywise(),
   IsNan: entrywise(),
   LeakyRelu: smooth('tame'),
-  Log: smooth('monotone'),
-  Log1p: smooth('monotone'),
+  Log: {...smooth('monotone'), ...pole('x')},
+  Log1p: {...smooth('monotone'), ...pole('x', -1)},
   LogicalNot: entrywise(),
   Neg: smooth('affine', 'shift', 'keepsRelativeError', 'exact', 'tame'),
   OnesLike: entrywise('constant'),
-  Reciprocal: smooth('monotone'),
-  Relu: smooth('exact', 'tame', 'monotone'),
+  Reciprocal: {...smooth('monotone'), ...pole('x')},
+  Relu: smooth('exact', 'tame', 'monotone', 'magnitude'),
   Relu6: smooth('tame'),
   Round: entrywise('constant'),
-  Rsqrt: smooth('monotone'),
+  Rsqrt: {...smooth('monotone'), ...pole('x')},
   Selu: smooth('tame'),
   Sigmoid: smooth('tame', 'monotone'),
   Sign: entrywise('constant'),
@@ -149,7 +193,7 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
 
   // Of several tensors, entry by entry.
   Add: binary('affine', 'shift', 'tame'),
-  AddN: entrywise('affine', 'tame'),
+  AddN: entrywise('affine', 'tame', 'unbroadcast'),
   Atan2: binary(),
   Equal: entrywise(),
   FloorDiv: entrywise(),
@@ -160,35 +204,35 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   LessEqual: entrywise(),
   LogicalAnd: entrywise(),
   LogicalOr: entrywise(),
-  Maximum: binary('exact', 'tame', 'monotone'),
+  Maximum: binary('exact', 'tame', 'monotone', 'magnitude'),
   Minimum: binary('exact', 'tame', 'monotone'),
   Mod: binary(),
   Multiply: binary('keepsRelativeError', 'tame', 'shapeOnly'),
   NotEqual: entrywise(),
-  Pow: binary('monotone'),
+  Pow: {...binary('monotone'), ...pole('a')},
   Prelu: {...entrywise('tame'), broadcasts: ['alpha']},
-  RealDiv: binary('keepsRelativeError', 'monotone'),
-  Select: {...entrywise('exact', 'tame'), broadcasts: ['t', 'e'], chosenBy: 'condition'},
+  RealDiv: {...binary('keepsRelativeError', 'monotone'), ...pole('b')},
+  Select: {...entrywise('exact', 'tame', 'unbroadcast'), broadcasts: ['t', 'e'], chosenBy: 'condition'},
   SquaredDifference: binary('tame'),
   Sub: binary('affine', 'shift', 'tame'),
 
   // Entries moved, dropped, repeated or joined.
   BatchToSpaceND: {facts: ['tame']},
-  BroadcastTo: rows('entrywise', 'selection', 'affine', 'exact'),
-  Concat: rows({along: 'axis'}, 'selection', 'affine', 'exact', 'tame'),
+  BroadcastTo: {...rows('entrywise', 'selection', 'affine', 'exact'), outputShape: 'shape'},
+  Concat: rows({along: 'axis'}, 'selection', 'affine', 'exact', 'tame', 'unbroadcast'),
   DepthToSpace: images(),
   ExpandDims: RESHAPE,
   FlipLeftRight: {...images('selection', 'affine', 'exact', 'tame'), linearIn: ['image']},
   GatherV2: {...rows('gather', 'product', 'exact', 'tame'), linearIn: ['x'], chosenBy: 'indices'},
   MirrorPad: rows('sameAxis', 'tame'),
-  Pack: rows('pack', 'selection', 'affine', 'exact', 'tame'),
+  Pack: rows('pack', 'selection', 'affine', 'exact', 'tame', 'unbroadcast'),
   PadV2: rows('sameAxis', 'exact', 'tame', 'shapeOnly'),
-  Reshape: RESHAPE,
+  Reshape: {...RESHAPE, outputShape: 'shape'},
   Reverse: rows({along: 'dims'}, 'selection', 'exact', 'tame'),
-  Slice: rows('sameAxis', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'),
+  Slice: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), outputShape: 'size'},
   SpaceToBatchND: {facts: ['tame']},
   SplitV: rows({along: 'axis'}, 'selection', 'exact', 'tame'),
-  StridedSlice: rows('sameAxis', 'selection', 'exact', 'tame'),
+  StridedSlice: rows('sameAxis', 'selection', 'exact', 'tame', 'boundToBatch'),
   Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x']},
   Transpose: rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'),
   Unpack: rows('unpack', 'selection', 'exact', 'tame'),
@@ -201,9 +245,9 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Cumprod: rows({along: 'axis'}),
   Cumsum: {...rows({along: 'axis'}, 'tame'), linearIn: ['x']},
   LogSoftmax: rows({along: 'axis'}),
-  Max: rows('reduction', 'exact', 'tame'),
+  Max: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'reductionIndices'}},
   Mean: SUM,
-  Min: rows('reduction', 'exact', 'tame'),
+  Min: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'axis'}},
   Prod: rows('reduction'),
   Softmax: rows({along: 'dim'}, 'tame'),
   Sum: SUM,
@@ -211,14 +255,17 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   // Products.
   BatchMatMul: {...MATRICES, linearIn: ['a', 'b']},
   _FusedMatMul: {...MATRICES, broadcasts: ['bias'], fused: 'BatchMatMul'},
-  Conv2D: CONVOLUTION,
-  FusedConv2D: {...CONVOLUTION, broadcasts: ['bias'], fused: 'Conv2D'},
-  DepthwiseConv2dNative: CONVOLUTION,
-  FusedDepthwiseConv2D: {...CONVOLUTION, broadcasts: ['bias'], fused: 'DepthwiseConv2dNative'},
-  Conv3D: images('product', 'tame'),
-  Conv2DBackpropInput: images('product', 'tame'),
-  Conv3DBackpropInputV2: images('product', 'tame'),
-  DepthwiseConv2dNativeBackpropInput: images(),
+  Conv2D: CONV_2D,
+  FusedConv2D: {...CONV_2D, broadcasts: ['bias'], fused: 'Conv2D'},
+  DepthwiseConv2dNative: DEPTHWISE,
+  FusedDepthwiseConv2D: {...DEPTHWISE, broadcasts: ['bias'], fused: 'DepthwiseConv2dNative'},
+  Conv3D: {...images('product', 'tame'), ...convolution(3, false, 'y')},
+  Conv2DBackpropInput: {...images('product', 'tame'), ...convolution(2, false, 'x'), outputShape: 'inputShape'},
+  Conv3DBackpropInputV2: {...images('product', 'tame'), ...convolution(3, false, 'x'), outputShape: 'inputShape'},
+  DepthwiseConv2dNativeBackpropInput: {...images(), ...convolution(2, true, 'x'), outputShape: 'inputShape'},
+  Conv2DBackpropFilter: {facts: [], ...convolution(2, false, 'filter')},
+  Conv3DBackpropFilterV2: {facts: [], ...convolution(3, false, 'filter')},
+  DepthwiseConv2dNativeBackpropFilter: {facts: [], ...convolution(2, true, 'filter')},
 
   // Images, one by one.
   AvgPool: {...images('tame'), linearIn: ['x']},
@@ -228,8 +275,8 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Dilation2D: images('tame'),
   LRN: images('tame'),
   LRNGrad: {...images(), linearIn: ['dy']},
-  MaxPool: {...images('tame'), homogeneousIn: ['x']},
-  MaxPool3D: {...images('tame'), homogeneousIn: ['x']},
+  MaxPool: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows'},
+  MaxPool3D: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows'},
   MaxPoolGrad: images(),
   MaxPool3DGrad: images(),
   ResizeBilinear: {...images('tame'), linearIn: ['images']},
@@ -237,17 +284,14 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   ResizeNearestNeighbor: {...images('tame'), linearIn: ['images']},
   ResizeNearestNeighborGrad: images(),
 
+  // The attributes do not tell the results.
   Multinomial: {facts: ['random']},
+  [CUSTOM_GRAD]: {facts: ['random', 'boundToBatch']},
 }));
 
 /** null for a kernel of which nothing is known. */
 export const factsOf = (kernel: string): KernelFacts | null => KERNELS.get(kernel) ?? null;
 
-/** The kernels of which a fact holds. */
-export const kernelsThat = (fact: Fact): ReadonlySet<string> => kernelsWith(({facts}) => facts.includes(fact));
-
-/** The kernels that the axis of the examples passes by a rule. */
-export const kernelsWithBatch = (rule: BatchPassing): ReadonlySet<string> => kernelsWith(({batch}) => batch === rule);
-
-const kernelsWith = (holds: (facts: KernelFacts) => boolean): ReadonlySet<string> =>
+/** The kernels whose facts fulfil a condition. */
+export const kernelsWith = (holds: (facts: KernelFacts) => boolean): ReadonlySet<string> =>
   new Set([...KERNELS].filter(([, facts]) => holds(facts)).map(([kernel]) => kernel));

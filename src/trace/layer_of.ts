@@ -1,4 +1,4 @@
-import {kernelsThat} from './kernel_facts';
+import {SELECTIONS} from './kernel_sets';
 import type {Trace, TraceNode} from './trace';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 
@@ -34,11 +34,9 @@ function nearestVariable(node: TraceNode, trace: Trace): {variable: string | nul
     }
     const producers = front.map(value => trace.nodes[trace.producer[value]] as TraceNode | undefined)
         .filter(node => node !== undefined);
-    isDirect &&= producers.some(({kernel}) => VIEWS.has(kernel));
+    isDirect &&= producers.some(({kernel}) => SELECTIONS.has(kernel));
     front = producers.flatMap(n => n.inputs.map(([, value]) => value)).filter(value => !seen.has(value));
     front.forEach(value => seen.add(value));
   }
   return {variable: null, isDirect: false};
 }
-
-const VIEWS = kernelsThat('selection');

@@ -1,8 +1,7 @@
 import type {Dependence} from './dependence';
-import {factsOf, kernelsThat} from './kernel_facts';
+import {factsOf} from './kernel_facts';
+import {AFFINE} from './kernel_sets';
 import type {TraceNode} from './trace';
-
-const AFFINE = kernelsThat('affine');
 
 /**
  * Whether a node is an affine function of those of its inputs that depend on the variables. It is

@@ -1,11 +1,5 @@
-import {CUSTOM_GRAD} from './custom_grad';
-import {kernelsThat} from './kernel_facts';
+import {RANDOM} from './kernel_sets';
 import type {NamedValue, Trace, TraceNode} from './trace';
-
-/**
- * Kernels that may give something else the next time, or whose function is not in their attributes.
- */
-const NEVER_THE_SAME = new Set([...kernelsThat('random'), CUSTOM_GRAD]);
 
 /**
  * Makes one value of two that f() computed by the same kernel on the same values, with the same
@@ -36,7 +30,7 @@ export function mergeRepeats(trace: Trace): void {
     for (const [name, value] of node.inputs) {
       key += ` ${name}=${isNumber(value) ? trace.values[value].dtype : value}`;
     }
-    const isUnique = NEVER_THE_SAME.has(node.kernel) || node.hasOthers === true;
+    const isUnique = RANDOM.has(node.kernel) || node.hasOthers === true;
     const alike = isUnique ? undefined : known.get(key);
     const same = alike?.find(other => isSame(other, node));
     if (same !== undefined) {

@@ -9,7 +9,7 @@ import type {Trace, TraceNode} from './trace';
  * dropout masks, and without metrics, moving averages or any other side effect of f(). A call runs
  * again only if it depends on a substituted value and leads to a wanted one.
  *
- * @param substitutes value index (of a variable, say) -> tensor of the same shape.
+ * @param substitutes by value index, such as that of a variable, a tensor of the same shape.
  * @param wanted indices of the values to return.
  * @param change takes an output of a kernel and returns the tensor that takes its place.
  */

@@ -120,9 +120,9 @@ export class Trace {
   }
 
   /**
-   * Disposes of the metrics that `fit` keeps for its logs, which nobody reads after a failed step:
-   * kept scalar means of values that are made with the targets. Other kept tensors belong to layers
-   * or to the user.
+   * Disposes of the metrics that `fit` keeps for its logs, which it does not read after a failed
+   * step: kept scalar means of values that are made with the targets. Other kept tensors belong to
+   * layers or to the user.
    */
   disposeMetrics(targets: readonly Tensor[]): void {
     const data = new Set<object>(targets.map(target => target.dataId));

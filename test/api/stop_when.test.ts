@@ -75,7 +75,7 @@ test.serial('remaining ends fit where nothing is left to gain, and is named', as
   const full = tf.randomNormal([12, 3], 0, 1, 'float32', 3);
   const {epoch} = await model.fit(full, y, {...FULL, callbacks: stop});
   t.true(epoch.length > 1 && epoch.length < 30, `${epoch.length} epochs`);
-  t.regex(stop.reason!, /^what is left to gain, \d\.\d\de[-+]\d+ of the loss, is at most 0\.000001$/);
+  t.regex(stop.reason!, /^the share of the loss that is left to gain, \d\.\d\de[-+]\d+, is at most 0\.000001$/);
   full.dispose();
 });
 

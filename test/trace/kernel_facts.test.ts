@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {runKernel} from '../../src/tfjs/internals';
-import {factsOf, kernelsThat} from '../../src/trace/kernel_facts';
+import {factsOf, kernelsWith} from '../../src/trace/kernel_facts';
 import type {Fact} from '../../src/trace/kernel_facts';
 
 test.before(async () => {
@@ -76,7 +76,8 @@ const CALLS: Record<string, Call> = {
 /** Kernels that this backend lacks, or whose inputs are no numbers. */
 const LEFT_OUT = ['BroadcastTo', 'LogicalAnd', 'LogicalNot', 'LogicalOr'];
 
-const kernelsOf = (fact: Fact): string[] => [...kernelsThat(fact)].filter(kernel => !LEFT_OUT.includes(kernel));
+const kernelsOf = (fact: Fact): string[] =>
+  [...kernelsWith(({facts}) => facts.includes(fact))].filter(kernel => !LEFT_OUT.includes(kernel));
 
 /** Numbers in (0.1, 0.9), and in (1.1, 1.9) for Acosh; all different. */
 function inputsOf(kernel: string, seed: number): Inputs {
@@ -135,8 +136,73 @@ for (const kernel of kernelsOf('selection')) {
   });
 }
 
-test.serial('a reshape keeps the order', t => {
-  kernelsOf('reshape').forEach(kernel => t.deepEqual(numbers(kernel, inputsOf(kernel, 1)), [...Object.values(inputsOf(kernel, 1))[0].dataSync()], kernel));
+for (const fact of ['reshape', 'sameEntries'] as const) {
+  test.serial(`the order is kept: ${fact}`, t => {
+    kernelsOf(fact).forEach(kernel => t.deepEqual(numbers(kernel, inputsOf(kernel, 1)), [...Object.values(inputsOf(kernel, 1))[0].dataSync()], kernel));
+  });
+}
+
+for (const kernel of kernelsOf('magnitude')) {
+  test.serial(`${kernel} is |u| or max(0, u), beside an operand of 0`, t => {
+    const x = [-2, -0.5, 0, 0.5, 2];
+    const [first, ...others] = Object.keys(CALLS[kernel].shapes);
+    const y = numbers(kernel, {[first]: tf.tensor1d(x), ...Object.fromEntries(others.map(name => [name, tf.scalar(0)]))});
+    t.true([x.map(Math.abs), x.map(u => Math.max(0, u))].some(sizes => sizes.every((size, i) => size === y[i])));
+  });
+}
+
+test.serial('each kernel with a pole makes an infinity there, and not elsewhere', t => {
+  const kernels = [...kernelsWith(({pole}) => pole !== undefined)];
+  t.true(kernels.length > 4);
+  for (const kernel of kernels) {
+    const {input, at} = factsOf(kernel)!.pole!;
+    const inputs = (x: number): Inputs => Object.fromEntries(Object.keys(CALLS[kernel].shapes).map(name =>
+      [name, tf.tensor1d([name === input ? x : kernel === 'Pow' ? -1 : 1])]));
+    t.is(Math.abs(numbers(kernel, inputs(at))[0]), Infinity, kernel);
+    t.true(Number.isFinite(numbers(kernel, inputs(at + 0.5))[0]), kernel);
+  }
+});
+
+test.serial('an extremum is an entry of its input, and no other entry of the window or along the axes is beyond it', t => {
+  const kernels = [...kernelsWith(({extremum}) => extremum !== undefined)];
+  t.deepEqual(kernels.sort(), ['Max', 'MaxPool', 'MaxPool3D', 'Min']);
+  for (const kernel of kernels) {
+    const {extremum} = factsOf(kernel)!;
+    const x = inputsOf(kernel, 1);
+    const entries = [...x['x'].dataSync()];
+    const y = numbers(kernel, x);
+    t.true(y.every(entry => entries.includes(entry)), kernel);
+    t.true(y.includes(kernel === 'Min' ? Math.min(...entries) : Math.max(...entries)), kernel);
+    t.true(extremum === 'windows' || (CALLS[kernel].attrs![(extremum as {along: string}).along] as number[]).length === 1, kernel);
+  }
+});
+
+test.serial('the attribute that holds the shape of the output', t => {
+  const conv = {strides: 1, pad: 'same', dataFormat: 'NHWC'};
+  const [image, volume] = [tf.ones([2, 4, 6, 2]), tf.ones([2, 4, 4, 4, 2])];
+  const called: Record<string, [Inputs, Record<string, unknown>]> = {
+    Reshape: [{x: tf.ones([3, 4])}, {shape: [2, 6]}],
+    BroadcastTo: [{x: tf.ones([1, 4])}, {shape: [3, 4]}],
+    Slice: [{x: tf.ones([3, 4])}, {begin: [1, 0], size: [2, 3]}],
+    Conv2DBackpropInput: [{dy: image, filter: tf.ones([2, 3, 2, 2])}, {...conv, inputShape: [2, 4, 6, 2]}],
+    DepthwiseConv2dNativeBackpropInput: [{dy: image, filter: tf.ones([2, 3, 2, 1])}, {...conv, dilations: 1, inputShape: [2, 4, 6, 2]}],
+    Conv3DBackpropInputV2: [{dy: volume, filter: tf.ones([2, 2, 2, 2, 2])}, {...conv, inputShape: [2, 4, 4, 4, 2]}],
+  };
+  t.deepEqual([...kernelsWith(({outputShape}) => outputShape !== undefined)].sort(), Object.keys(called).sort());
+  for (const [kernel, [inputs, attrs]] of Object.entries(called).filter(([kernel]) => !LEFT_OUT.includes(kernel))) {
+    t.deepEqual((runKernel(kernel, inputs, attrs) as tf.Tensor).shape, attrs[factsOf(kernel)!.outputShape!] as number[], kernel);
+  }
+});
+
+test.serial('kernels that do not broadcast their operands', t => {
+  const operands = tf.ones([3, 4]);
+  for (const [kernel, inputs, attrs] of [['Concat', [operands, tf.ones([4])], {axis: 0}], ['Pack', [operands, tf.ones([4])], {axis: 0}]] as const) {
+    t.true(kernelsOf('unbroadcast').includes(kernel));
+    t.throws(() => runKernel(kernel, inputs as never, attrs), undefined, kernel);
+  }
+  // A condition of one axis belongs to the leading axis.
+  const [y] = [runKernel('Select', {condition: tf.tensor1d([1, 0, 1], 'bool'), t: operands, e: tf.zeros([3, 4])}, {}) as tf.Tensor];
+  t.deepEqual([...y.sum(1).dataSync()], [4, 0, 4]);
 });
 
 for (const kernel of kernelsOf('shift')) {
@@ -184,7 +250,7 @@ for (const kernel of kernelsOf('monotone')) {
   });
 }
 
-for (const kernel of kernelsOf('tame').filter(one => kernelsThat('slope').has(one))) {
+for (const kernel of kernelsOf('tame').filter(one => factsOf(one)!.facts.includes('slope'))) {
   test.serial(`${kernel} has finite values and differences at usual numbers`, t => {
     const at = (x: number): number => numbers(kernel, {x: tf.tensor1d([x])})[0];
     for (const x of [-1e4, -30, -1, -1e-7, 0, 1e-7, 1, 30, 1e4]) {

@@ -1,12 +1,9 @@
 import {backend_util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {factsOf} from '../../trace/kernel_facts';
+import type {ConvolutionFacts, Operand} from '../../trace/kernel_facts';
+import {CONVOLUTIONS} from '../../trace/kernel_sets';
 import type {TraceNode} from '../../trace/trace';
-
-/**
- * The three operands of a convolution y = x * filter. Every kernel of the family computes one from
- * the two others.
- */
-export type Operand = 'x' | 'filter' | 'y';
 
 /** Sizes along depth, height and width; depth is 1 for images. */
 export type Extent = readonly [number, number, number];
@@ -37,36 +34,30 @@ export interface Convolution {
   readonly names: Readonly<Record<Operand, string | null>>;
 }
 
-const FORWARD = {x: 'x', filter: 'filter', y: null};
-
-const INPUT = {x: null, filter: 'filter', y: 'dy'};
-
-const FILTER = {x: 'x', filter: null, y: 'dy'};
-
-const KERNELS: Record<string, {spatial: 2 | 3; depthwise: boolean; names: Record<Operand, string | null>}> = {
-  Conv2D: {spatial: 2, depthwise: false, names: FORWARD},
-  FusedConv2D: {spatial: 2, depthwise: false, names: FORWARD},
-  Conv2DBackpropInput: {spatial: 2, depthwise: false, names: INPUT},
-  Conv2DBackpropFilter: {spatial: 2, depthwise: false, names: FILTER},
-  DepthwiseConv2dNative: {spatial: 2, depthwise: true, names: FORWARD},
-  FusedDepthwiseConv2D: {spatial: 2, depthwise: true, names: FORWARD},
-  DepthwiseConv2dNativeBackpropInput: {spatial: 2, depthwise: true, names: INPUT},
-  DepthwiseConv2dNativeBackpropFilter: {spatial: 2, depthwise: true, names: FILTER},
-  Conv3D: {spatial: 3, depthwise: false, names: FORWARD},
-  Conv3DBackpropInputV2: {spatial: 3, depthwise: false, names: INPUT},
-  Conv3DBackpropFilterV2: {spatial: 3, depthwise: false, names: FILTER},
+/** The node's names of the operands, by the operand that it computes. */
+const NAMES: Record<Operand, Readonly<Record<Operand, string | null>>> = {
+  y: {x: 'x', filter: 'filter', y: null},
+  x: {x: null, filter: 'filter', y: 'dy'},
+  filter: {x: 'x', filter: null, y: 'dy'},
 };
 
-/** The kernels of the family. */
-export const CONVOLUTIONS: readonly string[] = Object.keys(KERNELS);
+const keyOf = ({spatial, depthwise, result}: ConvolutionFacts): string => `${spatial} ${depthwise} ${result}`;
+
+const BY_FACTS = new Map([...CONVOLUTIONS].filter(kernel => factsOf(kernel)!.fused === undefined)
+    .map(kernel => [keyOf(factsOf(kernel)!.convolution!), kernel]));
+
+/** The kernel that computes an operand from the two others. */
+export const kernelFor = ({spatial, depthwise}: Pick<Convolution, 'spatial' | 'depthwise'>, result: Operand): string =>
+  BY_FACTS.get(keyOf({spatial, depthwise, result}))!;
 
 /** Reads the convolution of a node; null for other kernels. */
 export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convolution | null {
-  const kernel = KERNELS[node.kernel];
-  if (kernel === undefined) {
+  const facts = factsOf(node.kernel)?.convolution;
+  if (facts === undefined) {
     return null;
   }
-  const {spatial, depthwise, names} = kernel;
+  const {spatial, depthwise} = facts;
+  const names = NAMES[facts.result];
   const shapeOf = (operand: Operand): number[] => {
     const name = names[operand];
     return values[name === null ? node.outputs[0] : node.inputs.find(([n]) => n === name)![1]].shape;

@@ -1,6 +1,7 @@
 import {tensor, util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../../tfjs/internals';
+import {factsOf} from '../../trace/kernel_facts';
 import type {TraceNode} from '../../trace/trace';
 import {isHost} from './patches';
 import {pooledAxes} from './pooling';
@@ -39,7 +40,8 @@ export function chosenCotangent(node: TraceNode, x: Tensor, y: Tensor, dy: Tenso
   }
   let routes = known.get(y);
   if (routes === undefined) {
-    routes = REDUCED[node.kernel] === undefined ? pooling(x, y, node.attrs) : reduction(x, y, reducedAxes(node, x));
+    const axes = reducedAxes(node, x);
+    routes = axes === null ? pooling(x, y, node.attrs) : reduction(x, y, axes);
     known.set(y, routes);
   }
   return spread(routes, x, y, dy, examples);
@@ -50,24 +52,19 @@ export function chosenCotangent(node: TraceNode, x: Tensor, y: Tensor, dy: Tenso
  * a reduction are no neighbours.
  */
 export function isChosenHere(node: TraceNode, x: Tensor): boolean {
-  if (POOLED.has(node.kernel)) {
-    return isHost();
-  }
-  if (REDUCED[node.kernel] === undefined || !isHost()) {
+  if (factsOf(node.kernel)?.extremum === undefined || !isHost()) {
     return false;
   }
   const axes = reducedAxes(node, x);
-  return axes.length > 0 && axes[axes.length - 1] - axes[0] === axes.length - 1;
+  return axes === null || (axes.length > 0 && axes[axes.length - 1] - axes[0] === axes.length - 1);
 }
 
-const POOLED = new Set(['MaxPool', 'MaxPool3D']);
-
-/** By kernel, the attribute that names the axes of a reduction. */
-const REDUCED: Record<string, string | undefined> = {Max: 'reductionIndices', Min: 'axis'};
-
-/** The axes of a reduction, in order. */
-const reducedAxes = ({kernel, attrs}: TraceNode, x: Tensor): number[] =>
-  util.parseAxisParam(attrs[REDUCED[kernel]!] as number[], x.shape).sort((a, b) => a - b);
+/** The axes of a reduction, in order; null for windows. */
+function reducedAxes({kernel, attrs}: TraceNode, x: Tensor): number[] | null {
+  const extremum = factsOf(kernel)!.extremum!;
+  return extremum === 'windows' ? null :
+    util.parseAxisParam(attrs[extremum.along] as number[], x.shape).sort((a, b) => a - b);
+}
 
 function spread({from, to}: Routes, x: Tensor, y: Tensor, dy: Tensor, examples: number): Tensor {
   const copies = dy.size / y.size;

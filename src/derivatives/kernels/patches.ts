@@ -23,7 +23,7 @@ import {padSpatial, sliceSpatial} from './spatial';
  */
 export const isHost = (): boolean => (getBackend() === 'cpu' || getBackend() === 'wasm') && !isObserved();
 
-/** Output positions S of one image. */
+/** The number s of output positions of one image. */
 export const positionsOf = (c: Convolution): number => c.output[0] * c.output[1] * c.output[2];
 
 /** Columns of the patches: filter positions times channels. */
@@ -40,7 +40,7 @@ function inside(c: Convolution, axis: 0 | 1 | 2, k: number): readonly [number, n
 }
 
 /**
- * Writes patchesᵀ of the images from..to-1: [columns, (to - from) · S]. Entries of the padding stay
+ * Writes patchesᵀ of the images from..to-1: [columns, (to - from) · s]. Entries of the padding stay
  * zero.
  */
 export function writePatchesTransposed(c: Convolution, x: Float32Array, from: number, to: number,
@@ -95,7 +95,7 @@ function shiftedInputs(c: Convolution, x: Tensor): Tensor[] {
   });
 }
 
-/** Patches as a tensor, [images · S, columns]. */
+/** Patches as a tensor, [images · s, columns]. */
 export function patchTensor(c: Convolution, x: Tensor): Tensor {
   return tidy(() => {
     const parts = shiftedInputs(c, x);

@@ -1,11 +1,9 @@
-import {cast, div, equal, greater, greaterEqual, lessEqual, log, neg, onesLike, pow, reshape, scalar, square, step,
-  where, zerosLike} from '@tensorflow/tfjs-core';
+import {cast, div, equal, greater, greaterEqual, less, lessEqual, log, neg, onesLike, pow, reshape, scalar, square,
+  step, where, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {add, mul, sub, sumTo} from '../../tfjs/fast_ops';
-import {isSameShape} from './rule';
-import type {BackwardNode, Rule} from './rule';
-
-type Pull = Rule['pull'];
+import {add, mul, sub} from '../../tfjs/fast_ops';
+import {isSameShape, summed} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 /** The other of two operands. */
 const other = (at: BackwardNode, input: string): Tensor => at.value(input === 'a' ? 'b' : 'a');
@@ -17,10 +15,10 @@ const subtraction: Pull = (at, input) => input === 'a' ? at.dy : neg(at.dy);
 const product: Pull = (at, input) => mul(at.dy, other(at, input));
 
 /** The operand that the kernel takes has the derivative 1, of equals a. */
-const choice = (takesA: (a: Tensor, b: Tensor) => Tensor): Pull => (at, input) => {
-  const isA = cast(takesA(at.value('a'), at.value('b')), 'float32');
-  return mul(at.dy, input === 'a' ? isA : sub(scalar(1), isA));
-};
+const choice = (takesA: Choice, takesB: Choice): Pull => (at, input) =>
+  mul(at.dy, cast((input === 'a' ? takesA : takesB)(at.value('a'), at.value('b')), 'float32'));
+
+type Choice = (a: Tensor, b: Tensor) => Tensor;
 
 /** dy b aᵇ⁻¹. If the factor b is 0, a¹ takes the place of a⁻¹, which is infinite at a = 0. */
 const powerInBase: Pull = at => {
@@ -34,8 +32,8 @@ const powerInExponent: Pull = at => {
   return mul(at.dy, mul(at.y, log(where(greater(a, 0), a, onesLike(a)))));
 };
 
-/** The cotangents before they are summed over the axes along which the input was broadcast. */
-const MISSING: Record<string, Pull> = {
+/** By kernel, the cotangents before their sum over the axes along which the input was broadcast. */
+const UNSUMMED: Record<string, Pull> = {
   Add: addition,
   AddN: addition,
   Sub: subtraction,
@@ -43,8 +41,8 @@ const MISSING: Record<string, Pull> = {
   RealDiv: (at, input) => input === 'a' ? div(at.dy, at.value('b')) : neg(div(mul(at.dy, at.y), at.value('b'))),
   SquaredDifference: (at, input) =>
     mul(at.dy, mul(sub(at.value('a'), at.value('b')), scalar(input === 'a' ? 2 : -2))),
-  Maximum: choice(greaterEqual),
-  Minimum: choice(lessEqual),
+  Maximum: choice(greaterEqual, less),
+  Minimum: choice(lessEqual, greater),
   Atan2: (at, input) => {
     const [a, b] = [at.value('a'), at.value('b')];
     return mul(at.dy, div(input === 'a' ? b : neg(a), add(square(a), square(b))));
@@ -74,6 +72,8 @@ export const BROADCASTING: readonly Rule[] = [
   }},
   // tfjs's derivative of a⁰ is 0 a⁻¹, so the third derivative of a² is not a number at a = 0.
   {kernel: 'Pow', input: 'a', why: 'wrong', when: (at, input) => isSameShape(at.y, at.value(input)), pull: powerInBase},
-  ...Object.entries(MISSING).map(([kernel, pull]): Rule => ({kernel, why: 'missing',
-    pull: (at, input) => sumTo(pull(at, input), at.value(input).shape)})),
+  // tfjs's gradients have the shape of the output.
+  ...['Maximum', 'Minimum', 'SquaredDifference'].map(kernel => summed({kernel, why: 'wrong',
+    when: (at, input) => !isSameShape(at.y, at.value(input)), unsummed: UNSUMMED[kernel]})),
+  ...Object.entries(UNSUMMED).map(([kernel, unsummed]) => summed({kernel, why: 'missing', unsummed})),
 ];

@@ -1,13 +1,14 @@
 import {div, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../../errors';
+import {MAXIMA_OF_WINDOWS} from '../../trace/kernel_sets';
 import {mul} from '../../tfjs/fast_ops';
 import {runKernel} from '../../tfjs/internals';
 import {chosenCotangent, isChosenHere} from '../kernels/maxima';
 import {isPadded, pickMaxima, pooledAxes, spreadMaxima, windowShare} from '../kernels/pooling';
 import type {BackwardNode, Rule} from './rule';
 
-const MAXIMA = ['MaxPool', 'MaxPool3D'];
+const MAXIMA = [...MAXIMA_OF_WINDOWS];
 const AVERAGES = ['AvgPool', 'AvgPool3D'];
 
 const chosen = (at: BackwardNode): Tensor | null => chosenCotangent(at.node, at.value('x'), at.y, at.dy);

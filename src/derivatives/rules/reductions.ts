@@ -2,6 +2,7 @@ import {cumprod, cumsum, div, scalar, util} from '@tensorflow/tfjs-core';
 import {broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent, isChosenHere} from '../kernels/maxima';
 import {neighbour, recurrence} from '../kernels/recurrence';
+import {EXTREMA_ALONG_AXES} from '../../trace/kernel_sets';
 import {slowOrMissing} from './rule';
 import type {Rule} from './rule';
 
@@ -38,7 +39,7 @@ const multipliedFromBehind: Rule['pull'] = at => {
 export const REDUCTIONS: readonly Rule[] = [
   ...slowOrMissing({kernel: 'Sum', pull: spread(false)}),
   ...slowOrMissing({kernel: 'Mean', pull: spread(true)}),
-  {kernel: ['Max', 'Min'], why: 'slow', when: at => isChosenHere(at.node, at.value('x')),
+  {kernel: [...EXTREMA_ALONG_AXES], why: 'slow', when: at => isChosenHere(at.node, at.value('x')),
     pull: at => chosenCotangent(at.node, at.value('x'), at.y, at.dy)!},
   {kernel: 'Cumprod', why: 'missing', pull: multipliedFromBehind},
   // tfjs's gradient along another axis than the last comes out transposed.

@@ -1,5 +1,6 @@
 import {getBackend, util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {sumTo} from '../../tfjs/fast_ops';
 import type {KernelAttrs} from '../../tfjs/internals';
 import type {TraceNode} from '../../trace/trace';
 
@@ -50,6 +51,8 @@ export class BackwardNode {
   }
 }
 
+export type Pull = (at: BackwardNode, input: string) => Tensor;
+
 /**
  * The cotangent of an input of a kernel, in the place of tfjs's gradient. The reason says when the
  * rule is taken:
@@ -72,8 +75,17 @@ export interface Rule {
   /** The condition of the rule, if it has one. */
   readonly when?: (at: BackwardNode, input: string) => boolean;
   /** The cotangent of the input, in the input's shape. */
-  readonly pull: (at: BackwardNode, input: string) => Tensor;
+  readonly pull: Pull;
+  /**
+   * The cotangent before its sum over the axes along which the input was broadcast, in the shape of
+   * the output. The rows of the examples sum it over other axes, and take it for any reason `why`.
+   */
+  readonly unsummed?: Pull;
 }
+
+/** A rule for an input that broadcasts, by its cotangent before the sum. */
+export const summed = (rule: Omit<Rule, 'pull'> & {readonly unsummed: Pull}): Rule =>
+  ({...rule, pull: (at, input) => sumTo(rule.unsummed(at, input), at.value(input).shape)});
 
 /** A rule for tfjs's slow gradient that also serves if tfjs has none. */
 export const slowOrMissing = (rule: Omit<Rule, 'why'>): readonly Rule[] =>

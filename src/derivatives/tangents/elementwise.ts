@@ -1,7 +1,7 @@
 import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square,
   sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {SLOPES} from '../../trace/kernel_sets';
 import {cotangents} from '../cotangents';
 import {add, mul, shaped, sub} from '../../tfjs/fast_ops';
 import type {ForwardNode, Tangent, TangentRule} from './rule';
@@ -97,7 +97,7 @@ const batchNorm: TangentRule = at => {
 };
 
 export const ELEMENTWISE: Record<string, Tangent> = {
-  ...Object.fromEntries([...kernelsThat('slope')].map(kernel => [kernel, {rule: byEntry}])),
+  ...Object.fromEntries([...SLOPES].map(kernel => [kernel, {rule: byEntry}])),
   Add: {rule: addition},
   AddN: {rule: addition},
   Sub: {rule: subtraction},

@@ -72,7 +72,8 @@ function productWith(at: ForwardNode, name: string): Tensor {
   const theirs = matricesIn(other);
   const [rows, columns] = t.shape.slice(-2);
   const matrix = (): Tensor => shaped(other, other.shape.slice(-2));
-  // On WASM one product of plain matrices runs ten times as fast as one product for each direction.
+  // One product of plain matrices takes the place of one product for each direction.
+  // Measured: on WASM it is ten times as fast.
   if (name === 'a' && theirs === 1 && transposeA !== true) {
     return matMul(shaped(t, [t.size / columns, columns]), transposeB === true ? transposed(matrix()) : matrix());
   }

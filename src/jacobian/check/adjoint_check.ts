@@ -5,6 +5,7 @@ import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
 import type {BatchStride} from '../../trace/batch_axis';
 import {factsOf} from '../../trace/kernel_facts';
+import {withOutputShape} from '../../trace/output_shape';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
@@ -85,10 +86,8 @@ function compareImages(values: Values, node: TraceNode, {images, names}: Convolu
     const {shape} = values[value];
     few[value] = slice(values[value], shape.map(() => 0), [count, ...shape.slice(1)]);
   }
-  const {inputShape} = node.attrs as {inputShape?: number[]};
-  const attrs = inputShape === undefined ? node.attrs : {...node.attrs, inputShape: [count, ...inputShape.slice(1)]};
   const strideOf = (value: number): BatchStride => withImages.includes(value) ? few[value].size / count : null;
-  return compare(few, {...node, attrs}, name, true, strideOf, count);
+  return compare(few, withOutputShape(node, few[node.outputs[0]].shape), name, true, strideOf, count);
 }
 
 /** Images of a convolution that are tested. */

@@ -7,8 +7,8 @@ import type {Plan} from '../plan/plan';
 import {layerOf} from '../../trace/layer_of';
 
 /**
- * The error of a failed self-check. It says what differs, in which kernel, by how much, and what
- * the user can do.
+ * The error of a failed self-check. It names the difference, its size, its kernel, and the remedies
+ * of the user.
  *
  * @param problem the difference that the check found, in words; null if only a kernel by itself was
  * tested.
@@ -22,7 +22,7 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
         'model. No step was taken; another optimizer will train it.');
   }
   const size = Number.isFinite(fault.difference) ? `${fault.difference.toExponential(1)} of its norm` :
-    'what is not a number';
+    'a difference that is not a number';
   const variable = fault.variable === null ? '' : `the variable '${plan.analysis.variables[fault.variable].name}'`;
   const input = fault.input === null ? '' : ` in its input '${fault.input}'`;
   const names = fault.nodes.map(({kernel}) => kernel === RESIDUAL ? 'the residuals' : `the kernel '${kernel}'`);
@@ -36,8 +36,8 @@ export function failedCheck(problem: string | null, fault: Fault | null, trace: 
           'mend it, or give the op a name of its own, by tf.customGrad say; otherwise please report the model. ' +
           'Another optimizer will train it.');
     case 'own':
-      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from what the ` +
-          `kernel itself does by ${size}; tfjs has none on this backend, or a wrong or slow one. No step was taken. ` +
+      return ggnError(`${start} The gradient that tfjs-ggn has of ${kernels}${input}${where} differs from the ` +
+          `kernel itself by ${size}; tfjs has none on this backend, or a wrong or slow one. No step was taken. ` +
           'Please report the model; on another backend (cpu, wasm, webgl, tfjs-node) it may train.');
     case 'nonlinear':
       return ggnError(`${start} The gradient function of a tf.customGrad op with output ` +

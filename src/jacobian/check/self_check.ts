@@ -40,14 +40,15 @@ const MAX_MATRICES = 2 ** 26;
  *
  * The gradients that are ours in both sweeps are tested by `adjointCheck`, on the first step.
  *
- * The check runs once for each trace. It costs 1 to 2 steps, so less than 1 % of 200 steps.
+ * The check runs once for each trace.
  *
  * @param gram the Gram matrix G = J Jᵀ over all variables, n x n; null to do without.
  * @param seen gets the indices of the variables that were large enough in Jᵀu to tell.
  * @returns the difference in words; null if there is none.
  *
- * Measured: in steps of batch 128, CPU time, 16-64-64-1 1.1 on WASM and 0.8 on cpu, 64-1024-1024-1
- * 1.7 to 2.1, the CNN on 28 x 28 images 1.7, an LSTM over 20 steps 1.6 on WASM and 0.6 on cpu.
+ * Measured: it costs 1 to 2 steps, so less than 1 % of 200 steps; in steps of batch 128, CPU time,
+ * 16-64-64-1 1.1 on WASM and 0.8 on cpu, 64-1024-1024-1 1.7 to 2.1, the CNN on 28 x 28 images 1.7,
+ * an LSTM over 20 steps 1.6 on WASM and 0.6 on cpu.
  */
 export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float64Array | null,
     seen = new Set<number>()): string | null {

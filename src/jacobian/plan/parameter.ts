@@ -1,13 +1,10 @@
 import {range, reshape, tidy} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {RESHAPES, SELECTIONS} from '../../trace/kernel_sets';
 import {forward} from './parameter_products';
 import type {Parameter} from './plan';
 import {findReach} from './reach';
-
-const SELECTIONS = kernelsThat('selection');
-const RESHAPES = kernelsThat('reshape');
 
 /** Entries of a variable up to which float32 counts them one by one. */
 const MAX_COUNTED = 2 ** 24;

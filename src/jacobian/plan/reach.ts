@@ -1,12 +1,9 @@
 import {add, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {ENTRYWISE, SELECTIONS} from '../../trace/kernel_sets';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
-
-const SELECTIONS = kernelsThat('selection');
-const ENTRYWISE = kernelsThat('entrywise');
 
 /**
  * By entry of a variable v, the entry of the parameter p that it goes into. If each goes into one

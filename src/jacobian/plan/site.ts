@@ -5,13 +5,12 @@ import type {Analysis} from '../../trace/dependence';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
-import {factsOf, kernelsThat} from '../../trace/kernel_facts';
+import {factsOf} from '../../trace/kernel_facts';
+import {GATHERS, MATRIX_PRODUCTS} from '../../trace/kernel_sets';
 import {matricesIn} from '../../tfjs/fast_ops';
 import {beforeTiling} from './parameter';
 import {RESIDUAL} from './plan';
 import type {MatrixSite, Parameter, Site} from './plan';
-
-const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
 
 /**
  * The site of the input `name` of a node, as the most special kind that its use can have.
@@ -92,6 +91,6 @@ export const padded = (shape: readonly number[], rank: number): number[] =>
 
 /** Whether a node picks entries of the table `name` by indices that belong to the examples. */
 function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
-  return node.kernel === 'GatherV2' && name === 'x' && !node.attrs['batchDims'] &&
+  return GATHERS.has(node.kernel) && name === 'x' && !node.attrs['batchDims'] &&
       strides[node.inputs.find(([n]) => n === 'indices')![1]] != null;
 }

@@ -20,7 +20,7 @@ const LARGEST_TANGENT = 2 ** 22;
  * rows in the directions of the parameters. All directions go through the recorded kernels
  * together, as a leading axis of every tangent. The result is exact, as that of reverse sweeps.
  *
- * One sweep takes two to three kernels for each kernel between the variables and the rows, whatever
+ * One sweep takes two to three kernels for each kernel between the variables and the rows, for any
  * n and m. If the tangents of all directions would be large, the directions are taken in parts.
  *
  * All tensors belong to the caller's scope.

@@ -1,6 +1,7 @@
 import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {AFFINE, ENTRYWISE, RESHAPES, SHAPE_ONLY, SHIFTS, UNBROADCAST} from '../../trace/kernel_sets';
+import {withOutputShape} from '../../trace/output_shape';
 import type {TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
@@ -11,7 +12,6 @@ import {broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent} from '../../derivatives/kernels/maxima';
 import {checkMemory} from '../../tfjs/memory';
 import type {Plan, Site} from '../plan/plan';
-import {withShapes} from './sub_batch';
 import type {SubBatch, SubBatches} from './sub_batch';
 import {LARGE, sweep} from './sweep';
 import type {Deltas, SweepRules} from './sweep';
@@ -27,14 +27,13 @@ export const isJoint = ({components, sites}: Plan): boolean =>
 /**
  * The same Jacobian as that of `linearize`, by one reverse sweep for all C components at once, as
  * if the batch had each of its examples C times, with another component each time. So the
- * cotangents are in the order of rows from the start, and kernels are few and large. On tfjs-node a
- * kernel costs 50 microseconds, and a small convolution little more.
- *
- * Measured: on tfjs-node, chunks of a small CNN with ten outputs take a fifth of the time.
- *
- * All tensors belong to the caller's scope.
+ * cotangents are in the order of rows from the start, and kernels are few and large. All tensors
+ * belong to the caller's scope.
  *
  * @param large see `sweep`.
+ *
+ * Measured: on tfjs-node a kernel costs 50 microseconds, and a small convolution little more.
+ * Chunks of a small CNN with ten outputs take a fifth of the time.
  */
 export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large = LARGE): BatchJacobian {
   const repeated = new Repeated(cut, {trace, plan});
@@ -69,8 +68,6 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
  * y = f(a, ..), element by element: the cotangents are δ ∘ ∂f/∂a, with one ∂f/∂a for all
  * components.
  */
-const ENTRYWISE = kernelsThat('entrywise');
-const SHAPE_ONLY = kernelsThat('shapeOnly');
 
 /**
  * The values of a sub-batch as if it had each example C times in a row. They are made on demand.
@@ -157,12 +154,12 @@ class Repeated implements SweepRules {
     const {cut, values, shapes} = this;
     const isData = (value: number): boolean => cut.has(value);
     const operands = node.inputs.filter(([, value]) => isData(value));
-    const here = withShapes(node, shapes, values);
-    const isSum = node.kernel === 'Concat' || (node.kernel === 'Add' || node.kernel === 'Sub') &&
-        operands.every(([, value]) => sameShape(shapes[value], deltas[0]!));
+    const here = withOutputShape(node, shapes[node.outputs[0]].shape);
+    const isSum = UNBROADCAST.has(node.kernel) ? AFFINE.has(node.kernel) :
+      SHIFTS.has(node.kernel) && operands.every(([, value]) => sameShape(shapes[value], deltas[0]!));
     if (isSum || (SHAPE_ONLY.has(node.kernel) && operands.length === 1)) {
       const passed = cotangents(shapes, here, deltas, names);
-      if (node.kernel === 'Reshape') {
+      if (RESHAPES.has(node.kernel)) {
         this.origins.set(passed[0], this.originOf(deltas[0]!));
       }
       return passed;
@@ -209,7 +206,7 @@ const emptyOf = (shape: number[], {dtype}: Tensor): Tensor =>
   ({shape, dtype, rank: shape.length, size: shape.reduce((a, b) => a * b, 1)}) as Tensor;
 
 /** Whether a parameter is added to the data. The values of the data do not matter then. */
-const isAdded = ({name, node}: Site): boolean => name === 'bias' || node.kernel === 'Add';
+const isAdded = ({name, node}: Site): boolean => name === 'bias' || SHIFTS.has(node.kernel);
 
 /**
  * The cotangents of a site of all components at once.

@@ -1,8 +1,8 @@
 import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {exampleAxis} from '../../trace/batch_axis';
-import {CUSTOM_GRAD} from '../../trace/custom_grad';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {BOUND_TO_BATCH, MATRIX_PRODUCTS, PRODUCTS, UNBROADCAST} from '../../trace/kernel_sets';
+import {withOutputShape} from '../../trace/output_shape';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
@@ -89,7 +89,7 @@ export class SubBatches {
     const nodeOf = (node: TraceNode): TraceNode => {
       if (!known.has(node)) {
         const hasExamples = node.outputs.some(value => isCut.has(value));
-        known.set(node, hasExamples ? withShapes(node, values, this.trace.values) : node);
+        known.set(node, hasExamples ? withOutputShape(node, values[node.outputs[0]].shape) : node);
       }
       return known.get(node)!;
     };
@@ -111,25 +111,17 @@ export class SubBatches {
   }
 }
 
-/**
- * Kernels whose attributes or gradients may depend on the batch beyond the shapes of their values.
- */
-const UNKNOWN = new Set([CUSTOM_GRAD, 'StridedSlice', 'Concat', 'Pack', 'Select']);
-
 /** The values that a node reads and makes. */
 const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
 
 /**
- * Whether a node can be run backwards for some of the examples. Its kernel must not be one of which
- * this is unknown, and the values that all examples share must not have an entry for each example
- * (data that lost their examples, a parameter that was tiled to the batch).
+ * Whether a node can be run backwards for some of the examples. Its attributes and its gradient
+ * must not depend on their number, and the values that all examples share must not have an entry
+ * for each example (data that lost their examples, a parameter that was tiled to the batch).
  */
 function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inputs, outputs}: TraceNode): boolean {
   const shared = inputs.filter(([, value]) => strides[value] == null).map(([, value]) => trace.values[value]);
-  if (kernel === CUSTOM_GRAD || kernel === 'StridedSlice') {
-    return false;
-  }
-  if (UNKNOWN.has(kernel) && shared.some(t => t.rank > 0)) {
+  if (BOUND_TO_BATCH.has(kernel) || (UNBROADCAST.has(kernel) && shared.some(t => t.rank > 0))) {
     return false;
   }
   const {shape} = trace.values[outputs[0]];
@@ -148,9 +140,6 @@ function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inp
   });
 }
 
-const MATRIX_PRODUCTS = kernelsThat('matrixProduct');
-const PRODUCTS = kernelsThat('product');
-
 /** The shape of a value with `count` examples; null if its examples have no axis of their own. */
 function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: number, count: number): number[] | null {
   const {shape} = trace.values[value];
@@ -164,24 +153,4 @@ function cut(t: Tensor, stride: number, batch: number, from: number, to: number,
     return sliceRows(t, from, to);
   }
   return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
-}
-
-/** The node with the shapes that its attributes name changed to those of its values now. */
-export function withShapes(node: TraceNode, values: readonly Tensor[], before: readonly Tensor[]): TraceNode {
-  const {attrs} = node;
-  const [x, y] = [node.inputs[0][1], node.outputs[0]];
-  const {shape} = values[y];
-  if (node.kernel === 'Reshape' || node.kernel === 'BroadcastTo') {
-    return {...node, attrs: {...attrs, shape}};
-  }
-  if (attrs['inputShape'] !== undefined) {
-    return {...node, attrs: {...attrs, inputShape: shape}};
-  }
-  if (node.kernel === 'Slice') {
-    const was = before[x].shape;
-    const resize = (size: number, axis: number): number => size === was[axis] ? values[x].shape[axis] : size;
-    const {size} = attrs as {size: number | number[]};
-    return {...node, attrs: {...attrs, size: Array.isArray(size) ? size.map(resize) : resize(size, 0)}};
-  }
-  return node;
 }

@@ -1,11 +1,12 @@
-import {broadcastTo, div, neg, reshape, sub, sum, transpose} from '@tensorflow/tfjs-core';
+import {broadcastTo, reshape, sum, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
-import {inverseDeviation} from '../../derivatives/rules/normalization';
+import {BackwardNode} from '../../derivatives/rules/rule';
+import {unsummedRule} from '../../derivatives/table';
 import {exampleAxis} from '../../trace/batch_axis';
-import {mul, shaped, sumTo} from '../../tfjs/fast_ops';
+import {shaped, sumTo} from '../../tfjs/fast_ops';
 import {padded} from '../plan/site';
 
 /**
@@ -59,21 +60,13 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
 
 /** δ times the derivative of each element of the output in its element of the parameter. */
 function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): Tensor {
-  const operand = (n: string): Tensor => values[node.inputs.find(([key]) => key === n)![1]];
-  if (name === 'bias' || name === 'offset' || node.kernel === 'Add') {
+  if (name === 'bias') {
     return dy;
   }
-  if (node.kernel === 'Sub') {
-    return name === 'a' ? dy : neg(dy);
-  }
-  if (node.kernel === 'Multiply') {
-    return mul(dy, operand(name === 'a' ? 'b' : 'a'));
-  }
-  if (node.kernel === 'RealDiv' && name === 'a') {
-    return div(dy, operand('b'));
-  }
-  if (node.kernel === 'FusedBatchNorm' && name === 'scale') {
-    return mul(dy, mul(sub(operand('x'), operand('mean')), inverseDeviation({values, node})));
+  const at = new BackwardNode(values, node, [dy]);
+  const rule = unsummedRule(at, name);
+  if (rule !== null) {
+    return rule.unsummed!(at, name);
   }
   // If all operands are broadcast beforehand, tfjs's own gradient has nothing to sum.
   const {shape} = values[node.outputs[0]];

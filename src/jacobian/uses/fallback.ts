@@ -3,7 +3,8 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {ggnError} from '../../errors';
 import type {BatchStride} from '../../trace/batch_axis';
-import {kernelsWithBatch} from '../../trace/kernel_facts';
+import {BY_LEADING_ENTRY} from '../../trace/kernel_sets';
+import {withOutputShape} from '../../trace/output_shape';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
@@ -86,7 +87,7 @@ export class FallbackUse implements ParameterUse {
 
   /** One row, by the example's own slice of the node if possible, else by masked cotangents. */
   private row(example: number, dys: ReadonlyArray<Tensor | null>): Tensor {
-    if (SLICED.has(this.node.kernel) && this.isLeading()) {
+    if (BY_LEADING_ENTRY.has(this.node.kernel) && this.isLeading()) {
       const one = sliceExample(this.values, this.node, this.strides, this.examples, example);
       return this.pullBack(one.values, one.node,
           dys.map(dy => dy === null ? null : sliceLeading(dy, this.examples, example)));
@@ -128,12 +129,6 @@ export class FallbackUse implements ParameterUse {
   }
 }
 
-/**
- * Kernels that treat the entries of the leading axis one by one, so that a row needs only the
- * example's own slice.
- */
-const SLICED = new Set([...kernelsWithBatch('leading'), 'Prelu']);
-
 function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
   const count = t.shape[0] / examples;
   const begin = t.shape.map((_, i) => i === 0 ? example * count : 0);
@@ -150,7 +145,5 @@ function sliceExample(values: Values, node: TraceNode, strides: readonly BatchSt
   for (const value of valuesOf(node)) {
     sliced[value] = strides[value] == null ? values[value] : sliceLeading(values[value], examples, example);
   }
-  const inputShape = node.attrs['inputShape'] as number[] | undefined;
-  return {values: sliced, node: inputShape === undefined ? node :
-      {...node, attrs: {...node.attrs, inputShape: [inputShape[0] / examples, ...inputShape.slice(1)]}}};
+  return {values: sliced, node: withOutputShape(node, sliced[node.outputs[0]].shape)};
 }

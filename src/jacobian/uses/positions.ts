@@ -139,7 +139,7 @@ export class PatchPositions implements PositionData {
 const MAX_UNIT_FILTERS = 128;
 
 /**
- * Patches of images, [images · S, columns].
+ * Patches of images, [images · s, columns].
  *
  * Measured: TensorFlow convolves in a tenth of the time of as many strided slices.
  */

@@ -16,8 +16,10 @@ type ByVariable = ReadonlyArray<Tensor | null>;
  *
  * This is the least change of J (in the norm of SᵀJ) with which the rows give the whole gradient.
  * If f stood beside the rows, as e of `solve/damped_gram` does, its part outside the range of Jᵀ
- * would be divided by λ alone, as if the loss had no curvature there. With batch normalisation such
- * steps were up to a hundred times too long, and training diverged.
+ * would be divided by λ alone, as if the loss had no curvature there.
+ *
+ * Measured: with batch normalisation such steps were up to a hundred times too long, and training
+ * diverged.
  */
 class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implements JacobianOperator {
   readonly rows: number;

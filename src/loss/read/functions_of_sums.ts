@@ -3,12 +3,10 @@ import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost, propagateBatch} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/batch_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {MONOTONE, REDUCTIONS} from '../../trace/kernel_sets';
 import {isLinear} from '../../trace/linear_kernels';
 import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
-
-const MONOTONE = kernelsThat('monotone');
 
 /**
  * A sum of more squares of one example has no Hessian block, as that would be too large. It counts
@@ -115,7 +113,7 @@ export class FunctionsOfSums {
       return null;
     }
     const most = node.inputs.reduce((size, [, input]) => Math.max(size, trace.values[input].size), 0);
-    const isReduced = (node.kernel === 'Sum' || node.kernel === 'Mean') &&
+    const isReduced = REDUCTIONS.has(node.kernel) &&
         most > MANY * size * (apart[0]?.examples ?? 1);
     const isOverExamples = isReduced || sums.some(part => part.isOverExamples);
     if (apart.length === 0) {

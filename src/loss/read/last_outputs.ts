@@ -1,5 +1,6 @@
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
+import {RESHAPES} from '../../trace/kernel_sets';
 import {nodeOf, reachedFrom} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 
@@ -87,14 +88,14 @@ function mixedValues(trace: Trace, {dependent}: Dependence, needed: ReadonlySet<
 
 /**
  * The value behind the reshapes that alone follow an output, if the examples lie along the leading
- * axis there; else the output. A dense layer of tfjs computes [1, B, K].
+ * axis there; else the output. A dense layer of tfjs computes [1, B, C].
  */
 function withExamplesInFront(trace: Trace, output: number, nodes: readonly TraceNode[], examples: number): number {
   if (trace.values[output].shape[0] === examples) {
     return output;
   }
   const users = nodes.filter(node => node.inputs.some(([, value]) => value === output));
-  if (users.length !== 1 || users[0].kernel !== 'Reshape') {
+  if (users.length !== 1 || !RESHAPES.has(users[0].kernel)) {
     return output;
   }
   const found = withExamplesInFront(trace, users[0].outputs[0], nodes, examples);

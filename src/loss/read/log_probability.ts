@@ -1,4 +1,5 @@
 import type {Dependence} from '../../trace/dependence';
+import {SAME_ENTRIES} from '../../trace/kernel_sets';
 import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 
@@ -25,8 +26,8 @@ const MOST_EPSILON = 1e-6;
 
 /**
  * Largest distance from 0 and 1 that counts as nothing if probabilities are clipped at it.
- * tfjs-layers clips them at 1e-7, or at 1e-4 if its first loss or layer ran on WebGL, whatever the
- * backend is by then. `1 - 1e-4` is rounded to float32.
+ * tfjs-layers clips them at 1e-7, or at 1e-4 if its first loss or layer ran on WebGL, on any
+ * backend after that. `1 - 1e-4` is rounded to float32.
  */
 const MOST_CLIPPED = 1.001e-4;
 
@@ -141,11 +142,10 @@ export class ProbabilityReader {
    * The input of a node that only reshapes, casts or clips it, or adds next to nothing; else null.
    */
   private withoutRounding(node: TraceNode): number | null {
+    if (SAME_ENTRIES.has(node.kernel)) {
+      return node.inputs[0][1];
+    }
     switch (node.kernel) {
-      case 'Reshape':
-      case 'ExpandDims':
-      case 'Cast':
-        return node.inputs[0][1];
       case 'ClipByValue':
         return (node.attrs['clipValueMin'] as number) <= MOST_CLIPPED &&
           (node.attrs['clipValueMax'] as number) >= 1 - MOST_CLIPPED ? input(node, 'x') : null;
@@ -220,8 +220,7 @@ export class ProbabilityReader {
   /** The value before it was reshaped or cast. */
   private unshaped(value: number): number {
     const node = this.nodeOf(value);
-    return node?.kernel === 'Reshape' || node?.kernel === 'ExpandDims' || node?.kernel === 'Cast' ?
-      this.unshaped(node.inputs[0][1]) : value;
+    return node !== null && SAME_ENTRIES.has(node.kernel) ? this.unshaped(node.inputs[0][1]) : value;
   }
 
   private shapeOf(value: number): string {

@@ -4,6 +4,7 @@ import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {FunctionsOfSums} from './functions_of_sums';
+import {SAME_ENTRIES} from '../../trace/kernel_sets';
 import {isLinear} from '../../trace/linear_kernels';
 import {readOutputTerms} from './output_terms';
 import {ProbabilityReader} from './log_probability';
@@ -185,6 +186,9 @@ class HeadReader {
   /** The coefficient of an input, from that of the output. */
   private pull(node: TraceNode, name: string, input: number, value: number, weight: Weight): Weight {
     if (typeof weight === 'number') {
+      if (SAME_ENTRIES.has(node.kernel)) {
+        return weight;
+      }
       const copies = this.trace.values[value].size / this.trace.values[input].size;
       switch (node.kernel) {
         case 'Add':
@@ -197,9 +201,6 @@ class HeadReader {
         case 'Mean':
           return weight * copies;
         case 'Sum':
-        case 'Reshape':
-        case 'ExpandDims':
-        case 'Cast':
           return weight;
         case 'Multiply':
         case 'RealDiv': {

@@ -1,6 +1,6 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import {upstream} from '../../trace/dependence';
-import {kernelsThat} from '../../trace/kernel_facts';
+import {MAGNITUDES, RESHAPES, SHIFTS} from '../../trace/kernel_sets';
 import type {Dependence} from '../../trace/dependence';
 import {rowTensor} from '../functions/row_block';
 import type {RowBlock} from '../functions/row_block';
@@ -22,15 +22,6 @@ export interface OutputCut {
    */
   readonly residual: RowBlock | null;
 }
-
-/**
- * Kernels that take the size of their one dependent input, as u² does: |u|, and max(0, u). max(c,
- * u) with another constant has its bend at c.
- */
-const SIZES = new Set(['Abs', 'Relu', 'Maximum']);
-
-/** Kernels that leave dr/df = ±1, entry by entry. */
-const SHIFTS = kernelsThat('shift');
 
 /**
  * Finds the outputs that terms of a loss are functions of.
@@ -114,7 +105,7 @@ export class CutFinder {
 
   private isReshaped(value: number, from: number): boolean {
     const node = this.nodeOf(value);
-    return value === from || (node?.kernel === 'Reshape' && this.isReshaped(node.inputs[0][1], from));
+    return value === from || (node !== null && RESHAPES.has(node.kernel) && this.isReshaped(node.inputs[0][1], from));
   }
 
   /**
@@ -166,11 +157,11 @@ export class CutFinder {
     const isSquare = node.kernel === 'Square' ||
       (node.kernel === 'Multiply' && node.inputs.every(([, value]) => value === input)) ||
       (node.kernel === 'Pow' && numberIn(this.trace, this.dependence, node.inputs[1][1]) === 2);
-    if (isSquare || SIZES.has(node.kernel)) {
+    if (isSquare || MAGNITUDES.has(node.kernel)) {
       const made = this.nodeOf(input);
       const isSize = isSquare ?
         !(made?.kernel === 'Sub' && this.isComplement(made)) && this.probabilities.probability(input) === null :
-        node.kernel !== 'Maximum' || this.isZero(node.inputs.find(([, value]) => value !== input)![1]);
+        node.inputs.every(([, value]) => value === input || this.isZero(value));
       return isSize ? [{value: input, difference: null}] : [];
     }
     if (shapeOf(output) !== shapeOf(input)) {

@@ -1,5 +1,6 @@
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
+import {RESHAPES} from '../../trace/kernel_sets';
 import type {Square} from './terms';
 import {nodeOf, numberIn} from './nodes';
 import type {Trace} from '../../trace/trace';
@@ -46,16 +47,10 @@ export class Regularizers {
       return this.dependence.variableOf.get(value) ?? null;
     }
     const [first, second] = node.inputs.map(([, input]) => input);
-    switch (node.kernel) {
-      case 'Reshape':
-      case 'ExpandDims':
-        return this.shiftedVariable(first);
-      case 'Sub':
-      case 'Add':
-        return this.shiftedBy(first, second, value);
-      default:
-        return null;
+    if (RESHAPES.has(node.kernel)) {
+      return this.shiftedVariable(first);
     }
+    return node.kernel === 'Sub' || node.kernel === 'Add' ? this.shiftedBy(first, second, value) : null;
   }
 
   /**

@@ -1,6 +1,7 @@
 import type {Dependence} from '../../trace/dependence';
 import type {Trace} from '../../trace/trace';
 import {blockOf} from '../functions/row_block';
+import {RESHAPES} from '../../trace/kernel_sets';
 import {nodeOf, numberIn} from './nodes';
 import type {Square} from './terms';
 
@@ -50,7 +51,7 @@ function unsigned(trace: Trace, value: number): number {
   }
   const [[, r]] = node.inputs;
   const flattened = nodeOf(trace, r);
-  if (flattened?.kernel !== 'Reshape' || trace.values[r].shape.length !== 1) {
+  if (flattened === null || !RESHAPES.has(flattened.kernel) || trace.values[r].shape.length !== 1) {
     return r;
   }
   const [[, before]] = flattened.inputs;

@@ -185,7 +185,7 @@ const FAULTS: Record<string, Fault> = {
     // Only the gradient turns a filter around.
     breakIt: () => replaceKernel('Reverse', 'wasm', (_, {inputs: {x}, backend}) =>
       tf.getKernel('Identity', 'wasm').kernelFunc({inputs: {x}, attrs: {}, backend}) as tf.TensorInfo),
-    message: [/the gradient that tfjs-ggn has of the kernel 'Conv2D' in its input 'x' \(in the layer 'corners', Conv2D\) differs from what the kernel itself does by \d\.\de[+-]\d of its norm; tfjs has none/i],
+    message: [/the gradient that tfjs-ggn has of the kernel 'Conv2D' in its input 'x' \(in the layer 'corners', Conv2D\) differs from the kernel itself by \d\.\de[+-]\d of its norm; tfjs has none/i],
   },
   'the same with strides': {
     backend: 'wasm',
@@ -203,7 +203,7 @@ const FAULTS: Record<string, Fault> = {
       const mask = tf.tensor(Float32Array.from({length: filter.size}, (_, i) => i < 6 ? 1.5 : 1), filter.shape);
       return run({inputs: {...inputs, filter: tf.mul(filter, mask)}, attrs, backend});
     }),
-    message: [/kernel 'Conv2D' in its input 'filter' \(in the layer 'edges', Conv2D\) differs from what the kernel itself does/],
+    message: [/kernel 'Conv2D' in its input 'filter' \(in the layer 'edges', Conv2D\) differs from the kernel itself/],
   },
   'the gradient of a gather, which is ours on cpu': {
     model: () => tf.sequential({layers: [L.embedding({name: 'words', inputDim: 6, outputDim: 3, inputLength: 4}), L.flatten(), L.dense({name: 'second', units: 2, ...normalWeights(2, 0.6)})]}),
