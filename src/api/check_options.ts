@@ -7,8 +7,8 @@ import type {Given} from '../policy/step_policy';
 import {POLICY_NAMES} from '../policy/policies';
 import type {PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
+import {SYSTEM_FACTS} from '../solve/system';
 import type {SystemName} from '../solve/system';
-import {SYSTEMS} from '../systems/systems';
 import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole} from '../policy/ranges';
 import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
@@ -47,7 +47,7 @@ const POLICIES = ['auto', ...POLICY_NAMES] as const;
 export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',
   'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay'];
 
-const SOLVERS = ['auto', ...Object.keys(SYSTEMS) as SystemName[]] as const;
+const SOLVERS = ['auto', ...Object.keys(SYSTEM_FACTS) as SystemName[]] as const;
 
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
@@ -68,9 +68,10 @@ export const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice(
 /** Checks the option `scaling`, which must go with the solver, and returns it. */
 export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto' | Scaling {
   const scaling = checkChoice('scaling', value, SCALINGS);
-  if (scaling === 'marquardt' && solver !== 'auto' && solver !== 'normal') {
+  if (scaling === 'marquardt' && solver !== 'auto' && !SYSTEM_FACTS[solver].takesMarquardt) {
+    const others = SOLVERS.filter(name => name !== 'auto' && SYSTEM_FACTS[name].takesMarquardt).map(shown).join(', ');
     throw ggnError("the option scaling 'marquardt' takes the diagonal of the normal equations, which the solver " +
-        `'${solver}' does not form. Use it with solver 'normal' or 'auto', or scaling 'levenberg'.`);
+        `'${solver}' does not form. Use it with solver ${others} or 'auto', or scaling 'levenberg'.`);
   }
   return scaling;
 }

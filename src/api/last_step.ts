@@ -1,5 +1,5 @@
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {MATRIX_OF} from '../solve/system';
+import {SYSTEM_FACTS} from '../solve/system';
 import type {StepReport} from '../step/step_report';
 
 /** Largest matrix of the last step, in bytes, that is held after `fit`. */
@@ -73,6 +73,6 @@ export class LastStep {
  * which gives none of these numbers, so it always counts as large.
  */
 function matrixBytes(report: StepReport): number {
-  const side = MATRIX_OF[report.solver];
+  const side = SYSTEM_FACTS[report.solver].matrix;
   return side === null ? Infinity : 8 * report[side] ** 2;
 }

@@ -64,21 +64,12 @@ export interface GgnOptions {
   /** Options of `'levenbergMarquardt'`. */
   levenbergMarquardt?: LevenbergMarquardtOptions;
   /**
-   * The system that a step is solved from. Each system gives the same step, to rounding; the normal
-   * equations resolve less damping. {@link StepReport.solver} tells the system of a step.
+   * The system that a step is solved from, one of {@link SystemName}. Each system gives the same
+   * step, to rounding; the normal equations resolve less damping. {@link StepReport.solver} tells
+   * the system of a step.
    *
-   * - `'gram'`: n x n, from the Gram matrix of the rows. At most 8192 rows.
-   * - `'normal'`: m x m, from the normal equations, summed over chunks of rows, so that n is not
-   *   limited. At most 2048 parameters.
-   * - `'cg'`: conjugate gradients on products with the Jacobian and its transpose, to a relative
-   *   residual of 1e-6, for any n and m. If they do not converge in 200 products, then the damping
-   *   is raised. The factors of the products are held over all products as far as `memoryLimit`
-   *   allows.
-   *
-   * Default `'auto'`: the faster of the first two (the normal equations if m < n/2, or if m < n and
-   * both are small), and `'cg'` with more than 4096 rows and more than 2048 parameters. If all
-   * trained variables are scalars or vectors and the policy is `'levenbergMarquardt'`, then
-   * `'normal'` for any n, up to 2048 parameters and n m²/2 + m³/3 ≤ 2²⁸ operations (2²⁴ if m > 2n).
+   * Default `'auto'`: the fastest for the numbers of rows and parameters, and the normal equations
+   * for most fits of scalars and vectors; see {@link SystemName}.
    */
   solver?: 'auto' | SystemName;
   /**

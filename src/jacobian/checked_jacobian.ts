@@ -16,6 +16,7 @@ import type {PlanCache} from './plan/plan_cache';
 import {StackedJacobian} from './whole/stacked_jacobian';
 import {explainNonFinite} from '../loss/non_finite';
 import type {Rows} from '../loss/rows';
+import {takesGram} from '../solve/system';
 import type {SystemName} from '../solve/system';
 
 /** The Jacobian of a step that has passed the self-check. */
@@ -48,11 +49,11 @@ export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly numbe
   const plans = batches.map(({plan}) => plan);
   const isOne = batches.length === 1;
   const isWhole = batches.every(({whole}) => whole !== null);
-  if (isOne && (isWhole || system !== 'gram')) {
+  if (isOne && (isWhole || !takesGram(system))) {
     return {plans, linearization: batches[0]};
   }
   const unheld = batches.flatMap(({pieces}) => pieces);
-  if (system !== 'gram' && !isWhole) {
+  if (!takesGram(system) && !isWhole) {
     return {plans, linearization: new RowsLinearization(new ChunkedJacobian(unheld), unheld, () => [], notFinite)};
   }
   const pieces = isWhole ? unheld : clock.time('linearize', () => heldWhereMay(unheld));
@@ -72,7 +73,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly numbe
 
 /** The keys of the plans in the cache, by group of rows. */
 function signaturesOf({trace, fitBatch, system}: FormedFor, {dependence, groups, blocks: all}: Rows): string[] {
-  const start = `${trace.signature}\n${fitBatch === null ? 'loop' : 'fit'} ${system === 'gram' ? '' : 'parts '}`;
+  const start = `${trace.signature}\n${fitBatch === null ? 'loop' : 'fit'} ${takesGram(system) ? '' : 'parts '}`;
   const variables = dependence.variables.map(v => v.id).join();
   return groups.map(({blocks}, g) => `${start}${variables} ${g} ${blocks.map(b => all[b].value).join()}`);
 }

@@ -1,23 +1,36 @@
 /**
  * The linear systems that a step is solved from, for n rows and m parameters:
  *
- * - `gram`: SᵀJJᵀS + λI, n x n. Its factor takes n³/3 operations. J is never formed for dense
- *   layers.
- * - `normal`: JᵀHJ + λΣ, m x m. The matrix takes n m²/2 operations and its factor m³/3. The matrix
- *   is summed over chunks of rows, so that n is not limited.
- * - `cg`: JᵀHJ + λI by conjugate gradients on products with J and Jᵀ. Neither n nor m is limited.
- *   Each product goes through all rows.
+ * - `gram`: SᵀJJᵀS + λI, n x n, from the Gram matrix of the rows. Its factor takes n³/3 operations.
+ *   At most 8192 rows. J is never formed for dense layers.
+ * - `normal`: JᵀHJ + λΣ, m x m, the normal equations. The matrix takes n m²/2 operations and its
+ *   factor m³/3. The matrix is summed over chunks of rows, so that n is not limited. At most 2048
+ *   parameters.
+ * - `cg`: JᵀHJ + λI by conjugate gradients on products with J and Jᵀ, to a relative residual of
+ *   1e-6. Neither n nor m is limited. Each product goes through all rows. If they do not converge
+ *   in 200 products, then the damping is raised. The factors of the products are held over all
+ *   products as far as `memoryLimit` allows.
+ *
+ * The solver `'auto'` takes the faster of the first two (`normal` if m < n/2, or if m < n and both
+ * are small), and `cg` with more than 4096 rows and more than 2048 parameters. If all trained
+ * variables are scalars or vectors and the policy is `'levenbergMarquardt'`, then it takes `normal`
+ * for any n, up to 2048 parameters and n m²/2 + m³/3 ≤ 2²⁸ operations (2²⁴ if m > 2n).
  *
  * @public
  */
 export type SystemName = 'gram' | 'normal' | 'cg';
 
-/** Rows and columns of the matrix that a system forms: n or m; null if it forms none. */
-export const MATRIX_OF: Readonly<Record<SystemName, 'rows' | 'parameters' | null>> =
-  {gram: 'rows', normal: 'parameters', cg: null};
-
-/** Whether a system takes squares of J in float32, so that they must be finite. */
-export const SQUARES_IN_FLOAT32: Readonly<Record<SystemName, boolean>> = {gram: true, normal: false, cg: true};
+/** The facts of a system that other code asks for. */
+export interface SystemFacts {
+  /** Rows and columns of the matrix that the system forms: n or m; null if it forms none. */
+  readonly matrix: 'rows' | 'parameters' | null;
+  /** The most rows and columns of that matrix. */
+  readonly most: number;
+  /** Whether the system takes squares of J in float32, so that they must be finite. */
+  readonly isFloat32: boolean;
+  /** Whether the system has the diagonal of JᵀHJ, which Marquardt's scaling takes. */
+  readonly takesMarquardt: boolean;
+}
 
 /** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
 export const MAX_GRAM_ROWS = 8192;
@@ -29,7 +42,17 @@ export const MAX_GRAM_ROWS = 8192;
 export const SAMPLE_ROWS = 1024;
 
 /** Parameters of the largest normal equations, whose matrix takes 32 MiB in float64. */
-export const MAX_NORMAL_PARAMETERS = 2048;
+const MAX_NORMAL_PARAMETERS = 2048;
+
+/** The facts of each system. */
+export const SYSTEM_FACTS: Readonly<Record<SystemName, SystemFacts>> = {
+  gram: {matrix: 'rows', most: MAX_GRAM_ROWS, isFloat32: true, takesMarquardt: false},
+  normal: {matrix: 'parameters', most: MAX_NORMAL_PARAMETERS, isFloat32: false, takesMarquardt: true},
+  cg: {matrix: null, most: Infinity, isFloat32: true, takesMarquardt: false},
+};
+
+/** Whether a system forms the Gram matrix of all rows. */
+export const takesGram = (system: SystemName): boolean => SYSTEM_FACTS[system].matrix === 'rows';
 
 /** Sizes that the choice of a system depends on. */
 export interface SystemSize {
@@ -41,8 +64,10 @@ export interface SystemSize {
   readonly width: number;
 }
 
-export const mayBeGram = ({rows}: SystemSize): boolean => rows <= MAX_GRAM_ROWS;
-export const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL_PARAMETERS;
+/** The system of fits of scalars and vectors, and of Marquardt's scaling. */
+export const SYSTEM_OF_FITS: SystemName = 'normal';
+
+const mayBeNormal = ({width}: SystemSize): boolean => width <= MAX_NORMAL_PARAMETERS;
 
 /** Operations of the normal equations: n m²/2 for the matrix, m³/3 for its factor. */
 const costOfNormal = (n: number, m: number): number => n * m ** 2 / 2 + m ** 3 / 3;

@@ -6,7 +6,7 @@ import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
 import {LEAST_CURVATURE} from '../solve/damping';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {SQUARES_IN_FLOAT32} from '../solve/system';
+import {SYSTEM_FACTS} from '../solve/system';
 import type {LocalModelParts, StepSystem} from '../systems/step_system';
 import {SYSTEMS} from '../systems/systems';
 import {sumOfSquares} from '../systems/variable_vector';
@@ -51,7 +51,7 @@ export class LocalModel {
 
   /** Whether the system forms squares of the Jacobian in float32. */
   get isFloat32(): boolean {
-    return SQUARES_IN_FLOAT32[this.parts.solver];
+    return SYSTEM_FACTS[this.parts.solver].isFloat32;
   }
 
   /** The share of the rows in the loss: ½|z|² for squares, else |L|. */

@@ -1,8 +1,7 @@
 import {ggnError} from '../errors';
 import type {PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
-import {isQuickNormal, mayBeGram, mayBeNormal, smallestSystem, MAX_GRAM_ROWS, MAX_NORMAL_PARAMETERS} from
-    '../solve/system';
+import {isQuickNormal, smallestSystem, SYSTEM_FACTS, SYSTEM_OF_FITS} from '../solve/system';
 import type {SystemName, SystemSize} from '../solve/system';
 
 /** The options of the optimizer that the system of a step depends on. */
@@ -33,18 +32,18 @@ export const isFit = ({policy, variables}: ChosenFor): boolean =>
  * @throws if the system that is asked for is too large, or if no system is small enough.
  */
 export function chooseSystem(size: SystemSize, {solver, scaling}: SystemOptions, chosenFor: ChosenFor): SystemName {
-  const isNormal = scaling === 'marquardt' || (scaling === 'auto' && isFit(chosenFor) && isQuickNormal(size));
-  const chosen = solver !== 'auto' ? solver : isNormal ? 'normal' : smallestSystem(size);
-  if (chosen === 'normal' && !mayBeNormal(size)) {
-    const why = solver === 'normal' ? "the solver 'normal'" : "the scaling 'marquardt'";
+  const isOfFits = scaling === 'marquardt' || (scaling === 'auto' && isFit(chosenFor) && isQuickNormal(size));
+  const chosen = solver !== 'auto' ? solver : isOfFits ? SYSTEM_OF_FITS : smallestSystem(size);
+  const {matrix, most} = SYSTEM_FACTS[chosen];
+  if (matrix === 'parameters' && size.width > most) {
+    const why = solver !== 'auto' ? `the solver '${solver}'` : "the scaling 'marquardt'";
     throw ggnError(`${why} takes normal equations of as many rows and columns as there are trained parameters, ` +
-        `at most ${MAX_NORMAL_PARAMETERS}; this model has ${size.width}. ` +
-        `Use ${solver === 'normal' ? "solver 'auto'" : "scaling 'auto'"}, or train fewer variables.`);
+        `at most ${most}; this model has ${size.width}. ` +
+        `Use ${solver !== 'auto' ? "solver 'auto'" : "scaling 'auto'"}, or train fewer variables.`);
   }
-  if (chosen === 'gram' && !mayBeGram(size)) {
+  if (matrix === 'rows' && size.rows > most) {
     throw ggnError(`this step has ${size.rows} rows (examples times outputs), and the Gram matrix of a step has that ` +
-        `many rows and columns, at most ${MAX_GRAM_ROWS}. ` +
-        `Use a smaller batchSize${solver === 'gram' ? ", or solver 'auto'" : ''}.`);
+        `many rows and columns, at most ${most}. Use a smaller batchSize, or solver 'auto'.`);
   }
   return chosen;
 }
@@ -59,5 +58,6 @@ export function chooseSystem(size: SystemSize, {solver, scaling}: SystemOptions,
  * every start, and with Marquardt's is stuck at 4e-6 from some.
  */
 export function chooseScaling(system: SystemName, {scaling}: SystemOptions, chosenFor: ChosenFor): Scaling {
-  return scaling !== 'auto' ? scaling : system === 'normal' && isFit(chosenFor) ? 'marquardt' : 'levenberg';
+  const isMarquardt = SYSTEM_FACTS[system].takesMarquardt && isFit(chosenFor);
+  return scaling !== 'auto' ? scaling : isMarquardt ? 'marquardt' : 'levenberg';
 }

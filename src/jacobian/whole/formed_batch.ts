@@ -3,7 +3,7 @@ import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
 import {traceOf} from '../../arrays/symmetric';
 import {ggnError} from '../../errors';
-import {MATRIX_OF, MAX_GRAM_ROWS} from '../../solve/system';
+import {MAX_GRAM_ROWS, SYSTEM_FACTS} from '../../solve/system';
 import type {SystemName} from '../../solve/system';
 import type {Plan} from '../plan/plan';
 import type {BatchRows} from '../sweep/batch_jacobian';
@@ -45,7 +45,7 @@ export class FormedBatch extends RowsLinearization {
  */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   const {trace, system, clock} = formedFor;
-  const matrix = MATRIX_OF[system];
+  const {matrix} = SYSTEM_FACTS[system];
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
     matrix === 'rows' ? piecesWithin(trace, plan) : piecesOf(trace, plan, width));
