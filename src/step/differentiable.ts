@@ -1,9 +1,11 @@
-import {add, mul, tensor, tidy} from '@tensorflow/tfjs-core';
+import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {addTo} from '../tfjs/accumulate';
 import {allFinite} from '../tfjs/all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from '../trace/custom_grad';
 import {TAME} from '../trace/kernel_sets';
 import {replayAll} from '../trace/replay';
+import {valuesOf} from '../trace/trace';
 import type {Trace, TraceNode} from '../trace/trace';
 import {isNonFinite} from '../errors';
 import {upstream} from '../trace/dependence';
@@ -43,18 +45,14 @@ export function isDifferentiable(trace: Trace, rows: Rows, moved: readonly Tenso
   }
   const isOnce = (values: readonly Tensor[]): boolean => {
     const seeds = new Map<number, Tensor>();
-    for (const [value, seed] of seedsOf(trace, rows)) {
-      seeds.set(value, seeds.has(value) ? add(seeds.get(value)!, seed()) : seed());
-    }
+    seedsOf(trace, rows).forEach(([value, seed]) => addTo(seeds, value, seed()));
     const cotangents = sweepBack(values, nodes, seeds, value => dependent[value], pullByRules);
     const gradient = [...collect(cotangents, variableOf.keys(), variableOf).values()];
     return allFinite(isSquared ? gradient.map(t => mul(t, t)) : gradient);
   };
   let isFinite = false;
   tidy(() => {
-    const valuesOf = (node: TraceNode): number[] =>
-      [...node.inputs.map(([, value]) => value), ...node.outputs, ...savedBy(node)];
-    const wanted = [...new Set(all.flatMap(valuesOf))];
+    const wanted = [...new Set(all.flatMap(node => [...valuesOf(node), ...savedBy(node)]))];
     const values = [...trace.values];
     replayAll(trace, substitutesFor(trace, variables, moved), wanted).forEach((t, i) => values[wanted[i]] = t);
     for (const {outputs: [output]} of all.filter(({kernel}) => kernel === CUSTOM_GRAD)) {

@@ -70,6 +70,13 @@ export function exampleAxis(shape: readonly number[], stride: number, batch: num
   return null;
 }
 
+/**
+ * The shape [before, B, stride] of a value of this size: its entries in their order, with the
+ * examples along axis 1.
+ */
+export const exampleView = (size: number, stride: number, batch: number): [number, number, number] =>
+  [size / (batch * stride), batch, stride];
+
 /** The axis that holds the examples of an operand. @throws BatchAxisLost if there is none. */
 function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis: number; inner: number} {
   const found = exampleAxis(shape, stride!, batch);

@@ -20,6 +20,12 @@ export interface TraceNode {
   readonly outputs: readonly number[];
 }
 
+/** Value index of the input of a node by its name. The node must have such an input. */
+export const inputOf = (node: TraceNode, name: string): number => node.inputs.find(([key]) => key === name)![1];
+
+/** Value indices of the inputs and outputs of a node. */
+export const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
+
 /** A variable that f() wrote, with the value it had before. */
 interface OverwrittenVariable {
   readonly variable: Variable;

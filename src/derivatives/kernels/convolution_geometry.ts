@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {factsOf} from '../../trace/kernel_facts';
 import type {ConvolutionFacts, Operand} from '../../trace/kernel_facts';
 import {CONVOLUTIONS} from '../../trace/kernel_sets';
+import {inputOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 
 /** Sizes along depth, height and width; depth is 1 for images. */
@@ -60,7 +61,7 @@ export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convo
   const names = NAMES[facts.result];
   const shapeOf = (operand: Operand): number[] => {
     const name = names[operand];
-    return values[name === null ? node.outputs[0] : node.inputs.find(([n]) => n === name)![1]].shape;
+    return values[name === null ? node.outputs[0] : inputOf(node, name)].shape;
   };
   const {strides, pad: padding, dataFormat, dimRoundingMode} = node.attrs as {strides: number | number[]; pad: 'same';
     dataFormat?: string; dimRoundingMode?: 'floor'};

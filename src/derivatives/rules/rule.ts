@@ -2,6 +2,7 @@ import {getBackend, util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {sumTo} from '../../tfjs/fast_ops';
 import type {KernelAttrs} from '../../tfjs/internals';
+import {inputOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 
 /** A recorded kernel call whose input cotangents are wanted. */
@@ -37,7 +38,7 @@ export class BackwardNode {
   }
 
   value(input: string): Tensor {
-    return this.values[this.node.inputs.find(([name]) => name === input)![1]];
+    return this.values[inputOf(this.node, input)];
   }
 
   /** The position of an input among the inputs. */

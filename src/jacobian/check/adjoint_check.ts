@@ -1,6 +1,7 @@
 import {slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
+import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
 import type {BatchStride} from '../../trace/batch_axis';
@@ -92,8 +93,6 @@ function compareImages(values: Values, node: TraceNode, {images, names}: Convolu
 
 /** Images of a convolution that are tested. */
 const IMAGES = 16;
-
-const inputOf = (node: TraceNode, name: string): number => node.inputs.find(([n]) => n === name)![1];
 
 function compare(values: Values, node: TraceNode, name: string, isLinear: boolean,
     strideOf: (value: number) => BatchStride, batch: number): number {

@@ -1,6 +1,7 @@
 import {mul, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
+import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {adjointCheck} from './adjoint_check';
 import type {BatchStride} from '../../trace/batch_axis';
@@ -164,7 +165,7 @@ function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Ten
     if (deltas === undefined) {
       continue;
     }
-    const input = node.inputs.find(([n]) => n === name)![1];
+    const input = inputOf(node, name);
     const own = node.kernel === RESIDUAL ? deltas[0]! : pull(trace.values, node, deltas, [name])[0];
     const swept = sweepBack(trace.values, views, new Map([[input, own]]), value => analysis.dependent[value]);
     const theirs = collect(swept, parameter.leaves, analysis.variableOf);

@@ -1,3 +1,4 @@
+import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {exampleAxis} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/batch_axis';
@@ -92,5 +93,5 @@ export const padded = (shape: readonly number[], rank: number): number[] =>
 /** Whether a node picks entries of the table `name` by indices that belong to the examples. */
 function isGather(node: TraceNode, name: string, strides: readonly BatchStride[]): boolean {
   return GATHERS.has(node.kernel) && name === 'x' && !node.attrs['batchDims'] &&
-      strides[node.inputs.find(([n]) => n === 'indices')![1]] != null;
+      strides[inputOf(node, 'indices')] != null;
 }

@@ -1,5 +1,6 @@
 import {concat, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {valuesOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {shaped, transposed} from '../../tfjs/fast_ops';
@@ -103,15 +104,13 @@ function unitTangents(trace: Trace, plan: Plan, from: number, to: number): Map<n
 function releaser({forward, blocks}: Plan, trace: Trace, tangents: Map<number, Tensor>): (i: number) => void {
   const nodes: readonly TraceNode[] = forward!.nodes;
   const last = new Map<number, number>();
-  nodes.forEach(({inputs, outputs}, i) =>
-    [...inputs.map(([, value]) => value), ...outputs].forEach(value => last.set(value, i)));
+  nodes.forEach((node, i) => valuesOf(node).forEach(value => last.set(value, i)));
   for (const {value, difference} of blocks) {
     const read = difference === null ? [] : trace.nodes[difference].inputs.map(([, input]) => input);
     [value, ...read].forEach(row => last.set(row, nodes.length));
   }
   return i => {
-    const {inputs, outputs} = nodes[i];
-    for (const value of new Set([...inputs.map(([, input]) => input), ...outputs])) {
+    for (const value of new Set(valuesOf(nodes[i]))) {
       const t = tangents.get(value);
       if (t === undefined || last.get(value) !== i) {
         continue;

@@ -1,7 +1,9 @@
+import {exampleView} from '../../trace/batch_axis';
 import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {AFFINE, ENTRYWISE, RESHAPES, SHAPE_ONLY, SHIFTS, UNBROADCAST} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/output_shape';
+import {valuesOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
@@ -103,7 +105,7 @@ class Repeated implements SweepRules {
     // A tensor that was made in the scope of a step of the sweep ends with that step.
     if (known === undefined || known.isDisposed) {
       const stride = strides[value]!;
-      const before = t.size / (batch * stride);
+      const [before] = exampleView(t.size, stride, batch);
       const repeated = broadcast(reshape(t, [before, batch, 1, stride]), [before, batch, components, stride]);
       known = reshape(repeated, this.shapes[value].shape);
       this.made.set(value, known);
@@ -112,9 +114,9 @@ class Repeated implements SweepRules {
   }
 
   /** Some values, with the inputs and outputs of a node repeated. */
-  around({inputs, outputs}: TraceNode, values = this.values): Tensor[] {
+  around(node: TraceNode, values = this.values): Tensor[] {
     const own = [...values];
-    [...inputs.map(([, value]) => value), ...outputs].forEach(value => own[value] = this.of(value));
+    valuesOf(node).forEach(value => own[value] = this.of(value));
     return own;
   }
 
@@ -193,7 +195,7 @@ class Repeated implements SweepRules {
   private scaled(delta: Tensor, factor: Tensor, value: number): Tensor {
     const {analysis: {batch, strides}, components} = this.part.plan;
     const stride = strides[value]!;
-    const before = factor.size / (batch * stride);
+    const [before] = exampleView(factor.size, stride, batch);
     const [all, one] = [shaped(delta, [before, batch, components, stride]), shaped(factor, [before, batch, 1, stride])];
     return shaped(mul(all, one), delta.shape);
   }

@@ -1,8 +1,9 @@
 import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {exampleAxis} from '../../trace/batch_axis';
+import {exampleAxis, exampleView} from '../../trace/batch_axis';
 import {BOUND_TO_BATCH, MATRIX_PRODUCTS, PRODUCTS, UNBROADCAST} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/output_shape';
+import {valuesOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
@@ -111,9 +112,6 @@ export class SubBatches {
   }
 }
 
-/** The values that a node reads and makes. */
-const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
-
 /**
  * Whether a node can be run backwards for some of the examples. Its attributes and its gradient
  * must not depend on their number, and the values that all examples share must not have an entry
@@ -148,9 +146,10 @@ function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: numbe
 }
 
 function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
-  const before = t.size / (batch * stride);
+  const view = exampleView(t.size, stride, batch);
+  const [before] = view;
   if (before === 1 && t.shape[0] === batch) {
     return sliceRows(t, from, to);
   }
-  return reshape(slice(reshape(t, [before, batch, stride]), [0, from, 0], [before, to - from, stride]), shape);
+  return reshape(slice(reshape(t, view), [0, from, 0], [before, to - from, stride]), shape);
 }

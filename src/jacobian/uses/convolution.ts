@@ -1,5 +1,6 @@
 import {reshape, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {channelsLast} from '../../derivatives/kernels/convolution';
 import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
@@ -44,7 +45,7 @@ export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan,
  * @param delta δ, the cotangent of the node's output.
  */
 export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, batch: number): Tensor {
-  const operand = (name: string): Tensor => channelsLast(c, values[node.inputs.find(([n]) => n === name)![1]]);
+  const operand = (name: string): Tensor => channelsLast(c, values[inputOf(node, name)]);
   const own = channelsLast(c, delta);
   if (c.depthwise) {
     return reshape(depthwiseProduct(c, operand(c.names.x!), own, batch), [batch, -1]);
@@ -64,7 +65,7 @@ export function filterRows(values: Values, node: TraceNode, c: Convolution, delt
  */
 export function transposedUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
     batch: number): ParameterUse {
-  const y = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.y)![1]]);
+  const y = channelsLast(c, values[inputOf(node, c.names.y!)]);
   const rows = batch * components;
   const all = {...c, images: c.images * components, channelsFirst: false};
   const repeated = tile(reshape(y, [batch, 1, y.size / batch]), [1, components, 1]);
@@ -122,7 +123,7 @@ export const filterDelta = (c: Convolution, delta: Tensor): Tensor =>
  */
 export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
     batch: number): SharedUse {
-  const x = channelsLast(c, values[node.inputs.find(([n]) => n === c.names.x)![1]]);
+  const x = channelsLast(c, values[inputOf(node, c.names.x!)]);
   const positions = c.images / batch * positionsOf(c);
   return new SharedUse(new PatchPositions(c, x, batch),
       reshape(deltas, [batch, components, positions, c.outChannels]), false);

@@ -1,7 +1,9 @@
 import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {inputOf, valuesOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 import {ggnError} from '../../errors';
+import {exampleView} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/batch_axis';
 import {BY_LEADING_ENTRY} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/output_shape';
@@ -32,7 +34,7 @@ export class FallbackUse implements ParameterUse {
       private readonly strides: readonly BatchStride[], readonly examples: number,
       private readonly deltas: ReadonlyArray<ReadonlyArray<Tensor | null>>) {
     this.components = deltas.length;
-    this.size = values[node.inputs.find(([n]) => n === name)![1]].size;
+    this.size = values[inputOf(node, name)].size;
     this.kept = mayKeep(this.size * examples * this.components) ? this.form(0, examples) : null;
   }
 
@@ -102,7 +104,7 @@ export class FallbackUse implements ParameterUse {
 
   private pullBack(values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>): Tensor {
     if (dys.every(dy => dy === null)) {
-      return zerosLike(values[node.inputs.find(([n]) => n === this.name)![1]]);
+      return zerosLike(values[inputOf(node, this.name)]);
     }
     const thunk = tfjsCotangents(values, node, dys)[this.name];
     if (thunk === undefined) {
@@ -114,8 +116,8 @@ export class FallbackUse implements ParameterUse {
   /** A cotangent with the entries of example b times weight[b]; weight [B, 1]. */
   private weigh(dy: Tensor, weight: Tensor, output: number): Tensor {
     const stride = this.strides[this.node.outputs[output]]!;
-    const before = dy.size / (this.examples * stride);
-    const blocks = reshape(dy, before === 1 ? [this.examples, stride] : [before, this.examples, stride]);
+    const [before, ...view] = exampleView(dy.size, stride, this.examples);
+    const blocks = reshape(dy, before === 1 ? view : [before, ...view]);
     return reshape(mul(blocks, weight), dy.shape);
   }
 
@@ -134,9 +136,6 @@ function sliceLeading(t: Tensor, examples: number, example: number): Tensor {
   const begin = t.shape.map((_, i) => i === 0 ? example * count : 0);
   return slice(t, begin, t.shape.map((d, i) => i === 0 ? count : d));
 }
-
-/** Value indices of the inputs and outputs of a node. */
-const valuesOf = ({inputs, outputs}: TraceNode): number[] => [...inputs.map(([, value]) => value), ...outputs];
 
 /** The node as it would be in a batch of this one example. */
 function sliceExample(values: Values, node: TraceNode, strides: readonly BatchStride[], examples: number,

@@ -1,5 +1,6 @@
 import {reshape, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {inputOf} from '../../trace/trace';
 import type {BatchStride} from '../../trace/batch_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {channelsLast} from '../../derivatives/kernels/convolution';
@@ -38,7 +39,7 @@ export function makeUse(values: Values, {analysis: {batch, strides}, components}
     return new RowsUse(found.rows, batch, components, convolution === null);
   }
   if (matrix !== null) {
-    const data = node.inputs.find(([n]) => n === matrix.data)![1];
+    const data = inputOf(node, matrix.data);
     const deltas = found.inRows((delta, examples) => matrixDelta(delta, matrix, strides[output]!, examples));
     return matrixUse(values, node, matrix, strides[data]!, batch, deltas, components);
   }

@@ -1,5 +1,7 @@
+import {exampleView} from '../../trace/batch_axis';
 import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {inputOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix,
@@ -156,7 +158,7 @@ export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, bat
  */
 export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number,
     deltas: Tensor, components: number): MatrixUse | SharedUse {
-  const a = toPositions(values[node.inputs.find(([n]) => n === site.data)![1]], stride, batch, site.flipData);
+  const a = toPositions(values[inputOf(node, site.data)], stride, batch, site.flipData);
   const outer = deltas.shape[1]!;
   if (a.shape[0] !== batch) {
     const cotangents = reshape(deltas, [batch, components, a.shape[0] / batch, outer]);
@@ -181,7 +183,7 @@ function toPositions(t: Tensor, stride: number, batch: number, flip: boolean): T
     t = transpose(t, [...Array(t.rank - 2).keys(), t.rank - 1, t.rank - 2]);
   }
   const positions = stride / features;
-  const before = t.size / (batch * stride);
+  const [before] = exampleView(t.size, stride, batch);
   if (before === 1) {
     return shaped(t, [batch * positions, features]);
   }

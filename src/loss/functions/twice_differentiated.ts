@@ -1,5 +1,6 @@
-import {add, concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
+import {concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {addTo} from '../../tfjs/accumulate';
 import {record} from '../../trace/capture';
 import type {Trace} from '../../trace/trace';
 import {passesDerivative} from '../../trace/dependence';
@@ -87,7 +88,7 @@ export class TwiceDifferentiated {
     this.split(u).forEach((part, k) => {
       const index = q[k];
       if (index !== null && dependent[index]) {
-        seeds.set(index, seeds.has(index) ? add(seeds.get(index)!, part) : part);
+        addTo(seeds, index, part);
       }
     });
     const found = sweepBack(second.values, second.nodes, seeds, value => dependent[value], pullByRules);

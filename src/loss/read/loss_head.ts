@@ -1,3 +1,4 @@
+import {addTo} from '../../tfjs/accumulate';
 import {add, fill, mul, reshape, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {upstream} from '../../trace/dependence';
@@ -79,18 +80,15 @@ class HeadReader {
     rows = rows.filter(square => !taken.includes(square));
     const ridge = new Map<number, number>();
     const extra = new Map<number, Tensor>();
-    const addExtra = (value: number, seed: Tensor): void => {
-      extra.set(value, extra.has(value) ? add(extra.get(value)!, seed) : seed);
-    };
     for (const square of penalties) {
       const variable = this.regularizers.ridgeVariable(square)!;
       ridge.set(variable, (ridge.get(variable) ?? 0) + (square.weight as number));
       const {value, difference} = square.block;
-      addExtra(value, difference !== null ? this.asTensor(square.weight, value) :
+      addTo(extra, value, difference !== null ? this.asTensor(square.weight, value) :
         mul(this.trace.values[value], 2 * (square.weight as number)));
     }
     for (const {value, weight} of others) {
-      addExtra(value, this.asTensor(weight, value));
+      addTo(extra, value, this.asTensor(weight, value));
     }
     return {squares: rows.map(({block, weight, inner}) => ({block, weight, inner})), outputTerms, ridge, extra,
       penalties, others: others.map(({value, weight}) => [value, weight] as const), functions: this.functions};
