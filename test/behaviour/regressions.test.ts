@@ -5,14 +5,11 @@ import {ggn} from '../../src/index';
 import {BatchJacobian} from '../../src/jacobian/sweep/batch_jacobian';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
 import {relativeError} from '../support/relative_error';
-import {flat} from '../support/tensors';
+import {flat, noise, variable} from '../support/tensors';
 
 test.before(async () => {
   await tf.setBackend('cpu');
 });
-
-const variable = (shape: [number, number], seed: number): tf.Variable<tf.Rank.R2> => tf.variable(tf.randomNormal(shape, 0, 0.7, 'float32', seed)) as tf.Variable<tf.Rank.R2>;
-const noise = (shape: [number, number], seed: number): tf.Tensor2D => tf.randomNormal(shape, 0, 1, 'float32', seed) as tf.Tensor2D;
 
 /** The step of a fresh optimizer (or of this one, without momentum) against the reference. */
 function stepError(variables: tf.Variable[], loss: () => tf.Scalar, rows: () => tf.Tensor, weights: number[], optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0})): number {

@@ -4,17 +4,16 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {rotate, SIZE} from '../../docs/examples/digits/data';
 import {withFilterGradient} from '../../docs/examples/digits/filter_gradient';
-
-const fill = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+import {noise} from '../support/tensors';
 
 test.serial('the gradient of a convolution in its filter on WebAssembly is that of the cpu backend', async t => {
   for (const pad of ['same', 'valid'] as const) {
     for (const strides of [1, 2]) {
       const gradient = async (): Promise<Float32Array> => tf.tidy(() => {
-        const x = fill([3, 7, 8, 2], 1) as tf.Tensor4D;
+        const x = noise([3, 7, 8, 2], 1) as tf.Tensor4D;
         const f = (filter: tf.Tensor): tf.Tensor => tf.conv2d(x, filter as tf.Tensor4D, strides, pad);
-        const filter = fill([3, 3, 2, 4], 2);
-        return tf.grad(f)(filter, fill(f(filter).shape, 3)).dataSync() as Float32Array;
+        const filter = noise([3, 3, 2, 4], 2);
+        return tf.grad(f)(filter, noise(f(filter).shape, 3)).dataSync() as Float32Array;
       });
       await tf.setBackend('cpu');
       const wanted = await gradient();
@@ -23,7 +22,7 @@ test.serial('the gradient of a convolution in its filter on WebAssembly is that 
       found.forEach((value, i) => t.true(Math.abs(value - wanted[i]) <= 1e-5 * Math.max(...wanted), `${pad}, stride ${strides}, entry ${i}`));
     }
   }
-  t.throws(() => tf.tidy(() => tf.grad(filter => tf.conv2d(fill([1, 4, 4, 1], 1) as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same'))(fill([3, 3, 1, 1], 2))),
+  t.throws(() => tf.tidy(() => tf.grad(filter => tf.conv2d(noise([1, 4, 4, 1], 1) as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same'))(noise([3, 3, 1, 1], 2))),
     {message: /Conv2DBackpropFilter/}, 'the kernel is there only for the time of the run');
 });
 

@@ -1,6 +1,7 @@
 /** Small trainings of every kind, deterministic, for faults to be injected into. */
 import * as tf from '@tensorflow/tfjs';
 import {ggn, leastSquares, type GgnOptions, type GramGaussNewton} from '../../src/index';
+import {glorotUniform} from '../support/models';
 import {wave} from '../support/numbers';
 
 export interface Job {
@@ -20,8 +21,6 @@ export interface Kind {
   readonly make: (options: GgnOptions) => Job;
 }
 
-const seeded = (seed: number): {kernelInitializer: ReturnType<typeof tf.initializers.glorotUniform>} =>
-  ({kernelInitializer: tf.initializers.glorotUniform({seed})});
 
 /** A model with metrics, whose losses go through `broken`. */
 function ofModel(layers: () => tf.LayersModel, shape: number[], outputs: number[][], options: GgnOptions): Job {
@@ -88,21 +87,21 @@ const {layers: L} = tf;
 
 export const KINDS: Kind[] = [
   {name: 'dense, agreement', options: {policy: 'agreement'}, make: options => ofModel(() =>
-    sequential(L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dense({units: 2, ...seeded(2)})), [6, 3], [[6, 2]], options)},
+    sequential(L.dense({units: 4, inputShape: [3], activation: 'tanh', ...glorotUniform(1)}), L.dense({units: 2, ...glorotUniform(2)})), [6, 3], [[6, 2]], options)},
   {name: 'batch normalisation, Gram system', options: {policy: 'levenbergMarquardt', solver: 'gram'}, make: options => ofModel(() =>
-    sequential(L.dense({units: 3, inputShape: [3], ...seeded(1)}), L.batchNormalization(), L.dense({units: 1, ...seeded(2)})), [6, 3], [[6, 1]], options)},
+    sequential(L.dense({units: 3, inputShape: [3], ...glorotUniform(1)}), L.batchNormalization(), L.dense({units: 1, ...glorotUniform(2)})), [6, 3], [[6, 1]], options)},
   {name: 'convolution, conjugate gradients', options: {policy: 'agreement', solver: 'cg'}, make: options => ofModel(() =>
-    sequential(L.conv2d({filters: 2, kernelSize: 2, inputShape: [4, 4, 1], activation: 'relu', ...seeded(1)}), L.flatten(), L.dense({units: 1, ...seeded(2)})),
+    sequential(L.conv2d({filters: 2, kernelSize: 2, inputShape: [4, 4, 1], activation: 'relu', ...glorotUniform(1)}), L.flatten(), L.dense({units: 1, ...glorotUniform(2)})),
   [4, 4, 4, 1], [[4, 1]], options)},
   {name: 'recurrent, normal equations', options: {policy: 'levenbergMarquardt', solver: 'normal'}, make: options => ofModel(() =>
-    sequential(L.simpleRNN({units: 2, inputShape: [3, 2], recurrentInitializer: tf.initializers.glorotUniform({seed: 3}), ...seeded(1)}), L.dense({units: 1, ...seeded(2)})),
+    sequential(L.simpleRNN({units: 2, inputShape: [3, 2], recurrentInitializer: tf.initializers.glorotUniform({seed: 3}), ...glorotUniform(1)}), L.dense({units: 1, ...glorotUniform(2)})),
   [5, 3, 2], [[5, 1]], options)},
   {name: 'dropout, fixed', options: {policy: 'fixed'}, make: options => ofModel(() =>
-    sequential(L.dense({units: 4, inputShape: [3], activation: 'tanh', ...seeded(1)}), L.dropout({rate: 0.3, seed: 5}), L.dense({units: 1, ...seeded(2)})), [6, 3], [[6, 1]], options)},
+    sequential(L.dense({units: 4, inputShape: [3], activation: 'tanh', ...glorotUniform(1)}), L.dropout({rate: 0.3, seed: 5}), L.dense({units: 1, ...glorotUniform(2)})), [6, 3], [[6, 1]], options)},
   {name: 'two losses, policy of a function', options: {policy: () => ({damping: 0.2})}, make: options => ofModel(() => {
     const input = tf.input({shape: [3]});
-    const hidden = L.dense({units: 3, activation: 'tanh', ...seeded(1)}).apply(input) as tf.SymbolicTensor;
-    const outputs = [2, 3].map(seed => L.dense({units: 1, ...seeded(seed)}).apply(hidden) as tf.SymbolicTensor);
+    const hidden = L.dense({units: 3, activation: 'tanh', ...glorotUniform(1)}).apply(input) as tf.SymbolicTensor;
+    const outputs = [2, 3].map(seed => L.dense({units: 1, ...glorotUniform(seed)}).apply(hidden) as tf.SymbolicTensor);
     return tf.model({inputs: input, outputs});
   }, [6, 3], [[6, 1], [6, 1]], options)},
   {name: 'custom loop', options: {}, make: loop},

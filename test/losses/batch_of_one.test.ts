@@ -7,6 +7,7 @@ import test from 'ava';
 import {ggn} from '../../src/index';
 import {useBackend} from '../support/backends';
 import type {NodeBackend} from '../support/backends';
+import {glorotUniform} from '../support/models';
 import {lossSteps, runLoss} from './loss_steps';
 
 test.before(async () => {
@@ -37,9 +38,8 @@ const OWN: Record<string, (y: tf.Tensor, z: tf.Tensor, p: tf.Tensor) => tf.Tenso
 
 function twoHeads() {
   const x = tf.input({shape: [3]});
-  const seeded = (seed: number) => ({kernelInitializer: tf.initializers.glorotUniform({seed})});
-  const hidden = tf.layers.dense({units: 4, activation: 'tanh', ...seeded(1)}).apply(x);
-  return tf.model({inputs: x, outputs: [2, 3].map(seed => tf.layers.dense({units: 2, ...seeded(seed)}).apply(hidden) as tf.SymbolicTensor)});
+  const hidden = tf.layers.dense({units: 4, activation: 'tanh', ...glorotUniform(1)}).apply(x);
+  return tf.model({inputs: x, outputs: [2, 3].map(seed => tf.layers.dense({units: 2, ...glorotUniform(seed)}).apply(hidden) as tf.SymbolicTensor)});
 }
 
 for (const [name, loss] of Object.entries(OWN)) {

@@ -8,6 +8,7 @@ import test from 'ava';
 import type {ExecutionContext} from 'ava';
 import {ggn} from '../../src/index';
 import {denseJacobian, referenceStep} from '../reference/dense_jacobian';
+import {glorotNormal} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat} from '../support/tensors';
 import {twoLayers, type TwoLayers} from '../support/two_layers';
@@ -114,8 +115,7 @@ test.serial('fit ends at the minimum of the mean square, by whichever function',
   const ends: number[] = [];
   const forms: Array<(r: tf.Tensor) => tf.Tensor> = [r => r.square().mean(), r => r.square().mean().sqrt(), r => r.square().mean().log(), r => tf.norm(r)];
   for (const form of forms) {
-    const seeded = (seed: number) => ({kernelInitializer: tf.initializers.glorotNormal({seed})});
-    const model = tf.sequential({layers: [tf.layers.dense({units: 3, activation: 'tanh', inputShape: [1], ...seeded(1)}), tf.layers.dense({units: 2, ...seeded(11)})]});
+    const model = tf.sequential({layers: [tf.layers.dense({units: 3, activation: 'tanh', inputShape: [1], ...glorotNormal(1)}), tf.layers.dense({units: 2, ...glorotNormal(11)})]});
     const optimizer = ggn();
     model.compile({optimizer, loss: (target, p) => form(target.sub(p))});
     await model.fit(x, y, {epochs: 100, batchSize: 60, verbose: 0});

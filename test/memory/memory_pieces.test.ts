@@ -9,12 +9,12 @@ import {ggn, type GgnOptions} from '../../src/index';
 import {PeakBytes} from '../bench/peak';
 import {referenceWholeStep} from '../reference/whole_step';
 import {kernelsOf} from '../support/kernels';
-import {variablesOf} from '../support/models';
+import {glorotUniform, variablesOf} from '../support/models';
 import {relativeError} from '../support/relative_error';
 import {flat, noise} from '../support/tensors';
 
 const L = tf.layers;
-const seeded = {kernelInitializer: tf.initializers.glorotUniform({seed: 1})};
+const glorot = glorotUniform(1);
 
 interface Network {
   readonly model: () => tf.LayersModel;
@@ -27,36 +27,36 @@ const sequential = (layers: tf.layers.Layer[]): tf.LayersModel => tf.sequential(
 
 function unet(): tf.LayersModel {
   const x = tf.input({shape: [12, 12, 1]});
-  const fine = L.conv2d({filters: 6, kernelSize: 3, padding: 'same', activation: 'relu', ...seeded}).apply(x);
-  const coarse = L.conv2d({filters: 8, kernelSize: 3, strides: 2, padding: 'same', activation: 'relu', ...seeded}).apply(fine) as tf.SymbolicTensor;
+  const fine = L.conv2d({filters: 6, kernelSize: 3, padding: 'same', activation: 'relu', ...glorot}).apply(x);
+  const coarse = L.conv2d({filters: 8, kernelSize: 3, strides: 2, padding: 'same', activation: 'relu', ...glorot}).apply(fine) as tf.SymbolicTensor;
   const up = L.upSampling2d({size: [2, 2]}).apply(coarse) as tf.SymbolicTensor;
   const joined = L.concatenate().apply([fine as tf.SymbolicTensor, up]);
-  const y = L.conv2d({filters: 6, kernelSize: 3, padding: 'same', activation: 'tanh', ...seeded}).apply(joined);
+  const y = L.conv2d({filters: 6, kernelSize: 3, padding: 'same', activation: 'tanh', ...glorot}).apply(joined);
   const pooled = L.globalAveragePooling2d({}).apply(y as tf.SymbolicTensor);
-  return tf.model({inputs: x, outputs: L.dense({units: 1, ...seeded}).apply(pooled) as tf.SymbolicTensor});
+  return tf.model({inputs: x, outputs: L.dense({units: 1, ...glorot}).apply(pooled) as tf.SymbolicTensor});
 }
 
 const networks: Record<string, Network> = {
   'classifier of images': {batch: 24, limit: 2048, model: () => sequential([
-    L.conv2d({filters: 6, kernelSize: 3, activation: 'relu', inputShape: [14, 14, 1], ...seeded}), L.averagePooling2d({poolSize: 2}),
-    L.conv2d({filters: 8, kernelSize: 3, activation: 'relu', ...seeded}), L.flatten(), L.dense({units: 10, ...seeded})])},
+    L.conv2d({filters: 6, kernelSize: 3, activation: 'relu', inputShape: [14, 14, 1], ...glorot}), L.averagePooling2d({poolSize: 2}),
+    L.conv2d({filters: 8, kernelSize: 3, activation: 'relu', ...glorot}), L.flatten(), L.dense({units: 10, ...glorot})])},
   'batch normalisation between convolutions': {batch: 24, limit: 2048, model: () => sequential([
-    L.conv2d({filters: 6, kernelSize: 3, inputShape: [12, 12, 1], ...seeded}), L.batchNormalization(), L.activation({activation: 'relu'}),
-    L.conv2d({filters: 6, kernelSize: 3, strides: 2, ...seeded}), L.batchNormalization(), L.activation({activation: 'tanh'}), L.flatten(), L.dense({units: 6, ...seeded})])},
+    L.conv2d({filters: 6, kernelSize: 3, inputShape: [12, 12, 1], ...glorot}), L.batchNormalization(), L.activation({activation: 'relu'}),
+    L.conv2d({filters: 6, kernelSize: 3, strides: 2, ...glorot}), L.batchNormalization(), L.activation({activation: 'tanh'}), L.flatten(), L.dense({units: 6, ...glorot})])},
   'transposed convolution': {batch: 6, limit: 1536, model: () => sequential([
-    L.dense({units: 2 * 2 * 16, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [2, 2, 16]}),
-    L.conv2dTranspose({filters: 12, kernelSize: 5, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 8, ...seeded})])},
+    L.dense({units: 2 * 2 * 16, inputShape: [5], activation: 'relu', ...glorot}), L.reshape({targetShape: [2, 2, 16]}),
+    L.conv2dTranspose({filters: 12, kernelSize: 5, activation: 'relu', ...glorot}), L.globalAveragePooling2d({}), L.dense({units: 8, ...glorot})])},
   'transposed convolution with more weights': {batch: 6, limit: 1536, model: () => sequential([
-    L.dense({units: 2 * 2 * 24, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [2, 2, 24]}),
-    L.conv2dTranspose({filters: 16, kernelSize: 5, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 8, ...seeded})])},
+    L.dense({units: 2 * 2 * 24, inputShape: [5], activation: 'relu', ...glorot}), L.reshape({targetShape: [2, 2, 24]}),
+    L.conv2dTranspose({filters: 16, kernelSize: 5, activation: 'relu', ...glorot}), L.globalAveragePooling2d({}), L.dense({units: 8, ...glorot})])},
   'separable convolutions': {batch: 24, limit: 1536, model: () => sequential([
     L.separableConv2d({filters: 8, kernelSize: 3, activation: 'relu', inputShape: [12, 12, 2], depthwiseInitializer: tf.initializers.glorotUniform({seed: 2}),
-      pointwiseInitializer: tf.initializers.glorotUniform({seed: 3})} as never), L.flatten(), L.dense({units: 5, ...seeded})])},
+      pointwiseInitializer: tf.initializers.glorotUniform({seed: 3})} as never), L.flatten(), L.dense({units: 5, ...glorot})])},
   'convolution of long sequences': {batch: 16, limit: 1536, model: () => sequential([
-    L.conv1d({filters: 8, kernelSize: 5, activation: 'relu', inputShape: [120, 2], ...seeded}), L.conv1d({filters: 8, kernelSize: 5, strides: 2, activation: 'tanh', ...seeded}),
-    L.globalAveragePooling1d({}), L.dense({units: 4, ...seeded})])},
+    L.conv1d({filters: 8, kernelSize: 5, activation: 'relu', inputShape: [120, 2], ...glorot}), L.conv1d({filters: 8, kernelSize: 5, strides: 2, activation: 'tanh', ...glorot}),
+    L.globalAveragePooling1d({}), L.dense({units: 4, ...glorot})])},
   'recurrent network over long sequences': {batch: 12, limit: 2048, model: () => sequential([
-    L.lstm({units: 6, inputShape: [40, 2], recurrentInitializer: tf.initializers.glorotUniform({seed: 2}), ...seeded}), L.dense({units: 5, ...seeded})])},
+    L.lstm({units: 6, inputShape: [40, 2], recurrentInitializer: tf.initializers.glorotUniform({seed: 2}), ...glorot}), L.dense({units: 5, ...glorot})])},
   'upsampling with a scalar head': {batch: 24, limit: 2048, model: unet},
 };
 
@@ -104,8 +104,8 @@ for (const backend of ['cpu', 'wasm']) {
 
 /** A transposed convolution of side² positions. */
 const decoder = (side: number, channels: number): tf.LayersModel => sequential([
-  L.dense({units: side * side * channels, inputShape: [5], activation: 'relu', ...seeded}), L.reshape({targetShape: [side, side, channels]}),
-  L.conv2dTranspose({filters: 8, kernelSize: 4, activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 6, ...seeded})]);
+  L.dense({units: side * side * channels, inputShape: [5], activation: 'relu', ...glorot}), L.reshape({targetShape: [side, side, channels]}),
+  L.conv2dTranspose({filters: 8, kernelSize: 4, activation: 'relu', ...glorot}), L.globalAveragePooling2d({}), L.dense({units: 6, ...glorot})]);
 
 for (const [name, side, channels] of [['pairs of positions', 1, 8], ['dense rows', 2, 4]] as const) {
   test.serial(`a transposed convolution in pieces that are multiplied by ${name}: the step of the dense reference`, async t => {
@@ -130,8 +130,8 @@ for (const [name, side, channels] of [['pairs of positions', 1, 8], ['dense rows
 test.serial('a network of which one example does not fit is refused within two forward passes', async t => {
   await tf.setBackend('wasm');
   for (const solver of ['gram', 'cg'] as const) {
-    const model = sequential([L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', inputShape: [16, 16, 1], ...seeded}),
-      L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'tanh', ...seeded}), L.flatten(), L.dense({units: 120, ...seeded})]);
+    const model = sequential([L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', inputShape: [16, 16, 1], ...glorot}),
+      L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'tanh', ...glorot}), L.flatten(), L.dense({units: 120, ...glorot})]);
     const optimizer = ggn({memoryLimit: 2 ** 20, solver});
     model.compile({optimizer, loss: 'meanSquaredError'});
     const [x, y] = [noise([4, 16, 16, 1], 1), noise([4, 120], 2)];

@@ -2,6 +2,7 @@
  * Layers of a model written another way for a while: those that tfjs cannot differentiate, or differentiates wrongly on its cpu backend.
  */
 import * as tf from '@tensorflow/tfjs';
+import {replace} from '../support/replace';
 import {averagePooling, convolution, depthwiseConvolution, resize, transposedConvolution} from './written_out';
 
 export interface WrittenOut {
@@ -49,17 +50,17 @@ export function writtenOut<T>(model: tf.LayersModel, options: WrittenOut, run: (
   for (const layer of layersIn(model as unknown as Layer)) {
     const call = otherForm(layer, options);
     if (call !== null) {
-      restore.push(replace(layer, 'call', inputs => tf.tidy(() => call(Array.isArray(inputs) ? inputs[0] : inputs))));
+      restore.push(replace(layer, 'call', () => inputs => tf.tidy(() => call(Array.isArray(inputs) ? inputs[0] : inputs))));
     }
     if (layer.getClassName() === 'Masking') {
-      restore.push(replace(layer, 'computeMask', x => tf.cast(constant(tf.any(tf.notEqual(Array.isArray(x) ? x[0] : x, layer.maskValue), -1)), 'bool')));
+      restore.push(replace(layer, 'computeMask', () => x => tf.cast(constant(tf.any(tf.notEqual(Array.isArray(x) ? x[0] : x, layer.maskValue), -1)), 'bool')));
     }
     if (layer.getClassName() === 'ConvLSTM2DCell' && (options.convolutions || isDilated(layer) || layer.dataFormat === 'channelsFirst')) {
       const convolve = (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor | null, window: ReturnType<typeof windowOf>): tf.Tensor =>
         onChannelsLast(layer, x, image => b === null ? convolution(image, w, window) : tf.add(convolution(image, w, window), b));
       restore.push(
-        replace(layer, 'inputConv', (x, w, b, padding) => convolve(x, w, b, {...windowOf(layer), padding})),
-        replace(layer, 'recurrentConv', (x, w) => convolve(x, w, null, {...windowOf(layer), padding: 'same', strides: [1, 1], dilations: [1, 1]})));
+        replace(layer, 'inputConv', () => (x, w, b, padding) => convolve(x, w, b, {...windowOf(layer), padding})),
+        replace(layer, 'recurrentConv', () => (x, w) => convolve(x, w, null, {...windowOf(layer), padding: 'same', strides: [1, 1], dilations: [1, 1]})));
     }
   }
   try {
@@ -67,18 +68,6 @@ export function writtenOut<T>(model: tf.LayersModel, options: WrittenOut, run: (
   } finally {
     restore.forEach(undo => undo());
   }
-}
-
-function replace<K extends 'call' | 'computeMask' | 'inputConv' | 'recurrentConv'>(layer: Layer, key: K, value: Layer[K]): () => void {
-  const own = Object.getOwnPropertyDescriptor(layer, key);
-  layer[key] = value;
-  return () => {
-    if (own === undefined) {
-      delete (layer as Partial<Layer>)[key];
-    } else {
-      Object.defineProperty(layer, key, own);
-    }
-  };
 }
 
 /** The layer and all layers within it. */

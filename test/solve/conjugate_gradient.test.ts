@@ -1,6 +1,6 @@
 import test from 'ava';
 import {conjugateGradient} from '../../src/solve/conjugate_gradient';
-import {multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose} from './dense';
+import {multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, relativeDistance, solveDense, transpose} from './dense';
 
 const random = randomNumbers(7);
 const rows = randomMatrix(30, 12, random);
@@ -16,7 +16,7 @@ test('solves a positive definite system, with any preconditioner', t => {
   for (const precondition of [none, jacobi, exact]) {
     const {x, converged, residual} = conjugateGradient({product, right, precondition, tolerance: 1e-12});
     t.true(converged && residual <= 1e-12);
-    t.true(relativeError(x, expected) < 1e-9);
+    t.true(relativeDistance(x, expected) < 1e-9);
   }
 });
 
@@ -29,7 +29,7 @@ test('a start that is right but for its length: one product', t => {
   const {x, iterations, converged} = conjugateGradient({product, right, precondition: none, start, tolerance: 1e-9});
   t.true(converged);
   t.is(iterations, 1);
-  t.true(relativeError(x, start.map(v => v / 5)) < 1e-9);
+  t.true(relativeDistance(x, start.map(v => v / 5)) < 1e-9);
 });
 
 test('a start that leads nowhere is as good as none', t => {

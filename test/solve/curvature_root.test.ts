@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {diagonalRoot, type CurvatureRoot} from '../../src/solve/curvature_root';
-import {flat, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, relativeError, transpose, type Matrix} from './dense';
+import {flat, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, relativeDistance, transpose, type Matrix} from './dense';
 import {blockRoot} from './problem';
 
 /** Sums of at most 20 terms, three times one after the other: 60 roundings of 2⁻⁵³ and some cancellation. */
@@ -22,10 +22,10 @@ function checkAgainstDense(root: CurvatureRoot, s: Matrix, seed: number): boolea
   const product = multiply(transpose(s), multiply(gram, s));
   const expected = start.map((row, i) => row.map((value, j) => value - 0.7 * product[i][j]));
   return root.n === n &&
-      relativeError(root.apply(Float64Array.from(u)), multiplyVector(s, u)) < TOLERANCE &&
-      relativeError(root.applyTranspose(Float64Array.from(u)), multiplyVector(transpose(s), u)) < TOLERANCE &&
-      relativeError(root.applyToRows(flat(rows), m), flat(multiply(transpose(s), rows))) < TOLERANCE &&
-      relativeError(out, flat(expected)) < TOLERANCE;
+      relativeDistance(root.apply(Float64Array.from(u)), multiplyVector(s, u)) < TOLERANCE &&
+      relativeDistance(root.applyTranspose(Float64Array.from(u)), multiplyVector(transpose(s), u)) < TOLERANCE &&
+      relativeDistance(root.applyToRows(flat(rows), m), flat(multiply(transpose(s), rows))) < TOLERANCE &&
+      relativeDistance(out, flat(expected)) < TOLERANCE;
 }
 
 test('a part is the root of those rows', t => {

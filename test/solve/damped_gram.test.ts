@@ -9,14 +9,14 @@ import {float32Floor} from '../../src/solve/damping';
 import {effectiveDimension} from '../../src/solve/effective_dimension';
 import {doublePrecision} from '../../src/solve/mixed_precision';
 import type {Factorize} from '../../src/solve/mixed_precision';
-import {flat, inner, multiply, multiplyVector, relativeError, transpose} from './dense';
+import {flat, inner, multiply, multiplyVector, relativeDistance, transpose} from './dense';
 import {blockRoot, assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
 
 test('equals the dense solve in parameter space', t => {
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);
     const expected = denseStep(problem, lambda);
-    return relativeError(assemble(problem, solved(problem.system, lambda)), expected) < TOLERANCE;
+    return relativeDistance(assemble(problem, solved(problem.system, lambda)), expected) < TOLERANCE;
   }), {numRuns: 300}));
 });
 
@@ -24,8 +24,8 @@ test('both forms of the residual give the same step and the same change', t => {
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);
     const first = solved(problem.system, lambda), second = solved(problem.systemInQ, lambda);
-    return relativeError(assemble(problem, second), assemble(problem, first)) < TOLERANCE &&
-        relativeError(second.change, first.change) < TOLERANCE;
+    return relativeDistance(assemble(problem, second), assemble(problem, first)) < TOLERANCE &&
+        relativeDistance(second.change, first.change) < TOLERANCE;
   }), {numRuns: 300}));
 });
 
@@ -75,7 +75,7 @@ test('λ → 0 interpolates where n <= m', t => {
     for (const lambda of [1e-20, 1e-30]) {
       const {change} = solved(withoutExtra, lambda);
       // Sᵀ J d = -z. Random 6 x 20 rows and 2 x 2 blocks have condition numbers up to some 1e3, squared in the Gram matrix.
-      t.true(relativeError(multiplyVector(transpose(s), change), z.map(value => -value)) < 1e-9, `seed ${seed}`);
+      t.true(relativeDistance(multiplyVector(transpose(s), change), z.map(value => -value)) < 1e-9, `seed ${seed}`);
     }
   }
 });
@@ -87,7 +87,7 @@ test('λ → ∞ is the gradient step -g/λ', t => {
   for (const system of [problem.system, problem.systemInQ]) {
     const still = {...system, momentum: 0};
     const d = assemble(problem, solved(still, 1e30)).map(value => -1e30 * value);
-    t.true(relativeError(d, gradient) < 1e-14);
+    t.true(relativeDistance(d, gradient) < 1e-14);
   }
 });
 
@@ -110,8 +110,8 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
     const outputs = solved(scaled(factor ** 2, 1), lambda * factor ** 2).parts;  // J and z times factor
     const loss = solved(scaled(1, factor), lambda * factor ** 2).parts;          // S and z times √(loss factor)
     // d = -Jᵀ coefficients: J is `factor` times as large in the first case, the same in the second.
-    return plain.every(({coefficients}, g) => relativeError(outputs[g].coefficients.map(c => c * factor), coefficients) < TOLERANCE &&
-        relativeError(loss[g].coefficients, coefficients) < TOLERANCE);
+    return plain.every(({coefficients}, g) => relativeDistance(outputs[g].coefficients.map(c => c * factor), coefficients) < TOLERANCE &&
+        relativeDistance(loss[g].coefficients, coefficients) < TOLERANCE);
   }), {numRuns: 100}));
 });
 
@@ -124,7 +124,7 @@ test('a row of weight 0 has no influence', t => {
 test('curvature is Σ SᵀG_gS, and its parts serve several λ', t => {
   const {jacobian, s, system} = makeProblem({seed: 2, examples: 3, k: 2, variables: [{size: 4, rho: 0}, {size: 3, rho: 0.3}]});
   const rows = multiply(transpose(s), jacobian);
-  t.true(relativeError(curvature(system), flat(multiply(rows, transpose(rows)))) < 1e-14);
+  t.true(relativeDistance(curvature(system), flat(multiply(rows, transpose(rows)))) < 1e-14);
   const parts = partCurvatures(system);
   for (const lambda of [1, 0.01]) {
     t.deepEqual(solveDampedGram(system, lambda, parts), solveDampedGram(system, lambda));
@@ -210,8 +210,8 @@ test('a problem with S = s I is solved without SᵀGS, and is the same', t => {
       const trace = whole.reduce((sum, x, p) => sum + (p % (n + 1) === 0 ? x : 0), 0);
       const limits = float32Floor(whole, n);
       const got = problem.limits(1e-9 * trace);
-      if (!found.ok || !direct.ok || found.lambda !== lambda || relativeError(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
-          relativeError(found.change, direct.change) > TOLERANCE || relativeError([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
+      if (!found.ok || !direct.ok || found.lambda !== lambda || relativeDistance(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
+          relativeDistance(found.change, direct.change) > TOLERANCE || relativeDistance([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
           Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.parts.map(({rho}) => rho)) && s === 1) {
         return false;
       }

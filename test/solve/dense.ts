@@ -46,7 +46,7 @@ export function norm(a: ArrayLike<number>): number {
 }
 
 /** |a - b| / |b|. */
-export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+export function relativeDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return norm(Array.from(a, (value, i) => value - b[i])) / norm(b);
 }
 

@@ -5,7 +5,7 @@ import type {Multiply} from '../../src/solve/blocked_cholesky';
 import {doublePrecision, mixedPrecision} from '../../src/solve/mixed_precision';
 import type {Factorize} from '../../src/solve/mixed_precision';
 import {addProduct} from '../../src/arrays/symmetric';
-import {norm, randomNumbers, randomVector, relativeError} from './dense';
+import {norm, randomNumbers, randomVector, relativeDistance} from './dense';
 
 /** Sizes around whole blocks of 96 columns; from 384 on the float64 factorization is not alone. */
 const SIZES = [384, 483];
@@ -87,7 +87,7 @@ test('the solution of the float64 factorization, at every condition number', t =
         const worst = Math.min(condition, shift === 0 ? Infinity : 1 / shift);
         t.true(products > 0);
         t.true(defect(a, shift, x, b) <= Math.max(1e-10, worst * n * 2 ** -53), `n ${n}, condition ${condition}, shift ${shift}: ${defect(a, shift, x, b)}`);
-        t.true(relativeError(x, exact) <= 1e-10 * worst, `n ${n}, condition ${condition}, shift ${shift}: ${relativeError(x, exact)}`);
+        t.true(relativeDistance(x, exact) <= 1e-10 * worst, `n ${n}, condition ${condition}, shift ${shift}: ${relativeDistance(x, exact)}`);
       }
       t.deepEqual(a, copy);
     }
@@ -100,7 +100,7 @@ test('the scale of the matrix and of its rows does not matter, where float32 wou
   const b = right(n);
   for (const scale of [1e-60, 1e60]) {
     const a = withSpectrum(n, falling(1e3, scale), 3);
-    t.true(relativeError(solved(mixed(product)(a, n, 0), b), solved(doublePrecision(a, n, 0), b)) < 1e-7);
+    t.true(relativeDistance(solved(mixed(product)(a, n, 0), b), solved(doublePrecision(a, n, 0), b)) < 1e-7);
   }
   const a = withSpectrum(n, falling(1e3), 3);
   const s = Float64Array.from({length: n}, () => 10 ** (20 * random()));
@@ -108,7 +108,7 @@ test('the scale of the matrix and of its rows does not matter, where float32 wou
   const image = new Float64Array(n);
   addProduct(1, scaled, b.map((value, i) => value / s[i]), image);
   const x = solved(mixed(product)(scaled, n, 0), image);
-  t.true(relativeError(x.map((value, i) => value * s[i]), b) < 1e-6);
+  t.true(relativeDistance(x.map((value, i) => value * s[i]), b) < 1e-6);
 });
 
 test('two steps of refinement with some damping; conjugate gradients where refinement is slow or diverges', t => {
@@ -125,7 +125,7 @@ test('two steps of refinement with some damping; conjugate gradients where refin
         return precondition(r).map(x => scale * x);
       };
     })(a, n, 0.01);
-    t.true(relativeError(solved(factored, b), exact) < 1e-8);
+    t.true(relativeDistance(solved(factored, b), exact) < 1e-8);
     t.true(steps > 0 && steps <= atMost, `${scale}: ${steps}`);
   }
 });
@@ -140,7 +140,7 @@ test('a product that is wrong costs time only', t => {
     (...args) => product(...args).fill(0), (...args) => product(...args).fill(NaN), (...args) => product(...args).fill(Infinity),
   ];
   for (const multiply of wrong) {
-    t.true(relativeError(solved(mixed(multiply)(a, n, 0.01), b), exact) < 1e-8);
+    t.true(relativeDistance(solved(mixed(multiply)(a, n, 0.01), b), exact) < 1e-8);
   }
 });
 
@@ -180,7 +180,7 @@ test('many right-hand sides, zero among them', t => {
   for (const scale of [1, 1e-150, 1e150]) {
     const b = right(n).map(x => scale * x);
     const before = b.slice();
-    t.true(relativeError(solved(factored, b).map(x => x / scale), solved(doublePrecision(a, n, 0.01), before).map(x => x / scale)) < 1e-7);
+    t.true(relativeDistance(solved(factored, b).map(x => x / scale), solved(doublePrecision(a, n, 0.01), before).map(x => x / scale)) < 1e-7);
     t.deepEqual(b, before);
   }
 });

@@ -11,7 +11,7 @@ import {NORMAL_FLOOR_RATIO, normalProblem as problemOfSums} from '../../src/solv
 import type {NormalStep} from '../../src/solve/normal_equations';
 import {NormalSums} from '../../src/solve/normal_sums';
 import type {Scaling} from '../../src/solve/scaling';
-import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense,
+import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeDistance, solveDense,
   transpose} from './dense';
 import type {Matrix} from './dense';
 import {assemble, denseStep, lambdas, makeProblem, recipes, solved, TOLERANCE} from './problem';
@@ -73,8 +73,8 @@ test('equals the step from the Gram matrix at the same λ, and the change it pre
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);
     const dual = solved(problem.system, lambda), normal = stepOf(systemOf(problem), lambda);
-    return normal.lambda === lambda && relativeError(normal.step, assemble(problem, dual)) < TOLERANCE &&
-        relativeError(changeOf(systemOf(problem), normal), dual.change) < TOLERANCE;
+    return normal.lambda === lambda && relativeDistance(normal.step, assemble(problem, dual)) < TOLERANCE &&
+        relativeDistance(changeOf(systemOf(problem), normal), dual.change) < TOLERANCE;
   }), {numRuns: 300}));
 });
 
@@ -86,7 +86,7 @@ test('undamped: the least-squares solution, whatever the units, without momentum
     for (const unit of [1, 1e-10, 1e10]) {
       const scaled = jacobian.map(([a, b, c]) => [a, b * unit, c]);
       const solution = normalProblem(plain(scaled, z, {scaling, previous: [1, 1, 1], momentum: 0.9})).undamped();
-      t.true(solution.ok && relativeError(Float64Array.from(solution.step, (d, j) => j === 1 ? d * unit : d), expected) < 1e-9, `${scaling}, ${unit}`);
+      t.true(solution.ok && relativeDistance(Float64Array.from(solution.step, (d, j) => j === 1 ? d * unit : d), expected) < 1e-9, `${scaling}, ${unit}`);
     }
   }
   const singular = normalProblem(plain(jacobian.map(([a, b]) => [a, b, 0]), z)).undamped();
@@ -96,7 +96,7 @@ test('undamped: the least-squares solution, whatever the units, without momentum
 test('equals the dense solve in parameter space', t => {
   t.notThrows(() => fc.assert(fc.property(recipes, lambdas, (recipe, lambda) => {
     const problem = makeProblem(recipe);
-    return relativeError(stepOf(systemOf(problem), lambda).step, denseStep(problem, lambda)) < TOLERANCE;
+    return relativeDistance(stepOf(systemOf(problem), lambda).step, denseStep(problem, lambda)) < TOLERANCE;
   }), {numRuns: 300}));
 });
 
@@ -145,7 +145,7 @@ test('Marquardt: λ diag(JᵀHJ), whatever the units of the parameters', t => {
     const scaled = {...system, rows: flat(jacobian.map(row => row.map((x, p) => x * units[p]))), extra: extra.map((e, p) => e * units[p]),
       previous: previous.map((x, p) => x / units[p]), rho: Float64Array.from(rho, (r, p) => r * units[p] ** 2), scaling: 'marquardt'} as const;
     const again = stepOf(scaled, lambda).step.map((x, p) => x * units[p]);
-    return relativeError(step, expected) < 1e-7 && relativeError(again, step) < 1e-7;  // the diagonal of random columns spans a few powers of ten
+    return relativeDistance(step, expected) < 1e-7 && relativeDistance(again, step) < 1e-7;  // the diagonal of random columns spans a few powers of ten
   }), {numRuns: 200}));
 });
 
@@ -173,7 +173,7 @@ test('Marquardt: a diagonal that is too small counts as more, also where all of 
   const system = plain([[1e-30]], [3e30], {scaling: 'marquardt', leastDiagonal: [0.25]});
   t.true(Math.abs(stepOf(system, 0.1).step[0] + 120) < 1e-12);
   const zero = plain([[0, 0]], [0], {scaling: 'marquardt', leastDiagonal: [0.25, 0.5], extra: [1, 1]});
-  t.true(relativeError(stepOf(zero, 2).step, [-2, -1]) < 1e-15);
+  t.true(relativeDistance(stepOf(zero, 2).step, [-2, -1]) < 1e-15);
   const large = plain([[2]], [1], {scaling: 'marquardt', leastDiagonal: [0.25]});
   t.true(Math.abs(stepOf(large, 1).step[0] + 2 / 8) < 1e-15, 'the diagonal itself where it is more');
 });
@@ -212,7 +212,7 @@ test('λ → 0 is the least-squares solution of least norm where they are not', 
     const {trace} = normalProblem(plain(jacobian, z));
     // λ takes away λ/σ²min, about 1e-10 · 1e3; rounding adds 2⁻⁵³ trace/λ = 1e-6.
     const {step} = stepOf(plain(jacobian, z), 1e-10 * trace);
-    t.true(relativeError(step, expected) < 1e-5, `${n} x ${m} of rank ${rank}: ${relativeError(step, expected)}`);
+    t.true(relativeDistance(step, expected) < 1e-5, `${n} x ${m} of rank ${rank}: ${relativeDistance(step, expected)}`);
   }
 });
 
@@ -220,7 +220,7 @@ test('λ → ∞ is the gradient step -g/λ', t => {
   const problem = makeProblem({seed: 3, examples: 4, k: 3, variables: [{size: 4, rho: 0}, {size: 3, rho: 2}]});
   const system = {...systemOf(problem), momentum: 0};
   const gradient = sumsOf(system).gradient.map((value, j) => value + problem.extra[j]);
-  t.true(relativeError(stepOf(system, 1e30).step.map(value => -1e30 * value), gradient) < 1e-14);
+  t.true(relativeDistance(stepOf(system, 1e30).step.map(value => -1e30 * value), gradient) < 1e-14);
 });
 
 // ------------------------------------------------------------------------------------------------------------------- float32 rows
@@ -241,14 +241,14 @@ test('little damping, where a Gram matrix in float32 has lost the direction: the
   const normal = dampedStep(normalProblem(plain(jacobian, z)), options);
   t.is(normal.status, 'ok');
   t.is(normal.damping, 1e-13);
-  t.true(relativeError(normal.solution!.step, truth) < 1e-4, `${relativeError(normal.solution!.step, truth)}`);
+  t.true(relativeDistance(normal.solution!.step, truth) < 1e-4, `${relativeDistance(normal.solution!.step, truth)}`);
 
   const gram = flat(multiply(jacobian, transpose(jacobian))).map(Math.fround);
   const dual = dampedStep(gramProblem({n: 60, parts: [{rho: 0, gram, previous: null, extra: null}], root: diagonalRoot(new Float64Array(60).fill(1)),
     residual: {z: Float64Array.from(z)}, momentum: 0}), options);
   t.is(dual.status, 'raised', 'the floor of the Gram matrix');
   const dualStep = multiplyVector(transpose(jacobian), dual.solution!.parts[0].coefficients).map(value => -value);
-  t.true(relativeError(dualStep, truth) > 0.1, `${relativeError(dualStep, truth)}`);
+  t.true(relativeDistance(dualStep, truth) > 0.1, `${relativeDistance(dualStep, truth)}`);
 });
 
 test('the floor of λ is 2⁻⁴⁸ of the trace: it solves there, also what is singular', t => {
@@ -259,7 +259,7 @@ test('the floor of λ is 2⁻⁴⁸ of the trace: it solves there, also what is 
     t.is(status, 'raised');
     t.true(lambda >= NORMAL_FLOOR_RATIO * problem.trace && solves <= 3, `λ ${lambda}, solves ${solves}`);
     // How the two columns of x share is up to rounding at this λ, 2⁻⁵³ trace/λ of the step; their sum is not.
-    const error = relativeError(multiplyVector(repeated, [...solution!.step]), repeated.map(row => 0.3 - row[1]));
+    const error = relativeDistance(multiplyVector(repeated, [...solution!.step]), repeated.map(row => 0.3 - row[1]));
     t.true(error < 1e-3, `${error}`);
   }
 });
@@ -273,7 +273,7 @@ test('a factor of outputs and targets, or of the loss, leaves d as it is', t => 
     const step = (system: EquationsOfRows): NormalStep =>
       dampedStep(normalProblem(system), {damping: 0.1, rows: system.n, parameters: system.m}).solution!;
     const expected = step(at(1, 1)).step;
-    return relativeError(step(at(factor, 1)).step, expected) < TOLERANCE && relativeError(step(at(1, factor)).step, expected) < TOLERANCE;
+    return relativeDistance(step(at(factor, 1)).step, expected) < TOLERANCE && relativeDistance(step(at(1, factor)).step, expected) < TOLERANCE;
   }), {numRuns: 100}));
 });
 
@@ -297,7 +297,7 @@ test('flat where no row depends on a parameter; a regularizer still has its step
   const result = dampedStep(normalProblem({...still, rho: Float64Array.of(3, 1), extra: [6, 2]}), options);
   t.is(result.status, 'ok');
   // d = -e / (λ + 2ρ) with λ = τ · 2ρmax = 0.6
-  t.true(relativeError(result.solution!.step, [-6 / 6.6, -2 / 2.6]) < 1e-14);
+  t.true(relativeDistance(result.solution!.step, [-6 / 6.6, -2 / 2.6]) < 1e-14);
 });
 
 test('what is not finite is a failure, never a step', t => {

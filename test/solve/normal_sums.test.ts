@@ -2,7 +2,7 @@ import test from 'ava';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO, normalProblem} from '../../src/solve/normal_equations';
 import {NormalSums, weightsOf, type Products} from '../../src/solve/normal_sums';
-import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose} from './dense';
+import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeDistance, solveDense, transpose} from './dense';
 import {blockRoot} from './problem';
 
 const [N, M, K] = [24, 7, 2];
@@ -26,8 +26,8 @@ test('JᵀHJ and Jᵀq, whatever the chunks', t => {
   const rows = multiply(transpose(s), jacobian);
   for (const cuts of [[0, N], [0, 2, N], [0, 8, 16, 20, N]]) {
     const {matrix, gradient} = sums(cuts);
-    t.true(relativeError(matrix, flat(multiply(transpose(rows), rows))) < 1e-14);
-    t.true(relativeError(gradient, multiplyVector(transpose(jacobian), [...q])) < 1e-14);
+    t.true(relativeDistance(matrix, flat(multiply(transpose(rows), rows))) < 1e-14);
+    t.true(relativeDistance(gradient, multiplyVector(transpose(jacobian), [...q])) < 1e-14);
     t.true(matrix.every((x, p) => x === matrix[p % M * M + Math.floor(p / M)]), 'symmetric to the last bit');
   }
 });
@@ -42,9 +42,9 @@ test('J d_prev and what the bounds of the curvature allow, chunk by chunk', t =>
   const [previous, bounds] = [Float64Array.from(randomVector(M, random)), Float64Array.from({length: N}, (_, i) => i + 1)];
   const result = new NormalSums(M, undefined, previous);
   const change = [[0, 8], [8, N]].flatMap(([from, to]) => [...result.add(flat(jacobian.slice(from, to)), weightsOf({root, q, bounds}, from, to))!]);
-  t.true(relativeError(change, multiplyVector(jacobian, [...previous])) < 1e-14);
+  t.true(relativeDistance(change, multiplyVector(jacobian, [...previous])) < 1e-14);
   const most = Array.from({length: M}, (_, j) => jacobian.reduce((sum, row, i) => sum + bounds[i] * row[j] ** 2, 0));
-  t.true(relativeError(result.most, most) < 1e-14);
+  t.true(relativeDistance(result.most, most) < 1e-14);
   t.true(sums([0, N]).most.every(x => x === 0));
 });
 
@@ -68,7 +68,7 @@ test('with products in float32, a step at the floor of λ is good to a sixteenth
     const solution = problem.solve(lambda);
     const matrix = Array.from({length: M}, (_, i) => Array.from({length: M}, (_, j) => exact.matrix[i * M + j] + (i === j ? lambda : 0)));
     const expected = solveDense(matrix, [...gradient].map(g => -g));
-    t.true(solution.ok && relativeError(solution.step, expected) < allowed);
+    t.true(solution.ok && relativeDistance(solution.step, expected) < allowed);
     t.true(solution.ok && solution.step.reduce((sum, x, j) => sum + x * gradient[j], 0) < 0, 'downhill');
     t.true(norm(expected) > 0);
   }

@@ -17,7 +17,7 @@ interface Member {
 const upTo = (n: number, first: number): number[] => Array.from({length: n}, (_, i) => i === 0 ? first : i);
 const growth = [20.8, 20.9, 22.9, 25.2, 26.9, 28.3, 29.5, 30.7, 31.8, 32.9, 34, 35.3, 36.4, 37.5, 38.6, 39.6, 40.6, 41.6, 42.5, 43.2, 44.2, 45, 45.8, 46.5, 47.3, 48, 48.6, 49.2, 49.8, 50.4];
 const power: Model = ([a, b, c], x) => a.div(b.mul(x.pow(c)).add(1));
-const noise = (n: number, seed: number): number[] => [...tf.randomNormal([n], 0, 0.02, 'float32', seed).dataSync()];
+const deviations = (n: number, seed: number): number[] => [...tf.randomNormal([n], 0, 0.02, 'float32', seed).dataSync()];
 
 await tf.setBackend('cpu');
 
@@ -29,7 +29,7 @@ const MEMBERS: readonly Member[] = [
   {name: 'a x^b with x from 0', f: ([a, b], x) => a.mul(x.pow(b)), x: upTo(12, 0), y: upTo(12, 0).map(x => x ** 0.2), start: [1, 3]},
   {name: 'a asin(b x)', f: ([a, b], x) => a.mul(x.mul(b).clipByValue(-1, 1).asin()), x: upTo(10, 0).map(x => x / 9), y: upTo(10, 0).map(x => Math.asin(x / 9)), start: [2, 0.3]},
   {name: 'logistic, e^x overflows', f: ([a, b, c], x) => a.div(b.sub(x.mul(c)).exp().add(1)), x: [...tf.linspace(0.1, 5, 40).dataSync()],
-    y: [...tf.linspace(0.1, 5, 40).dataSync()].map((x, i) => 4 / (1 + Math.exp(2 - 3 * x)) + noise(40, 3)[i]), start: [8.097, -7.221, 0.037]},
+    y: [...tf.linspace(0.1, 5, 40).dataSync()].map((x, i) => 4 / (1 + Math.exp(2 - 3 * x)) + deviations(40, 3)[i]), start: [8.097, -7.221, 0.037]},
   {name: 'Hill, x^n / (k^n + x^n)', f: ([a, k, n], x) => a.mul(x.pow(n)).div(k.pow(n).add(x.pow(n))), x: upTo(15, 1e-4), y: upTo(15, 1e-4).map(x => x ** 2 / (9 + x ** 2)), start: [5, 0.3, 9]},
 ];
 

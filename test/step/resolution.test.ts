@@ -6,6 +6,7 @@ import {capture} from '../../src/trace/capture';
 import {findRows} from '../../src/loss/rows';
 import {resolution} from '../../src/step/resolution';
 import type {Resolution} from '../../src/step/resolution';
+import {isClose} from '../support/numbers';
 
 await tf.setBackend('cpu');
 
@@ -23,8 +24,6 @@ function resolutionOf(f: () => tf.Scalar): Resolution {
   return found!;
 }
 
-const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5 * Math.abs(b);
-
 test.serial('by the formula: a difference has the rounding of its terms, as whatever kernel and however scaled', t => {
   const a = tf.variable(tf.scalar(3));
   const [p, r] = tf.tidy(() => [[...x.mul(a).dataSync()], [...x.mul(a).sub(y).dataSync()]]);
@@ -38,7 +37,7 @@ test.serial('by the formula: a difference has the rounding of its terms, as what
   ];
   forms.forEach(([form, factor], i) => {
     const found = resolutionOf(form as () => tf.Scalar);
-    t.true(close(found.ofLoss, factor * loss) && close(found.ofResiduals, factor * rows), `${i}: ${found.ofLoss}, ${found.ofResiduals}; ${factor * loss}, ${factor * rows}`);
+    t.true(isClose(found.ofLoss, factor * loss) && isClose(found.ofResiduals, factor * rows), `${i}: ${found.ofLoss}, ${found.ofResiduals}; ${factor * loss}, ${factor * rows}`);
   });
   a.dispose();
 });
@@ -46,9 +45,9 @@ test.serial('by the formula: a difference has the rounding of its terms, as what
 test.serial('a residual that is no difference has its own rounding, and what has no weight none', t => {
   const a = tf.variable(tf.scalar(3));
   const u = tf.tidy(() => [...x.mul(a).dataSync()].map(v => 2 ** -24 * v));
-  t.true(close(resolutionOf(() => leastSquares(x.mul(a))).ofResiduals, u.reduce((sum, v) => sum + v * v / 2, 0)));
+  t.true(isClose(resolutionOf(() => leastSquares(x.mul(a))).ofResiduals, u.reduce((sum, v) => sum + v * v / 2, 0)));
   const mask = tf.tensor1d(Array.from({length: 40}, (_, i) => i === 5 ? 1 : 0));
-  t.true(close(resolutionOf(() => leastSquares(x.mul(a), {weights: mask})).ofResiduals, u[5] ** 2 / 2));
+  t.true(isClose(resolutionOf(() => leastSquares(x.mul(a), {weights: mask})).ofResiduals, u[5] ** 2 / 2));
   tf.dispose([a, mask]);
 });
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test, {type ExecutionContext} from 'ava';
 import {ggn, type GgnOptions, type GramGaussNewton, type StepReport} from '../../src/index';
+import {isClose} from '../support/numbers';
 import {numbersOf} from '../support/tensors';
 
 await tf.setBackend('cpu');
@@ -19,8 +20,6 @@ function net(l2 = 0): tf.Sequential {
 const norm = (v: readonly number[]): number => Math.sqrt(v.reduce((sum, a) => sum + a * a, 0));
 
 /** Relative difference that is rounding in float32 of a norm over a few dozen numbers, weights near 1 that move by 0.1. */
-const isClose = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5 * Math.abs(b);
-
 test.serial('fields, counts and types', async t => {
   const model = net();
   const optimizer = ggn({damping: 0.3});

@@ -10,6 +10,16 @@ export const normalWeights = (seed: number, stddev = 0.5) => ({
 export const seededDense = (units: number, seed: number, more: object = {}): tf.layers.Layer =>
   tf.layers.dense({units, kernelInitializer: tf.initializers.glorotUniform({seed}), ...more});
 
+/** The kernel of glorotUniform from a seed. */
+export const glorotUniform = (seed: number) => ({kernelInitializer: tf.initializers.glorotUniform({seed})});
+
+/** The kernel of glorotNormal from a seed. */
+export const glorotNormal = (seed: number) => ({kernelInitializer: tf.initializers.glorotNormal({seed})});
+
+/** The output of a layer on symbolic inputs. */
+export const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTensor =>
+  layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
+
 /** The variables that model.fit trains, in its order. */
 export const variablesOf = (model: tf.LayersModel): tf.Variable[] => model.trainableWeights.map(weight => weight.read() as tf.Variable);
 

@@ -2,10 +2,18 @@
 import * as tf from '@tensorflow/tfjs';
 
 /** Standard normal numbers. */
-export const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
+export function noise(shape: [number, number], seed: number): tf.Tensor2D;
+export function noise(shape: number[], seed: number): tf.Tensor;
+export function noise(shape: number[], seed: number): tf.Tensor {
+  return tf.randomNormal(shape, 0, 1, 'float32', seed);
+}
 
 /** A variable of normal numbers. */
-export const variable = (shape: number[], seed: number, stddev = 0.7): tf.Variable => tf.variable(tf.randomNormal(shape, 0, stddev, 'float32', seed));
+export function variable(shape: [number, number], seed: number, stddev?: number): tf.Variable<tf.Rank.R2>;
+export function variable(shape: number[], seed: number, stddev?: number): tf.Variable;
+export function variable(shape: number[], seed: number, stddev = 0.7): tf.Variable {
+  return tf.variable(tf.randomNormal(shape, 0, stddev, 'float32', seed));
+}
 
 /** All numbers of some tensors, one tensor after the other. */
 export const numbersOf = (tensors: readonly tf.Tensor[]): number[] => tensors.flatMap(tensor => [...tensor.dataSync()]);

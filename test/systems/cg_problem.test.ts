@@ -7,7 +7,7 @@ import {ridgeOf} from '../../src/systems/ridge';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../../src/solve/normal_equations';
 import {segmentedRoot} from '../../src/solve/segmented_root';
-import {flat, multiply, randomMatrix, randomNumbers, randomVector, relativeError, solveDense, transpose, type Matrix} from '../solve/dense';
+import {flat, multiply, randomMatrix, randomNumbers, randomVector, relativeDistance, solveDense, transpose, type Matrix} from '../solve/dense';
 
 await tf.setBackend('cpu');
 
@@ -42,16 +42,16 @@ test('the first rows of a piece', t => {
     const [part, first] = [firstRows(whole, 1020), operator(rows.slice(0, 1020))];
     const d = tf.tensor1d([1, -2, 3, 0.5, 1]);
     const u = tf.randomNormal([1020], 0, 1, 'float32', 1);
-    t.true(relativeError(part.apply([d]).dataSync(), first.apply([d]).dataSync()) < 1e-6);
-    t.true(relativeError(part.applyTranspose(u)[0]!.dataSync(), first.applyTranspose(u)[0]!.dataSync()) < 1e-6);
-    t.true(relativeError(part.gram([0])[0].dataSync(), first.gram([0])[0].dataSync()) < 1e-6);
+    t.true(relativeDistance(part.apply([d]).dataSync(), first.apply([d]).dataSync()) < 1e-6);
+    t.true(relativeDistance(part.applyTranspose(u)[0]!.dataSync(), first.applyTranspose(u)[0]!.dataSync()) < 1e-6);
+    t.true(relativeDistance(part.gram([0])[0].dataSync(), first.gram([0])[0].dataSync()) < 1e-6);
   });
 });
 
 test('the dense solve, with a sample of some rows', t => {
   const solution = conjugateProblem(systemOf(rows, gradient)).solve(10);
   const matrix = multiply(transpose(rows), rows).map((row, p) => row.map((x, o) => x + (o === p ? 10 : 0)));
-  t.true(solution.ok && relativeError(solution.step, solveDense(matrix, [...gradient].map(g => -g))) < 1e-5);
+  t.true(solution.ok && relativeDistance(solution.step, solveDense(matrix, [...gradient].map(g => -g))) < 1e-5);
 });
 
 test('the trace, from the blocks of the Gram matrix on its diagonal', t => {

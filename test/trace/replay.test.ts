@@ -38,19 +38,19 @@ function substitutes(trace: Trace, change: (value: tf.Tensor) => tf.Tensor): Map
 }
 
 const L = tf.layers;
-const seeded = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.4, seed})});
+const normal = (seed: number) => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.4, seed})});
 
 function everything(): tf.LayersModel {
   return tf.sequential({layers: [
-    L.inputLayer({inputShape: [3, 4]}), L.gaussianNoise({stddev: 0.3}), L.lstm({units: 5, ...seeded(1), recurrentInitializer: 'glorotNormal'}),
-    L.batchNormalization(), L.dense({units: 6, activation: 'relu', ...seeded(2)}), L.dropout({rate: 0.4}), L.dense({units: 2, ...seeded(3),
+    L.inputLayer({inputShape: [3, 4]}), L.gaussianNoise({stddev: 0.3}), L.lstm({units: 5, ...normal(1), recurrentInitializer: 'glorotNormal'}),
+    L.batchNormalization(), L.dense({units: 6, activation: 'relu', ...normal(2)}), L.dropout({rate: 0.4}), L.dense({units: 2, ...normal(3),
       kernelRegularizer: tf.regularizers.l2({l2: 0.01})})]});
 }
 
 function deterministic(): tf.LayersModel {
   return tf.sequential({layers: [
-    L.inputLayer({inputShape: [3, 4]}), L.lstm({units: 5, ...seeded(1), recurrentInitializer: 'glorotNormal', returnSequences: true}),
-    L.batchNormalization(), L.flatten(), L.dense({units: 6, activation: 'elu', ...seeded(2)}), L.dense({units: 2, ...seeded(3)})]});
+    L.inputLayer({inputShape: [3, 4]}), L.lstm({units: 5, ...normal(1), recurrentInitializer: 'glorotNormal', returnSequences: true}),
+    L.batchNormalization(), L.flatten(), L.dense({units: 6, activation: 'elu', ...normal(2)}), L.dense({units: 2, ...normal(3)})]});
 }
 
 const batch = (): [tf.Tensor, tf.Tensor] => [tf.randomNormal([6, 3, 4], 0, 1, 'float32', 7), tf.randomNormal([6, 2], 0, 1, 'float32', 8)];
@@ -103,7 +103,7 @@ for (const backend of ['cpu', 'wasm']) {
 
 test.serial('dropout masks are those of the step, at any weights', async t => {
   await tf.setBackend('cpu');
-  const model = tf.sequential({layers: [L.dense({units: 20, inputShape: [2], useBias: false, ...seeded(1)}), L.dropout({rate: 0.5})]});
+  const model = tf.sequential({layers: [L.dense({units: 20, inputShape: [2], useBias: false, ...normal(1)}), L.dropout({rate: 0.5})]});
   const x = tf.ones([3, 2]);
   model.compile({loss: 'meanSquaredError', optimizer: new Onlooker(trace => {
     const prediction = trace.nodes.find(node => node.kernel === 'Sub' && node.outputs.some(v => trace.values[v].shape.join() === '3,20'))!;

@@ -25,9 +25,9 @@ interface Problem {
   options?: GgnOptions;
 }
 
-const seeded = (more: object, seed: number): object => ({kernelInitializer: tf.initializers.glorotUniform({seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.2, seed}), ...more});
-const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.dense(seeded({units, ...more}, seed) as never);
-const conv = (filters: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.conv2d(seeded({filters, kernelSize: 3, ...more}, seed) as never);
+const initialized = (more: object, seed: number): object => ({kernelInitializer: tf.initializers.glorotUniform({seed}), biasInitializer: tf.initializers.randomNormal({stddev: 0.2, seed}), ...more});
+const dense = (units: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.dense(initialized({units, ...more}, seed) as never);
+const conv = (filters: number, seed: number, more: object = {}): tf.layers.Layer => tf.layers.conv2d(initialized({filters, kernelSize: 3, ...more}, seed) as never);
 
 function fit(name: string, layers: () => tf.layers.Layer[], x: () => tf.Tensor, y: () => tf.Tensor, rows: number, loss = 'meanSquaredError'): Problem {
   return {name, rows, make: () => {

@@ -14,7 +14,7 @@ import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
 import {availableBackends, useBackend} from '../../support/backends';
 import {lookAtCases} from '../../support/case_looks';
-import {variablesOf} from '../../support/models';
+import {apply, variablesOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
 import {noise} from '../../support/tensors';
@@ -74,8 +74,6 @@ function functional(f: (x: tf.SymbolicTensor) => tf.SymbolicTensor | tf.Symbolic
   const input = tf.input({shape: [5]});
   return tf.model({inputs: input, outputs: f(input)});
 }
-
-const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTensor => layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
 
 /** tfjs's own gradients, which the reference is made of, are wrong for maxima of negative numbers on WASM. */
 const POSITIVE = (): tf.layers.Layer => L.activation({activation: 'sigmoid'});

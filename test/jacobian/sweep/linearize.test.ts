@@ -10,7 +10,7 @@ import {BatchJacobian} from '../../../src/jacobian/sweep/batch_jacobian';
 import {linearize} from '../../../src/jacobian/sweep/linearize';
 import {residualRows, rowWeights} from '../../cases/cases';
 import {denseGram, denseJacobian} from '../../reference/dense_jacobian';
-import {variablesOf} from '../../support/models';
+import {apply, variablesOf} from '../../support/models';
 import {Probe} from '../../support/probe';
 import {relativeError} from '../../support/relative_error';
 import {noise} from '../../support/tensors';
@@ -37,38 +37,36 @@ const part: fc.Arbitrary<Part> = fc.oneof(
     fc.record({kind: fc.constant('merge' as const), how: fc.constantFrom('add' as const, 'multiply' as const, 'average' as const), units}),
     fc.record({kind: fc.constant('activation' as const), activation}));
 
-const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]): tf.SymbolicTensor => layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
-
 function build(parts: readonly Part[], heads: readonly number[], seed: number): tf.LayersModel {
   let next = seed;
-  const seeded = () => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.7, seed: next++}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: next++})});
+  const drawn = () => ({kernelInitializer: tf.initializers.randomNormal({stddev: 0.7, seed: next++}), biasInitializer: tf.initializers.randomNormal({stddev: 0.3, seed: next++})});
   const input = tf.input({shape: [3]});
   let x = input;
   for (const one of parts) {
     const width = x.shape[1]!;
     switch (one.kind) {
       case 'dense': {
-        x = apply(L.dense({units: one.units, activation: one.activation, useBias: one.bias, ...seeded()}), x);
-        x = one.again ? apply(L.dense({units: one.units, activation: one.activation, ...seeded()}), x) : x;
+        x = apply(L.dense({units: one.units, activation: one.activation, useBias: one.bias, ...drawn()}), x);
+        x = one.again ? apply(L.dense({units: one.units, activation: one.activation, ...drawn()}), x) : x;
         break;
       }
       case 'sequence':
         if (width % 2 === 0) {
-          x = apply(L.flatten(), apply(L.dense({units: one.units, activation: one.activation, ...seeded()}), apply(L.reshape({targetShape: [2, width / 2]}), x)));
+          x = apply(L.flatten(), apply(L.dense({units: one.units, activation: one.activation, ...drawn()}), apply(L.reshape({targetShape: [2, width / 2]}), x)));
         }
         break;
       case 'concat':
-        x = apply(L.concatenate(), x, apply(L.dense({units: one.units, activation: 'tanh', ...seeded()}), x));
+        x = apply(L.concatenate(), x, apply(L.dense({units: one.units, activation: 'tanh', ...drawn()}), x));
         break;
       case 'shared': {
-        const layer = L.dense({units: width, activation: one.activation, ...seeded()});
+        const layer = L.dense({units: width, activation: one.activation, ...drawn()});
         for (let i = 0; i < one.times; i++) {
           x = apply(layer, x);
         }
         break;
       }
       case 'merge': {
-        const branches = [0, 1].map(() => apply(L.dense({units: one.units, activation: 'tanh', ...seeded()}), x));
+        const branches = [0, 1].map(() => apply(L.dense({units: one.units, activation: 'tanh', ...drawn()}), x));
         x = apply(L[one.how](), ...branches);
         break;
       }
@@ -76,7 +74,7 @@ function build(parts: readonly Part[], heads: readonly number[], seed: number): 
         x = apply(L.activation({activation: one.activation}), x);
     }
   }
-  return tf.model({inputs: input, outputs: heads.map(k => apply(L.dense({units: k, ...seeded()}), x))});
+  return tf.model({inputs: input, outputs: heads.map(k => apply(L.dense({units: k, ...drawn()}), x))});
 }
 
 for (const backend of ['cpu', 'wasm']) {

@@ -9,7 +9,7 @@ import {ggn} from '../../../src/index';
 import {denseJacobian} from '../../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../../reference/generalized_gauss_newton';
 import type {ExampleLoss} from '../../reference/generalized_gauss_newton';
-import {variablesOf} from '../../support/models';
+import {glorotNormal, variablesOf} from '../../support/models';
 import {relativeError} from '../../support/relative_error';
 import {flat} from '../../support/tensors';
 import {twoLayers, type TwoLayers} from '../../support/two_layers';
@@ -208,9 +208,8 @@ test.serial('varList and trainable: the others stay, and the step is that of the
 
 test.serial('heads with different losses: one step for their sum', async t => {
   const x = tf.input({shape: [3]});
-  const seeded = (seed: number) => ({kernelInitializer: tf.initializers.glorotNormal({seed})});
-  const hidden = tf.layers.dense({units: 4, activation: 'tanh', ...seeded(1)}).apply(x);
-  const heads = [tf.layers.dense({units: 3, activation: 'softmax', ...seeded(2)}), tf.layers.dense({units: 1, ...seeded(3)}), tf.layers.dense({units: 2, ...seeded(4)})];
+  const hidden = tf.layers.dense({units: 4, activation: 'tanh', ...glorotNormal(1)}).apply(x);
+  const heads = [tf.layers.dense({units: 3, activation: 'softmax', ...glorotNormal(2)}), tf.layers.dense({units: 1, ...glorotNormal(3)}), tf.layers.dense({units: 2, ...glorotNormal(4)})];
   const model = tf.model({inputs: x, outputs: heads.map(head => head.apply(hidden) as tf.SymbolicTensor)});
   const [w, b, ...rest] = variablesOf(model) as tf.Variable<tf.Rank.R2>[];
   const data = tf.randomNormal([B, 3], 0, 1, 'float32', 5) as tf.Tensor2D;

@@ -1,6 +1,6 @@
 /**
- * The gradients that serve where tfjs-core was loaded without its own: each beside tfjs's, and a curve, a network and losses trained by
- * them alone.
+ * The table of input cotangents, the rules that serve if tfjs-core was loaded without its gradients: each beside tfjs's; and a curve, a
+ * network and losses trained by them alone.
  */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
