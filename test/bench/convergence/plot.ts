@@ -1,63 +1,76 @@
-/** Losses over epochs and over time, a panel for every task and batch. */
+/** Validation beside training loss over epochs: a row for every batch of a task. */
 import {writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import type {TopLevelSpec} from 'vega-lite';
 import {render} from '../../../docs/examples/shared/figure';
-import type {Measure, Quantity} from './comparison';
+import {pickOf} from './comparison';
+import type {Quantity} from './comparison';
 import type {Run} from './runs';
+import type {Batch} from './tasks';
 
-/** The runs of one panel, and for each family of optimizers the one that is drawn. */
-export interface Panel {
-  readonly title: string;
-  readonly runs: readonly Run[];
-  readonly shown: {readonly adam: string; readonly sgd: string};
-  readonly measure: Measure;
+/** The runs of one row of panels. */
+export interface Row {
+  readonly batch: Batch;
+  readonly adam: readonly Run[];
+  readonly ggn: readonly Run[];
 }
 
 /** Pixels. */
 const PNG_WIDTH = 1500;
 
-/** Losses below are cut off: where full batches are fitted to rounding, the rest could not be told apart. */
-const LOWEST = 1e-6;
+const COLOURS = {ggn: '#d55e00', 'tuned adam': '#08306b'};
 
-const COLOURS = {ggn: '#d55e00', 'best adam': '#08306b', 'best sgd': '#8a8a8a'};
+const QUANTITIES: readonly Quantity[] = ['training', 'validation'];
 
-/** Writes `name`, a PNG beside this file; panels go row by row, `columns` in a row. */
-export async function plot(name: string, title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): Promise<void> {
-  const {png} = await render(figure(title, xTitle, quantity, panels, columns), PNG_WIDTH);
+/** Writes `name`, a PNG beside this file. */
+export async function plot(name: string, title: string, rows: readonly Row[]): Promise<void> {
+  const {png} = await render(figure(title, rows), PNG_WIDTH);
   writeFileSync(fileURLToPath(new URL(name, import.meta.url)), png);
 }
 
-function figure(title: string, xTitle: string, quantity: Quantity, panels: readonly Panel[], columns: number): TopLevelSpec {
-  const panel = ({title: name, runs, shown, measure}: Panel, p: number): object => {
-    const drawn = {[shown.sgd]: 'best sgd', [shown.adam]: 'best adam', ggn: 'ggn'};
-    const values = Object.entries(drawn).flatMap(([optimizer, family]) => runs.filter(run => run.optimizer === optimizer)
-        .flatMap(run => run.epoch.map((_, i) => ({family, run: `${family} ${run.seed}`, cost: measure(run, i), loss: run[quantity][i]})).slice(1)));
+interface Curve {
+  readonly family: keyof typeof COLOURS;
+  readonly run: Run;
+}
+
+/** Of every split: ggn, and the Adam that validation picks. */
+function curvesOf({adam, ggn}: Row): Curve[] {
+  const tuned = ggn.map(({split}) => pickOf(adam.filter(run => run.split === split)).run);
+  return [...tuned.map(run => ({family: 'tuned adam' as const, run})), ...ggn.map(run => ({family: 'ggn' as const, run}))];
+}
+
+function figure(title: string, rows: readonly Row[]): TopLevelSpec {
+  const x = {field: 'epoch', type: 'quantitative', title: 'epochs', scale: {type: 'log', nice: false}, axis: {format: '~g', tickCount: 5}};
+  const y = {field: 'loss', type: 'quantitative', title: null, axis: {format: '~g', tickCount: 4}, scale: {type: 'log', nice: false, zero: false}};
+  const colour = (isFirst: boolean): object => ({field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
+    legend: isFirst ? {title: null, orient: 'bottom-left', offset: 4} : null});
+  const panel = (row: Row, quantity: Quantity, isFirst: boolean): object => {
+    const curves = curvesOf(row);
+    const values = curves.flatMap(({family, run}) => run.epoch.map((epoch, i) =>
+      ({family, run: `${family} ${run.split}`, epoch, loss: run[quantity][i]})).slice(1));
+    const picks = curves.map(({family, run}) => {
+      const {point} = pickOf([run]);
+      return {family, epoch: run.epoch[point], loss: run[quantity][point]};
+    });
+    const encoding = {x, y, color: colour(isFirst)};
     return {
-      title: {text: name, anchor: 'start', fontSize: 11, fontWeight: 'bold', offset: 4},
-      width: 270,
-      height: 150,
-      data: {values},
-      mark: {type: 'line', clip: true, strokeWidth: 1.5, strokeJoin: 'round', opacity: 0.85},
-      encoding: {
-        x: {field: 'cost', type: 'quantitative', title: p >= panels.length - columns ? xTitle : null, scale: {type: 'log', nice: false},
-          axis: {format: '~g', tickCount: 5}},
-        y: {field: 'loss', type: 'quantitative', title: null, axis: {format: '~g', tickCount: 4},
-          scale: {type: 'log', nice: false, ...values.some(({loss}) => loss < LOWEST) ? {domainMin: LOWEST} : {}}},
-        color: {field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
-          legend: p === 0 ? {title: null, orient: 'bottom-left', offset: 4} : null},
-        detail: {field: 'run'},
-      },
+      title: {text: `${quantity}, batch ${row.batch}`, anchor: 'start', fontSize: 11, fontWeight: 'bold', offset: 4},
+      width: 330,
+      height: 190,
+      layer: [
+        {data: {values}, mark: {type: 'line', strokeWidth: 1.5, strokeJoin: 'round', opacity: 0.8}, encoding: {...encoding, detail: {field: 'run'}}},
+        {data: {values: picks}, mark: {type: 'point', filled: true, size: 40, opacity: 1}, encoding},
+      ],
     };
   };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    title: {text: title, subtitle: 'both axes logarithmic; a line for every seed; the rate of adam and of sgd with the lowest loss',
+    title: {text: title, subtitle: 'both axes logarithmic; a line for every split; a point where the validation loss is lowest',
       anchor: 'start', fontSize: 16, subtitleColor: '#555555', subtitleFontSize: 12, subtitlePadding: 4, offset: 14},
     background: 'white',
     padding: 14,
-    columns,
-    concat: panels.map(panel),
+    columns: QUANTITIES.length,
+    concat: rows.flatMap((row, r) => QUANTITIES.map(quantity => panel(row, quantity, r === 0 && quantity === 'training'))),
     bounds: 'flush',
     spacing: {row: 48, column: 64},
     resolve: {legend: {color: 'independent'}, scale: {x: 'independent', y: 'independent'}},

@@ -1,57 +1,66 @@
-/** RESULTS.md and its figures, from the runs and times that are kept. */
+/** Compares runs of ggn with the kept ones of Adam, and writes RESULTS.md and its figures. */
 import {writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
-import {BASELINES, validBaselines} from './baselines';
+import {keptBaselines, USUAL, wholeSplits} from './baselines';
 import {compare, inEpochs} from './comparison';
-import type {Measure, Quantity} from './comparison';
+import type {Sides} from './comparison';
+import {batchesOf, epochsOf} from './data';
+import {floorOf} from './floor';
 import {plot} from './plot';
-import type {Panel} from './plot';
-import {readRuns} from './runs';
+import type {Row} from './plot';
+import {readLines, runOf} from './runs';
 import type {Run} from './runs';
+import type {Compared} from './summary';
 import {results} from './table';
-import type {Compared} from './table';
-import {BATCHES} from './tasks';
+import {BATCHES, TASKS} from './tasks';
 import type {Batch, Task} from './tasks';
 import {inSeconds, isTimed} from './times';
 import type {Times} from './times';
 
-/** The seeds for which all baselines are there. */
-export function wholeSeeds(baselines: readonly Run[], seeds: readonly number[]): number[] {
-  return seeds.filter(seed => baselines.filter(run => run.seed === seed).length === Object.keys(BASELINES).length);
-}
+/** Tasks of which a figure is drawn. */
+const DRAWN: readonly string[] = ['concrete', 'diabetes'];
 
-/** Compares by epochs, and by seconds where there are times. */
-export function comparedOf(task: Task, batch: Batch, baselines: readonly Run[], ggn: readonly Run[], times: Times | null): Compared {
-  return {
-    title: task.title, epochs: compare(task.name, batch, baselines, ggn, inEpochs),
-    seconds: isTimed(times, task.name, [batch]) ? compare(task.name, batch, baselines, ggn, inSeconds(times, task.name)) : null,
-    runs: [...baselines, ...ggn],
+/** By epochs, and by seconds where there are times. Null where no split has all runs of Adam. */
+export function comparedOf(task: Task, batch: Batch, adam: readonly Run[], ggn: readonly Run[], times: Times | null): Compared | null {
+  const own = adam.filter(run => run.batch === batch);
+  const whole = wholeSplits(own, ggn.map(({split}) => split));
+  if (whole.length === 0) {
+    return null;
+  }
+  const sides: Sides = {
+    task: task.name, group: task.group, batch, adam: own.filter(({split}) => whole.includes(split)),
+    ggn: ggn.filter(run => run.batch === batch && whole.includes(run.split)), usual: USUAL, floor: split => floorOf(task, split),
   };
+  return {pair: compare(sides, inEpochs), seconds: isTimed(times, task, batch) ? compare(sides, inSeconds(times, task.name)) : null};
 }
 
-export async function writeReport(tasks: readonly Task[], seeds: readonly number[], times: Times | null): Promise<void> {
-  const all: Compared[] = [];
-  for (const task of tasks) {
-    const baselines = await validBaselines(task, BATCHES, seeds);
-    for (const batch of BATCHES) {
-      const others = baselines.filter(run => run.batch === batch);
-      const whole = wholeSeeds(others, seeds);
-      const ggn = readRuns('ggn', task.name).filter(run => run.batch === batch && whole.includes(run.seed));
-      if (ggn.length === 0) {
-        console.log(`${task.name} ${batch}: left out, runs are missing`);
+/** The kept runs of ggn that the definition of the task still describes. */
+const keptGgn = (task: Task, batch: Batch): Run[] =>
+  readLines('ggn', task.name).filter(line => line.batch === batch && line.epochs === epochsOf(task, batch, 'ggn')).map(runOf);
+
+export async function writeReport(splits: readonly number[], times: Times | null): Promise<void> {
+  const found: {task: Task; compared: Compared}[] = [];
+  const missing: string[] = [];
+  const rows = new Map<string, Row[]>();
+  for (const task of TASKS) {
+    const adam = keptBaselines(task, BATCHES, splits);
+    for (const batch of batchesOf(task, BATCHES)) {
+      const ggn = keptGgn(task, batch).filter(({split}) => splits.includes(split));
+      const compared = ggn.length === 0 ? null : comparedOf(task, batch, adam, ggn, times);
+      if (compared === null) {
+        missing.push(`${task.name} ${batch}`);
         continue;
       }
-      all.push(comparedOf(task, batch, others, ggn, times));
+      found.push({task, compared});
+      rows.set(task.name, [...rows.get(task.name) ?? [], {batch, adam: adam.filter(run => run.batch === batch), ggn}]);
     }
   }
-  writeFileSync(fileURLToPath(new URL('RESULTS.md', import.meta.url)), results(all, times?.machine ?? null));
-
-  const panels = (quantity: Quantity, measureOf: (task: string) => Measure): Panel[] => all.map(({title, epochs: {task, batch, losses}, runs}) => ({
-    title: `${title}, batch ${batch}`, runs, shown: {adam: losses[quantity].adam.optimizer, sgd: losses[quantity].sgd.optimizer}, measure: measureOf(task),
-  }));
-  await plot('training-epochs.png', 'Training loss over epochs', 'epochs', 'training', panels('training', () => inEpochs), BATCHES.length);
-  await plot('validation-epochs.png', 'Validation loss over epochs', 'epochs', 'validation', panels('validation', () => inEpochs), BATCHES.length);
-  if (times !== null && all.every(({seconds}) => seconds !== null)) {
-    await plot('training-seconds.png', 'Training loss over time', 'seconds', 'training', panels('training', task => inSeconds(times, task)), BATCHES.length);
+  const figures: string[] = [];
+  for (const name of DRAWN.filter(drawn => rows.has(drawn))) {
+    figures.push(`${name}.png`);
+    await plot(`${name}.png`, `${name}: losses over epochs`, rows.get(name)!);
   }
+  const of = (judged: boolean): Compared[] => found.filter(({task}) => task.judged === judged).map(({compared}) => compared);
+  const page = {chosen: of(false), judged: of(true), missing, machine: times?.machine ?? null, figures};
+  writeFileSync(fileURLToPath(new URL('RESULTS.md', import.meta.url)), results(page));
 }

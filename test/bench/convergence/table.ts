@@ -1,132 +1,79 @@
 /** What a terminal and RESULTS.md show of the comparisons. */
 import {table} from '../../../docs/examples/shared/table';
-import {firstAtMost, geometricMean, TOLERANCE} from './comparison';
-import type {Comparison, Cost, Quantity, Reach} from './comparison';
-import type {Run} from './runs';
+import type {Pair, Quantity, Ratio} from './comparison';
+import {isWorse, rowsOfSummary, short} from './summary';
+import type {Compared} from './summary';
 
-/** One task and batch. */
-export interface Compared {
-  readonly title: string;
-  readonly epochs: Comparison;
-  /** Null without times. */
-  readonly seconds: Comparison | null;
-  readonly runs: readonly Run[];
+const withError = ({mean, error}: Ratio): string => `${mean.toFixed(3)} ± ${(mean * error).toFixed(3)}`;
+
+const shownRatio = (pair: Pair, quantity: Quantity): string => `${pair[quantity].missed > 0 ? '>' : ''}${short(pair[quantity].ratio)}`;
+
+/** One pair in a line. */
+export function line({pair, seconds}: Compared): string {
+  const {task, batch, losses: {validation, test}, toPick, aboveTwice, aboveFloor, splits} = pair;
+  const reach = (quantity: Quantity): string => `${shownRatio(pair, quantity)}${seconds === null ? '' : ` (time ${shownRatio(seconds, quantity)})`}`;
+  return `${task.padEnd(18)}${String(batch).padStart(4)}  test ${withError(pair.tuned)}${isWorse(pair) ? ' !' : '  '} usual ${short(pair.usual.mean)} ` +
+    `floor ${short(pair.floor.mean)} last ${short(pair.last)} | epochs ${short(toPick.adam)} -> ${short(toPick.ggn)} ` +
+    `validation ${reach('validation')} training ${reach('training')} | validation ${short(validation.adam)} -> ${short(validation.pick)}, last ${short(validation.last)}; ` +
+    `test ${short(test.adam)} -> ${short(test.pick)}, last ${short(test.last)}` +
+    `${aboveTwice.ggn > 0 ? ` | ${aboveTwice.ggn} of ${splits} END ABOVE TWICE` : ''}` +
+    `${aboveFloor.pick > 0 ? ` | ${aboveFloor.pick} of ${splits} above the linear fit` : ''}` +
+    `${pair.diverged.length > 0 ? ` | ENDED EARLY: ${pair.diverged.join('; ')}` : ''}`;
 }
 
-/** What issue 5 asks of the geometric mean over all tasks and batches. */
-const GOALS: Readonly<Record<Quantity, number>> = {training: 1 / 10, validation: 1 / 6};
-
-/** As many digits as say something. */
-export function short(value: number): string {
-  return value === Infinity ? '∞' : Number.isNaN(value) ? '-' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 0.1 ? value.toFixed(2) :
-      value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
-}
-
-/** A lower bound is marked. */
-export const shownCost = ({value, missed}: Cost): string => `${missed > 0 ? '>' : ''}${short(value)}`;
-
-const shownRatio = ({ratio, ggn}: Reach): string => `${ggn.missed > 0 ? '>' : ''}${short(ratio)}`;
-
-/** One comparison in a line. */
-export function line({epochs, seconds}: Compared): string {
-  const part = (quantity: Quantity): string => {
-    const reach = epochs[quantity];
-    const {final, lowest} = epochs.losses[quantity].ggn;
-    return `${quantity} ${short(reach.target)} (${reach.best}): ${shownCost(reach.adam)} -> ${shownCost(reach.ggn)} epochs, ratio ${shownRatio(reach)}` +
-      `${seconds === null ? '' : `, of time ${shownRatio(seconds[quantity])}`}, ggn lowest ${short(lowest)} final ${short(final)}`;
-  };
-  return `${epochs.task.padEnd(9)}${String(epochs.batch).padStart(4)}  ${part('training')} | ${part('validation')}` +
-    (epochs.diverged.length > 0 ? ` | DIVERGED: ${epochs.diverged.join('; ')}` : '');
-}
-
-interface Verdict {
-  mean: string;
-  worst: string;
-  slower: number;
-  missed: number;
-}
-
-function verdict(comparisons: readonly Comparison[], quantity: Quantity): Verdict {
-  const reaches = comparisons.map(comparison => comparison[quantity]);
-  const missed = reaches.filter(({ggn}) => ggn.missed > 0).length;
-  const worst = reaches.reduce((a, b) => b.ratio > a.ratio ? b : a);
-  const {task, batch} = comparisons[reaches.indexOf(worst)];
-  return {
-    mean: `${missed > 0 ? '>' : ''}${short(geometricMean(reaches.map(({ratio}) => ratio)))}`,
-    worst: `${shownRatio(worst)} (${task}, ${batch})`,
-    slower: reaches.filter(({ratio}) => ratio > 1).length,
-    missed,
-  };
-}
-
-/** The goals of the benchmark against what was measured. */
+/** The measures of the benchmark against their goals. */
 export function summary(all: readonly Compared[]): string {
-  const seconds = all.flatMap(compared => compared.seconds ?? []);
-  const measures: [string, Comparison[]][] = [['time', seconds], ['epochs', all.map(({epochs}) => epochs)]];
-  const rows = measures.filter(([, comparisons]) => comparisons.length > 0).flatMap(([measure, comparisons]) => (['training', 'validation'] as const).map(quantity => {
-    const {mean, worst, slower, missed} = verdict(comparisons, quantity);
-    return [`${measure} to Adam's best ${quantity} loss${quantity === 'validation' ? ', within 2 %' : ''}`, mean, measure === 'time' ? short(GOALS[quantity]) : '-', worst,
-      `${slower} of ${comparisons.length}`, `${missed} of ${comparisons.length}`];
-  }));
-  const diverged = all.flatMap(({epochs}) => epochs.diverged);
-  return `${table(['ggn / best Adam', 'geometric mean', 'goal', 'worst', 'slower than Adam', 'not reached'], rows)}\n\n` +
-    `Runs of ggn that diverged: ${diverged.length === 0 ? 'none' : diverged.join('; ')}.`;
+  return table(['ggn', 'value', 'goal', 'note'], rowsOfSummary(all).map(({measure, value, goal, note}) => [measure, value, goal, note]));
+}
+
+export interface Page {
+  readonly chosen: readonly Compared[];
+  readonly judged: readonly Compared[];
+  /** Pairs of the benchmark that have no runs. */
+  readonly missing: readonly string[];
+  readonly machine: string | null;
+  readonly figures: readonly string[];
 }
 
 /** The page RESULTS.md. */
-export function results(all: readonly Compared[], machine: string | null): string {
-  const seeds = new Set(all.flatMap(({runs}) => runs.map(({seed}) => seed))).size;
-  const diverged = all.flatMap(({epochs: {task, batch}, runs}) => runs.filter(run => run.diverged !== null && run.optimizer !== 'ggn')
-      .map(run => `${task} ${batch} ${run.optimizer} seed ${run.seed} (${run.diverged})`));
+export function results({chosen, judged, missing, machine, figures}: Page): string {
+  const splits = Math.max(0, ...[...chosen, ...judged].map(({pair}) => pair.splits));
   return [
-    '# Convergence: ggn() untouched against the best Adam',
+    '# Convergence: ggn() untouched against a tuned Adam',
     'Written by `npx tsx test/bench/convergence/main.ts`; [README.md](README.md) says what is measured and how. ' +
-      `${all.length} pairs of task and batch, ${seeds} seeds.`,
+      `${chosen.length + judged.length} pairs of task and batch, up to ${splits} splits.`,
+    ...missing.length === 0 ? [] : [`**This is a part of the benchmark.** Not run yet: ${missing.join(', ')}.`],
     machine === null ? 'No times yet (`--only times`).' : `Times: ${machine}; WebAssembly backend, \`rotated\` on tfjs-node.`,
     '`>`: a lower bound, since some runs ended before they got there (they count with all they had).',
-    summary(all),
-    '## To Adam\'s best training loss',
-    '![training loss over epochs](training-epochs.png)',
-    ...machine === null ? [] : ['![training loss over time](training-seconds.png)'],
-    reachTable(all, 'training'),
-    '## To within 2 % of Adam\'s best validation loss',
-    '![validation loss over epochs](validation-epochs.png)',
-    reachTable(all, 'validation'),
-    '## Validation losses',
-    'Geometric means over the seeds: where the runs end, and their lowest (what early stopping would give). The rate of Adam and of SGD is the one with the lowest.',
-    lossTable(all),
-    `Runs of Adam and SGD that diverged: ${diverged.length === 0 ? 'none' : diverged.join('; ')}.`,
+    ...section('Tasks on which the defaults are chosen', chosen),
+    ...section('Tasks that judge, not chosen on', judged),
+    ...figures.map(figure => `![losses over epochs](${figure})`),
   ].join('\n\n') + '\n';
 }
 
-function reachTable(all: readonly Compared[], quantity: Quantity): string {
-  const timed = all.every(({seconds}) => seconds !== null);
-  const header = ['task', 'batch', 'best', 'loss', 'epochs: adam', 'sgd', 'ggn', 'ratio',
-    ...timed ? ['seconds: adam', 'sgd', 'ggn', 'own clock', 'ratio'] : []];
-  const rows = all.map(({epochs, seconds, runs}) => {
-    const reach = epochs[quantity];
-    const cells = (of: Reach): string[] => [shownCost(of.adam), shownCost(of.sgd), shownCost(of.ggn)];
-    return [epochs.task, String(epochs.batch), reach.best, short(reach.target), ...cells(reach), shownRatio(reach),
-      ...timed ? [...cells(seconds![quantity]), short(ownClock(runs, quantity, reach.best)), `**${shownRatio(seconds![quantity])}**`] : []];
-  });
-  return table(header, rows);
-}
-
-/**
- * Seconds that ggn's own reports add up to, where the runs reach the target; a cross-check of the seconds from the times. Not a number
- * where one does not.
- */
-function ownClock(runs: readonly Run[], quantity: Quantity, best: string): number {
-  const ggn = runs.filter(run => run.optimizer === 'ggn');
-  return geometricMean(ggn.map(run => {
-    const adam = runs.find(other => other.optimizer === best && other.seed === run.seed)!;
-    const point = firstAtMost(run, quantity, TOLERANCE[quantity] * Math.min(...adam[quantity]));
-    return (run.reported?.[point] ?? NaN) / 1000;
-  }));
+function section(heading: string, all: readonly Compared[]): string[] {
+  return all.length === 0 ? [] : [`## ${heading}`, summary(all), '### Losses',
+    'Geometric means over the splits: test loss at ggn\'s pick over that of tuned Adam with its standard error (**bold**: above 1.02 by more than that), over ' +
+      'that of Adam at 1e-3, and over that of a linear fit; then validation and test losses at the picks and where ggn ends.', lossTable(all),
+    '### Epochs and seconds', 'To the pick, to tuned Adam\'s validation loss within 2 %, and to Adam\'s best training loss.', reachTable(all)];
 }
 
 function lossTable(all: readonly Compared[]): string {
-  return table(['task', 'batch', 'adam', 'final', 'lowest', 'sgd', 'final', 'lowest', 'ggn: final', 'lowest', 'final / adam\'s lowest'],
-      all.map(({epochs: {task, batch, losses: {validation: {adam, sgd, ggn}}}}) => [task, String(batch), adam.optimizer, short(adam.final), short(adam.lowest),
-        sgd.optimizer, short(sgd.final), short(sgd.lowest), short(ggn.final), short(ggn.lowest), short(ggn.final / adam.lowest)]));
+  return table(['task', 'batch', 'test / tuned Adam', '/ Adam 1e-3', '/ linear', 'validation: Adam', 'ggn', 'last', 'test: Adam', 'ggn', 'last', 'above twice'],
+      all.map(({pair}) => {
+        const {validation, test} = pair.losses;
+        const mark = isWorse(pair) ? '**' : '';
+        return [pair.task, String(pair.batch), `${mark}${withError(pair.tuned)}${mark}`, short(pair.usual.mean), short(pair.floor.mean),
+          short(validation.adam), short(validation.pick), short(validation.last), short(test.adam), short(test.pick), short(test.last),
+          pair.aboveTwice.ggn === 0 ? '-' : `${pair.aboveTwice.ggn} of ${pair.splits}`];
+      }));
+}
+
+function reachTable(all: readonly Compared[]): string {
+  return table(['task', 'batch', 'pick: Adam', 'ggn', 'validation: Adam', 'ggn', 'ratio', 'of time', 'training: Adam', 'ggn', 'ratio', 'of time'],
+      all.map(({pair, seconds}) => {
+        const reach = (quantity: Quantity): string[] => [short(pair[quantity].adam), `${pair[quantity].missed > 0 ? '>' : ''}${short(pair[quantity].ggn)}`,
+          shownRatio(pair, quantity), seconds === null ? '-' : shownRatio(seconds, quantity)];
+        return [pair.task, String(pair.batch), short(pair.toPick.adam), short(pair.toPick.ggn), ...reach('validation'), ...reach('training')];
+      }));
 }

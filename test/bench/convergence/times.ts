@@ -1,4 +1,4 @@
-/** What an epoch takes, measured apart from the runs: real `fit`s of ggn, Adam and SGD at once, a step of each in turn, medians. */
+/** The milliseconds of an epoch, measured apart from the runs: real `fit`s of ggn and Adam at once, a step of each in turn, medians. */
 import * as tf from '@tensorflow/tfjs';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
@@ -6,11 +6,13 @@ import {fileURLToPath} from 'node:url';
 import {ggn} from '../../../src/index';
 import {useBackend} from '../../support/backends';
 import type {Measure} from './comparison';
-import {BATCHES, dataOf, networkOf} from './tasks';
-import type {Batch, Data, Task} from './tasks';
-import {batchSize, retriesOf, stepsPerEpoch} from './train';
+import {batchesOf, batchSize, dataOf, rowsOfTask, stepsPerEpoch} from './data';
+import type {Data} from './data';
+import {networkOf} from './networks';
+import type {Batch, Task} from './tasks';
+import {partTensors, retriesOf} from './train';
 
-export const FAMILIES = ['ggn', 'adam', 'sgd'] as const;
+export const FAMILIES = ['ggn', 'adam'] as const;
 export type Family = typeof FAMILIES[number];
 
 /** Milliseconds. */
@@ -23,14 +25,18 @@ export interface EpochTime {
   readonly retry: number;
 }
 
-export type TaskTimes = Partial<Record<Batch, Record<Family, EpochTime>>>;
+export interface TaskTimes {
+  /** Training rows: times of another number are of another task. */
+  readonly rows: number;
+  readonly batches: Partial<Record<Batch, Record<Family, EpochTime>>>;
+}
 
 export interface Times {
   machine: string;
   tasks: Record<string, TaskTimes>;
 }
 
-const MAKE: Readonly<Record<Family, () => tf.Optimizer>> = {ggn: () => ggn(), adam: () => tf.train.adam(1e-3), sgd: () => tf.train.momentum(0.01, 0.9)};
+const MAKE: Readonly<Record<Family, () => tf.Optimizer>> = {ggn: () => ggn(), adam: () => tf.train.adam(1e-3)};
 
 /** Trainings from the start, and in each of them epochs and steps at least. */
 const [REPETITIONS, EPOCHS, STEPS] = [3, 3, 12];
@@ -48,7 +54,8 @@ export async function measureTimes(tasks: readonly Task[], batches: readonly Bat
   for (const task of tasks) {
     await useBackend(task.backend);
     const data = dataOf(task, 0);
-    for (const batch of batches) {
+    const rows = rowsOfTask(task).training;
+    for (const batch of batchesOf(task, batches)) {
       await stepsInTurn(task, batch, data, 2);   // code and kernels are compiled
       const perEpoch = stepsPerEpoch(task, batch);
       const trainings: Step[][][] = [];
@@ -56,26 +63,26 @@ export async function measureTimes(tasks: readonly Task[], batches: readonly Bat
         trainings.push(await stepsInTurn(task, batch, data, Math.max(EPOCHS, Math.ceil(STEPS / perEpoch))));
       }
       const found = Object.fromEntries(FAMILIES.map((family, f) => [family, epochTime(trainings.map(steps => steps[f]), perEpoch)])) as Record<Family, EpochTime>;
-      times.tasks[task.name] = {...times.tasks[task.name], [batch]: found};
+      const kept = times.tasks[task.name];
+      times.tasks[task.name] = {rows, batches: {...kept?.rows === rows ? kept.batches : {}, [batch]: found}};
       console.log(`${task.name} ${batch}: ${FAMILIES.map(family => `${family} ${found[family].epoch} ms per epoch`).join(', ')}, ` +
         `ggn's first steps ${found.ggn.first} ms more, a retry ${found.ggn.retry} ms`);
       writeFileSync(PATH, JSON.stringify(times, null, 2) + '\n');
     }
-    tf.dispose([data.training.x, data.training.y, data.validation.x, data.validation.y]);
   }
 }
 
 /** Seconds to a point of a run: what was measured here, for its epochs, its first steps and its retries. */
 export function inSeconds(times: Times, task: string): Measure {
   return (run, point) => {
-    const {epoch, first, retry} = times.tasks[task][run.batch]![run.optimizer.split(' ')[0] as Family];
+    const {epoch, first, retry} = times.tasks[task].batches[run.batch]![run.optimizer.split(' ')[0] as Family];
     return (first + epoch * run.epoch[point] + retry * (run.retries?.[point] ?? 0)) / 1000;
   };
 }
 
-/** Whether there are times for all batches of a task. */
-export const isTimed = (times: Times | null, task: string, batches: readonly Batch[] = BATCHES): times is Times =>
-  times !== null && batches.every(batch => times.tasks[task]?.[batch] !== undefined);
+/** Whether there are times of a task and batch, with as many training rows as it has. */
+export const isTimed = (times: Times | null, task: Task, batch: Batch): times is Times =>
+  times?.tasks[task.name]?.rows === rowsOfTask(task).training && times.tasks[task.name].batches[batch] !== undefined;
 
 export interface Step {
   readonly milliseconds: number;
@@ -83,12 +90,13 @@ export interface Step {
 }
 
 /** The steps of every family, in the order of FAMILIES. */
-async function stepsInTurn(task: Task, batch: Batch, {training: {x, y}}: Data, epochs: number): Promise<Step[][]> {
+async function stepsInTurn(task: Task, batch: Batch, data: Data, epochs: number): Promise<Step[][]> {
   const turns = new Turns(FAMILIES.length);
-  return Promise.all(FAMILIES.map(async (family, f) => {
-    const model = networkOf(task, 0);
+  const {x, y} = partTensors(task, data.training, data.columns);
+  const steps = await Promise.all(FAMILIES.map(async (family, f) => {
+    const model = networkOf(task, 0, data.columns);
     const optimizer = MAKE[family]();
-    model.compile({optimizer, loss: 'meanSquaredError'});
+    model.compile({optimizer, loss: task.loss.compiled as 'meanSquaredError'});
     const steps: Step[] = [];
     let start = 0;
     const clock = new tf.CustomCallback({
@@ -106,6 +114,8 @@ async function stepsInTurn(task: Task, batch: Batch, {training: {x, y}}: Data, e
     optimizer.dispose();
     return steps;
   }));
+  tf.dispose([x, y]);
+  return steps;
 }
 
 /** Lets several go on, one after the other, round and round. */
