@@ -1,4 +1,4 @@
-import {getGradient, transpose, zerosLike} from '@tensorflow/tfjs-core';
+import {getGradient, tidy, transpose, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {sumTo} from '../tfjs/fast_ops';
@@ -75,7 +75,7 @@ export function tfjsCotangents(values: Values, node: TraceNode, dys: OutputCotan
  * The cotangents of a kernel with a fused bias and activation, by those of the kernel underneath.
  */
 function fusedCotangents(values: Values, node: TraceNode, behind: Tensor): Cotangents {
-  const dy = beforeActivation(values, node, behind);
+  const dy = tidy(() => beforeActivation(values, node, behind));
   const thunks = tfjsCotangents(values, unfused(node), [dy]);
   const bias = new Map(node.inputs).get('bias');
   const last = (): Tensor => node.attrs['dataFormat'] === 'NCHW' ? transpose(dy, [0, 2, 3, 1]) : dy;

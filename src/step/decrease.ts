@@ -1,6 +1,6 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {replayAll} from '../trace/replay';
+import {replayAll, replayBytes} from '../trace/replay';
 import type {Trace} from '../trace/trace';
 import {rootsOf, rowTensor} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
@@ -33,11 +33,7 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
   return tidy(() => {
     const substitutes = substitutesFor(trace, variables, moved);
     const squares = [...head.squares, ...head.penalties];
-    const ofOutputs = head.outputTerms.flatMap(term =>
-      term.kind === 'function' ? term.terms.map(([value]) => value) : [term.blocks[0].value]);
-    const terms = [...head.others, ...head.functions].map(([value]) => value);
-    const ofSquares = rootsOf(trace, squares.map(({block}) => block));
-    const wanted = [...new Set([trace.result, ...ofSquares, ...terms, ...ofOutputs])];
+    const wanted = valuesOfLoss(trace, head);
     const again = new Map(replayAll(trace, substitutes, wanted).map((t, i) => [wanted[i], t]));
     const [before, after] = [(value: number) => trace.values[value], (value: number) => again.get(value)!];
     // The sums in float64 may be finite although the loss is not. The next step would begin with
@@ -75,6 +71,24 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
     const rounding = ROUNDING_OF_SUMS * Math.sqrt(inner.count) * size;
     return decrease + (Math.abs(direct - inner.decrease) <= rounding ? inner.decrease : direct);
   });
+}
+
+/**
+ * Bytes of the tensors that `actualDecrease` makes and holds at the worst moment, beside the moved
+ * weights.
+ */
+export function bytesOfTrial(trace: Trace, {head}: Rows, variables: readonly Variable[]): number {
+  const moved = [...trace.variables].filter(([, variable]) => variables.includes(variable)).map(([value]) => value);
+  return replayBytes(trace, new Set(moved), valuesOfLoss(trace, head));
+}
+
+/** The values that the decrease of the loss is computed from. */
+function valuesOfLoss(trace: Trace, head: Rows['head']): number[] {
+  const ofOutputs = head.outputTerms.flatMap(term =>
+    term.kind === 'function' ? term.terms.map(([value]) => value) : [term.blocks[0].value]);
+  const terms = [...head.others, ...head.functions].map(([value]) => value);
+  const ofSquares = rootsOf(trace, [...head.squares, ...head.penalties].map(({block}) => block));
+  return [...new Set([trace.result, ...ofSquares, ...terms, ...ofOutputs])];
 }
 
 /** The moved weights by the values of the trace that they replace. */

@@ -16,6 +16,7 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
+import {CHANGES} from '../jacobian/plan/footprint';
 import type {Plan} from '../jacobian/plan/plan';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
 import {rootsOf} from '../loss/functions/row_block';
@@ -31,6 +32,8 @@ import type {Clock} from '../tfjs/clock';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
+import {bytesOfTrial} from './decrease';
+import type {SystemName} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {batchesOf, linearizationOf} from './linearization';
@@ -90,7 +93,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   policy.begin(scaling);
 
   const ridge = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
-  const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver);
+  const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver,
+      policy.judges ? floatsOfTrial(trace, rows, solver) : 0);
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>
@@ -121,6 +125,16 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: derivatives.curvature,
     },
   };
+}
+
+/**
+ * Floats that a forward pass at other weights holds at once, for all examples, together with the
+ * changes of the weights and the Gram matrix.
+ */
+function floatsOfTrial(trace: Trace, rows: Rows, solver: SystemName): number {
+  const {variables} = rows.dependence;
+  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
+  return bytesOfTrial(trace, rows, variables) / 4 + changes + (solver === 'gram' ? rows.count ** 2 : 0);
 }
 
 /** The way that the Jacobian was taken, for the report. */

@@ -120,13 +120,27 @@ export const mayBeWhole = (floats: number): boolean =>
  * Refuses a step before its sweeps.
  *
  * @param floats floats that have to exist at once.
+ * @param what the floats, in words.
  * @param why more advice for the message.
  * @throws Error if they exceed the memory that is left to the step.
  */
-export function checkLeast(floats: number, why: () => string): void {
+export function checkLeast(floats: number, what: string, why = (): string => ''): void {
   const bytes = current.used() + floats * BYTES;
   if (bytes > current.limit) {
-    throw ggnError(needs(bytes, 'of cotangents or changes of weights at least', why()));
+    throw ggnError(needs(bytes, `of ${what} at least`, why()));
+  }
+}
+
+/**
+ * Ends this way to divide the limit before its kernels run.
+ *
+ * @param floats floats that will exist at once if the limit is divided in this way.
+ * @throws MemoryExceeded if they exceed the memory that is left to the step.
+ */
+export function checkRoom(floats: number): void {
+  const bytes = current.used() + floats * BYTES;
+  if (bytes > current.limit) {
+    throw new MemoryExceeded(needs(bytes, 'of tensors at least'));
   }
 }
 

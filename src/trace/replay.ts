@@ -16,16 +16,7 @@ import type {Trace, TraceNode} from './trace';
 export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[],
     change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
   const fresh = new Map(substitutes);
-  const needed = upstream(trace, wanted);
-  const reached = new Set(substitutes.keys());
-  const nodes = trace.nodes.filter(node => {
-    const runs = node.outputs.some(output => needed.has(output) && !substitutes.has(output)) &&
-      inputsOf(node).some(value => reached.has(value));
-    if (runs) {
-      node.outputs.forEach(output => reached.add(output));
-    }
-    return runs;
-  });
+  const nodes = nodesToRun(trace, new Set(substitutes.keys()), wanted);
   const release = releaser(trace, nodes, fresh, new Set([...wanted, ...substitutes.keys()]));
   nodes.forEach((node, i) => {
     if (node.kernel === CUSTOM_GRAD) {
@@ -45,6 +36,60 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
 }
 
 /**
+ * Bytes of the tensors that `replayAll` makes and holds at the worst moment. Tensors that share
+ * their data in the trace share them again.
+ */
+export function replayBytes(trace: Trace, substituted: ReadonlySet<number>, wanted: readonly number[]): number {
+  const nodes = nodesToRun(trace, substituted, wanted);
+  const last = lastReads(nodes);
+  wanted.forEach(value => last.set(value, nodes.length));
+  const fresh = new Set(nodes.flatMap(({outputs}) => outputs));
+  /** By data: the number of values that hold them. */
+  const holders = new Map<object, number>();
+  trace.values.forEach(({dataId}, value) => fresh.has(value) || holders.set(dataId, 1));
+  let [alive, peak] = [0, 0];
+  const change = (value: number, by: 1 | -1): void => {
+    const {dataId, size, dtype} = trace.values[value];
+    const count = (holders.get(dataId) ?? 0) + by;
+    holders.set(dataId, count);
+    if (count === (by === 1 ? 1 : 0)) {
+      alive += by * size * (dtype === 'bool' ? 1 : 4);
+      peak = Math.max(peak, alive);
+    }
+  };
+  nodes.forEach((node, i) => {
+    node.outputs.forEach(value => change(value, 1));
+    new Set([...inputsOf(node), ...node.outputs]).forEach(value => {
+      if (fresh.has(value) && last.get(value) === i) {
+        change(value, -1);
+      }
+    });
+  });
+  return peak;
+}
+
+/** The nodes that depend on a substituted value and lead to a wanted one. */
+function nodesToRun(trace: Trace, substituted: ReadonlySet<number>, wanted: readonly number[]): TraceNode[] {
+  const needed = upstream(trace, wanted);
+  const reached = new Set(substituted);
+  return trace.nodes.filter(node => {
+    const runs = node.outputs.some(output => needed.has(output) && !substituted.has(output)) &&
+      inputsOf(node).some(value => reached.has(value));
+    if (runs) {
+      node.outputs.forEach(output => reached.add(output));
+    }
+    return runs;
+  });
+}
+
+/** By value, the index of the last node that reads or makes it. */
+function lastReads(nodes: readonly TraceNode[]): Map<number, number> {
+  const last = new Map<number, number>();
+  nodes.forEach((node, i) => [...node.outputs, ...inputsOf(node)].forEach(value => last.set(value, i)));
+  return last;
+}
+
+/**
  * The values that a node is made from. A customGrad op is made from the result of its forward pass.
  */
 const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] =>
@@ -58,8 +103,7 @@ const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] =>
  */
 function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, Tensor>,
     kept: ReadonlySet<number>): (i: number) => void {
-  const last = new Map<number, number>();
-  nodes.forEach((node, i) => [...node.outputs, ...inputsOf(node)].forEach(value => last.set(value, i)));
+  const last = lastReads(nodes);
   const held = new Set<Tensor>(trace.values);
   return i => {
     for (const value of new Set([...inputsOf(nodes[i]), ...nodes[i].outputs])) {

@@ -1,3 +1,4 @@
+import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {convolve} from '../kernels/convolution';
 import {convolutionOf} from '../kernels/convolution_geometry';
@@ -14,8 +15,10 @@ const convolved: Rule['pull'] = (at, input) => {
   const c = convolutionOf(at.values, at.node)!;
   const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
   const [wanted] = operands.find(([, name]) => name === input)!;
-  return convolve(c, wanted, Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
-      .map(([operand, name]): [Operand, Tensor] => [operand, name === null ? at.dy : at.value(name)])));
+  const given = Object.fromEntries(operands.filter(([operand]) => operand !== wanted)
+      .map(([operand, name]): [Operand, Tensor] => [operand, name === null ? at.dy : at.value(name)]));
+  // The padded cotangent and its phases go before the other inputs are solved for.
+  return tidy(() => convolve(c, wanted, given));
 };
 
 const isDilated = ({attrs}: BackwardNode): boolean =>

@@ -85,7 +85,9 @@ function compareImages(values: Values, node: TraceNode, {images, names}: Convolu
   const withImages = [names.x, names.y].map(operand => operand === null ? node.outputs[0] : inputOf(node, operand));
   for (const value of withImages) {
     const {shape} = values[value];
-    few[value] = slice(values[value], shape.map(() => 0), [count, ...shape.slice(1)]);
+    if (count < images) {
+      few[value] = slice(values[value], shape.map(() => 0), [count, ...shape.slice(1)]);
+    }
   }
   const strideOf = (value: number): BatchStride => withImages.includes(value) ? few[value].size / count : null;
   return compare(few, withOutputShape(node, few[node.outputs[0]].shape), name, true, strideOf, count);

@@ -25,7 +25,7 @@ export interface Footprint {
  *
  * Measured: with every system and policy.
  */
-const CHANGES = 3;
+export const CHANGES = 3;
 
 export function footprint(trace: Trace, {sites, steps, components, forward, analysis}: Plan): Footprint {
   const changes = CHANGES * analysis.variables.reduce((sum, {size}) => sum + size, 0);

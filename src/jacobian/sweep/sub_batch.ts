@@ -74,6 +74,12 @@ export class SubBatches {
     return this.values.has(value);
   }
 
+  /** Floats of the sliced values of this many examples. */
+  floats(examples: number): number {
+    const all = [...this.values].reduce((sum, value) => sum + this.trace.values[value].size, 0);
+    return all / this.plan.analysis.batch * examples;
+  }
+
   /** The examples from..to-1. The sliced tensors belong to the caller's scope. */
   take(from: number, to: number): SubBatch {
     const {analysis} = this.plan;

@@ -1,6 +1,7 @@
 import type {Trace} from '../../trace/trace';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
+import {checkRoom} from '../../tfjs/memory';
 import {traceOf} from '../../arrays/symmetric';
 import {ggnError} from '../../errors';
 import {MAX_GRAM_ROWS, SYSTEM_FACTS} from '../../solve/system';
@@ -14,6 +15,8 @@ import {linearizedPiece} from './held_pieces';
 import {RowsLinearization} from './linearization';
 import type {BatchPiece, Jacobian} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
+import {stackedFloats} from './stacked_jacobian';
+import {statisticsFloats} from './statistics_gradient';
 
 /** The step that a Jacobian is formed for. */
 export interface FormedFor {
@@ -24,6 +27,8 @@ export interface FormedFor {
   readonly partOf: readonly number[];
   readonly system: SystemName;
   readonly clock: Clock;
+  /** Floats that the trial of the step holds at once; 0 without a trial. */
+  readonly trial: number;
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;
 }
@@ -44,11 +49,16 @@ export class FormedBatch extends RowsLinearization {
  * @throws if there are more rows than a Gram matrix can have, and the batch cannot be cut.
  */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
-  const {trace, system, clock} = formedFor;
+  const {trace, system, clock, partOf} = formedFor;
   const {matrix} = SYSTEM_FACTS[system];
+  const onePass = Math.max(formedFor.trial, statisticsFloats(trace, plan));
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
-    matrix === 'rows' ? piecesWithin(trace, plan) : piecesOf(trace, plan, width));
+    matrix === 'rows' ? piecesWithin(trace, plan, {together: 2, onePass}) : piecesOf(trace, plan, width, onePass));
+  const parts = Math.max(...partOf) + 1;
+  if (matrix === 'rows') {
+    checkRoom(parts * (pieces === null ? (plan.analysis.batch * plan.components) ** 2 : stackedFloats(pieces)));
+  }
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);
   }
@@ -60,7 +70,7 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
         `if examples cannot be taken in parts, and here they cannot: ${obstacle}. ` +
         `Use ${batch === 1 ? 'fewer outputs' : 'a smaller batchSize'}.`);
   }
-  const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan));
+  const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan, onePass));
   return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);
 }
 

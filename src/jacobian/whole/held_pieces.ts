@@ -1,3 +1,4 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
 import {linearizeByComponent} from '../sweep/linearize';
 import {blockFloats, inScope, mayKeep} from '../../tfjs/memory';
 import type {BatchPiece, Linearized, Piece, PieceOperator} from './operator';
@@ -44,26 +45,38 @@ export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<
 /**
  * The same pieces, of which those are held that may be kept.
  *
- * @param perRow floats that a row is expected to take; 0 until a piece is held, by default.
+ * @param perRow floats that a row is expected to take; by default those of a row of the first
+ * piece, which is linearized to see.
  */
-export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, perRow = 0): Array<Piece<J>> {
+export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, perRow?: number):
+    Array<Piece<J>> {
   return pieces.map(piece => {
-    if (!mayKeep(perRow * piece.rows)) {
+    if (perRow !== undefined && !mayKeep(perRow * piece.rows)) {
       return piece;
     }
-    const kept = held(piece);
-    perRow = floatsOf(kept) / kept.rows;
-    return kept;
+    let floats = 0;
+    let isKept = perRow !== undefined;
+    const linearized = inScope(() => piece.linearize(), ({jacobian: {tensors}}) => {
+      floats = floatsIn(tensors);
+      isKept ||= mayKeep(floats);
+      return isKept ? tensors : [];
+    });
+    if (perRow === undefined && isKept) {
+      mayKeep(floats);  // the end of the scope has forgotten that it was counted
+    }
+    perRow = floats / piece.rows;
+    return isKept ? linearizedPiece(linearized, count => piece.components(count)) : piece;
   });
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>
   linearizedPiece(inScope(() => piece.linearize(), ({jacobian}) => jacobian.tensors), count => piece.components(count));
 
-function floatsOf<J extends PieceOperator>(piece: Piece<J>): number {
-  const sizes = new Map(piece.linearize().jacobian.tensors.map(t => [t.dataId, t.size]));
-  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-}
+const floatsOf = <J extends PieceOperator>(piece: Piece<J>): number => floatsIn(piece.linearize().jacobian.tensors);
+
+/** Floats of the data of some tensors. */
+const floatsIn = (tensors: readonly Tensor[]): number =>
+  [...new Map(tensors.map(t => [t.dataId, t.size])).values()].reduce((sum, size) => sum + size, 0);
 
 /** Neighbouring pieces as one piece, up to this many rows. */
 function joinedPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>, rows: number): Array<Piece<J>> {

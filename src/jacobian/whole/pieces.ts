@@ -7,7 +7,8 @@ import {ComponentsJacobian} from './components_jacobian';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
 import {linearize, linearizeByComponent} from '../sweep/linearize';
-import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
+import {sweepFloats} from '../sweep/sweep_memory';
+import {blockFloats, checkLeast, checkRoom, mayBeWhole} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
 
@@ -24,29 +25,42 @@ const CHUNK_ROWS = 1024;
  */
 const CHUNK_ROWS_NATIVE = 2560;
 
+/** Floats that no way to divide the limit does without: of a linearization, and of a whole pass. */
+const [LEAST, PASS] = ['cotangents or changes of weights', 'tensors in a pass through the whole batch'];
+
 /**
  * The rows of a batch in chunks of examples, which are linearized one after the other. The result
  * is null if the rows are few enough for one chunk, or if the batch cannot be cut.
  *
  * @param width m if dense rows are wanted, 0 if only products are.
+ * @param onePass floats that a pass through the whole batch holds at once, later in the step.
  */
-export function piecesOf(trace: Trace, plan: Plan, width: number): BatchPiece[] | null {
+export function piecesOf(trace: Trace, plan: Plan, width: number, onePass = 0): BatchPiece[] | null {
   const {analysis: {batch}, components} = plan;
   // The Gram matrix of a chunk is a block, too.
   const most = width > 0 && getBackend() === 'tensorflow' ? CHUNK_ROWS_NATIVE : CHUNK_ROWS;
   const fitting = Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width));
   const rows = Math.min(most, Math.max(1, Math.floor(fitting)));
-  return piecesWithin(trace, plan, Math.ceil(batch * components / rows));
+  return piecesWithin(trace, plan, {together: 1, onePass, least: Math.ceil(batch * components / rows)});
+}
+
+/** The use of the pieces of a batch. */
+interface PiecesFor {
+  /** Pieces that a product holds at once. */
+  readonly together: 1 | 2;
+  /** Floats that a pass through the whole batch holds at once, later in the step. */
+  readonly onePass: number;
+  /** Number of pieces at least; 1 by default. */
+  readonly least?: number;
 }
 
 /**
  * The rows of a batch in pieces. A piece holds as many examples as the memory allows to linearize
  * at once. The result is null if the whole batch is one piece, or if the batch cannot be cut.
  *
- * @param least number of pieces at least.
  * @throws if one example takes more than the limit though its components are taken one by one.
  */
-export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] | null {
+export function piecesWithin(trace: Trace, plan: Plan, {together, onePass, least = 1}: PiecesFor): BatchPiece[] | null {
   const {batch} = plan.analysis;
   const floats = footprint(trace, plan);
   const count = Math.min(batch, mayBeWhole(floats.most / least) ? least :
@@ -55,7 +69,11 @@ export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] 
   if (cut === null) {
     return null;
   }
-  checkLeast(Math.max(floats.kept / batch, floats.changes), () => '');
+  checkLeast(Math.max(floats.kept / batch, floats.changes), LEAST);
+  checkLeast(onePass, PASS);
+  const examples = Math.floor(batch / count);
+  const {peak, kept} = sweepFloats(trace, plan, examples);
+  checkRoom(together * cut.floats(examples) + (together - 1) * kept + peak);
   const isWhole = count < batch || mayBeWhole(floats.most / batch);
   const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
   return Array.from({length: count}, (_, i) => {
@@ -68,15 +86,18 @@ export function piecesWithin(trace: Trace, plan: Plan, least = 1): BatchPiece[] 
  * Linearizes all examples of a batch at once. If the cotangents of all components are too many,
  * the components are taken in parts.
  *
+ * @param onePass floats that a pass through the whole batch holds at once, later in the step.
  * @throws if the cotangents of one component take more than the limit.
  */
-export function linearizeWhole(trace: Trace, plan: Plan): BatchRows {
+export function linearizeWhole(trace: Trace, plan: Plan, onePass = 0): BatchRows {
   const floats = footprint(trace, plan);
   const {components, forward} = plan;
-  checkLeast(Math.max(floats.kept, floats.changes), () => {
+  checkLeast(Math.max(floats.kept, floats.changes), LEAST, () => {
     const obstacle = SubBatches.obstacle(trace, plan);
     return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
   });
+  checkLeast(onePass, PASS);
+  checkRoom(sweepFloats(trace, plan, plan.analysis.batch).peak);
   const isWhole = forward !== undefined || mayBeWhole(2 * components * floats.kept + floats.swept);
   const parts = isWhole ? 1 : partsWithin(floats, components, 1);
   return parts === 1 ? linearize(trace, plan) : new ComponentsJacobian(trace, plan, parts, []);

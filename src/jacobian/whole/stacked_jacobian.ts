@@ -8,6 +8,19 @@ import {inScope} from '../../tfjs/memory';
 import type {Jacobian} from './operator';
 
 /**
+ * Floats that the Gram matrix of stacked pieces takes while its blocks are joined: the blocks on
+ * and below the diagonal, their transposes, all columns of each piece, and all rows. The transpose
+ * of a row has the data of the row.
+ */
+export function stackedFloats(pieces: ReadonlyArray<{readonly rows: number}>): number {
+  const long = pieces.filter(({rows}) => rows > 1).map(({rows}) => rows);
+  const n = pieces.reduce((sum, {rows}) => sum + rows, 0);
+  const squares = (all: readonly number[]): number => all.reduce((sum, rows) => sum + rows ** 2, 0);
+  const inner = long.reduce((sum, rows) => sum + rows, 0);
+  return 2 * n ** 2 + (n ** 2 + squares(pieces.map(({rows}) => rows))) / 2 + (inner ** 2 - squares(long)) / 2;
+}
+
+/**
  * Batches of different numbers of examples, one above the other: J = [J_1; J_2; ...], in the same
  * variables.
  *

@@ -37,6 +37,24 @@ export function gradientThroughStatistics(trace: Trace, dependence: Dependence, 
 }
 
 /**
+ * Floats that `gradientThroughStatistics` holds at once, at the least, at a batch normalisation
+ * whose statistics are frozen: with δ, tfjs's gradient makes x - μ, δ ∘ scale, one tensor for the
+ * cotangent of μ and two for that of σ². All have the shape of x, and are there until its end.
+ */
+export function statisticsFloats(trace: Trace, {analysis: {frozen}}: Plan): number {
+  if (frozen.size === 0) {
+    return 0;
+  }
+  const behind = downstream(trace, frozen);
+  const sizes = trace.nodes.filter(({kernel}) => kernel === 'FusedBatchNorm').map(({inputs}) => {
+    const named = new Map(inputs);
+    const isFrozen = ['mean', 'variance'].every(name => behind.has(named.get(name)!));
+    return isFrozen ? trace.values[named.get('x')!].size : 0;
+  });
+  return 6 * Math.max(0, ...sizes);
+}
+
+/**
  * The derivatives of the loss, through the rows of one group, in each statistic that is frozen for
  * them, with the other statistics held constant.
  */
