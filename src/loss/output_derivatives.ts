@@ -54,7 +54,9 @@ export function readDerivatives(trace: Trace, rows: Rows, batches: readonly numb
     const places = placesOf(trace, term, examples, (k, i) => rowOf(block + k, i));
     const derivatives = derivativesOf(trace, dependence, term, examples);
     if (!derivatives.q.every(Number.isFinite)) {
-      throw ggnError('the gradient of a cross-entropy in its logits is not finite: its targets or weights are not. ' +
+      const isEntropy = term.kind !== 'function' && closedFormOf(term).areLogits;
+      throw ggnError(`the gradient of a ${isEntropy ? 'cross-entropy in its logits' : 'loss in its outputs'} is not ` +
+          'finite: its targets or weights are not. ' +
           'Give those that a mask leaves out a value, too, as in tf.where(mask, targets, 0).');
     }
     places.forEach((row, i) => {

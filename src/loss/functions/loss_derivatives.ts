@@ -29,6 +29,11 @@ export interface LossDerivatives {
  * output whose weight and target are 0 lies behind a mask: it may be NaN, and adds 0.
  */
 export interface ClosedForm<Term> {
+  /**
+   * Whether the outputs are logits. If so, their unit is known, and the trace clips their
+   * probabilities, which the closed form does not.
+   */
+  readonly areLogits: boolean;
   /** q and S at the outputs f. */
   derivatives(term: Term, f: ArrayLike<number>): LossDerivatives;
   /** L(f) - L(f̃), in float64. */

@@ -15,8 +15,8 @@ const CLOSED_FORMS: {readonly [K in ClosedTerm['kind']]: ClosedForm<Extract<Clos
   sigmoid: sigmoidForm,
 };
 
-/** The closed form of a term. */
-export const closedFormOf = (term: ClosedTerm): ClosedForm<ClosedTerm> => CLOSED_FORMS[term.kind];
+/** The closed form of a term of some kind. */
+export const closedFormOf = ({kind}: Pick<ClosedTerm, 'kind'>): ClosedForm<ClosedTerm> => CLOSED_FORMS[kind];
 
 /**
  * A term of the loss that is a function of outputs of the network and not a sum of squares. It

@@ -2,6 +2,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {downstream, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
+import {closedFormOf} from '../functions/output_term';
 import type {FunctionTerm, OutputTerm} from '../functions/output_term';
 import {ClosedTerms} from './closed_terms';
 import {fallsWithoutEnd} from './lower_bound';
@@ -22,9 +23,9 @@ export interface OutputTerms<S> {
 }
 
 /**
- * Makes functions of outputs from the terms of a loss that are no squares. Cross-entropies that the
- * trace shows become closed forms in their logits. All other terms become general functions, one
- * for all terms that share outputs.
+ * Makes functions of outputs from the terms of a loss that are no squares. Terms of the kinds in
+ * `CLOSED_KINDS` become closed forms in their outputs. All other terms become general functions,
+ * one for all terms that share outputs.
  */
 export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weight' | 'inner'>>(trace: Trace,
     dependence: Dependence, terms: readonly OtherTerm[], squares: readonly S[],
@@ -38,7 +39,7 @@ export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weig
   if ('unknown' in parts) {
     return {outputTerms: [], taken: [], linear: [], unknown: parts.unknown};
   }
-  const entropies = known.joined();
+  const closed = known.joined();
   const taken: S[] = [];
   const linear: OtherTerm[] = [];
   const weighted = (some: readonly OtherTerm[]): Array<readonly [number, Tensor]> =>
@@ -58,12 +59,12 @@ export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weig
       areLogits: cut.outputs.every(output => known.shared.has(output))};
   };
   const isCurved = ({outputs, terms: all}: Part): boolean => !all.every(({value}) => finder.isLinearIn(outputs, value));
-  const hasOthers = squares.length + entropies.length > 0 || parts.some(isCurved);
-  // The trace clips the probabilities of a cross-entropy, and its step does not. So a replay of the
-  // trace does not tell whether a loss falls without end beside it.
-  const isPartOfEntropy = (outputs: readonly number[]): boolean => {
+  const hasOthers = squares.length + closed.length > 0 || parts.some(isCurved);
+  // The trace clips the probabilities of logits, and the step does not. So a replay of the trace
+  // does not tell whether a loss falls without end beside them.
+  const areBesideLogits = (outputs: readonly number[]): boolean => {
     const related = new Set([...downstream(trace, outputs), ...upstream(trace, outputs)]);
-    return entropies.some(({blocks: [{value}]}) => related.has(value));
+    return closed.some(term => closedFormOf(term).areLogits && term.blocks.some(({value}) => related.has(value)));
   };
   const functions = parts.flatMap(({outputs, terms: all}): FunctionTerm[] => {
     // Terms that are linear in outputs have a gradient and no curvature, and stay beside the rows.
@@ -74,7 +75,7 @@ export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weig
     if (curved.length === 0) {
       // If they fall without end beside other terms, they need rows, whose curvature bounds the
       // step.
-      if (hasOthers && !isPartOfEntropy(outputs) &&
+      if (hasOthers && !areBesideLogits(outputs) &&
           fallsWithoutEnd(trace, dependence, weighted(all), outputs) !== null) {
         return [functionOf({outputs, isResidual: false, residual: null}, all, [])];
       }
@@ -87,7 +88,7 @@ export function readOutputTerms<S extends Pick<Square, 'value' | 'block' | 'weig
     linear.push(...beside);
     return [functionOf(cutOf(isBeside ? curved : all), isBeside ? curved : all, beside)];
   });
-  return {outputTerms: [...entropies, ...functions], taken, linear, unknown: null};
+  return {outputTerms: [...closed, ...functions], taken, linear, unknown: null};
 }
 
 /** Terms that share outputs. */
