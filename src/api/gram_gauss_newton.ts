@@ -229,8 +229,8 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
-   * Not possible: a Gram-Gauss-Newton step needs the Jacobian of the batch, which gradients do not
-   * hold.
+   * This is not possible: a Gram-Gauss-Newton step needs the Jacobian of the batch, which gradients
+   * do not hold.
    *
    * @throws Error always; call {@link GramGaussNewton.minimize}.
    */

@@ -47,10 +47,10 @@ export interface GgnOptions {
    * The policy sets those of `learningRate`, `damping` and `momentum` that are `'auto'`, from step
    * to step. Default `'auto'`.
    *
-   * - `'auto'`: `'fixed'` if all three are given. Else `'levenbergMarquardt'` if training goes on
+   * - `'auto'`: `'fixed'` if all three are given, else `'levenbergMarquardt'` if training goes on
    *   with the same data in every step (in `fit` one batch an epoch, elsewhere the same examples in
    *   any order, without dropout or noise), and on batches of at least three examples for each
-   *   parameter, with shorter steps below 16 examples for each. Else `'agreement'`.
+   *   parameter, with shorter steps below 16 examples for each, else `'agreement'`.
    * - `'agreement'`: a learning rate between 0.1 and 1 that grows while new batches agree with the
    *   last steps and falls while they do not; damping that falls from 1 to 0.03; momentum from 0.9
    *   to 0.96, more for small batches.
@@ -81,8 +81,8 @@ export interface GgnOptions {
    *
    * Default `'auto'`: `'marquardt'` in the normal equations under the policy
    * `'levenbergMarquardt'`, if all trained variables are scalars or vectors, since each of such
-   * parameters often has a meaning and a unit of its own. Else `'levenberg'`, since the weights of
-   * a layer share their unit.
+   * parameters often has a meaning and a unit of its own. Other variables take `'levenberg'`,
+   * since the weights of a layer share their unit.
    *
    * Under that policy, Marquardt's Σ is the largest diagonal that each parameter has had. A step is
    * rejected there if it changes a parameter by more than twice its value, |d_j| > 2|w_j|, and that
@@ -102,7 +102,7 @@ export interface GgnOptions {
    * Bytes of tensors that a step may hold at once, beside the tensors that f() itself holds
    * (weights, activations, the state). Dense rows of the Jacobian that do not fit are formed in
    * blocks, which takes longer. A step that cannot be taken within the limit is refused with an
-   * error. At least 2²⁰ (1 MiB). Default 2³⁰ (1 GiB).
+   * error. The limit is at least 2²⁰ (1 MiB). Default 2³⁰ (1 GiB).
    */
   memoryLimit?: number;
 }

@@ -17,7 +17,7 @@ import type {RootBlock} from '../solve/segmented_root';
 /** q, S and z of all n rows of a step, and the kind of curvature that S is. */
 export type StepDerivatives = OutputDerivatives & {readonly curvature: Curvature};
 
-/** From the weakest claim to the strongest. */
+/** The claims about the curvature, from the weakest to the strongest. */
 const CLAIMS: readonly Curvature[] = ['unbounded', 'majorized', 'projected', 'exact'];
 
 /**

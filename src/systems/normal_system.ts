@@ -74,7 +74,7 @@ export class NormalSystem extends ParameterSystem {
     return this.normalParts().gradient;
   }
 
-  /** From a matrix in float64, which resolves the directions that rounding leaves over. */
+  /** The decrease by a matrix in float64, which resolves the directions that rounding leaves. */
   private resolved({ofResiduals, ofJacobian}: RoundingOfRows): () => UndampedDecrease {
     const {width: m, extra, parts: {variables, leastScale, derivatives: {weighted}}} = this;
     const n = Math.max(1, weighted);
@@ -88,7 +88,7 @@ export class NormalSystem extends ParameterSystem {
     return () => ({...resolvedDecrease({m, matrix, gradient, rho}, variances), lost});
   }
 
-  /** From a matrix in float32, with as little damping as that allows. */
+  /** The decrease by a matrix in float32, with the least damping that it allows. */
   private decreaseInFloat32(damped: NormalProblem): () => UndampedDecrease {
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
     return () => {

@@ -32,9 +32,9 @@ export interface LocalModelParts {
 
 /** Variances that rounding makes, summed over the rows. */
 export interface RoundingOfRows {
-  /** Of z. */
+  /** The variance of z. */
   readonly ofResiduals: number;
-  /** Of the products of z with an entry of J of size 1. */
+  /** The variance of the products of z with an entry of J of size 1. */
   readonly ofJacobian: number;
 }
 

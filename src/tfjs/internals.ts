@@ -142,7 +142,7 @@ interface FitParams {
 }
 
 /**
- * Wraps the train function of every model of one copy of tfjs-layers. To be called once for each
+ * Wraps the train function of every model of one copy of tfjs-layers. It is called once for each
  * copy.
  */
 export function wrapTrainFunction(layersModel: {prototype: unknown},

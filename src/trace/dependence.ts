@@ -10,10 +10,10 @@ import type {BatchStride} from './batch_axis';
  * way.
  */
 export interface Dependence {
-  /** By value index. */
+  /** Whether the value depends on them so, by value index. */
   readonly dependent: readonly boolean[];
   /**
-   * By value index: whether a value varies with these variables at all. Comparisons and integers
+   * Whether the value varies with these variables at all, by value index. Comparisons and integers
    * vary, and no derivative passes them.
    */
   readonly varying: readonly boolean[];
@@ -66,8 +66,8 @@ export const passesDerivative = (trace: Trace, node: TraceNode, output: number):
  */
 export interface Analysis extends Dependence {
   /**
-   * By value index: whether the value depends on the variables for the Jacobian, so not through
-   * frozen statistics.
+   * Whether the value depends on the variables for the Jacobian, so not through frozen statistics;
+   * by value index.
    */
   readonly dependent: readonly boolean[];
   /**
@@ -77,8 +77,8 @@ export interface Analysis extends Dependence {
   readonly frozen: ReadonlySet<number>;
   readonly batch: number;
   /**
-   * By value index; null for a value that all examples share: weights, and values made of weights
-   * alone.
+   * The strides of the examples, by value index; null for a value that all examples share: weights,
+   * and values made of weights alone.
    */
   readonly strides: readonly BatchStride[];
   /**

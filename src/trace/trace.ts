@@ -58,7 +58,7 @@ export class Trace {
   /** In `fit`, value indices of the outputs of the model that its losses were called with. */
   readonly outputs: number[] = [];
   /**
-   * By value index, the tensors of f() themselves. If a step fails, they tell which tensors `fit`
+   * The tensors of f() themselves, by value index. If a step fails, they tell which tensors `fit`
    * has kept.
    */
   readonly originals: Tensor[] = [];

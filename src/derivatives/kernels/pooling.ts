@@ -37,8 +37,7 @@ export function pooledAxes(shape: readonly number[], attrs: KernelAttrs): Pooled
 }
 
 /**
- * By window along an axis: the size of the window over the number of its entries inside of the
- * image.
+ * The size of each window along an axis, over the number of its entries inside of the image.
  */
 const sharesAlong = ({size, count, stride, filter, before}: PooledAxis): number[] =>
   Array.from({length: count}, (_, o) => {
@@ -101,8 +100,8 @@ function margins(axes: readonly PooledAxis[]): Array<[number, number]> {
 }
 
 /**
- * For each place in a window: ones at the windows whose first maximum lies there, of volumes the
- * last, as in tfjs.
+ * Ones at the windows whose first maximum lies at a place, for each place in a window; of volumes
+ * the last maximum counts, as in tfjs.
  */
 function maxima(x: Tensor, y: Tensor, axes: readonly PooledAxis[]): Array<{at: number[]; hit: Tensor}> {
   const candidates = pad(x, margins(axes), -Infinity);

@@ -38,7 +38,7 @@ export function checkStack(jacobian: StackedJacobian, gram: Float64Array, parts 
   return null;
 }
 
-/** After a failure: the variable whose blocks are wrong, in words. */
+/** The variable whose blocks are wrong, in words, for the error of a failed check. */
 function findVariable(jacobian: StackedJacobian, u: Float64Array): string {
   const plans = jacobian.pieces.map(piece => inScope(() => piece.linearize().plan));
   const {variables} = plans[0].analysis;

@@ -7,15 +7,15 @@ import type {Plan, Site} from './plan';
  */
 export interface Footprint {
   /**
-   * For one component: the cotangents that sites keep, or its rows if forward sweeps linearize
-   * them.
+   * Floats of one component: the cotangents that sites keep, or its rows if forward sweeps
+   * linearize them.
    */
   readonly kept: number;
-  /** For one component: a cotangent of every activation. A sweep may hold them all at once. */
+  /** Floats of a cotangent of every activation, for one component. A sweep may hold them all. */
   readonly swept: number;
-  /** For all components swept at once, together with the tensors that join their cotangents. */
+  /** Floats of all components swept at once, and of the tensors that join their cotangents. */
   readonly most: number;
-  /** For changes of all weights. */
+  /** Floats of the vectors of the size of all weights that a step holds at once. */
   readonly changes: number;
 }
 

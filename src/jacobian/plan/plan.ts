@@ -25,10 +25,10 @@ export interface Parameter {
   readonly leaves: readonly number[];
   /** The nodes between the variables and p, in order. */
   readonly path: readonly TraceNode[];
-  /** Of a selection: by entry of p, the entry of the variable that it is. */
+  /** By entry of a selection p, the entry of the variable that it is. */
   readonly entries: Float32Array | null;
   /**
-   * Of a function: by variable, the entry of p that each entry of the variable goes into; null if
+   * By variable of a function p, the entry of p that each entry of the variable goes into; null if
    * an entry may go into several.
    */
   readonly reach: ReadonlyMap<number, Int32Array> | null;
@@ -54,9 +54,9 @@ export interface Site {
   readonly node: TraceNode;
   readonly name: string;
   readonly kind: 'matrix' | 'convolution' | 'vector' | 'gather' | 'fallback' | 'row';
-  /** Null for all kinds but `matrix`. */
+  /** The product of a site of the kind `matrix`; null for the other kinds. */
   readonly matrix: MatrixSite | null;
-  /** Null for all kinds but `convolution`. */
+  /** The convolution of a site of the kind `convolution`; null for the other kinds. */
   readonly convolution: Convolution | null;
   /**
    * The tensor that enters, or the smaller one that it was tiled from if the use sees through the
@@ -85,8 +85,8 @@ export interface SweepStep {
 /** The start of the sweep of a block of rows. */
 export interface SweepStart {
   /**
-   * For differences: the step from a - b, which has the shape and place of SquaredDifference, to a
-   * and b.
+   * The step from a difference a - b, which has the shape and place of SquaredDifference, to a and
+   * b.
    */
   readonly step: SweepStep | null;
   /** For rows that are parameters themselves, without data: their sites. */
@@ -107,7 +107,7 @@ export interface VariableSites {
 export interface ForwardSweep {
   /** The nodes on the way, in order. */
   readonly nodes: readonly TraceNode[];
-  /** By variable, its first direction. */
+  /** The first direction of each variable. */
   readonly first: ReadonlyMap<number, number>;
   /** Number of directions: one for each entry of those variables. */
   readonly directions: number;
@@ -120,16 +120,16 @@ export interface ForwardSweep {
 export interface Plan {
   readonly analysis: Analysis;
   readonly blocks: readonly RowBlock[];
-  /** By block, its rows of one example. */
+  /** The rows of each block for one example. */
   readonly perExample: readonly number[];
   /** C, the sum of `perExample`. */
   readonly components: number;
-  /** By block, the start of its sweeps. */
+  /** The start of the sweeps of each block. */
   readonly starts: readonly SweepStart[];
-  /** In the order of the reverse sweep. */
+  /** The steps in the order of the reverse sweep. */
   readonly steps: readonly SweepStep[];
   readonly sites: readonly Site[];
-  /** By variable. */
+  /** The sites of each variable. */
   readonly bySite: readonly VariableSites[];
   /** The forward sweep that takes the place of the reverse sweeps, if the plan has one. */
   readonly forward?: ForwardSweep;

@@ -48,7 +48,7 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
   const plan = {...all, components: to - from};
   const {batch} = plan.analysis;
   const byRow = new RowOrder(batch);
-  /** By site, then component. */
+  /** The cotangents of each site, by component. */
   const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
   const spread = plan.sites.map(site => isSpread(trace, plan, site));
   let first = -from;

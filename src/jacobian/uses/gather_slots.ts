@@ -14,7 +14,7 @@ export interface Lookup {
   readonly indices: ArrayLike<number>;
   /** The example that the index at a position belongs to. */
   readonly exampleOf: (position: number) => number;
-  /** By component, δ [before, indices, after]. */
+  /** δ of each component, [before, indices, after]. */
   readonly deltas: readonly Float32Array[];
 }
 
@@ -24,7 +24,7 @@ export interface Lookup {
  */
 export interface Slots {
   readonly start: Int32Array;
-  /** By slot, its table entry. */
+  /** The table entry of each slot. */
   readonly entry: Int32Array;
   /** Σ_s δ over the positions of an example that read the entry, [slots, C, before·after]. */
   readonly sums: Float32Array;
@@ -34,7 +34,7 @@ export interface Slots {
 export function findSlots(lookups: readonly Lookup[], sizes: GatherSizes): Slots {
   const {examples, components: C, before, entries, after} = sizes;
   const width = before * after;
-  /** By example: table entry -> number of the slot within the example. */
+  /** The numbers of the slots within each example, by table entry. */
   const numbers = Array.from({length: examples}, () => new Map<number, number>());
   const visit = (see: (lookup: Lookup, position: number, example: number, entry: number) => void): void => {
     for (const lookup of lookups) {

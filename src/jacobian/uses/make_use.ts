@@ -18,8 +18,8 @@ export interface SiteCotangents {
   /** The dense rows [n, |p|], if they were formed in the place of δ; else null. */
   readonly rows: Tensor | null;
   /**
-   * By component, then by output of the node; null: no influence. Empty if one sweep was of all
-   * components.
+   * δ by component, then by output of the node; null if the component does not depend on the
+   * output. The list is empty if one sweep was of all components.
    */
   readonly byComponent: ReadonlyArray<ReadonlyArray<Tensor | null>>;
   /**

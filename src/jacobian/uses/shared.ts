@@ -50,8 +50,8 @@ export class SharedUse implements ParameterUse {
   }
 
   /**
-   * Its dense rows [n, |p|] if these are the cheaper way and may be kept; then δ is no longer
-   * needed. Else null.
+   * Its dense rows [n, |p|] if these are the cheaper way and may be kept, else null. With the rows,
+   * δ is no longer needed.
    */
   keptRows(): Tensor | null {
     return this.byPairs || !mayKeep(this.examples * this.components * this.size) ? null : this.rows(0, this.examples);

@@ -28,12 +28,12 @@ export interface Linearization {
   /** J as operators on some of the rows each, for conjugate gradients. */
   readonly pieces: ReadonlyArray<Piece<PieceOperator>>;
   /**
-   * For the Gram system: Σ J_v J_vᵀ by part of ρ, each n x n in float64, made by the first
-   * call. Only the lower triangles count: a backend may add up an entry above the diagonal in
-   * another order than its mirror image.
+   * Σ J_v J_vᵀ for the Gram system, by part of ρ, each n x n in float64, made by the first call.
+   * Only the lower triangles count: a backend may add up an entry above the diagonal in another
+   * order than its mirror image.
    */
   grams(): readonly Float64Array[];
-  /** For the normal equations: the rows of J, in chunks that are made one after the other. */
+  /** The rows of J for the normal equations, in chunks that are made one after the other. */
   forEachRows: ForEachRows;
   /** The error that says why a product with J is not finite though the vector is finite. */
   notFinite(): Error;

@@ -39,7 +39,7 @@ export function readLossHead(trace: Trace, dependence: Dependence, isData: (valu
 class HeadReader {
   /** By the values that are squared. */
   private readonly squares = new Map<string, Square>();
-  /** By value index. */
+  /** The other terms, by value index. */
   private readonly terms = new Map<number, OtherTerm>();
   private readonly functions: Array<readonly [number, Weight]> = [];
   private readonly sums: FunctionsOfSums;
