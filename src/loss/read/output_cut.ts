@@ -7,7 +7,8 @@ import type {RowBlock} from '../functions/row_block';
 import {lastOutputs} from './last_outputs';
 import {isLinear} from '../../trace/linear_kernels';
 import {ProbabilityReader} from './log_probability';
-import {nodeOf, numberIn, reachedFrom} from './nodes';
+import {nodeOf, reachedFrom} from './nodes';
+import {squareAt} from './squares';
 import type {Trace, TraceNode} from '../../trace/trace';
 
 /** The end of the network and the beginning of the loss, for some terms of the loss. */
@@ -154,9 +155,8 @@ export class CutFinder {
     const [input] = active;
     const [output] = node.outputs;
     const shapeOf = (value: number): string => this.trace.values[value].shape.join();
-    const isSquare = node.kernel === 'Square' ||
-      (node.kernel === 'Multiply' && node.inputs.every(([, value]) => value === input)) ||
-      (node.kernel === 'Pow' && numberIn(this.trace, this.dependence, node.inputs[1][1]) === 2);
+    const square = squareAt(this.trace, this.dependence, output);
+    const isSquare = square !== null && square.of.length === 1;
     if (isSquare || MAGNITUDES.has(node.kernel)) {
       const made = this.nodeOf(input);
       const isSize = isSquare ?
@@ -167,8 +167,8 @@ export class CutFinder {
     if (shapeOf(output) !== shapeOf(input)) {
       return [];
     }
-    if (node.kernel === 'SquaredDifference') {
-      return [{value: output, difference: this.trace.producer[output]}];
+    if (square !== null) {
+      return [square.block];
     }
     return node.kernel === 'Sub' && !this.isComplement(node) ? [{value: output, difference: null}] : [];
   }
