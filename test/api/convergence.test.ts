@@ -1,4 +1,7 @@
-/** `ggn()` without options on real and made data: the losses and parameters after a fixed number of steps. test/bench measures times. */
+/**
+ * `ggn()` without options on real and made data: the losses and parameters after a fixed number of
+ * steps. test/bench measures times.
+ */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares} from '../../src/index';
@@ -16,7 +19,10 @@ interface Trained {
   readonly training: {readonly x: number[][]; readonly y: ArrayLike<number>};
 }
 
-/** Trains a network of the benchmark on the first rows of the data of a seed, from its initial weights. */
+/**
+ * Trains a network of the benchmark on the first rows of the data of a seed, from its initial
+ * weights.
+ */
 async function train(task: Task, rows: number, seed: number, batchSize: number, epochs: number): Promise<Trained> {
   await useBackend('wasm');
   const training = firstRows(task, rows, seed);
@@ -27,7 +33,8 @@ async function train(task: Task, rows: number, seed: number, batchSize: number, 
   const policies = new Set<string>();
   const callbacks = new tf.CustomCallback({onBatchEnd: async () => void policies.add(optimizer.lastStep!.policy)});
   await withSeed(seed + 1, () => model.fit(x, y, {epochs, batchSize, verbose: 0, yieldEvery: 'never', callbacks}));
-  const loss = tf.tidy(() => tf.losses.meanSquaredError(y, model.predict(x, {batchSize: rows}) as tf.Tensor).dataSync()[0]);
+  const loss = tf.tidy(() =>
+    tf.losses.meanSquaredError(y, model.predict(x, {batchSize: rows}) as tf.Tensor).dataSync()[0]);
   const trained = {loss, policies, training: {x: x.arraySync(), y: y.dataSync()}};
   model.dispose();
   optimizer.dispose();
@@ -38,12 +45,16 @@ async function train(task: Task, rows: number, seed: number, batchSize: number, 
 /** Standardised inputs and targets. */
 function firstRows(task: Task, rows: number, seed: number): {x: number[][]; y: number[]} {
   const examples = task.examples(seededRandom(1000 + seed)).slice(0, rows);
-  const [target, ...columns] = [examples.map(({y}) => y), ...examples[0].x.map((_, c) => examples.map(({x}) => x[c]))].map(deviation);
+  const target = deviation(examples.map(({y}) => y));
+  const columns = examples[0].x.map((_, c) => deviation(examples.map(({x}) => x[c])));
   return {x: examples.map(({x}) => x.map((value, c) => (value - columns[c].mean) / columns[c].deviation)),
     y: examples.map(({y}) => (y - target.mean) / target.deviation)};
 }
 
-/** The least loss that any function of the inputs has: rows with the same inputs may have different targets. */
+/**
+ * The least loss that any function of the inputs has: rows with the same inputs may have different
+ * targets.
+ */
 function leastLoss({x, y}: Trained['training']): number {
   const targets = new Map<string, number[]>();
   x.forEach((row, i) => targets.set(row.join(), [...targets.get(row.join()) ?? [], y[i]]));
@@ -65,7 +76,8 @@ test.serial('concrete, full batch, with rows that contradict each other: down to
   const {loss, training} = await train(taskNamed('concrete'), 412, 0, 412, 37);
   const least = leastLoss(training);
   t.true(least > 8e-4);
-  // Half a per cent above the measured loss. If every step is held to its float32 prediction, training stops at 1.06e-3.
+  // Half a per cent above the measured loss. If every step is held to its float32 prediction,
+  // training stops at 1.06e-3.
   t.true(loss < 1e-3 && loss < 1.1 * least, `${loss}, at least ${least}`);
 });
 
@@ -75,7 +87,7 @@ test.serial('sinc, batches of 32: below 5e-4 in 10 epochs', async t => {
   t.true(loss < 5e-4, `${loss}`);  // 2e-5 to 1e-4 measured, three seeds
 });
 
-// --------------------------------------------------------------------------------------------------------------- few parameters, many rows
+// ------------------------------------------------------------ few parameters, many rows
 
 interface Fit {
   parameters: number[];
@@ -83,7 +95,10 @@ interface Fit {
   status: string;
 }
 
-/** Fits a curve to points in a custom loop: the normal equations, since there are fewer parameters than points. */
+/**
+ * Fits a curve to points in a custom loop: the normal equations, since there are fewer parameters
+ * than points.
+ */
 async function fitCurve(start: readonly number[], points: ReadonlyArray<readonly [number, number]>, steps: number,
     curve: (parameters: readonly tf.Tensor[], x: tf.Tensor) => tf.Tensor): Promise<Fit> {
   await useBackend('cpu');
@@ -119,8 +134,8 @@ test.serial('a damped oscillation without noise: its four parameters to float32 
 });
 
 /**
- * Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty"; electron mobility over the logarithm of
- * density. Public domain.
+ * Thurber: NIST Statistical Reference Datasets, nonlinear regression, "higher level of difficulty";
+ * electron mobility over the logarithm of density. Public domain.
  */
 const THURBER: ReadonlyArray<readonly [number, number]> = [
   [-3.067, 80.574], [-2.981, 84.248], [-2.921, 87.264], [-2.912, 87.195], [-2.84, 89.076], [-2.797, 89.608], [-2.702, 89.868],
@@ -139,8 +154,9 @@ for (const start of [[1000, 1000, 400, 40, 0.7, 0.3, 0.03], [1300, 1500, 500, 75
       const [x2, x3] = [x.square(), x.square().mul(x)];
       return a0.add(a1.mul(x)).add(a2.mul(x2)).add(a3.mul(x3)).div(tf.add(1, b1.mul(x)).add(b2.mul(x2)).add(b3.mul(x3)));
     });
-    // The loss is half a sum of squares, of rows around 12 as differences of float32 numbers around 1,000: each is known to 1e-5. Its
-    // minimum is flat along some directions: parameters were within 7e-4.
+    // The loss is half a sum of squares, of rows around 12 as differences of float32 numbers around
+    // 1,000: each is known to 1e-5. Its minimum is flat along some directions: parameters were
+    // within 7e-4.
     t.true(Math.abs(2 * loss / SQUARES - 1) < 3e-5, `${2 * loss}`);
     t.true(Math.max(...relativeErrors(parameters, CERTIFIED)) < 5e-3, parameters.join(' '));
   });

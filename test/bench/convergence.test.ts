@@ -41,7 +41,8 @@ test('ratios are averaged by their logarithms, with the standard error of that m
 });
 
 test('whoever trains picks by validation and is judged by test loss', t => {
-  const adam = [0, 1].flatMap(split => [run('adam 0.001', split, [9, 4, 5], [9, 3, 1]), run('adam 0.01', split, [9, 3, 6], [9, 2, 8])]);
+  const adam = [0, 1].flatMap(split =>
+    [run('adam 0.001', split, [9, 4, 5], [9, 3, 1]), run('adam 0.01', split, [9, 3, 6], [9, 2, 8])]);
   const ggn = [run('ggn', 0, [9, 2, 8], [9, 4, 5]), run('ggn', 1, [9, 3, 2.5], [9, 9, 1])];
   const pair = compare(sides(adam, ggn));
   t.true(near(pair.tuned.mean, Math.sqrt(4 / 2 * (1 / 2))), 'adam 0.01 is picked, with test 2');
@@ -79,7 +80,8 @@ test('parts of a split: three fifths, one fifth, one fifth, no row twice', t => 
   t.deepEqual(rowsOf(2000), {training: 640, validation: 400, test: 400});
   const {training, test: last, columns} = dataOf(taskNamed('biomass'), 1);
   t.is(training.x.length, columns * training.y.length);
-  t.true(Math.abs(training.y.reduce((sum, y) => sum + y, 0)) < 1e-9 && Math.abs(last.y.reduce((sum, y) => sum + y, 0)) > 1e-3);
+  const [ownSum, lastSum] = [training, last].map(({y}) => y.reduce((sum, value) => sum + value, 0));
+  t.true(Math.abs(ownSum) < 1e-9 && Math.abs(lastSum) > 1e-3, 'standardised by the training rows');
   t.deepEqual(shuffled([1, 2, 3, 4, 5, 6], seededRandom(1)).sort(), [1, 2, 3, 4, 5, 6]);
 });
 
@@ -91,7 +93,8 @@ test('a linear fit, of singular designs too, and of counts', t => {
   const data = (y: (v: number) => number) => ({training: part(y), validation: part(y), test: part(y), columns: 1});
   t.true(linearFigure({...taskNamed('concrete')}, data(v => 2 * v - 1)) < 1e-9);
   t.true(linearFigure(taskNamed('randhie'), data(v => Math.exp(v))) < 1e-9);
-  t.true(near(linearFigure(taskNamed('concrete'), data(v => v * v)), 1 / 12.25, 1e-4), 'residuals 1, -1, -1, 1 of a variance of 12.25');
+  const square = linearFigure(taskNamed('concrete'), data(v => v * v));
+  t.true(near(square, 1 / 12.25, 1e-4), 'residuals 1, -1, -1, 1 of a variance of 12.25');
 });
 
 test('the gradients of the losses are the slopes of their values and of the compiled losses', t => {
@@ -116,9 +119,10 @@ test('figures are 1 for the best constant', t => {
 });
 
 for (const name of ['cpus', 'randhie', 'randhie-exp', 'checks', 'flights-laplace']) {
-  test.serial(`Adam in plain numbers follows tf.train.adam: ${name}`, async t => {
+  test.serial(`Adam by hand follows tf.train.adam: ${name}`, async t => {
     const task = {...taskNamed(name), group: 'squared' as const};
-    const [plain, tensors] = [await runDenseAdam(task, 128, 1, 0.003, 2), await runTask(task, 128, 1, () => tf.train.adam(0.003), 2)];
+    const plain = await runDenseAdam(task, 128, 1, 0.003, 2);
+    const tensors = await runTask(task, 128, 1, () => tf.train.adam(0.003), 2);
     t.is(plain.points.length, tensors.points.length);
     plain.points.forEach((point, i) => {
       t.true(near(point.training, tensors.points[i].training, 1e-3) && near(point.test, tensors.points[i].test, 1e-3));
@@ -133,8 +137,8 @@ test('every task has its table, and the parts were named before any tuning', t =
   for (const task of TASKS.filter(({shape}) => shape === null)) {
     t.true(task.examples(seededRandom(1)).length > 100, task.name);
   }
-  t.deepEqual(TASKS.filter(({judged}) => judged).map(({name}) => name.split('-')[0]), ['autompg', 'faithful', 'meats', 'redwine', 'yield',
-    'carprices', 'diamonds', 'bikes', 'solder', 'deliveries', 'deliveries']);
+  t.deepEqual(TASKS.filter(({judged}) => judged).map(({name}) => name.split('-')[0]), ['autompg', 'faithful', 'meats',
+    'redwine', 'yield', 'carprices', 'diamonds', 'bikes', 'solder', 'deliveries', 'deliveries']);
   t.true(readExamples('data/sza.csv').length === 601);
 });
 
@@ -158,7 +162,8 @@ test('runs are evaluated in quarters of the first two epochs, then ever more sel
 test('the time of an epoch: medians for each shape of batch, first steps and retries apart', t => {
   const plain = (milliseconds: number) => ({milliseconds, retries: 0});
   // Three batches an epoch, the last one smaller.
-  const training = [plain(50), plain(10), plain(20), plain(12), plain(90), plain(4), {milliseconds: 26, retries: 2}, plain(14), plain(6)];
+  const retried = {milliseconds: 26, retries: 2};
+  const training = [...[50, 10, 20, 12, 90, 4].map(plain), retried, plain(14), plain(6)];
   t.deepEqual(epochTime([training, training], 3), {epoch: 2 * 14 + 6, first: 50 - 14 + 20 - 6, retry: (26 - 14) / 2});
   t.deepEqual(epochTime([[plain(9), plain(2), plain(3), plain(4)]], 1), {epoch: 3, first: 6, retry: 0});
 });

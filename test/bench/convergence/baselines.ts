@@ -20,7 +20,8 @@ export const USUAL = nameOf(1e-3);
 export function keptBaselines(task: Task, batches: readonly Batch[], splits: readonly number[]): Run[] {
   return readLines('baselines', task.name)
       .filter(({batch, split}) => batches.includes(batch) && splits.includes(split))
-      .filter(({batch, epochs, perEpoch}) => epochs === epochsOf(task, batch, 'adam') && perEpoch === stepsPerEpoch(task, batch))
+      .filter(({batch, epochs, perEpoch}) =>
+        epochs === epochsOf(task, batch, 'adam') && perEpoch === stepsPerEpoch(task, batch))
       .map(runOf);
 }
 
@@ -29,7 +30,8 @@ export const wholeSplits = (runs: readonly Run[], splits: readonly number[]): nu
   splits.filter(split => RATES.every(rate => runs.some(run => run.split === split && run.optimizer === nameOf(rate))));
 
 /** Computes the runs that are missing, and saves each as soon as it is done. */
-export async function computeBaselines(tasks: readonly Task[], batches: readonly Batch[], splits: readonly number[]): Promise<void> {
+export async function computeBaselines(tasks: readonly Task[], batches: readonly Batch[],
+    splits: readonly number[]): Promise<void> {
   for (const task of tasks) {
     const kept = keptBaselines(task, batches, splits);
     const start = process.cpuUsage();
@@ -40,7 +42,8 @@ export async function computeBaselines(tasks: readonly Task[], batches: readonly
         for (const rate of RATES) {
           const key: RunKey = {batch, optimizer: nameOf(rate), split};
           if (!kept.some(run => sameKey(run, key))) {
-            saveLine('baselines', task.name, lineOf(key, stepsPerEpoch(task, batch), epochs, await runAdam(task, batch, split, rate, epochs)));
+            const curve = await runAdam(task, batch, split, rate, epochs);
+            saveLine('baselines', task.name, lineOf(key, stepsPerEpoch(task, batch), epochs, curve));
             count++;
           }
         }

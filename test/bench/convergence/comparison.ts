@@ -28,8 +28,16 @@ export interface Reach {
   readonly ggn: number;
   /** ggn's cost over Adam's. */
   readonly ratio: number;
-  /** Splits that ggn did not finish: they count with their whole runs, so `ratio` is a lower bound. */
+  /**
+   * Splits that ggn did not finish: they count with their whole runs, so `ratio` is a lower bound.
+   */
   readonly missed: number;
+}
+
+export interface Losses {
+  readonly adam: number;
+  readonly pick: number;
+  readonly last: number;
 }
 
 export interface Pair {
@@ -37,14 +45,17 @@ export interface Pair {
   readonly group: Group;
   readonly batch: Batch;
   readonly splits: number;
-  /** Test loss at ggn's pick over that of tuned Adam, of Adam at the usual rate, and of a linear fit. */
+  /**
+   * Test loss at ggn's pick over that of tuned Adam, of Adam at the usual rate, and of a linear
+   * fit.
+   */
   readonly tuned: Ratio;
   readonly usual: Ratio;
   readonly floor: Ratio;
   /** Test loss where ggn ends over tuned Adam's at its pick. */
   readonly last: number;
   /** Losses at ggn's pick and where ggn ends, and at tuned Adam's pick: geometric means. */
-  readonly losses: {readonly [part in 'validation' | 'test']: {readonly adam: number; readonly pick: number; readonly last: number}};
+  readonly losses: Readonly<Record<'validation' | 'test', Losses>>;
   readonly training: Reach;
   readonly validation: Reach;
   /** Epochs to the pick. */
@@ -59,13 +70,17 @@ export interface Pair {
 /** A validation loss counts as reached within 2 %. */
 export const TOLERANCE: Readonly<Record<Quantity, number>> = {training: 1, validation: 1.02};
 
-/** The loss of a run that ended early is this many times that of its start, its cost this many times Adam's. */
+/**
+ * The loss of a run that ended early is this many times that of its start, its cost this many times
+ * Adam's.
+ */
 const ENDED_EARLY = 10;
 
 /** Epochs. A run that ended before its first evaluation has its pick there. */
 const FIRST_LOOK = 0.25;
 
-const logMean = (values: readonly number[]): number => values.reduce((sum, value) => sum + Math.log(value), 0) / values.length;
+const logMean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + Math.log(value), 0) / values.length;
 
 export const geometricMean = (values: readonly number[]): number => Math.exp(logMean(values));
 
@@ -73,7 +88,8 @@ export const geometricMean = (values: readonly number[]): number => Math.exp(log
 export function ratioOf(values: readonly number[]): Ratio {
   const mean = logMean(values);
   const squares = values.reduce((sum, value) => sum + (Math.log(value) - mean) ** 2, 0);
-  return {mean: Math.exp(mean), error: values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1) / values.length)};
+  const degrees = values.length - 1;
+  return {mean: Math.exp(mean), error: degrees === 0 ? 0 : Math.sqrt(squares / degrees / values.length)};
 }
 
 export function pickOf(runs: readonly Run[]): Pick {
@@ -115,21 +131,22 @@ export function compare({task, group, batch, adam, ggn, usual, floor}: Sides, co
     const own = adam.filter(({split}) => split === run.split);
     const start = own[0].validation[0];
     if (!(Math.abs(run.validation[0] / start - 1) < 1e-2)) {
-      throw new Error(`${task}, split ${run.split}: ggn starts at ${run.validation[0]}, the kept Adam at ${start}: its task has ` +
-        `changed. Delete baselines/${task}.jsonl.`);
+      throw new Error(`${task}, split ${run.split}: ggn starts at ${run.validation[0]}, the kept Adam at ${start}: ` +
+        `its task has changed. Delete baselines/${task}.jsonl.`);
     }
-    return {run, own, pick: pickOf([run]), tuned: pickOf(own), usual: pickOf(own.filter(({optimizer}) => optimizer === usual)),
-      floor: floor(run.split)};
+    return {run, own, pick: pickOf([run]), tuned: pickOf(own), floor: floor(run.split),
+      usual: pickOf(own.filter(({optimizer}) => optimizer === usual))};
   });
   type Split = typeof splits[number];
   const at = ({run, point}: Pick, part: 'validation' | 'test'): number => run[part][point];
   const each = (value: (split: Split) => number): number[] => splits.map(value);
-  const losses = (part: 'validation' | 'test'): Pair['losses']['test'] => ({
+  const losses = (part: 'validation' | 'test'): Losses => ({
     adam: geometricMean(each(({tuned}) => at(tuned, part))), pick: geometricMean(each(({pick}) => at(pick, part))),
     last: geometricMean(each(({run}) => lastOf(run, part))),
   });
   const epochs = ({run, point}: Pick): number => Math.max(FIRST_LOOK, run.epoch[point]);
-  const toPick = {adam: geometricMean(each(({tuned}) => epochs(tuned))), ggn: geometricMean(each(({pick}) => epochs(pick)))};
+  const adamToPick = geometricMean(each(({tuned}) => epochs(tuned)));
+  const ggnToPick = geometricMean(each(({pick}) => epochs(pick)));
   return {
     task, group, batch, splits: splits.length,
     tuned: ratioOf(each(({pick, tuned}) => at(pick, 'test') / at(tuned, 'test'))),
@@ -138,7 +155,7 @@ export function compare({task, group, batch, adam, ggn, usual, floor}: Sides, co
     last: geometricMean(each(({run, tuned}) => lastOf(run, 'test') / at(tuned, 'test'))),
     losses: {validation: losses('validation'), test: losses('test')},
     training: reach(splits, 'training', cost), validation: reach(splits, 'validation', cost),
-    toPick: {...toPick, ratio: toPick.ggn / toPick.adam},
+    toPick: {adam: adamToPick, ggn: ggnToPick, ratio: ggnToPick / adamToPick},
     aboveFloor: {pick: splits.filter(split => at(split.pick, 'test') > split.floor).length,
       last: splits.filter(split => lastOf(split.run, 'test') > split.floor).length},
     aboveTwice: {ggn: ggn.filter(endsAboveTwice).length, adam: adam.filter(endsAboveTwice).length},
@@ -146,12 +163,17 @@ export function compare({task, group, batch, adam, ggn, usual, floor}: Sides, co
   };
 }
 
-/** To the lowest loss of any rate, times the tolerance, anew for each split; Adam's cost is that of its quickest rate. */
+/**
+ * To the lowest loss of any rate, times the tolerance, anew for each split; Adam's cost is that of
+ * its quickest rate.
+ */
 function reach(splits: readonly {run: Run; own: readonly Run[]}[], quantity: Quantity, cost: Measure): Reach {
   const found = splits.map(({run, own}) => {
     const target = TOLERANCE[quantity] * Math.min(...own.flatMap(other => other[quantity]));
-    const costs = (runs: readonly Run[]): number[] => runs.map(other => ({other, point: firstAtMost(other, quantity, target)}))
-        .filter(({point}) => point >= 0).map(({other, point}) => cost(other, Math.max(1, point)));
+    const costs = (runs: readonly Run[]): number[] => runs.flatMap(other => {
+      const point = firstAtMost(other, quantity, target);
+      return point < 0 ? [] : [cost(other, Math.max(1, point))];
+    });
     const quickest = Math.min(...costs(own));
     const reached = costs([run]).at(0);
     const whole = run.diverged === null ? cost(run, run.epoch.length - 1) : ENDED_EARLY * quickest;

@@ -70,7 +70,7 @@ export const batchSize = (task: Task, batch: Batch): number => batch === 'full' 
 
 /** Batches that are as large as all training rows are 'full'. */
 export const batchesOf = (task: Task, batches: readonly Batch[]): Batch[] =>
-  batches.filter(batch => batch === 'full' || batch < rowsOfTask(task).training);
+  batches.filter(batch => task.batches.includes(batch) && (batch === 'full' || batch < rowsOfTask(task).training));
 
 export const stepsPerEpoch = (task: Task, batch: Batch): number =>
   Math.ceil(rowsOfTask(task).training / batchSize(task, batch));

@@ -61,6 +61,11 @@ function layersOf(task: Task, split: number, columns: number): Layer[] {
   return layers;
 }
 
+interface Gradient {
+  readonly kernel: ArrayLike<number>;
+  readonly bias: ArrayLike<number>;
+}
+
 /** Inputs and outputs of a layer, with its kernel. */
 interface Pass {
   readonly input: tf.Tensor2D;
@@ -81,22 +86,27 @@ function forward(layers: readonly Layer[], x: tf.Tensor2D): Pass[] {
   });
 }
 
-/** Gradients of kernel and bias, layer by layer from the top, from the cotangent of the outputs before the activation. */
-function backward(layers: readonly Layer[], passes: readonly Pass[], top: tf.Tensor2D): {kernel: ArrayLike<number>; bias: ArrayLike<number>}[] {
+/**
+ * Gradients of kernel and bias, layer by layer from the top, from the cotangent of the outputs
+ * before the activation.
+ */
+function backward(layers: readonly Layer[], passes: readonly Pass[], top: tf.Tensor2D): Gradient[] {
   let cotangent = top;
   return [...layers.keys()].reverse().map(l => {
     const {input, kernel} = passes[l];
     const gradient = {kernel: tf.matMul(input, cotangent, true).dataSync(), bias: cotangent.sum(0).dataSync()};
     if (l > 0) {
       const below = tf.matMul(cotangent, kernel, false, true);
-      cotangent = layers[l - 1].activation === 'relu' ? below.mul(input.step()) : below.sub(below.mul(input).mul(input));
+      cotangent = layers[l - 1].activation === 'relu' ? below.mul(input.step()) :
+          below.sub(below.mul(input).mul(input));
     }
     return gradient;
   });
 }
 
 /** The same run as `runTask` with `tf.train.adam(rate)`, up to rounding. */
-export async function runDenseAdam(task: Task, batch: Batch, split: number, rate: number, epochs: number): Promise<Curve> {
+export async function runDenseAdam(task: Task, batch: Batch, split: number, rate: number,
+    epochs: number): Promise<Curve> {
   await useBackend(task.backend);
   const data = dataOf(task, split);
   const {columns, training: {x, y}} = data;

@@ -1,4 +1,7 @@
-/** The examples of the tasks, as plain numbers: real rows from files, and problems drawn from a formula. */
+/**
+ * The examples of the tasks, as plain numbers: real rows from files, and problems drawn from a
+ * formula.
+ */
 import {readFileSync} from 'node:fs';
 import {gunzipSync} from 'node:zlib';
 
@@ -26,7 +29,10 @@ export interface Example {
   readonly y: number;
 }
 
-/** The numbers of a CSV file, plain or gzipped, its last column the target. A first line that is no numbers is a header. */
+/**
+ * The numbers of a CSV file, plain or gzipped, its last column the target. A first line that is no
+ * numbers is a header.
+ */
 export function readExamples(path: string): Example[] {
   const file = readFileSync(new URL(path, import.meta.url));
   const lines = (path.endsWith('.gz') ? gunzipSync(file) : file).toString('utf8').trim().split(/\r?\n/);
@@ -39,7 +45,8 @@ export function readExamples(path: string): Example[] {
   return examples.map(row => ({x: row.slice(0, -1), y: row.at(-1)!}));
 }
 
-const draw = (count: number, example: (i: number) => Example): Example[] => Array.from({length: count}, (_, i) => example(i));
+const draw = (count: number, example: (i: number) => Example): Example[] =>
+  Array.from({length: count}, (_, i) => example(i));
 
 /** sin(x)/x on [-10, 10], without noise. */
 export function sinc(count: number, random: Random): Example[] {
@@ -60,15 +67,22 @@ export function spirals(count: number, random: Random): Example[] {
   });
 }
 
-/** Friedman, 1991: five inputs that count and one that does not, and noise of standard deviation 1 (a fifth of the target's). */
+/**
+ * Friedman, 1991: five inputs that count and one that does not, and noise of standard deviation 1
+ * (a fifth of the target's).
+ */
 export function friedman(count: number, random: Random): Example[] {
   return draw(count, () => {
     const x = Array.from({length: 6}, random);
-    return {x, y: 10 * Math.sin(Math.PI * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4] + normal(random)};
+    const smooth = 10 * Math.sin(Math.PI * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4];
+    return {x, y: smooth + normal(random)};
   });
 }
 
-/** Digits turned by up to ±45 degrees about their centre, with bilinear interpolation; the target is the angle. */
+/**
+ * Digits turned by up to ±45 degrees about their centre, with bilinear interpolation; the target is
+ * the angle.
+ */
 export function rotated(digits: readonly Example[], random: Random): Example[] {
   const size = 8;
   const centre = (size - 1) / 2;
@@ -90,8 +104,8 @@ export function rotated(digits: readonly Example[], random: Random): Example[] {
 }
 
 /**
- * Mackey-Glass series (delay 17): `steps` values, three time units apart, and the value two such steps after the last, with observation
- * noise.
+ * Mackey-Glass series (delay 17): `steps` values, three time units apart, and the value two such
+ * steps after the last, with observation noise.
  */
 export function mackeyGlass(count: number, steps: number, random: Random): Example[] {
   const [stride, ahead, delay, burnIn] = [3, 6, 17, 300];

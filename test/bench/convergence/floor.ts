@@ -18,7 +18,10 @@ const LOG_RATE = 20;
 
 export const floorOf = (task: Task, split: number): number => linearFigure(task, dataOf(task, split));
 
-/** Least squares, or for counts the Poisson regression. Residuals give the scale of a predicted spread. */
+/**
+ * Least squares, or for counts the Poisson regression. Residuals give the scale of a predicted
+ * spread.
+ */
 export function linearFigure({loss}: Task, data: Data): number {
   const {training, test} = data;
   const scale = scaling(training, data.columns);
@@ -37,8 +40,8 @@ export function linearFigure({loss}: Task, data: Data): number {
 }
 
 /**
- * Minimises Σ wᵢ (yᵢ - xᵢᵀb)² + ridge Σ wᵢ Σⱼ bⱼ² over b; the first column is the constant and takes
- * no ridge but one for rounding.
+ * Minimises Σ wᵢ (yᵢ - xᵢᵀb)² + ridge Σ wᵢ Σⱼ bⱼ² over b; the first column is the constant and
+ * takes no ridge but one for rounding.
  */
 export function weightedRidge(x: readonly (readonly number[])[], y: readonly number[], w: readonly number[]): number[] {
   const size = x[0].length;
@@ -71,7 +74,10 @@ function poissonRegression(x: readonly (readonly number[])[], y: readonly number
   return b;
 }
 
-/** A x = b with a symmetric, positive definite A, of which the lower triangle is read and overwritten. */
+/**
+ * A x = b with a symmetric, positive definite A, of which the lower triangle is read and
+ * overwritten.
+ */
 function solveCholesky(a: readonly Float64Array[], b: Float64Array): number[] {
   const size = b.length;
   for (let j = 0; j < size; j++) {
@@ -99,7 +105,8 @@ function solveCholesky(a: readonly Float64Array[], b: Float64Array): number[] {
   return x;
 }
 
-const dot = (row: readonly number[], b: readonly number[]): number => row.reduce((sum, value, j) => sum + value * b[j], 0);
+const dot = (row: readonly number[], b: readonly number[]): number =>
+  row.reduce((sum, value, j) => sum + value * b[j], 0);
 
 const clip = (logRate: number): number => Math.max(-LOG_RATE, Math.min(LOG_RATE, logRate));
 

@@ -13,7 +13,10 @@ export interface TaskLoss {
   /** Units of the last layer. */
   readonly outputs: 1 | 2;
   readonly activation: 'linear' | 'softplus';
-  /** Of a linear fit: counts have a linear logarithm of the rate. Targets of others are standardised. */
+  /**
+   * Of a linear fit: counts have a linear logarithm of the rate. Targets of others are
+   * standardised.
+   */
   readonly link: 'identity' | 'log';
   readonly compiled: string | ((target: tf.Tensor, prediction: tf.Tensor) => tf.Tensor);
   /** The figure of an example, before the mean, from its outputs (after the activation). */
@@ -22,7 +25,10 @@ export interface TaskLoss {
   figure(mean: number, ofConstant: number): number;
   /** The gradient of an example's loss by its outputs before the activation. */
   gradient(outputs: readonly number[], target: number): number[];
-  /** The outputs of a linear fit, from its prediction before the link and the mean size of its residuals. */
+  /**
+   * The outputs of a linear fit, from its prediction before the link and the mean size of its
+   * residuals.
+   */
   linear(prediction: number, residual: {square: number; absolute: number}): number[];
 }
 

@@ -34,7 +34,8 @@ async function compareGgn({tasks, batches, splits, options}: Settings): Promise<
       const seconds = `(${cpuSeconds(before).toFixed(0)} s)`;
       const compared = comparedOf(task, batch, adam, runs, times);
       if (compared === null) {
-        console.log(`${task.name} ${batch}: no baselines; ggn ends at validation ${runs.map(run => run.validation.at(-1)).join(' ')}  ${seconds}`);
+        const last = runs.map(run => run.validation.at(-1)).join(' ');
+        console.log(`${task.name} ${batch}: no baselines; ggn ends at validation ${last}  ${seconds}`);
       } else {
         all.push(compared);
         console.log(`${line(compared)}  ${seconds}`);

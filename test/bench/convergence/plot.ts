@@ -36,13 +36,17 @@ interface Curve {
 /** Of every split: ggn, and the Adam that validation picks. */
 function curvesOf({adam, ggn}: Row): Curve[] {
   const tuned = ggn.map(({split}) => pickOf(adam.filter(run => run.split === split)).run);
-  return [...tuned.map(run => ({family: 'tuned adam' as const, run})), ...ggn.map(run => ({family: 'ggn' as const, run}))];
+  return [...tuned.map(run => ({family: 'tuned adam', run}) as const),
+    ...ggn.map(run => ({family: 'ggn', run}) as const)];
 }
 
 function figure(title: string, rows: readonly Row[]): TopLevelSpec {
-  const x = {field: 'epoch', type: 'quantitative', title: 'epochs', scale: {type: 'log', nice: false}, axis: {format: '~g', tickCount: 5}};
-  const y = {field: 'loss', type: 'quantitative', title: null, axis: {format: '~g', tickCount: 4}, scale: {type: 'log', nice: false, zero: false}};
-  const colour = (isFirst: boolean): object => ({field: 'family', type: 'nominal', scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
+  const x = {field: 'epoch', type: 'quantitative', title: 'epochs', scale: {type: 'log', nice: false},
+    axis: {format: '~g', tickCount: 5}};
+  const y = {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false, zero: false},
+    axis: {format: '~g', tickCount: 4}};
+  const colour = (isFirst: boolean): object => ({field: 'family', type: 'nominal',
+    scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},
     legend: isFirst ? {title: null, orient: 'bottom-left', offset: 4} : null});
   const panel = (row: Row, quantity: Quantity, isFirst: boolean): object => {
     const curves = curvesOf(row);
@@ -58,26 +62,30 @@ function figure(title: string, rows: readonly Row[]): TopLevelSpec {
       width: 330,
       height: 190,
       layer: [
-        {data: {values}, mark: {type: 'line', strokeWidth: 1.5, strokeJoin: 'round', opacity: 0.8}, encoding: {...encoding, detail: {field: 'run'}}},
+        {data: {values}, mark: {type: 'line', strokeWidth: 1.5, strokeJoin: 'round', opacity: 0.8},
+          encoding: {...encoding, detail: {field: 'run'}}},
         {data: {values: picks}, mark: {type: 'point', filled: true, size: 40, opacity: 1}, encoding},
       ],
     };
   };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
-    title: {text: title, subtitle: 'both axes logarithmic; a line for every split; a point where the validation loss is lowest',
-      anchor: 'start', fontSize: 16, subtitleColor: '#555555', subtitleFontSize: 12, subtitlePadding: 4, offset: 14},
+    title: {text: title, anchor: 'start', fontSize: 16, offset: 14,
+      subtitle: 'both axes logarithmic; a line for every split; a point where the validation loss is lowest',
+      subtitleColor: '#555555', subtitleFontSize: 12, subtitlePadding: 4},
     background: 'white',
     padding: 14,
     columns: QUANTITIES.length,
-    concat: rows.flatMap((row, r) => QUANTITIES.map(quantity => panel(row, quantity, r === 0 && quantity === 'training'))),
+    concat: rows.flatMap((row, r) =>
+      QUANTITIES.map(quantity => panel(row, quantity, r === 0 && quantity === 'training'))),
     bounds: 'flush',
     spacing: {row: 48, column: 64},
     resolve: {legend: {color: 'independent'}, scale: {x: 'independent', y: 'independent'}},
     config: {
       font: 'DejaVu Sans, Verdana, Arial, sans-serif',
       view: {stroke: null},
-      axis: {grid: false, labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal', domainColor: '#333333', tickColor: '#333333'},
+      axis: {grid: false, labelFontSize: 10, titleFontSize: 11, titleFontWeight: 'normal',
+        domainColor: '#333333', tickColor: '#333333'},
       legend: {labelFontSize: 10, rowPadding: 2},
     },
   } as TopLevelSpec;

@@ -21,7 +21,8 @@ import type {Times} from './times';
 const DRAWN: readonly string[] = ['concrete', 'diabetes'];
 
 /** By epochs, and by seconds where there are times. Null where no split has all runs of Adam. */
-export function comparedOf(task: Task, batch: Batch, adam: readonly Run[], ggn: readonly Run[], times: Times | null): Compared | null {
+export function comparedOf(task: Task, batch: Batch, adam: readonly Run[], ggn: readonly Run[],
+    times: Times | null): Compared | null {
   const own = adam.filter(run => run.batch === batch);
   const whole = wholeSplits(own, ggn.map(({split}) => split));
   if (whole.length === 0) {
@@ -29,14 +30,17 @@ export function comparedOf(task: Task, batch: Batch, adam: readonly Run[], ggn: 
   }
   const sides: Sides = {
     task: task.name, group: task.group, batch, adam: own.filter(({split}) => whole.includes(split)),
-    ggn: ggn.filter(run => run.batch === batch && whole.includes(run.split)), usual: USUAL, floor: split => floorOf(task, split),
+    ggn: ggn.filter(run => run.batch === batch && whole.includes(run.split)), usual: USUAL,
+    floor: split => floorOf(task, split),
   };
-  return {pair: compare(sides, inEpochs), seconds: isTimed(times, task, batch) ? compare(sides, inSeconds(times, task.name)) : null};
+  return {pair: compare(sides, inEpochs),
+    seconds: isTimed(times, task, batch) ? compare(sides, inSeconds(times, task.name)) : null};
 }
 
 /** The kept runs of ggn that the definition of the task still describes. */
 const keptGgn = (task: Task, batch: Batch): Run[] =>
-  readLines('ggn', task.name).filter(line => line.batch === batch && line.epochs === epochsOf(task, batch, 'ggn')).map(runOf);
+  readLines('ggn', task.name)
+      .filter(line => line.batch === batch && line.epochs === epochsOf(task, batch, 'ggn')).map(runOf);
 
 export async function writeReport(splits: readonly number[], times: Times | null): Promise<void> {
   const found: {task: Task; compared: Compared}[] = [];
@@ -60,7 +64,8 @@ export async function writeReport(splits: readonly number[], times: Times | null
     figures.push(`${name}.png`);
     await plot(`${name}.png`, `${name}: losses over epochs`, rows.get(name)!);
   }
-  const of = (judged: boolean): Compared[] => found.filter(({task}) => task.judged === judged).map(({compared}) => compared);
+  const of = (judged: boolean): Compared[] =>
+    found.filter(({task}) => task.judged === judged).map(({compared}) => compared);
   const page = {chosen: of(false), judged: of(true), missing, machine: times?.machine ?? null, figures};
   writeFileSync(fileURLToPath(new URL('RESULTS.md', import.meta.url)), results(page));
 }

@@ -1,4 +1,7 @@
-/** Finished runs, kept in files of one task each, a run a line: the baselines, computed once, and the runs of `ggn()`. */
+/**
+ * Finished runs, kept in files of one task each, a run a line: the baselines, computed once, and
+ * the runs of `ggn()`.
+ */
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import type {PartName} from './data';

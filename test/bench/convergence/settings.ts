@@ -16,7 +16,7 @@ Trains with ggn() and Adam on the tasks of README.md. Without --only: baselines,
   --splits 0,1         of 0,1,2,3,4 (default: all five)
   --options JSON       options of ggn(), such as '{"learningRate":0.3}': compares, and keeps nothing
   --quick              ${QUICK.join(', ')}; batches 32 and full, splits 0 and 1
-  --judged             the tasks that are judged, not chosen on, in the place of the others: when the defaults are chosen
+  --judged             the tasks that are judged, not chosen on, in the place of the others; once, at the end
   --shard 1/2          the first half of the tasks, every second one, for one of two processes`;
 
 export interface Settings {
@@ -33,8 +33,8 @@ const SPLITS: readonly number[] = [0, 1, 2, 3, 4];
 export function readSettings(args: string[]): Settings | null {
   const text = {type: 'string'} as const;
   const flag = {type: 'boolean', default: false} as const;
-  const {values} = parseArgs({args, options: {only: text, tasks: text, batches: text, splits: text, options: text, shard: text,
-    quick: flag, judged: flag, help: flag}});
+  const {values} = parseArgs({args, options: {only: text, tasks: text, batches: text, splits: text, options: text,
+    shard: text, quick: flag, judged: flag, help: flag}});
   if (values.help) {
     return null;
   }

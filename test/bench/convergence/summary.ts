@@ -27,8 +27,8 @@ const LONG = 10;
 
 /** As many digits as say something. */
 export function short(value: number): string {
-  return value === Infinity ? '∞' : Number.isNaN(value) ? '-' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) :
-      value >= 0.1 ? value.toFixed(2) : value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 0.1 ? value.toFixed(2) :
+      value >= 0.001 ? value.toPrecision(2) : value.toExponential(1);
 }
 
 const fine = (value: number): string => value >= 0.1 && value < 100 ? value.toFixed(3) : short(value);
@@ -43,29 +43,33 @@ const title = ({task, batch}: Pair): string => `${task} ${batch}`;
 export function rowsOfSummary(all: readonly Compared[]): Row[] {
   const normalised = all.filter(({pair}) => pair.group !== 'raw');
   const raw = all.filter(({pair}) => pair.group === 'raw').map(({pair}) => pair);
-  return [...normalised.length > 0 ? againstAdam(normalised) : [], ...raw.length > 0 ? [rawRow(raw)] : [], ...ends(all)];
+  return [...normalised.length > 0 ? againstAdam(normalised) : [], ...raw.length > 0 ? [rawRow(raw)] : [],
+    ...ends(all)];
 }
 
 function againstAdam(all: readonly Compared[]): Row[] {
   const pairs = all.map(({pair}) => pair);
-  const tuned = pairs.map(pair => pair.tuned.mean);
-  const usual = pairs.map(pair => pair.usual.mean);
   const worse = pairs.filter(isWorse);
   const row = (measure: string, value: string, goal: string, note: string): Row => ({measure, value, goal, note});
+  const mean = (measure: string, values: readonly number[], goal: string): Row =>
+    row(measure, fine(limited(values)), goal,
+        `a pair at least ${LEAST}; without that limit ${fine(geometricMean(values))}`);
   return [
-    row('test loss at the pick / tuned Adam\'s', fine(limited(tuned)), '0.93', `pairs at least ${LEAST}; without that limit ${fine(geometricMean(tuned))}`),
-    row(`pairs above ${WORSE} by more than their standard error`, `${worse.length} of ${pairs.length}`, '0', worse.map(title).join(', ')),
-    row('test loss at the pick / that of Adam at 1e-3', fine(limited(usual)), '-', `without the limit ${fine(geometricMean(usual))}`),
+    mean('test loss at the pick / tuned Adam\'s', pairs.map(pair => pair.tuned.mean), '0.93'),
+    row(`pairs above ${WORSE} by more than their standard error`, `${worse.length} of ${pairs.length}`, '0',
+        worse.map(title).join(', ')),
+    mean('test loss at the pick / that of Adam at 1e-3', pairs.map(pair => pair.usual.mean), '-'),
     row('epochs to the pick / tuned Adam\'s', fine(geometricMean(pairs.map(({toPick}) => toPick.ratio))), '0.25', ''),
-    ...reachRows(all, 'validation', '0.17', `tuned Adam's validation loss, within 2 %, where Adam takes ${LONG} epochs and more`),
+    ...reachRows(all, 'validation', '0.17',
+        `tuned Adam's validation loss, within 2 %, where Adam takes ${LONG} epochs and more`),
     ...reachRows(all, 'training', '0.12', 'Adam\'s best training loss'),
     ...([['mini-batch', '1.1'], ['full batch', '1.0']] as const).flatMap(([name, goal]) => {
       const some = pairs.filter(({batch}) => (batch === 'full') === (name === 'full batch'));
-      return some.length === 0 ? [] : [row(`last test loss / tuned Adam's: ${name}`, fine(limited(some.map(({last}) => last))), goal,
-          `without the limit ${fine(geometricMean(some.map(({last}) => last)))}`)];
+      const measure = `last test loss / tuned Adam's: ${name}`;
+      return some.length === 0 ? [] : [mean(measure, some.map(({last}) => last), goal)];
     }),
-    row('runs above a linear fit: at the pick; at the end', `${sum(pairs, pair => pair.aboveFloor.pick)}; ${sum(pairs, pair => pair.aboveFloor.last)} of ` +
-      `${sum(pairs, ({splits}) => splits)}`, '-', pairs.filter(({floor}) => floor.mean > 1).map(title).join(', ')),
+    row('runs above a linear fit', aboveFloor(pairs), '-',
+        pairs.filter(({floor}) => floor.mean > 1).map(title).join(', ')),
   ];
 }
 
@@ -84,22 +88,26 @@ function reachRows(all: readonly Compared[], quantity: Quantity, goal: string, t
 }
 
 function rawRow(pairs: readonly Pair[]): Row {
-  const runs = sum(pairs, ({splits}) => splits);
-  return {measure: 'raw tables: test loss at the pick / that of a linear fit', value: fine(geometricMean(pairs.map(({floor}) => floor.mean))),
-    goal: '1.0', note: `runs above the fit: ${sum(pairs, pair => pair.aboveFloor.pick)} at the pick, ` +
-      `${sum(pairs, pair => pair.aboveFloor.last)} at the end, of ${runs}; over tuned Adam's ${fine(geometricMean(pairs.map(({tuned}) => tuned.mean)))}`};
+  const [floor, tuned] = [pairs.map(pair => pair.floor.mean), pairs.map(pair => pair.tuned.mean)].map(geometricMean);
+  return {measure: 'raw tables: test loss at the pick / that of a linear fit', value: fine(floor), goal: '1.0',
+    note: `runs above the fit: ${aboveFloor(pairs)}; over tuned Adam's ${fine(tuned)}`};
 }
+
+const aboveFloor = (pairs: readonly Pair[]): string => `${sum(pairs, pair => pair.aboveFloor.pick)} at the pick, ` +
+  `${sum(pairs, pair => pair.aboveFloor.last)} at the end, of ${sum(pairs, ({splits}) => splits)}`;
 
 function ends(all: readonly Compared[]): Row[] {
   const pairs = all.map(({pair}) => pair);
   const above = pairs.filter(({aboveTwice}) => aboveTwice.ggn > 0);
   const diverged = pairs.filter(pair => pair.diverged.length > 0);
   return [
-    {measure: 'runs that end above twice their own best training loss', value: `${sum(pairs, pair => pair.aboveTwice.ggn)} of ${sum(pairs, ({splits}) => splits)}`,
-      goal: '0', note: above.map(pair => `${title(pair)} (${pair.aboveTwice.ggn})`).join(', ')},
+    {measure: 'runs that end above twice their own best training loss',
+      value: `${sum(pairs, pair => pair.aboveTwice.ggn)} of ${sum(pairs, ({splits}) => splits)}`, goal: '0',
+      note: above.map(pair => `${title(pair)} (${pair.aboveTwice.ggn})`).join(', ')},
     {measure: 'runs that end early', value: String(sum(pairs, pair => pair.diverged.length)), goal: '0',
       note: diverged.map(pair => `${title(pair)}, ${pair.diverged.join(', ')}`).join('; ')},
   ];
 }
 
-const sum = (pairs: readonly Pair[], value: (pair: Pair) => number): number => pairs.reduce((total, pair) => total + value(pair), 0);
+const sum = (pairs: readonly Pair[], value: (pair: Pair) => number): number =>
+  pairs.reduce((total, pair) => total + value(pair), 0);

@@ -27,6 +27,7 @@ export interface Task {
   readonly backend: NodeBackend;
   /** Shape of the input of one example, for those that are no rows of a table. */
   readonly shape: readonly number[] | null;
+  readonly batches: readonly Batch[];
   /** Steps of a run over those of `STEPS`. */
   readonly length: number;
   /** All examples, in the order in which training, validation and test rows are taken. */
@@ -57,13 +58,16 @@ const task = (name: string, group: Group, network: Network, settings: Settings =
   const table = name.split('-')[0];
   const path = `data/${table}.csv${COMPRESSED.has(table) ? '.gz' : ''}`;
   return {name, group, network, judged: false, loss: SQUARED, backend: 'wasm', shape: null, length: 1,
-    examples: file(path), ...settings};
+    batches: BATCHES, examples: file(path), ...settings};
 };
 
 const judged = (name: string, group: Group, network: Network, loss: TaskLoss = SQUARED): Task =>
   task(name, group, network, {judged: true, loss});
 
-/** The defaults are chosen on those that are not judged. Groups and parts were named before any tuning. */
+/**
+ * The defaults are chosen on those that are not judged. Groups and parts were named before any
+ * tuning.
+ */
 export const TASKS: readonly Task[] = [
   task('concrete', 'squared', WIDE_TANH, {examples: file(CONCRETE)}),
   task('concrete-relu', 'squared', WIDE_RELU, {examples: file(CONCRETE)}),
@@ -74,9 +78,10 @@ export const TASKS: readonly Task[] = [
   task('friedman', 'squared', RELU, {examples: random => friedman(1000, random)}),
   task('rotated', 'squared', {kind: 'cnn'}, {
     examples: random => rotated(shuffled(readExamples(DIGITS), random).slice(0, 1000), random),
-    backend: 'tensorflow', shape: [8, 8, 1], length: 0.25}),
+    backend: 'tensorflow', shape: [8, 8, 1], batches: [32, 'full'], length: 0.2}),
   task('series', 'squared', {kind: 'lstm'}, {
-    examples: random => mackeyGlass(1000, 10, random), shape: [10, 1], length: 0.25}),
+    examples: random => mackeyGlass(1000, 10, random), shape: [10, 1], batches: [32, 'full'],
+    length: 0.2}),
   task('airfoil', 'squared', WIDE_RELU),
   task('airfoil-tanh', 'squared', WIDE_TANH),
   task('biomass', 'squared', TANH),

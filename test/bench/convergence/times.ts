@@ -1,4 +1,7 @@
-/** The milliseconds of an epoch, measured apart from the runs: real `fit`s of ggn and Adam at once, a step of each in turn, medians. */
+/**
+ * The milliseconds of an epoch, measured apart from the runs: real `fit`s of ggn and Adam at once,
+ * a step of each in turn, medians.
+ */
 import * as tf from '@tensorflow/tfjs';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
@@ -19,7 +22,10 @@ export type Family = typeof FAMILIES[number];
 export interface EpochTime {
   /** An epoch without what follows. */
   readonly epoch: number;
-  /** What the first step on every shape of batch takes longer than the others: ggn's self-check, its plan. */
+  /**
+   * What the first step on every shape of batch takes longer than the others: ggn's self-check, its
+   * plan.
+   */
   readonly first: number;
   /** Every solve beyond the first of a step. */
   readonly retry: number;
@@ -50,7 +56,8 @@ export function readTimes(): Times | null {
 /** Measures and saves; tasks and batches not asked for keep their times. */
 export async function measureTimes(tasks: readonly Task[], batches: readonly Batch[]): Promise<void> {
   const times = readTimes() ?? {machine: '', tasks: {}};
-  times.machine = `Node ${process.version}, ${cpus().length} cores of ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}`;
+  const date = new Date().toISOString().slice(0, 10);
+  times.machine = `Node ${process.version}, ${cpus().length} cores of ${cpus()[0].model.trim()}, ${date}`;
   for (const task of tasks) {
     await useBackend(task.backend);
     const data = dataOf(task, 0);
@@ -62,17 +69,22 @@ export async function measureTimes(tasks: readonly Task[], batches: readonly Bat
       for (let i = 0; i < REPETITIONS; i++) {
         trainings.push(await stepsInTurn(task, batch, data, Math.max(EPOCHS, Math.ceil(STEPS / perEpoch))));
       }
-      const found = Object.fromEntries(FAMILIES.map((family, f) => [family, epochTime(trainings.map(steps => steps[f]), perEpoch)])) as Record<Family, EpochTime>;
+      const found = Object.fromEntries(FAMILIES.map((family, f) =>
+        [family, epochTime(trainings.map(steps => steps[f]), perEpoch)])) as Record<Family, EpochTime>;
       const kept = times.tasks[task.name];
       times.tasks[task.name] = {rows, batches: {...kept?.rows === rows ? kept.batches : {}, [batch]: found}};
-      console.log(`${task.name} ${batch}: ${FAMILIES.map(family => `${family} ${found[family].epoch} ms per epoch`).join(', ')}, ` +
-        `ggn's first steps ${found.ggn.first} ms more, a retry ${found.ggn.retry} ms`);
+      const epochs = FAMILIES.map(family => `${family} ${found[family].epoch} ms per epoch`).join(', ');
+      console.log(`${task.name} ${batch}: ${epochs}, ggn's first steps ${found.ggn.first} ms more, ` +
+        `a retry ${found.ggn.retry} ms`);
       writeFileSync(PATH, JSON.stringify(times, null, 2) + '\n');
     }
   }
 }
 
-/** Seconds to a point of a run: what was measured here, for its epochs, its first steps and its retries. */
+/**
+ * Seconds to a point of a run: what was measured here, for its epochs, its first steps and its
+ * retries.
+ */
 export function inSeconds(times: Times, task: string): Measure {
   return (run, point) => {
     const {epoch, first, retry} = times.tasks[task].batches[run.batch]![run.optimizer.split(' ')[0] as Family];
@@ -109,7 +121,8 @@ async function stepsInTurn(task: Task, batch: Batch, data: Data, epochs: number)
         turns.pass();
       },
     });
-    await model.fit(x, y, {epochs, batchSize: batchSize(task, batch), callbacks: clock, verbose: 0, yieldEvery: 'never'});
+    await model.fit(x, y, {epochs, batchSize: batchSize(task, batch), callbacks: clock, verbose: 0,
+      yieldEvery: 'never'});
     model.dispose();
     optimizer.dispose();
     return steps;
@@ -140,7 +153,8 @@ class Turns {
 }
 
 /**
- * From the steps of several trainings. The last batch of an epoch may be smaller than the others, so that its steps are counted apart.
+ * From the steps of several trainings. The last batch of an epoch may be smaller than the others,
+ * so that its steps are counted apart.
  */
 export function epochTime(trainings: readonly (readonly Step[])[], perEpoch: number): EpochTime {
   const shapes = perEpoch === 1 ? [[0, 1]] : [[0, perEpoch - 1], [perEpoch - 1, perEpoch]];

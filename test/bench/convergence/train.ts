@@ -1,4 +1,7 @@
-/** One training run: fixed initial weights and batches, with the figures of all parts on a fixed grid of epochs. */
+/**
+ * One training run: fixed initial weights and batches, with the figures of all parts on a fixed
+ * grid of epochs.
+ */
 import * as tf from '@tensorflow/tfjs';
 import {withSeed} from '../../../docs/examples/shared/random';
 import type {StepReport} from '../../../src/index';
@@ -24,12 +27,14 @@ export interface Curve {
   readonly diverged: string | null;
 }
 
-/** Epochs between evaluations grow as 1/12 of the epochs so far: epochs to a loss are known to 8 %. */
+/**
+ * Epochs between evaluations grow as 1/12 of the epochs so far: epochs to a loss are known to 8 %.
+ */
 const RESOLUTION = 12;
 
 /**
- * The batches after which a run is evaluated: every quarter of the first two epochs, then at ends of
- * epochs, the last among them.
+ * The batches after which a run is evaluated: every quarter of the first two epochs, then at ends
+ * of epochs, the last among them.
  */
 export function evaluationSteps(perEpoch: number, epochs: number): number[] {
   const steps = new Set<number>();
@@ -53,14 +58,17 @@ export class Recorder {
   private retries = 0;
 
   /** `outputs` are those of the network for all rows of the parts, one part after the other. */
-  constructor(private readonly task: Task, private readonly data: Data, private readonly perEpoch: number, epochs: number,
-      private readonly outputs: () => ArrayLike<number>) {
+  constructor(private readonly task: Task, private readonly data: Data, private readonly perEpoch: number,
+      epochs: number, private readonly outputs: () => ArrayLike<number>) {
     this.due = new Set(evaluationSteps(perEpoch, epochs));
     this.constant = ofConstant(task.loss, data.training);
     this.add();
   }
 
-  /** To be called after every step. False when the run is at its end: its losses are numbers no more. */
+  /**
+   * To be called after every step. False when the run is at its end: its losses are numbers no
+   * more.
+   */
   afterStep(retries = 0): boolean {
     this.step++;
     this.retries += retries;
@@ -87,15 +95,18 @@ export class Recorder {
   }
 }
 
-/** tfjs wants targets of as many columns as the network has outputs: zeros stand behind the target. */
-export function partTensors({shape, loss: {outputs}}: Task, {x, y}: Part, columns: number): {x: tf.Tensor; y: tf.Tensor} {
+/**
+ * tfjs wants targets of as many columns as the network has outputs: zeros stand behind the target.
+ */
+export function partTensors({shape, loss: {outputs}}: Task, {x, y}: Part,
+    columns: number): {x: tf.Tensor; y: tf.Tensor} {
   const targets = y.flatMap(target => [target, 0].slice(0, outputs));
   return {x: tf.tensor(x, [y.length, ...shape ?? [columns]]), y: tf.tensor(targets, [y.length, outputs])};
 }
 
 /**
- * Trains the network of a split by `model.fit`. Every optimizer starts from the same weights and sees
- * the same batches in the same order.
+ * Trains the network of a split by `model.fit`. Every optimizer starts from the same weights and
+ * sees the same batches in the same order.
  *
  * ```ts
  * const curve = await runTask('concrete', 128, 0, () => ggn({learningRate: 0.3}), 40);
