@@ -76,8 +76,8 @@ test.serial('a Gram matrix of a matrix use that is a little off', async t => {
 });
 
 test.serial('a Gram matrix that is not a number', async t => {
-  await refused(t, /is not finite/, () => replace(BatchJacobian.prototype, 'gram', original => function(this: BatchJacobian, groupOf) {
-    return original.call(this, groupOf).map(gram => tf.mul(gram, NaN));
+  await refused(t, /is not finite/, () => replace(BatchJacobian.prototype, 'gram', original => function(this: BatchJacobian, partOf) {
+    return original.call(this, partOf).map(gram => tf.mul(gram, NaN));
   }), 'the Jacobian of the batch');
 });
 

@@ -147,14 +147,14 @@ test.serial('Gram matrices by groups of variables', async t => {
   const terms = (): tf.Tensor[] => [u(x), u(z)];
   const {jacobian: dense, n, m} = denseJacobian(() => tf.concat(terms()), variables);
   new Probe(({checked: {jacobian}}) => {
-    const groupOf = [0, 1, 0, 2];
-    const grams = jacobian.gram(groupOf);
+    const partOf = [0, 1, 0, 2];
+    const grams = jacobian.gram(partOf);
     t.is(grams.length, 3);
     let offset = 0;
-    const columnGroup = variables.flatMap((v, i) => new Array<number>(v.size).fill(groupOf[i]).map(g => (offset++, g)));
+    const columnPart = variables.flatMap((v, i) => new Array<number>(v.size).fill(partOf[i]).map(g => (offset++, g)));
     t.is(offset, m);
     grams.forEach((gram, g) => {
-      const part = dense.map((x, i) => columnGroup[i % m] === g ? x : 0);
+      const part = dense.map((x, i) => columnPart[i % m] === g ? x : 0);
       t.true(relativeError(gram.dataSync(), denseGram(part, n, m)) < TOLERANCE, `group ${g}`);
     });
     const wanted = jacobian.applyTranspose(tf.ones([n]), v => v !== 1);
