@@ -71,6 +71,12 @@ export class OptimizerState {
     this.order = variables;
   }
 
+  /** Forgets d_prev of all variables: it has led to a divergence. */
+  forget(): void {
+    this.retire();
+    this.disposeSteps();
+  }
+
   /**
    * Copies of the iteration count and of d_prev. They are the same copies as long as the state is
    * the same, but for copies that were disposed of.

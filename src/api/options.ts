@@ -52,8 +52,9 @@ export interface GgnOptions {
    *   any order, without dropout or noise), and on batches of at least three examples for each
    *   parameter, with shorter steps below 16 examples for each, else `'agreement'`.
    * - `'agreement'`: a learning rate between 0.1 and 1 that grows while new batches agree with the
-   *   last steps and falls while they do not; damping that falls from 1 to 0.03; momentum from 0.9
-   *   to 0.96, more for small batches.
+   *   last steps and falls while they do not; damping that falls from 1 to 0.03, or to 0.3 if the
+   *   outputs are no errors; momentum from 0.9 to 0.96, more for small batches. If the training
+   *   diverges, the optimizer goes back to its last good weights, with more damping.
    * - `'levenbergMarquardt'`: learning rate 1, no momentum, damping by Nielsen's rule from the gain
    *   ratio. A step that does not decrease the loss is rejected and solved again.
    * - `'fixed'`: learning rate 0.1, damping 0.1, momentum 0.9.

@@ -3,7 +3,8 @@ import {isNonFinite, markNonFinite} from '../errors';
 import {PlanCache} from '../jacobian/plan/plan_cache';
 import {explainNonFinite} from '../loss/non_finite';
 import {readPolicyState} from '../policy/saved_state';
-import {initialState, withoutDetour} from '../policy/policy_state';
+import {mayBeCautious} from '../policy/agreement';
+import {afterDivergence, initialState, withoutDetour} from '../policy/policy_state';
 import type {PolicyState} from '../policy/policy_state';
 import {StepPolicy} from '../policy/step_policy';
 import type {Given} from '../policy/step_policy';
@@ -11,6 +12,7 @@ import type {Settings} from '../policy/policy';
 import {batchSign} from '../step/batch_sign';
 import {Detour} from '../step/detour';
 import type {Point} from '../step/detour';
+import {Retreat} from '../step/retreat';
 import {solveStep} from '../step/step';
 import type {SolvedStep} from '../step/step';
 import type {StepReport} from '../step/step_report';
@@ -29,7 +31,7 @@ import type {CheckedOptions} from './check_options';
 import {OptimizerState} from './optimizer_state';
 import {Warnings} from './warnings';
 
-/** The fields of a report after a return to the beginning of a detour. */
+/** The fields of a report after a return to earlier weights. */
 const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
 
 /** One call of `minimize`: the loss, its batch, and the options of the step. */
@@ -56,6 +58,7 @@ export class Training {
   private policyState: PolicyState;
   private readonly scales = new ScaleMemory();
   private readonly detour = new Detour();
+  private readonly retreat = new Retreat();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private readonly warnings = new Warnings();
@@ -100,6 +103,10 @@ export class Training {
     try {
       checkDisposed(trace, request.isTrained);
       loss = cost.dataSync()[0];
+      if (this.retreats(request, trace, loss)) {
+        trace.dispose();
+        return cost;
+      }
       if (!Number.isFinite(loss)) {
         throw markNonFinite(explainNonFinite(`the loss is ${loss}`, trace, fitBatch, request.isTrained));
       }
@@ -127,6 +134,40 @@ export class Training {
     this.scales.clear();
     this.last.release();
     this.detour.end();
+    this.retreat.end();
+  }
+
+  /**
+   * Goes back to the last good weights, if a training on mini-batches has diverged.
+   *
+   * @returns whether training has gone back.
+   */
+  private retreats({options, iteration}: Request, trace: Trace, loss: number): boolean {
+    const {report} = this.last;
+    const isWatched = options.given.damping === 'auto' && report?.policy === 'agreement' &&
+        this.detour.from(NaN) === null && mayBeCautious(this.policyState.agreement);
+    if (!isWatched) {
+      this.retreat.end();
+      return false;
+    }
+    const back = this.retreat.judge(trace, loss);
+    if (back === null) {
+      return false;
+    }
+    assignAll(back.variables, back.weights, trace);
+    trace.restoreVariables();
+    this.policyState = afterDivergence(this.policyState);
+    this.state.forget();
+    this.retreat.wentBack();
+    this.reportBack(report, iteration, loss);
+    return true;
+  }
+
+  /** Notes the report of a call that has gone back, and taken no step. */
+  private reportBack(report: StepReport, iteration: number, loss: number): void {
+    this.last.report = Object.freeze({
+      ...report, ...GONE_BACK, iteration, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
+    this.patience.note(this.last.report);
   }
 
   /** Solves the step, then writes the weights, or goes back to the beginning of a detour. */
@@ -149,6 +190,7 @@ export class Training {
       clock.time('update', () => {
         assignAll(variables, taken.moved, trace);
         this.state.accept(variables, taken.d);
+        this.retreat.wrote(variables);
       });
     } else if (report.status !== 'rejected') {  // which is the way that Levenberg-Marquardt ends
       this.warnings.notTaken(report.status);
@@ -197,9 +239,7 @@ export class Training {
     assignAll(point.variables, point.weights, trace);
     trace.restoreVariables();
     this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
-    this.last.report = Object.freeze({
-      ...report, ...GONE_BACK, iteration, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
-    this.patience.note(this.last.report);
+    this.reportBack(report, iteration, loss);
     this.detour.fails();
     return true;
   }

@@ -27,6 +27,11 @@ export interface Observation {
    * losses with a constant curvature, as squares have.
    */
   readonly headroom?: number | null;
+  /**
+   * Whether the loss is one of residuals: squares, absolute errors, Huber's loss. Default true.
+   * Others are cross-entropies, and likelihoods with an output that is no error.
+   */
+  readonly areResiduals?: boolean;
 }
 
 /**

@@ -1,3 +1,4 @@
+import {moreCautious} from './agreement';
 import {UNDETERMINED} from './determined_batch';
 import type {Determination} from './determined_batch';
 import {NO_HISTORY} from './full_batch';
@@ -21,6 +22,10 @@ export interface PolicyState extends PolicyStates {
  * relu, for instance) from which no step along the gradient leads down.
  */
 export const DETOUR = 10;
+
+/** The states after training has gone back from a divergence on mini-batches. */
+export const afterDivergence = (state: PolicyState): PolicyState =>
+  ({...state, agreement: moreCautious(state.agreement)});
 
 /** The states before the first step. */
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState => ({

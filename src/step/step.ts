@@ -108,7 +108,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock);
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
-  policy.observe({agreement, headroom, examples});
+  const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
+  policy.observe({agreement, headroom, examples, areResiduals});
 
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));

@@ -81,7 +81,7 @@ export interface StepReport {
    * - `'rejected'`: not taken. In the last attempt p > δ and a ≤ 0, or 0 ≤ p ≤ δ and a < -δ, or p <
    *   0. Or the step was beyond the bound of {@link GgnOptions.scaling} with |a/p - 1| > 0.001. Or
    *   w + s, the loss or its derivatives at w + s are not finite. Or a detour of `'auto'` led no
-   *   lower, and the weights are those of its beginning again.
+   *   lower, or its training on mini-batches diverged: the weights are earlier ones again.
    * - `'flat'`: not taken. trace(SᵀGS) = 0, ρ = 0 and g = 0: no residual depends on the weights at
    *   this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken. trace(SᵀGS) = 0, ρ = 0 and |g| > 0: the loss has no curvature in

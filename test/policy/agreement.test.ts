@@ -25,7 +25,7 @@ test('it starts at learning rate 0.3, damping 1, momentum 0.9, and judges nothin
 test('without a last step only the momentum is set, by the size of the batch', t => {
   const [, after] = states([null], 64);
   t.deepEqual(after, {...agreement.initial, momentum: 0.95});
-  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1};
+  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1, caution: 1};
   t.deepEqual(states([null], 64, later)[1], {...later, momentum: 0.95});
 });
 
