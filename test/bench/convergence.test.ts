@@ -142,6 +142,15 @@ test('every task has its table, and the parts were named before any tuning', t =
   t.true(readExamples('data/sza.csv').length === 601);
 });
 
+test('kept runs have the test losses of all points that may be picked, and of the end', t => {
+  const points = [5, 4, 6, 3, 3, 7].map((validation, i) =>
+    ({epoch: i, training: 1, validation, test: i + 1, retries: 0}));
+  const kept = runOf(lineOf({batch: 'full', optimizer: 'adam 0.001', split: 0}, 1, 5, {points, diverged: null}));
+  t.deepEqual(kept.test, [0, 2, 0, 4, 0, 6]);
+  t.deepEqual(kept.epoch, [0, 1, 2, 3, 4, 5]);
+  t.is(kept.test[pickOf([kept]).point], 4);
+});
+
 test('settings: judged tasks run only with --judged, shards take every n-th task', t => {
   t.throws(() => readSettings(['--tasks', 'bikes']), {message: /runs with --judged/});
   t.deepEqual(readSettings(['--judged', '--tasks', 'bikes'])!.tasks.map(({name}) => name), ['bikes']);

@@ -43,7 +43,7 @@ function curvesOf({adam, ggn}: Row): Curve[] {
 function figure(title: string, rows: readonly Row[]): TopLevelSpec {
   const x = {field: 'epoch', type: 'quantitative', title: 'epochs', scale: {type: 'log', nice: false},
     axis: {format: '~g', tickCount: 5}};
-  const y = {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false, zero: false},
+  const y = {field: 'loss', type: 'quantitative', title: null, scale: {type: 'log', nice: false},
     axis: {format: '~g', tickCount: 4}};
   const colour = (isFirst: boolean): object => ({field: 'family', type: 'nominal',
     scale: {domain: Object.keys(COLOURS), range: Object.values(COLOURS)},

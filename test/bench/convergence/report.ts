@@ -48,15 +48,20 @@ export async function writeReport(splits: readonly number[], times: Times | null
   const rows = new Map<string, Row[]>();
   for (const task of TASKS) {
     const adam = keptBaselines(task, BATCHES, splits);
-    for (const batch of batchesOf(task, BATCHES)) {
+    const batches = batchesOf(task, BATCHES);
+    const without: Batch[] = [];
+    for (const batch of batches) {
       const ggn = keptGgn(task, batch).filter(({split}) => splits.includes(split));
       const compared = ggn.length === 0 ? null : comparedOf(task, batch, adam, ggn, times);
       if (compared === null) {
-        missing.push(`${task.name} ${batch}`);
+        without.push(batch);
         continue;
       }
       found.push({task, compared});
       rows.set(task.name, [...rows.get(task.name) ?? [], {batch, adam: adam.filter(run => run.batch === batch), ggn}]);
+    }
+    if (without.length > 0 && !task.judged) {
+      missing.push(without.length === batches.length ? task.name : `${task.name} (${without.join(', ')})`);
     }
   }
   const figures: string[] = [];

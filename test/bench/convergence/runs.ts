@@ -33,14 +33,20 @@ export type Collection = 'baselines' | 'ggn';
 
 const round = (value: number, digits: number): number => Number(value.toPrecision(digits));
 
-/** As it is kept: three digits of the training loss, four of the others. */
+/**
+ * As it is kept: three digits of the training loss, four of the others. Test losses are 0, but at
+ * the end and at points that may be picked, at which the validation loss is lower than before.
+ */
 export function lineOf(key: RunKey, perEpoch: number, epochs: number, {points, diverged}: Curve): Line {
   const {batch, optimizer, split} = key;
+  const validations = points.map(({validation}) => round(validation, 4));
+  const isLooked = (i: number): boolean =>
+    i === points.length - 1 || i > 0 && validations.slice(1, i).every(before => before > validations[i]);
   return {
     batch, optimizer, split, perEpoch, epochs, diverged,
     training: points.map(({training}) => round(training, 3)),
-    validation: points.map(({validation}) => round(validation, 4)),
-    test: points.map(({test}) => round(test, 4)),
+    validation: validations,
+    test: points.map(({test}, i) => isLooked(i) ? round(test, 4) : 0),
     ...(optimizer === 'ggn' ? {retries: points.map(({retries}) => retries)} : {}),
   };
 }

@@ -27,7 +27,7 @@ export interface Settings {
   readonly options: object | null;
 }
 
-const SPLITS: readonly number[] = [0, 1, 2, 3, 4];
+export const SPLITS: readonly number[] = [0, 1, 2, 3, 4];
 
 /** Null for --help. */
 export function readSettings(args: string[]): Settings | null {

@@ -1,6 +1,7 @@
 /** What a terminal and RESULTS.md show of the comparisons. */
 import {table} from '../../../docs/examples/shared/table';
 import type {Losses, Quantity, Ratio, Reach} from './comparison';
+import {SPLITS} from './settings';
 import {isWorse, rowsOfSummary, short} from './summary';
 import type {Compared} from './summary';
 
@@ -34,7 +35,7 @@ export function summary(all: readonly Compared[]): string {
 export interface Page {
   readonly chosen: readonly Compared[];
   readonly judged: readonly Compared[];
-  /** Pairs of the benchmark that have no runs. */
+  /** Tasks that are chosen on and have no runs, with their batches if it is some of them. */
   readonly missing: readonly string[];
   readonly machine: string | null;
   readonly figures: readonly string[];
@@ -46,8 +47,9 @@ export function results({chosen, judged, missing, machine, figures}: Page): stri
   return [
     '# Convergence: ggn() untouched against a tuned Adam',
     'Written by `npx tsx test/bench/convergence/main.ts`; [README.md](README.md) says what is measured and how. ' +
-      `${chosen.length + judged.length} pairs of task and batch, up to ${splits} splits.`,
+      `${chosen.length + judged.length} pairs of task and batch, up to ${splits} splits of ${SPLITS.length}.`,
     ...missing.length === 0 ? [] : [`**This is a part of the benchmark.** Not run yet: ${missing.join(', ')}.`],
+    ...judged.length > 0 ? [] : ['The tasks that judge are not looked at yet.'],
     machine === null ? 'No times yet (`--only times`).' :
       `Times: ${machine}; WebAssembly backend, \`rotated\` on tfjs-node.`,
     '`>`: a lower bound, since some runs ended before they got there (they count with all they had).',
