@@ -4,6 +4,7 @@ import {factsOf} from '../../trace/kernel_facts';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {isByPairs} from '../uses/pairs';
 import type {Plan, Site, SweepStep} from '../plan/plan';
+import {normalizationFloats} from './normalization_memory';
 import {LARGE} from './sweep';
 
 /**
@@ -78,7 +79,11 @@ export function sweepFloats(trace: Trace, plan: Plan, examples: number): SweepFl
       kept.add(site.kind === 'matrix' || rows >= delta.size ? delta : {size: rows});
     }
     const made = cotangentsOf(step, delta, sizeOf);
-    hold(delta, ...made, ...temporaries(plain.kernel, delta));
+    if (plain.kernel === 'FusedBatchNorm' && ['mean', 'variance'].some(name => step.names.includes(name))) {
+      hold(delta, {size: normalizationFloats(trace, plain, name => step.names.includes(name), sizeOf)});
+    } else {
+      hold(delta, ...made, ...temporaries(plain.kernel, delta));
+    }
     step.values.forEach((value, i) => {
       const other = known.get(value);
       known.set(value, other === undefined ? made[i] : {size: other.size});

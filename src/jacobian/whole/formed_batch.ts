@@ -29,6 +29,8 @@ export interface FormedFor {
   readonly clock: Clock;
   /** Floats that the trial of the step holds at once; 0 without a trial. */
   readonly trial: number;
+  /** By value, whether it depends on the variables. */
+  readonly dependent: readonly boolean[];
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;
 }
@@ -49,9 +51,9 @@ export class FormedBatch extends RowsLinearization {
  * @throws if there are more rows than a Gram matrix can have, and the batch cannot be cut.
  */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
-  const {trace, system, clock, partOf} = formedFor;
+  const {trace, system, clock, partOf, dependent} = formedFor;
   const {matrix} = SYSTEM_FACTS[system];
-  const onePass = Math.max(formedFor.trial, statisticsFloats(trace, plan));
+  const onePass = Math.max(formedFor.trial, statisticsFloats(trace, dependent, plan));
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
     matrix === 'rows' ? piecesWithin(trace, plan, {together: 2, onePass}) : piecesOf(trace, plan, width, onePass));

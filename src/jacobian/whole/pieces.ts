@@ -4,6 +4,7 @@ import type {BatchRows} from '../sweep/batch_jacobian';
 import {footprint} from '../plan/footprint';
 import type {Footprint} from '../plan/footprint';
 import {ComponentsJacobian} from './components_jacobian';
+import {crossFloats} from './cross_gram';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
 import {linearize, linearizeByComponent} from '../sweep/linearize';
@@ -76,6 +77,9 @@ export function piecesWithin(trace: Trace, plan: Plan, {together, onePass, least
   checkRoom(together * cut.floats(examples) + (together - 1) * kept + peak);
   const isWhole = count < batch || mayBeWhole(floats.most / batch);
   const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
+  if (together === 2) {
+    checkRoom(crossFloats(plan, Math.floor(plan.components / parts)));
+  }
   return Array.from({length: count}, (_, i) => {
     const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
     return new Chunk(cut, plan, from, to, floats.most / batch, parts);
