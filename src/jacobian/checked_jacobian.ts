@@ -38,7 +38,7 @@ export interface CheckedJacobian {
  * many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly number[], fitBatch: FitBatch | null,
-    cache: PlanCache, clock: Clock, system: SystemName = 'gram', trial = 0): CheckedJacobian {
+    cache: PlanCache, clock: Clock, system: SystemName = 'gram', trial: FormedFor['trial'] = null): CheckedJacobian {
   const {variables, dependent} = rows.dependence;
   // A saturated activation can hide an infinite input from the loss, but not from the Jacobian.
   const notFinite = (): Error => markNonFinite(

@@ -94,7 +94,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 
   const ridge = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
   const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver,
-      policy.judges ? floatsOfTrial(trace, rows, solver) : 0);
+      policy.judges ? () => floatsOfTrial(trace, rows, solver) : null);
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const linearization = clock.time('linearize', () =>

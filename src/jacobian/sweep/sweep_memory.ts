@@ -29,13 +29,30 @@ export interface SweepFloats {
 }
 
 /**
+ * By plan, then by backend and number of examples. A plan belongs to one signature of the trace,
+ * and so to the same shapes in every step.
+ */
+const counted = new WeakMap<Plan, Map<string, SweepFloats>>();
+
+/**
  * The memory of the reverse sweep of one component: its cotangents, and the temporaries that are
  * known. No sweep of the plan takes less. The shapes give this bound before anything is swept: it
- * is counted step by step, as `sweep` makes tensors and disposes of them.
+ * is counted step by step, as `sweep` makes tensors and disposes of them, in the first step of the
+ * plan.
+ *
+ * Measured: counted in every step, it took 3 percent of the time of an LSTM of 20 steps on WASM.
  *
  * @param examples number of examples of the sweep.
  */
 export function sweepFloats(trace: Trace, plan: Plan, examples: number): SweepFloats {
+  const ofPlan = counted.get(plan) ?? new Map<string, SweepFloats>();
+  const key = `${getBackend()} ${examples}`;
+  const floats = ofPlan.get(key) ?? countSweep(trace, plan, examples);
+  counted.set(plan, ofPlan.set(key, floats));
+  return floats;
+}
+
+function countSweep(trace: Trace, plan: Plan, examples: number): SweepFloats {
   const {analysis: {batch, strides}, blocks, starts, steps} = plan;
   if (plan.forward !== undefined || starts[0].rows.length > 0) {
     return {peak: 0, kept: 0};

@@ -27,8 +27,8 @@ export interface FormedFor {
   readonly partOf: readonly number[];
   readonly system: SystemName;
   readonly clock: Clock;
-  /** Floats that the trial of the step holds at once; 0 without a trial. */
-  readonly trial: number;
+  /** Counts the floats that the trial of the step holds at once; null without a trial. */
+  readonly trial: (() => number) | null;
   /** By value, whether it depends on the variables. */
   readonly dependent: readonly boolean[];
   /** The error that says why the Jacobian is not finite. */
@@ -53,7 +53,7 @@ export class FormedBatch extends RowsLinearization {
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   const {trace, system, clock, partOf, dependent} = formedFor;
   const {matrix} = SYSTEM_FACTS[system];
-  const onePass = Math.max(formedFor.trial, statisticsFloats(trace, dependent, plan));
+  const onePass = Math.max(trialFloats(plan, formedFor), statisticsFloats(trace, dependent, plan));
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
     matrix === 'rows' ? piecesWithin(trace, plan, {together: 2, onePass}) : piecesOf(trace, plan, width, onePass));
@@ -74,6 +74,19 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   }
   const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan, onePass));
   return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);
+}
+
+/** Floats of the trial, by plan. A plan belongs to one signature of the trace, so to one trial. */
+const trials = new WeakMap<Plan, number>();
+
+/** Floats that the trial holds at once, counted in the first step of the plan that has a trial. */
+function trialFloats(plan: Plan, {trial}: FormedFor): number {
+  if (trial === null) {
+    return 0;
+  }
+  const floats = trials.get(plan) ?? trial();
+  trials.set(plan, floats);
+  return floats;
 }
 
 /**
