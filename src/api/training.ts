@@ -144,8 +144,9 @@ export class Training {
    */
   private retreats({options, iteration}: Request, trace: Trace, loss: number): boolean {
     const {report} = this.last;
+    // A loss without a lower bound, as of policy gradients, says nothing of the weights.
     const isWatched = options.given.damping === 'auto' && report?.policy === 'agreement' &&
-        this.detour.from(NaN) === null && mayBeCautious(this.policyState.agreement);
+        report.curvature !== 'unbounded' && this.detour.from(NaN) === null && mayBeCautious(this.policyState.agreement);
     if (!isWatched) {
       this.retreat.end();
       return false;
