@@ -142,12 +142,10 @@ export class Training {
    *
    * @returns whether training has gone back.
    */
-  private retreats({options, iteration}: Request, trace: Trace, loss: number): boolean {
+  private retreats(request: Request, trace: Trace, loss: number): boolean {
     const {report} = this.last;
-    // A loss without a lower bound, as of policy gradients, says nothing of the weights.
-    const isWatched = options.given.damping === 'auto' && report?.policy === 'agreement' &&
-        report.curvature !== 'unbounded' && this.detour.from(NaN) === null && mayBeCautious(this.policyState.agreement);
-    if (!isWatched) {
+    if (report === null || !isWatched(request, report) || this.detour.from(NaN) !== null ||
+        !mayBeCautious(this.policyState.agreement)) {
       this.retreat.end();
       return false;
     }
@@ -160,7 +158,7 @@ export class Training {
     this.policyState = afterDivergence(this.policyState);
     this.state.forget();
     this.retreat.wentBack();
-    this.reportBack(report, iteration, loss);
+    this.reportBack(report, request.iteration, loss);
     return true;
   }
 
@@ -191,7 +189,9 @@ export class Training {
       clock.time('update', () => {
         assignAll(variables, taken.moved, trace);
         this.state.accept(variables, taken.d);
-        this.retreat.wrote(variables);
+        if (isWatched(request, done)) {
+          this.retreat.wrote(variables);
+        }
       });
     } else if (report.status !== 'rejected') {  // which is the way that Levenberg-Marquardt ends
       this.warnings.notTaken(report.status);
@@ -245,6 +245,13 @@ export class Training {
     return true;
   }
 }
+
+/**
+ * Whether training may go back from the weights of a step. A loss without a lower bound, as of
+ * policy gradients, says nothing of the weights.
+ */
+const isWatched = ({options}: Request, {policy, curvature}: StepReport): boolean =>
+  options.given.damping === 'auto' && policy === 'agreement' && curvature !== 'unbounded';
 
 /** The state of the policies after a step. A function of the user is asked here, and may throw. */
 function policyAfter({name, next}: StepPolicy, report: StepReport, {policyFunction}: CheckedOptions): PolicyState {

@@ -41,7 +41,8 @@ export class Retreat {
    */
   judge(trace: Trace, loss: number): GoodWeights | null {
     const {best, variables, written} = this;
-    if (variables.length === 0 || variables.some((v, i) => v.isDisposed || v.dataId !== written[i])) {
+    const used = new Set(trace.variables.values());
+    if (variables.length === 0 || variables.some((v, i) => !used.has(v) || v.isDisposed || v.dataId !== written[i])) {
       this.end();
       return null;
     }
@@ -55,7 +56,7 @@ export class Retreat {
     }
     this.trend = trend;
     if (isSettled(trend) && (best === null || isLower(trend, best.trend))) {
-      this.keepWeights();
+      this.keepWeights(trend);
     }
     return null;
   }
@@ -80,7 +81,7 @@ export class Retreat {
     this.written = [];
   }
 
-  private keepWeights(): void {
+  private keepWeights(trend: LossTrend): void {
     const weights: Tensor[] = [];
     try {
       this.variables.forEach(variable => weights.push(keep(variable.clone())));
@@ -89,7 +90,7 @@ export class Retreat {
       throw error;
     }
     this.letGo();
-    this.best = {variables: this.variables, weights, trend: this.trend};
+    this.best = {variables: this.variables, weights, trend};
   }
 
   private letGo(): void {
