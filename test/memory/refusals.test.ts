@@ -32,9 +32,12 @@ const networks: Record<string, Network> = {
   'convolutions': {batch: 3, refused: 2.1, trains: 2.52, layers: () => [
     L.conv2d({filters: 8, kernelSize: 3, activation: 'relu', padding: 'same', inputShape: [64, 64, 1], ...seeded}),
     L.conv2d({filters: 8, kernelSize: 3, activation: 'tanh', padding: 'same', ...seeded}), ...head()]},
-  'convolutions of sequences': {batch: 12, refused: 1.15, layers: () => [
+  'convolutions of sequences': {batch: 12, refused: 1.22, layers: () => [
     L.conv1d({filters: 16, kernelSize: 5, activation: 'relu', inputShape: [800, 2], ...seeded}),
     L.conv1d({filters: 16, kernelSize: 5, activation: 'tanh', ...seeded}), L.globalAveragePooling1d({}), L.dense({units: 2, ...seeded})]},
+  'convolutions of volumes': {batch: 4, refused: 1.9, layers: () => [
+    L.conv3d({filters: 6, kernelSize: 3, activation: 'relu', inputShape: [16, 16, 16, 1], ...seeded}),
+    L.conv3d({filters: 6, kernelSize: 3, activation: 'tanh', ...seeded}), L.flatten(), L.dense({units: 2, ...seeded})]},
   'transposed convolution': {batch: 6, refused: 1.3, trains: 1.56, layers: () => [
     L.conv2dTranspose({filters: 12, kernelSize: 3, strides: 2, activation: 'relu', inputShape: [24, 24, 4], ...seeded}), ...head()]},
   'depthwise convolution': {batch: 7, refused: 1.3, layers: () => [

@@ -43,8 +43,10 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
  *
  * @param from the first component of the rows that are wanted.
  * @param to the component behind the last.
+ * @param large entries from which a cotangent is disposed of before the sweep ends.
  */
-export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all.components): BatchJacobian {
+export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all.components,
+    large = LARGE): BatchJacobian {
   const plan = {...all, components: to - from};
   const {batch} = plan.analysis;
   const byRow = new RowOrder(batch);
@@ -60,16 +62,16 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
       const {step, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
-        const formed = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta)!;
+        const formed = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta, large)!;
         found[site][component] = {deltas: null, rows: formed};
       }
       if (rows.length === 0) {
         const steps = step === null ? plan.steps : [step, ...plan.steps];
         sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
-          const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas[0]!);
+          const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas[0]!, large);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves
-        });
+        }, large);
       }
       checkMemory();
     }
@@ -85,12 +87,12 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
  * The rows of a site, formed during the sweep, if they are small against the cotangents that they
  * are made of; otherwise null.
  */
-function rowsAtOnce(trace: Trace, plan: Plan, site: Site, delta: Tensor): Tensor | null {
+function rowsAtOnce(trace: Trace, plan: Plan, site: Site, delta: Tensor, large: number): Tensor | null {
   const {node, convolution} = site;
   const {batch, strides} = plan.analysis;
   if (formsRows(site)) {
     const form = (): Tensor => formRows(trace.values, strides, site, delta, batch);
-    return convolution !== null || delta.size >= LARGE ? tidy(form) : form();
+    return convolution !== null || delta.size >= large ? tidy(form) : form();
   }
   const rows = batch * trace.values[site.parameter.value].size;
   // The patches of the data serve all components: of several components the rows are formed later.

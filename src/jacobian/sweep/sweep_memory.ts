@@ -43,16 +43,17 @@ const counted = new WeakMap<Plan, Map<string, SweepFloats>>();
  * Measured: counted in every step, it took 3 percent of the time of an LSTM of 20 steps on WASM.
  *
  * @param examples number of examples of the sweep.
+ * @param large entries from which a cotangent is disposed of before the sweep ends.
  */
-export function sweepFloats(trace: Trace, plan: Plan, examples: number): SweepFloats {
+export function sweepFloats(trace: Trace, plan: Plan, examples: number, large = LARGE): SweepFloats {
   const ofPlan = counted.get(plan) ?? new Map<string, SweepFloats>();
-  const key = `${getBackend()} ${examples}`;
-  const floats = ofPlan.get(key) ?? countSweep(trace, plan, examples);
+  const key = `${getBackend()} ${examples} ${large}`;
+  const floats = ofPlan.get(key) ?? countSweep(trace, plan, examples, large);
   counted.set(plan, ofPlan.set(key, floats));
   return floats;
 }
 
-function countSweep(trace: Trace, plan: Plan, examples: number): SweepFloats {
+function countSweep(trace: Trace, plan: Plan, examples: number, large: number): SweepFloats {
   const {analysis: {batch, strides}, blocks, starts, steps} = plan;
   if (plan.forward !== undefined || starts[0].rows.length > 0) {
     return {peak: 0, kept: 0};
@@ -75,7 +76,7 @@ function countSweep(trace: Trace, plan: Plan, examples: number): SweepFloats {
       continue;
     }
     node.outputs.forEach(output => known.delete(output));
-    const isLarge = arriving.some(({size}) => size >= LARGE);
+    const isLarge = arriving.some(({size}) => size >= large);
     let [delta] = arriving;
     const activation = node.attrs['activation'] as string | undefined ?? 'linear';
     if (plain !== node && activation !== 'linear') {

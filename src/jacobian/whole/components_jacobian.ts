@@ -12,6 +12,9 @@ import {heldWhereMay} from './held_pieces';
 import type {Piece} from './operator';
 import {StackedJacobian} from './stacked_jacobian';
 
+/** Every cotangent counts as large: the memory is short, and the sweeps hold none without need. */
+export const ALL = 0;
+
 /**
  * The Jacobian of a batch of which no fewer examples can be taken, and whose cotangents of all
  * components do not fit into the memory at once. The components are taken in parts, each part by
@@ -38,8 +41,8 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
       const [from, to] = [i, i + 1].map(k => Math.floor(k * components / count));
       return {
         rows: batch * (to - from),
-        linearize: () => ({trace, plan, jacobian: linearizeByComponent(trace, plan, from, to)}),
-        components: wanted => linearizeByComponent(trace, plan, from, from + wanted),
+        linearize: () => ({trace, plan, jacobian: linearizeByComponent(trace, plan, from, to, ALL)}),
+        components: wanted => linearizeByComponent(trace, plan, from, from + wanted, ALL),
         joined: () => null,
       };
     });

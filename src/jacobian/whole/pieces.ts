@@ -3,7 +3,7 @@ import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {footprint} from '../plan/footprint';
 import type {Footprint} from '../plan/footprint';
-import {ComponentsJacobian} from './components_jacobian';
+import {ALL, ComponentsJacobian} from './components_jacobian';
 import {crossFloats} from './cross_gram';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
@@ -12,6 +12,7 @@ import {sweepFloats} from '../sweep/sweep_memory';
 import {blockFloats, checkLeast, checkRoom, mayBeWhole} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
+import {LARGE} from '../sweep/sweep';
 
 /**
  * Rows of a chunk. Products with a thousand rows run at full speed already, and the tensors made
@@ -73,10 +74,10 @@ export function piecesWithin(trace: Trace, plan: Plan, {together, onePass, least
   checkLeast(Math.max(floats.kept / batch, floats.changes), LEAST);
   checkLeast(onePass, PASS);
   const examples = Math.floor(batch / count);
-  const {peak, kept} = sweepFloats(trace, plan, examples);
-  checkRoom(together * cut.floats(examples) + (together - 1) * kept + peak);
   const isWhole = count < batch || mayBeWhole(floats.most / batch);
   const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
+  const {peak, kept} = sweepFloats(trace, plan, examples, parts > 1 ? ALL : LARGE);
+  checkRoom(together * cut.floats(examples) + (together - 1) * kept + peak);
   if (together === 2) {
     checkRoom(crossFloats(plan, Math.floor(plan.components / parts)));
   }
@@ -101,9 +102,9 @@ export function linearizeWhole(trace: Trace, plan: Plan, onePass = 0): BatchRows
     return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
   });
   checkLeast(onePass, PASS);
-  checkRoom(sweepFloats(trace, plan, plan.analysis.batch).peak);
   const isWhole = forward !== undefined || mayBeWhole(2 * components * floats.kept + floats.swept);
   const parts = isWhole ? 1 : partsWithin(floats, components, 1);
+  checkRoom(sweepFloats(trace, plan, plan.analysis.batch, parts > 1 ? ALL : LARGE).peak);
   return parts === 1 ? linearize(trace, plan) : new ComponentsJacobian(trace, plan, parts, []);
 }
 
