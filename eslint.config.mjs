@@ -3,13 +3,13 @@ import tseslint from 'typescript-eslint';
 const union = {name: '@tensorflow/tfjs', message: 'Import @tensorflow/tfjs-core or tfjs-layers: the union is the user\'s.'};
 
 /** The folders of src/, from the top. A file imports from its own folder and from those below: CONTRIBUTING.md says what is in each. */
-const rooms = ['api', 'step', 'systems', 'jacobian', 'loss', 'derivatives', 'trace', 'tfjs', 'policy', 'solve', 'arrays'];
+export const rooms = ['api', 'step', 'systems', 'jacobian', 'loss', 'derivatives', 'trace', 'tfjs', 'policy', 'solve', 'arrays'];
 
 /** Folders of plain numbers and typed arrays, which are tested without tfjs. */
 const withoutTfjs = ['policy', 'solve', 'arrays'];
 
 /** The folders inside of a room, from the top. '.' are the files that lie in the room itself. */
-const insides = {
+export const insides = {
   jacobian: ['.', 'check', 'whole', 'sweep', 'uses', 'plan'],
   loss: ['.', 'read', 'functions'],
   derivatives: ['tangents', '.', 'rules', 'kernels'],

@@ -51,3 +51,11 @@ test('no file of src/ has more than 300 lines', t => {
   t.true(files.length > 100);
   t.deepEqual(long, []);
 });
+
+test('ESLint knows the direction of every folder of src/', async t => {
+  const {rooms, insides} = await import(path.resolve('eslint.config.mjs')) as {rooms: string[]; insides: Record<string, string[]>};
+  const folders = readdirSync('src', {recursive: true, withFileTypes: true}).filter(entry => entry.isDirectory())
+      .map(({parentPath, name}) => path.relative('src', path.join(parentPath, name)));
+  const known = [...rooms, ...Object.entries(insides).flatMap(([room, list]) => list.filter(name => name !== '.').map(name => path.join(room, name)))];
+  t.deepEqual(folders.sort(), known.sort());
+});

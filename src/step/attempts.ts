@@ -90,10 +90,11 @@ export function solveAttempts(parts: AttemptParts): Attempted {
 /**
  * One attempt: a solve with the settings of the policy, and the verdict on s = learningRate · d.
  *
- * - λ > λ_τ, that of the asked τ (`'raised'`): the policy goes on from that λ.
- * - g = 0 (`'flat'`), JᵀHJ = 0 (`'noCurvature'`), or no λ gives a step (`'breakdown'`,
- *   `'precision'`): this status stays, and nothing is judged or moved.
- * - w + s is not finite: an error, unless the policy judges, to which a = NaN.
+ * - λ > λ_τ, that of the asked τ (`'raised'`), or no λ up to 10⁷ λ_0 gives a step (`'breakdown'`,
+ *   `'precision'`): the policy goes on from the last λ.
+ * - No step is there: trace(SᵀGS) = 0 and ρ = 0 with g = 0 (`'flat'`) or |g| > 0
+ *   (`'noCurvature'`), or no λ gives one. The status stays, and nothing is judged or moved.
+ * - w + s is not finite: if the policy judges, then a = NaN, else an error is thrown.
  * - s = 0, as the gradient is, or the policy does not judge: the step is taken, without a gain
  *   ratio.
  * - Else `verdict` decides by p, a = L(w) - L(w + s) and the gain ratio a/p.

@@ -33,6 +33,7 @@ import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
 import {bytesOfTrial} from './decrease';
+import {takesGram} from '../solve/system';
 import type {SystemName} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
@@ -135,7 +136,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 function floatsOfTrial(trace: Trace, rows: Rows, solver: SystemName): number {
   const {variables} = rows.dependence;
   const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
-  return bytesOfTrial(trace, rows, variables) / 4 + changes + (solver === 'gram' ? rows.count ** 2 : 0);
+  return bytesOfTrial(trace, rows, variables) / 4 + changes + (takesGram(solver) ? rows.count ** 2 : 0);
 }
 
 /** The way that the Jacobian was taken, for the report. */

@@ -1,5 +1,5 @@
 import {factsOf} from './kernel_facts';
-import type {BatchPassing} from './kernel_facts';
+import type {BatchPassing} from './kernel_fact';
 import type {TraceNode} from './trace';
 
 /**

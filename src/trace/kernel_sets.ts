@@ -1,5 +1,5 @@
 import {kernelsWith} from './kernel_facts';
-import type {BatchPassing, Fact} from './kernel_facts';
+import type {BatchPassing, Fact} from './kernel_fact';
 
 /** The kernels of which a fact holds, each set made once; `Fact` explains the facts. */
 const that = (fact: Fact): ReadonlySet<string> => kernelsWith(({facts}) => facts.includes(fact));

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {runKernel} from '../../src/tfjs/internals';
 import {factsOf, kernelsWith} from '../../src/trace/kernel_facts';
-import type {Fact} from '../../src/trace/kernel_facts';
+import type {Fact} from '../../src/trace/kernel_fact';
 
 test.before(async () => {
   await tf.setBackend('cpu');

@@ -7,7 +7,7 @@ import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
 import {kernelFor, shapeOf} from './convolution_geometry';
 import type {Extent, Convolution} from './convolution_geometry';
-import type {Operand} from '../../trace/kernel_facts';
+import type {Operand} from '../../trace/kernel_fact';
 
 /**
  * One operand from the two others, in the node's own format: y by the convolution itself, x and

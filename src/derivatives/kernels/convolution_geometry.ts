@@ -1,7 +1,7 @@
 import {backend_util} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {factsOf} from '../../trace/kernel_facts';
-import type {ConvolutionFacts, Operand} from '../../trace/kernel_facts';
+import type {ConvolutionFacts, Operand} from '../../trace/kernel_fact';
 import {CONVOLUTIONS} from '../../trace/kernel_sets';
 import {inputOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';

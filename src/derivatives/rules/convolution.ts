@@ -2,7 +2,7 @@ import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {convolve} from '../kernels/convolution';
 import {convolutionOf} from '../kernels/convolution_geometry';
-import type {Operand} from '../../trace/kernel_facts';
+import type {Operand} from '../../trace/kernel_fact';
 import {CONVOLUTIONS} from '../../trace/kernel_sets';
 import {refuseWrongKernel} from '../kernels/wrong_kernels';
 import type {BackwardNode, Rule} from './rule';

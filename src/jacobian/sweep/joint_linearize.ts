@@ -82,7 +82,7 @@ class Repeated implements SweepRules {
    */
   private readonly shapes: readonly Tensor[];
   private readonly made = new Map<number, Tensor>();
-  /** Of a cotangent that is another one reshaped: that cotangent. */
+  /** Cotangents by the reshaped cotangents that were made of them. */
   private readonly origins = new Map<Tensor, Tensor>();
 
   constructor(private readonly cut: SubBatches, readonly part: SubBatch) {

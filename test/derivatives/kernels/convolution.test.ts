@@ -5,7 +5,7 @@ import test from 'ava';
 import type {TraceNode} from '../../../src/trace/trace';
 import {convolutionOf, shapeOf} from '../../../src/derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../../src/derivatives/kernels/convolution_geometry';
-import type {Operand} from '../../../src/trace/kernel_facts';
+import type {Operand} from '../../../src/trace/kernel_fact';
 import {convolve} from '../../../src/derivatives/kernels/convolution';
 import {depthwiseProduct, patchProduct, patchTensor, positionsOf} from '../../../src/derivatives/kernels/patches';
 import {exampleProducts} from '../../../src/jacobian/uses/example_products';
