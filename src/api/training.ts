@@ -4,7 +4,7 @@ import {PlanCache} from '../jacobian/plan/plan_cache';
 import {explainNonFinite} from '../loss/non_finite';
 import {readPolicyState} from '../policy/saved_state';
 import {mayBeCautious} from '../policy/agreement';
-import {afterDivergence, initialState, withoutDetour} from '../policy/policy_state';
+import {afterDivergence, afterLowerTrend, initialState, withoutDetour} from '../policy/policy_state';
 import type {PolicyState} from '../policy/policy_state';
 import {StepPolicy} from '../policy/step_policy';
 import type {Given} from '../policy/step_policy';
@@ -151,6 +151,7 @@ export class Training {
     }
     const back = this.retreat.judge(trace, loss);
     if (back === null) {
+      this.policyState = this.retreat.isAtBest ? afterLowerTrend(this.policyState) : this.policyState;
       return false;
     }
     assignAll(back.variables, back.weights, trace);

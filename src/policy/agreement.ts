@@ -31,6 +31,13 @@ export const mayBeCautious = ({caution}: AgreementState): boolean => caution < M
 export const moreCautious = (state: AgreementState): AgreementState =>
   ({...state, agreement: 0, learningRate: START, caution: Math.min(MOST_CAUTION, CAUTION * state.caution)});
 
+/** The state after a lower trend of the loss: c falls a little, to 1 at least. */
+export const lessCautious = (state: AgreementState): AgreementState =>
+  state.caution === 1 ? state : {...state, caution: Math.max(1, RELIEF * state.caution)};
+
+/** Factor of c at each lower trend. */
+const RELIEF = 0.95;
+
 /** Share of the newest agreement in ā. */
 const SMOOTHING = 0.05;
 

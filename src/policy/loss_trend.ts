@@ -41,11 +41,16 @@ export const isSettled = ({count}: LossTrend): boolean => count >= BATCHES;
 export const isLower = ({mean, spread}: LossTrend, best: LossTrend): boolean => mean < best.mean - spread / 8;
 
 /**
- * Whether the loss has risen far above its best trend:
+ * Whether a loss, of one batch or a mean, is far above the best trend:
  *
- *     L̄ - L̄* > max(|L̄*|, 4 D*)
+ *     L - L̄* > max(|L̄*|, 4 D*)
  *
  * A loss above 0 has then more than doubled.
  */
-export const hasRisen = ({mean}: LossTrend, best: LossTrend): boolean =>
-  !(mean - best.mean <= Math.max(Math.abs(best.mean), SPREADS * best.spread));
+export const isFarAbove = (loss: number, best: LossTrend): boolean => !(loss - best.mean <= far(best));
+
+const far = ({mean, spread}: LossTrend): number => Math.max(Math.abs(mean), SPREADS * spread);
+
+/** The loss as it counts in a trend: an outlier takes L̄ two such distances up at most. */
+export const counted = (loss: number, best: LossTrend): number =>
+  Math.min(loss, best.mean + 2 * BATCHES * far(best));

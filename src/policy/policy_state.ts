@@ -1,4 +1,4 @@
-import {moreCautious} from './agreement';
+import {lessCautious, moreCautious} from './agreement';
 import {UNDETERMINED} from './determined_batch';
 import type {Determination} from './determined_batch';
 import {NO_HISTORY} from './full_batch';
@@ -26,6 +26,10 @@ export const DETOUR = 10;
 /** The states after training has gone back from a divergence on mini-batches. */
 export const afterDivergence = (state: PolicyState): PolicyState =>
   ({...state, agreement: moreCautious(state.agreement)});
+
+/** The states after the loss on mini-batches has a lower trend than ever. */
+export const afterLowerTrend = (state: PolicyState): PolicyState =>
+  ({...state, agreement: lessCautious(state.agreement)});
 
 /** The states before the first step. */
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState => ({

@@ -1,6 +1,6 @@
 import {dispose, keep, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {follow, hasRisen, isLower, isSettled, NO_TREND} from '../policy/loss_trend';
+import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND} from '../policy/loss_trend';
 import type {LossTrend} from '../policy/loss_trend';
 import {replayAll} from '../trace/replay';
 import type {Trace} from '../trace/trace';
@@ -17,18 +17,31 @@ export interface GoodWeights {
   readonly trend: LossTrend;
 }
 
+/** Batches in a row that lead back. Weights that one batch has thrown away often recover. */
+const STRIKES = 3;
+
+/** Batches that the kept weights fit badly, after which the data count as others. */
+const UNUSUAL = 5;
+
 /**
  * The way back from a divergence on mini-batches. Steps on mini-batches are not judged. Each new
  * batch shows the loss on data that the last step has not seen, at no cost. The weights are kept
  * whenever the mean L̄ of these losses is at its lowest, L̄*. Training goes back to them if
  *
- *     L̄ has risen far above L̄* (`hasRisen`), and L(w) - L(w*) > (L̄ - L̄*)/2 on the new batch,
+ *     L̄ and L(w) are far above L̄* (`isFarAbove`), and L(w*) is not, on three batches in a row,
  *     or L(w) is not finite, and L(w*) is finite.
+ *
+ * So batches of unusual data do not lead back. If the losses at the kept weights are far above L̄*,
+ * too, on five batches, then the data have changed, and a new trend begins.
  *
  * The kept weights are not saved: a loaded training begins a new trend.
  */
 export class Retreat {
   private trend = NO_TREND;
+  /** Batches in a row that only the present weights fit badly. */
+  private strikes = 0;
+  /** Batches since the last lower trend that the kept weights fit badly, too. */
+  private unusual = 0;
   private best: GoodWeights | null = null;
   private variables: readonly Variable[] = [];
   /** Identities of the data of the weights that the optimizer wrote last, by variable. */
@@ -47,36 +60,64 @@ export class Retreat {
       return null;
     }
     const isFinite = Number.isFinite(loss);
-    const trend = isFinite ? follow(this.trend, loss) : this.trend;
-    if (best !== null && (!isFinite || hasRisen(trend, best.trend))) {
-      const kept = lossAt(trace, best);
-      const isOfWeights = isFinite ? loss - kept > (trend.mean - best.trend.mean) / 2 : Number.isFinite(kept);
-      // A batch of unusual data has a high loss at the kept weights, too. It does not count.
-      return isOfWeights ? best : null;
-    }
+    const trend = isFinite ? follow(this.trend, best === null ? loss : counted(loss, best.trend)) : this.trend;
     this.trend = trend;
+    if (best !== null && (!isFinite || isFarAbove(trend.mean, best.trend))) {
+      return this.isOfWeights(lossAt(trace, best), loss, best.trend) ? best : null;
+    }
+    this.strikes = 0;
     if (isSettled(trend) && (best === null || isLower(trend, best.trend))) {
       this.keepWeights(trend);
     }
     return null;
   }
 
+  /** Whether training goes back, by the losses of the new batch at the kept and present weights. */
+  private isOfWeights(kept: number, loss: number, best: LossTrend): boolean {
+    if (!Number.isFinite(loss)) {
+      return Number.isFinite(kept);
+    }
+    if (isFarAbove(kept, best)) {
+      this.strikes = 0;
+      if (++this.unusual >= UNUSUAL) {
+        const {variables} = this;
+        this.end();
+        this.wrote(variables);
+      }
+      return false;
+    }
+    this.strikes = isFarAbove(loss, best) ? this.strikes + 1 : 0;
+    return this.strikes >= STRIKES;
+  }
+
+  /** Whether the weights have just been kept: the trend is at its lowest. */
+  get isAtBest(): boolean {
+    return this.best !== null && this.best.trend === this.trend;
+  }
+
   /** Notes that the step wrote these variables. */
   wrote(variables: readonly Variable[]): void {
+    if (variables.length !== this.variables.length || variables.some((v, i) => v !== this.variables[i])) {
+      this.end();
+    }
     this.variables = variables;
     this.written = variables.map(v => v.dataId);
   }
 
   /** Notes that training has gone back. */
   wentBack(): void {
-    this.trend = this.best!.trend;
-    this.wrote(this.best!.variables);
+    const {variables, trend} = this.best!;
+    this.trend = {...trend};
+    this.strikes = 0;
+    this.wrote(variables);
   }
 
   /** Forgets everything: the next losses are of other data, or of weights of the user. */
   end(): void {
     this.letGo();
     this.trend = NO_TREND;
+    this.strikes = 0;
+    this.unusual = 0;
     this.variables = [];
     this.written = [];
   }
@@ -90,6 +131,7 @@ export class Retreat {
       throw error;
     }
     this.letGo();
+    this.unusual = 0;
     this.best = {variables: this.variables, weights, trend};
   }
 

@@ -1,6 +1,6 @@
 /** The loss over the last mini-batches. */
 import test from 'ava';
-import {follow, hasRisen, isLower, isSettled, NO_TREND, type LossTrend} from '../../src/policy/loss_trend';
+import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND, type LossTrend} from '../../src/policy/loss_trend';
 
 const after = (losses: readonly number[], from = NO_TREND): LossTrend => losses.reduce(follow, from);
 
@@ -26,15 +26,22 @@ test('a trend is lower if its mean has fallen by more than an eighth of its spre
 
 test('a loss above 0 has risen if it has more than doubled, beyond four spreads', t => {
   const best = {count: 50, mean: 1, spread: 0.1};
-  t.false(hasRisen({...best, mean: 1.99}, best));
-  t.true(hasRisen({...best, mean: 2.01}, best));
-  t.false(hasRisen({...best, mean: 2.9}, {...best, spread: 0.5}));
-  t.true(hasRisen({...best, mean: 3.1}, {...best, spread: 0.5}));
+  t.false(isFarAbove(1.99, best));
+  t.true(isFarAbove(2.01, best));
+  t.false(isFarAbove(2.9, {...best, spread: 0.5}));
+  t.true(isFarAbove(3.1, {...best, spread: 0.5}));
 });
 
 test('a loss below 0 has risen if it has come above 0, and any mean that is no number has', t => {
   const best = {count: 50, mean: -1.2, spread: 0.1};
-  t.false(hasRisen({...best, mean: -0.1}, best));
-  t.true(hasRisen({...best, mean: 0.1}, best));
-  t.true(hasRisen({...best, mean: NaN}, best));
+  t.false(isFarAbove(-0.1, best));
+  t.true(isFarAbove(0.1, best));
+  t.true(isFarAbove(NaN, best));
+});
+
+test('an outlier takes the mean two such distances up at most', t => {
+  const best = after(repeated(40, 1));
+  const far = follow(best, counted(1e30, best));
+  t.true(near(far.mean, 3));
+  t.is(counted(0.5, best), 0.5);
 });
