@@ -3,7 +3,6 @@ import {isNonFinite, markNonFinite} from '../errors';
 import {PlanCache} from '../jacobian/plan/plan_cache';
 import {explainNonFinite} from '../loss/non_finite';
 import {readPolicyState} from '../policy/saved_state';
-import {mayBeCautious} from '../policy/agreement';
 import {afterDivergence, afterLowerTrend, initialState, withoutDetour} from '../policy/policy_state';
 import type {PolicyState} from '../policy/policy_state';
 import {StepPolicy} from '../policy/step_policy';
@@ -144,14 +143,12 @@ export class Training {
    */
   private retreats(request: Request, trace: Trace, loss: number): boolean {
     const {report} = this.last;
-    if (report === null || !isWatched(request, report) || this.detour.from(NaN) !== null ||
-        !mayBeCautious(this.policyState.agreement)) {
+    if (report === null || !isWatched(request, report) || this.detour.from(NaN) !== null) {
       this.retreat.end();
       return false;
     }
     const back = this.retreat.judge(trace, loss);
     if (back === null) {
-      this.policyState = this.retreat.isAtBest ? afterLowerTrend(this.policyState) : this.policyState;
       return false;
     }
     assignAll(back.variables, back.weights, trace);
@@ -201,7 +198,8 @@ export class Training {
       this.warnings.unbounded();
     }
     Object.freeze(clock.milliseconds);
-    this.policyState = back === null ? next : withoutDetour(next, this.levenbergMarquardt);
+    this.policyState = back !== null ? withoutDetour(next, this.levenbergMarquardt) :
+      this.retreat.isAtBest ? afterLowerTrend(next) : next;
     if (scale !== null) {
       this.scales.keep(variables, scale);
     }

@@ -22,9 +22,6 @@ export interface AgreementState {
 /** Factor of c at a divergence, and the largest c. */
 const [CAUTION, MOST_CAUTION] = [4, 4 ** 8];
 
-/** Whether more damping may still help after a divergence. */
-export const mayBeCautious = ({caution}: AgreementState): boolean => caution < MOST_CAUTION;
-
 /**
  * The state after a divergence: four times the damping from now on, and the first learning rate.
  */
