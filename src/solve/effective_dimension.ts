@@ -1,12 +1,14 @@
 import {cholesky} from '../arrays/cholesky';
+import {inverseDiagonal} from '../arrays/inverse_diagonal';
 import {plusDiagonal} from '../arrays/symmetric';
+import {dot} from '../arrays/vectors';
 
 /**
  * trace(C(C + λΣ)⁻¹): the number of directions that the data determine at damping λ, between 0 and
  * the rank of C. With Σ = I it is the sum of σ²/(σ² + λ) over the eigenvalues σ² of C. C = SᵀJJᵀS
  * and C = JᵀSSᵀJ give the same number.
  *
- * It is computed as n - λ trace(Σ(C + λΣ)⁻¹) in float64, in n³ operations.
+ * It is computed as n - λ trace(Σ(C + λΣ)⁻¹) in float64, in 2n³/3 operations.
  *
  * @param curvature C, n x n, row-major, symmetric positive semidefinite; not changed.
  * @param scale diagonal of Σ (n).
@@ -18,11 +20,5 @@ export function effectiveDimension(curvature: Float64Array, n: number, lambda: n
   if (!factor.ok) {
     return NaN;
   }
-  let trace = 0;
-  for (let i = 0; i < n; i++) {
-    const unit = new Float64Array(n);
-    unit[i] = 1;
-    trace += factor.solve(unit)[i] * scale[i];
-  }
-  return n - lambda * trace;
+  return n - lambda * dot(scale, inverseDiagonal(factor));
 }
