@@ -7,7 +7,7 @@ import {beforeActivation, withoutActivation} from './fused';
 import {addTo} from '../tfjs/accumulate';
 
 /** Cotangents of the wanted inputs of a node, from those of its outputs. */
-export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
+export type NodePull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
     wanted: readonly string[]) => Tensor[];
 
 /**
@@ -15,7 +15,7 @@ export type Pull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor |
  * by value index.
  */
 export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: ReadonlyMap<number, Tensor>,
-    passes: (value: number) => boolean, pull: Pull = pullByTfjs): Map<number, Tensor> {
+    passes: (value: number) => boolean, pull: NodePull = pullByTfjs): Map<number, Tensor> {
   const found = new Map(seeds);
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
@@ -42,13 +42,13 @@ export function sweepBack(values: Values, nodes: readonly TraceNode[], seeds: Re
   return found;
 }
 
-export const pullByTfjs: Pull = (values, node, dys, wanted) => {
+export const pullByTfjs: NodePull = (values, node, dys, wanted) => {
   const thunks = tfjsCotangents(values, node, dys);
   return wanted.map(input => cotangentOf(thunks, node, input));
 };
 
 /** With the rules for slow gradients. The self-check must not use it. */
-export const pullByRules: Pull = (values, node, dys, wanted) => {
+export const pullByRules: NodePull = (values, node, dys, wanted) => {
   const plain = withoutActivation(node);
   return cotangents(values, plain, plain === node ? dys : [beforeActivation(values, node, dys[0]!)], wanted);
 };

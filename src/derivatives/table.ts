@@ -1,15 +1,15 @@
 import {getGradient} from '@tensorflow/tfjs-core';
-import {BROADCASTING} from './rules/broadcasting';
-import {CONVOLUTION} from './rules/convolution';
-import {ELEMENTWISE} from './rules/elementwise';
-import {GATHER} from './rules/gather';
-import {NORMALIZATION} from './rules/normalization';
-import {POOLING} from './rules/pooling';
-import {PRODUCTS} from './rules/products';
-import {REDUCTIONS} from './rules/reductions';
-import {RESIZE} from './rules/resize';
+import {BROADCASTING_RULES} from './rules/broadcasting';
+import {CONVOLUTION_RULES} from './rules/convolution';
+import {ELEMENTWISE_RULES} from './rules/elementwise';
+import {GATHER_RULES} from './rules/gather';
+import {NORMALIZATION_RULES} from './rules/normalization';
+import {POOLING_RULES} from './rules/pooling';
+import {PRODUCT_RULES} from './rules/products';
+import {REDUCTION_RULES} from './rules/reductions';
+import {RESIZE_RULES} from './rules/resize';
 import type {BackwardNode, Rule} from './rules/rule';
-import {STRUCTURE} from './rules/structure';
+import {STRUCTURE_RULES} from './rules/structure';
 
 /**
  * Every input cotangent that takes the place of a gradient of tfjs 4.22: one table, of which each
@@ -19,8 +19,9 @@ import {STRUCTURE} from './rules/structure';
  * A kernel with wrong values has no derivative: `kernels/wrong_kernels.ts` refuses it. A kernel
  * with a fused bias and activation takes the rules of the kernel underneath (`fused.ts`).
  */
-const TABLE: readonly Rule[] = [...ELEMENTWISE, ...BROADCASTING, ...STRUCTURE, ...GATHER, ...REDUCTIONS, ...PRODUCTS,
-  ...CONVOLUTION, ...POOLING, ...NORMALIZATION, ...RESIZE];
+const TABLE: readonly Rule[] = [...ELEMENTWISE_RULES, ...BROADCASTING_RULES, ...STRUCTURE_RULES, ...GATHER_RULES,
+  ...REDUCTION_RULES, ...PRODUCT_RULES, ...CONVOLUTION_RULES, ...POOLING_RULES, ...NORMALIZATION_RULES,
+  ...RESIZE_RULES];
 
 const byKernel = new Map<string, Rule[]>();
 for (const rule of TABLE) {

@@ -3,6 +3,7 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import {addTo} from '../tfjs/accumulate';
 import {allFinite} from '../tfjs/all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from '../trace/custom_grad';
+import {factsOf} from '../trace/kernel_facts';
 import {TAME} from '../trace/kernel_sets';
 import {replayAll} from '../trace/replay';
 import {valuesOf} from '../trace/trace';
@@ -85,8 +86,9 @@ function isTwice(trace: Trace, values: readonly Tensor[], dependent: readonly bo
  * weights.
  */
 function isTame({kernel, inputs}: TraceNode, dependent: readonly boolean[]): boolean {
+  const factors = factsOf(kernel)?.factors;
   return TAME.has(kernel) ||
-      (kernel === 'RealDiv' && inputs.every(([name, value]) => name === 'a' || !dependent[value]));
+      (factors !== undefined && inputs.every(([name, value]) => factors.includes(name) || !dependent[value]));
 }
 
 /**

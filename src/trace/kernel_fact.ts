@@ -97,6 +97,8 @@ export interface KernelFacts {
   readonly broadcasts?: readonly string[];
   /** Inputs in which the kernel is linear while the others are held. */
   readonly linearIn?: readonly string[];
+  /** Inputs that are a factor of the output, entry by entry. */
+  readonly factors?: readonly string[];
   /** Inputs x with K(t x) = t K(x) for t > 0. */
   readonly homogeneousIn?: readonly string[];
   /**

@@ -9,15 +9,8 @@ import type {TraceNode} from './trace';
  * through the comparison: as in r · sign(r) and in where(r > 0, q r, (q - 1) r).
  */
 export function isLinear(node: TraceNode, {varying}: Pick<Dependence, 'varying'>): boolean {
-  const varies = (name: string): boolean => node.inputs.some(([input, value]) => input === name && varying[value]);
-  switch (node.kernel) {
-    case 'Multiply':
-      return node.inputs.filter(([, input]) => varying[input]).length === 1;
-    case 'RealDiv':
-      return !varies('b');
-    default: {
-      const chosenBy = factsOf(node.kernel)?.chosenBy;
-      return AFFINE.has(node.kernel) || (chosenBy !== undefined && !varies(chosenBy));
-    }
-  }
+  const {chosenBy, factors} = factsOf(node.kernel) ?? {};
+  const moving = node.inputs.filter(([, value]) => varying[value]).map(([name]) => name);
+  return AFFINE.has(node.kernel) || (chosenBy !== undefined && !moving.includes(chosenBy)) ||
+      (factors !== undefined && moving.length === 1 && factors.includes(moving[0]));
 }

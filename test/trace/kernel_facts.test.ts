@@ -261,7 +261,8 @@ for (const kernel of kernelsOf('tame').filter(one => factsOf(one)!.facts.include
 }
 
 for (const kernel of Object.keys(CALLS)) {
-  for (const name of factsOf(kernel)!.linearIn ?? []) {
+  const {linearIn = [], factors = []} = factsOf(kernel)!;
+  for (const name of [...linearIn, ...factors]) {
     test.serial(`${kernel} is linear in ${name}`, t => {
       const [x, z] = [inputsOf(kernel, 1), inputsOf(kernel, 2)];
       const wanted = (t: Inputs): number[] => numbers(kernel, {...x, [name]: t[name]});

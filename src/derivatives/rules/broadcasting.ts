@@ -62,7 +62,7 @@ const UNSUMMED: Record<string, Pull> = {
 const isWhole = (at: BackwardNode, input: string): boolean => isSameShape(at.dy, at.value(input));
 
 /** Kernels of several tensors, entry by entry, whose operands broadcast. */
-export const BROADCASTING: readonly Rule[] = [
+export const BROADCASTING_RULES: readonly Rule[] = [
   {kernel: 'Add', why: 'slow', when: isWhole, pull: addition},
   {kernel: 'Sub', why: 'slow', when: isWhole, pull: subtraction},
   {kernel: 'Multiply', why: 'slow', when: isWhole, pull: product},

@@ -5,12 +5,12 @@ import {convolutionOf} from '../kernels/convolution_geometry';
 import type {Operand} from '../../trace/kernel_fact';
 import {CONVOLUTIONS} from '../../trace/kernel_sets';
 import {refuseWrongKernel} from '../kernels/wrong_kernels';
-import type {BackwardNode, Rule} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 /**
  * The cotangent of an input of a convolution: the same trilinear form, solved for another operand.
  */
-const convolved: Rule['pull'] = (at, input) => {
+const convolved: Pull = (at, input) => {
   refuseWrongKernel(at.backend, at.node);
   const c = convolutionOf(at.values, at.node)!;
   const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
@@ -33,7 +33,7 @@ const rule = {kernel: [...CONVOLUTIONS], input: ['x', 'filter', 'dy'], pull: con
  *
  * Measured: that gradient takes a hundred times as long as the rule.
  */
-export const CONVOLUTION: readonly Rule[] = [
+export const CONVOLUTION_RULES: readonly Rule[] = [
   {...rule, why: 'slow'},
   {...rule, why: 'wrong', when: at => isDilated(at) || at.backend === 'wasm' || at.backend === 'cpu'},
   {...rule, why: 'missing'},

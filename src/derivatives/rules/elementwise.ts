@@ -10,7 +10,7 @@ const times = (t: Tensor, factor: number): Tensor => mul(t, scalar(factor));
 const plus = (t: Tensor, more: number): Tensor => add(t, scalar(more));
 
 /** The slope f'(x) of each kernel y = f(x), as tfjs has it. */
-const SLOPES: Record<string, (x: Tensor, y: Tensor, attrs: KernelAttrs) => Tensor> = {
+const SLOPE_OF: Record<string, (x: Tensor, y: Tensor, attrs: KernelAttrs) => Tensor> = {
   Abs: x => step(x, -1),
   Acos: x => neg(rsqrt(sub(scalar(1), square(x)))),
   Acosh: x => rsqrt(plus(square(x), -1)),
@@ -79,9 +79,9 @@ const FAST: Record<string, (at: BackwardNode) => Tensor> = {
 };
 
 /** Kernels of one tensor, entry by entry. */
-export const ELEMENTWISE: readonly Rule[] = [
+export const ELEMENTWISE_RULES: readonly Rule[] = [
   ...Object.entries(FAST).map(([kernel, pull]): Rule => ({kernel, input: 'x', why: 'slow', pull})),
-  ...Object.entries(SLOPES).map(([kernel, slope]): Rule => ({kernel, input: 'x', why: 'missing',
+  ...Object.entries(SLOPE_OF).map(([kernel, slope]): Rule => ({kernel, input: 'x', why: 'missing',
     pull: at => mul(at.dy, slope(at.value('x'), at.y, at.attrs))})),
   // The kernel computes dx = dy (y < 0 ? y + 1 : 1).
   {kernel: 'EluGrad', input: 'dy', why: 'missing',

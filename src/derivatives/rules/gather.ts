@@ -13,7 +13,7 @@ const isUseless = (at: BackwardNode): boolean => !at.attrs['batchDims'] &&
     ((at.backend === 'cpu' && !isObserved()) || getKernel('UnsortedSegmentSum', at.backend) == null);
 
 /** Kernels that choose entries by indices. */
-export const GATHER: readonly Rule[] = [
+export const GATHER_RULES: readonly Rule[] = [
   {kernel: 'GatherV2', input: 'x', why: 'useless', when: isUseless,
     pull: at => gatherGradient(at.node, at.value('x'), at.value('indices'), at.dy)},
   {kernel: 'GatherNd', input: 'params', why: 'missing',

@@ -2,7 +2,7 @@ import {exp, matMul, pow, reshape, rsqrt, scalar, square, sum, tensor, zerosLike
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub} from '../../tfjs/fast_ops';
 import {summed} from './rule';
-import type {BackwardNode, Rule} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 /** 1/σ of a FusedBatchNorm. */
 const inverseDeviation = (at: BackwardNode): Tensor =>
@@ -13,7 +13,7 @@ const inverseDeviation = (at: BackwardNode): Tensor =>
  *
  * Measured: on WASM the tiling takes twenty times as long as the product.
  */
-const normalized: Rule['pull'] = at => {
+const normalized: Pull = at => {
   const factor = inverseDeviation(at);
   return mul(at.dy, at.has('scale') ? mul(factor, at.value('scale')) : factor);
 };
@@ -49,7 +49,7 @@ function localResponse(at: BackwardNode): {inCotangent: () => Tensor; inData: ()
 }
 
 /** Normalisations over the batch, over classes and over channels. */
-export const NORMALIZATION: readonly Rule[] = [
+export const NORMALIZATION_RULES: readonly Rule[] = [
   {kernel: 'FusedBatchNorm', input: 'x', why: 'slow', pull: normalized},
   summed({kernel: 'FusedBatchNorm', input: 'offset', why: 'missing', unsummed: at => at.dy}),
   summed({kernel: 'FusedBatchNorm', input: 'scale', why: 'missing',

@@ -6,26 +6,26 @@ import {mul} from '../../tfjs/fast_ops';
 import {runKernel} from '../../tfjs/internals';
 import {chosenCotangent, isChosenHere} from '../kernels/maxima';
 import {isPadded, pickMaxima, pooledAxes, spreadMaxima, windowShare} from '../kernels/pooling';
-import type {BackwardNode, Rule} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 const MAXIMA = [...MAXIMA_OF_WINDOWS];
 const AVERAGES = ['AvgPool', 'AvgPool3D'];
 
 const chosen = (at: BackwardNode): Tensor | null => chosenCotangent(at.node, at.value('x'), at.y, at.dy);
 
-const byMaxima: Rule['pull'] = at => chosen(at) ?? spreadMaxima(at.value('x'), at.y, at.dy, at.attrs);
+const byMaxima: Pull = at => chosen(at) ?? spreadMaxima(at.value('x'), at.y, at.dy, at.attrs);
 
 /** Whether the attribute dimRoundingMode changes the number of windows. */
 const isRounded = (at: BackwardNode): boolean => at.attrs['dimRoundingMode'] != null &&
   pooledAxes(at.value('x').shape, {...at.attrs, dimRoundingMode: undefined})
       .some(({count}, k) => count !== at.y.shape[k + 1]);
 
-const refuseRounded: Rule['pull'] = ({node, attrs}) => {
+const refuseRounded: Pull = ({node, attrs}) => {
   throw ggnError(`tfjs's gradient of '${node.kernel}' is wrong with sizes rounded by ` +
       `'${String(attrs['dimRoundingMode'])}': pool without dimRoundingMode, or pad the input.`);
 };
 
-const refuseDilation: Rule['pull'] = () => {
+const refuseDilation: Pull = () => {
   throw ggnError("tfjs's gradient of 'Dilation2D' is wrong on the WASM backend: train this model on another backend " +
       '(cpu, webgl).');
 };
@@ -39,7 +39,7 @@ const hasUnevenWindow = (at: BackwardNode): boolean => {
  * The kernel divides by the full size of a window, the forward kernel by the number of its entries
  * inside of the image.
  */
-const averageOfCotangents = (forward: string): Rule['pull'] => at => {
+const averageOfCotangents = (forward: string): Pull => at => {
   const share = windowShare(at.value('input').shape, at.attrs);
   const means = runKernel(forward, {x: at.dy}, at.attrs) as Tensor;
   return share === null ? means : div(means, share);
@@ -48,10 +48,10 @@ const averageOfCotangents = (forward: string): Rule['pull'] => at => {
 /**
  * The inputs of a backward kernel that lend a shape, or choose entries, have the derivative zero.
  */
-const zero: Rule['pull'] = (at, input) => zerosLike(at.value(input));
+const zero: Pull = (at, input) => zerosLike(at.value(input));
 
 /** Kernels that work on windows, and their backward kernels, which are linear in dy. */
-export const POOLING: readonly Rule[] = [
+export const POOLING_RULES: readonly Rule[] = [
   {kernel: MAXIMA, why: 'slow', when: at => isChosenHere(at.node, at.value('x')), pull: at => chosen(at)!},
   // tfjs's gradient kernel starts its search for the maximum at 1.2e-38. The cotangents of windows
   // without a positive number go to the first entry of the input.

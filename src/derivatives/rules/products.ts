@@ -1,6 +1,6 @@
 import {matMul} from '@tensorflow/tfjs-core';
 import {matricesIn, mul, multiplyTransposed, shaped, sumTo, transposeMultiply} from '../../tfjs/fast_ops';
-import type {BackwardNode, Rule} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 /** Whether a product has one plain matrix on the right. */
 const isPlain = (at: BackwardNode): boolean =>
@@ -11,7 +11,7 @@ const isPlain = (at: BackwardNode): boolean =>
  * run at a tenth of the speed on WASM: its batch_mat_mul_impl takes XNNPACK only without flags and
  * with one matrix.
  */
-const withPlainMatrix: Rule['pull'] = (at, input) => {
+const withPlainMatrix: Pull = (at, input) => {
   const [a, b, dy] = [at.value('a'), at.value('b'), at.dy];
   const [inner, outer] = b.shape.slice(-2) as [number, number];
   if (input === 'b') {
@@ -22,7 +22,7 @@ const withPlainMatrix: Rule['pull'] = (at, input) => {
     multiplyTransposed(shaped(dy, [dy.size / outer, outer]), shaped(b, [inner, outer])), a.shape);
 };
 
-const withMatrices: Rule['pull'] = (at, input) => {
+const withMatrices: Pull = (at, input) => {
   const [a, b, dy] = [at.value('a'), at.value('b'), at.dy];
   const {transposeA, transposeB} = at.attrs as Record<string, boolean>;
   const product = input === 'a' ?
@@ -32,7 +32,7 @@ const withMatrices: Rule['pull'] = (at, input) => {
 };
 
 /** Products of matrices. */
-export const PRODUCTS: readonly Rule[] = [
+export const PRODUCT_RULES: readonly Rule[] = [
   {kernel: ['BatchMatMul', '_FusedMatMul'], input: ['a', 'b'], why: 'slow', when: isPlain, pull: withPlainMatrix},
   {kernel: '_FusedMatMul', input: 'bias', why: 'slow', pull: (at, input) => sumTo(at.dy, at.value(input).shape)},
   // tfjs's products run at a tenth of the speed, in the sweep of the self-check, too.

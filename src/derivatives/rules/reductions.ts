@@ -4,13 +4,13 @@ import {chosenCotangent, isChosenHere} from '../kernels/maxima';
 import {neighbour, recurrence} from '../kernels/recurrence';
 import {EXTREMA_ALONG_AXES} from '../../trace/kernel_sets';
 import {slowOrMissing} from './rule';
-import type {Rule} from './rule';
+import type {Pull, Rule} from './rule';
 
 /**
  * dy goes to each of the entries that were summed, by a product with as many ones as a sum has
  * terms. tfjs makes ones of the shape of the whole input.
  */
-const spread = (isMean: boolean): Rule['pull'] => at => {
+const spread = (isMean: boolean): Pull => at => {
   const {shape} = at.value('x');
   const axes = util.parseAxisParam(at.attrs['axis'] as number[], shape);
   const each = shaped(at.dy, shape.map((size, axis) => axes.includes(axis) ? 1 : size));
@@ -18,7 +18,7 @@ const spread = (isMean: boolean): Rule['pull'] => at => {
   return broadcast(isMean ? div(each, scalar(count)) : each, shape);
 };
 
-const summedFromBehind: Rule['pull'] = ({attrs: {axis, exclusive, reverse}, dy}) =>
+const summedFromBehind: Pull = ({attrs: {axis, exclusive, reverse}, dy}) =>
   cumsum(dy, axis as number, exclusive as boolean, reverse !== true);
 
 /**
@@ -26,7 +26,7 @@ const summedFromBehind: Rule['pull'] = ({attrs: {axis, exclusive, reverse}, dy})
  * s_(i + 1). No entry divides another, so that x may have zeros. An exclusive product is that of
  * the entry before.
  */
-const multipliedFromBehind: Rule['pull'] = at => {
+const multipliedFromBehind: Pull = at => {
   const {exclusive, reverse} = at.attrs;
   const [x, axis, towardsEnd] = [at.value('x'), at.axis(at.y.shape), reverse === true ? -1 : 1];
   const fromBehind = x.rank - axis;
@@ -36,7 +36,7 @@ const multipliedFromBehind: Rule['pull'] = at => {
 };
 
 /** Kernels that sum, multiply, or take the largest or the smallest, along axes. */
-export const REDUCTIONS: readonly Rule[] = [
+export const REDUCTION_RULES: readonly Rule[] = [
   ...slowOrMissing({kernel: 'Sum', pull: spread(false)}),
   ...slowOrMissing({kernel: 'Mean', pull: spread(true)}),
   {kernel: [...EXTREMA_ALONG_AXES], why: 'slow', when: at => isChosenHere(at.node, at.value('x')),

@@ -2,19 +2,19 @@ import {reshape, sum, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../../errors';
 import {runKernel} from '../../tfjs/internals';
-import type {Rule} from './rule';
+import type {Pull, Rule} from './rule';
 
-const refuseHalfPixels: Rule['pull'] = () => {
+const refuseHalfPixels: Pull = () => {
   throw ggnError("tfjs's gradient of 'ResizeBilinear' is wrong with halfPixelCenters: resize without it.");
 };
 
-const bilinear: Rule['pull'] = at => {
+const bilinear: Pull = at => {
   const images = at.value('images');
   return reshape(runKernel('ResizeBilinearGrad', {images, dy: at.dy}, at.attrs) as Tensor, images.shape);
 };
 
 /** Sums each block of equal pixels. Only whole factors make blocks. */
-const nearest: Rule['pull'] = at => {
+const nearest: Pull = at => {
   const {shape} = at.value('images');
   const [batch, height, width, channels] = shape;
   const [factorH, factorW] = [at.dy.shape[1]! / height, at.dy.shape[2]! / width];
@@ -27,13 +27,13 @@ const nearest: Rule['pull'] = at => {
 };
 
 /** The backward kernels are linear in dy, and the forward kernel is their derivative. */
-const forward = (kernel: string): Rule['pull'] => at => {
+const forward = (kernel: string): Pull => at => {
   const images = reshape(at.dy, at.value('images').shape);
   return runKernel(kernel, {images}, {...at.attrs, size: at.value('dy').shape.slice(1, 3)}) as Tensor;
 };
 
 /** Kernels that change the size of images. */
-export const RESIZE: readonly Rule[] = [
+export const RESIZE_RULES: readonly Rule[] = [
   {kernel: 'ResizeBilinear', why: 'wrong', when: at => at.attrs['halfPixelCenters'] === true, pull: refuseHalfPixels},
   // The shape of tfjs's gradient has height and width exchanged.
   {kernel: 'ResizeBilinear', why: 'wrong', when: at => at.backend === 'cpu', pull: bilinear},

@@ -52,6 +52,7 @@ export class BackwardNode {
   }
 }
 
+/** The cotangent of one input of a node. */
 export type Pull = (at: BackwardNode, input: string) => Tensor;
 
 /**

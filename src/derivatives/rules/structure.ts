@@ -4,10 +4,10 @@ import {add, shaped} from '../../tfjs/fast_ops';
 import {runKernel} from '../../tfjs/internals';
 import {spreadAlong} from '../kernels/pooling';
 import {slowOrMissing} from './rule';
-import type {BackwardNode, Rule} from './rule';
+import type {BackwardNode, Pull, Rule} from './rule';
 
 /** The same entries in the shape of the input. */
-const reshaped: Rule['pull'] = (at, input) => shaped(at.dy, at.value(input).shape);
+const reshaped: Pull = (at, input) => shaped(at.dy, at.value(input).shape);
 
 /** The cotangents of all outputs, zeros for an output that none reaches. */
 const allCotangents = (at: BackwardNode): Tensor[] =>
@@ -18,7 +18,7 @@ const allCotangents = (at: BackwardNode): Tensor[] =>
  *
  * Measured: on WASM a slice of five axes takes 1,100 nanoseconds an entry.
  */
-const unpacked: Rule['pull'] = (at, input) => {
+const unpacked: Pull = (at, input) => {
   const {shape} = at.dy;
   const axis = at.axis(shape);
   const [before, after] = [shape.slice(0, axis), shape.slice(axis + 1)].map(part => part.reduce((a, b) => a * b, 1));
@@ -27,21 +27,21 @@ const unpacked: Rule['pull'] = (at, input) => {
 };
 
 /** The part of dy that the input went to. */
-const separated: Rule['pull'] = (at, input) => {
+const separated: Pull = (at, input) => {
   const axis = at.axis(at.y.shape);
   const sizes = at.node.inputs.map(([name]) => at.value(name).shape[axis]);
   const before = sizes.slice(0, at.place(input)).reduce((a, b) => a + b, 0);
   return slice(at.dy, at.dy.shape.map((_, i) => i === axis ? before : 0), at.value(input).shape);
 };
 
-const sliced: Rule['pull'] = at => {
+const sliced: Pull = at => {
   const x = at.value('x');
   const [begin, size] = slice_util.parseSliceParams(x, at.attrs['begin'] as number[], at.attrs['size'] as number[]);
   return pad(at.dy, begin.map((from, axis): [number, number] => [from, x.shape[axis] - from - size[axis]]));
 };
 
 /** Entries that the slice left out take zeros. */
-const slicedInStrides: Rule['pull'] = at => {
+const slicedInStrides: Pull = at => {
   const {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask} = at.attrs as
       Record<'begin' | 'end' | 'strides', number[]> & Record<string, number>;
   const {shape} = at.value('x');
@@ -56,7 +56,7 @@ const slicedInStrides: Rule['pull'] = at => {
 };
 
 /** Axis by axis, the mirrored entries go back to the entries that they are copies of. */
-const mirrored: Rule['pull'] = at => {
+const mirrored: Pull = at => {
   const {paddings, mode} = at.attrs as {paddings: Array<[number, number]>; mode: 'reflect' | 'symmetric'};
   const offset = mode === 'reflect' ? 1 : 0;
   return paddings.reduce((t, [before, after], axis) => {
@@ -80,7 +80,7 @@ const mirrored: Rule['pull'] = at => {
  * The copies lie along axes of their own, over which dy is summed. Neighbouring axes of one kind
  * are one axis.
  */
-const untiled: Rule['pull'] = at => {
+const untiled: Pull = at => {
   const {shape} = at.value('x');
   const axes: Array<{size: number; isSummed: boolean}> = [];
   const push = (size: number, isSummed: boolean): void => {
@@ -104,7 +104,7 @@ const untiled: Rule['pull'] = at => {
 const inverse = (perm: readonly number[]): number[] => perm.map((_, axis) => perm.indexOf(axis));
 
 /** Kernels that move, join or copy entries. */
-export const STRUCTURE: readonly Rule[] = [
+export const STRUCTURE_RULES: readonly Rule[] = [
   {kernel: 'Cast', why: 'missing', pull: at => at.dy},
   ...slowOrMissing({kernel: 'Reshape', pull: reshaped}),
   {kernel: 'ExpandDims', why: 'missing', pull: reshaped},

@@ -96,7 +96,7 @@ const batchNorm: TangentRule = at => {
     term('scale', () => mul(deviation, s)), at.has('offset') ? at.lifted('offset') : null]);
 };
 
-export const ELEMENTWISE: Record<string, Tangent> = {
+export const ELEMENTWISE_TANGENTS: Record<string, Tangent> = {
   ...Object.fromEntries([...SLOPES].map(kernel => [kernel, {rule: byEntry}])),
   Add: {rule: addition},
   AddN: {rule: addition},

@@ -98,7 +98,7 @@ const ofCotangent: Tangent = {rule: multilinear({inputs: ['dy']})};
 const ofEntries: Tangent = {rule: multilinear({inputs: ['x'], byEntry: ['x']})};
 const ofWhole: Tangent = {rule: multilinear({inputs: ['x']})};
 
-export const LINEAR: Record<string, Tangent> = {
+export const LINEAR_TANGENTS: Record<string, Tangent> = {
   BatchMatMul: {rule: matrixProduct},
   _FusedMatMul: {rule: fused(matrixProduct), covers: isCovered},
   Conv2D: {rule: convolution},

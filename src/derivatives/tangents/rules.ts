@@ -1,10 +1,10 @@
 import type {TraceNode} from '../../trace/trace';
-import {ELEMENTWISE} from './elementwise';
-import {LINEAR} from './linear';
+import {ELEMENTWISE_TANGENTS} from './elementwise';
+import {LINEAR_TANGENTS} from './linear';
 import type {Tangent, TangentRule} from './rule';
-import {STRUCTURE} from './structure';
+import {STRUCTURE_TANGENTS} from './structure';
 
-const RULES: Record<string, Tangent | undefined> = {...ELEMENTWISE, ...STRUCTURE, ...LINEAR};
+const RULES: Record<string, Tangent | undefined> = {...ELEMENTWISE_TANGENTS, ...STRUCTURE_TANGENTS, ...LINEAR_TANGENTS};
 
 /** The rule of a node; null if there is none (`tf.customGrad`, kernels of the user, ...). */
 export function tangentRule(node: TraceNode): TangentRule | null {

@@ -87,7 +87,7 @@ const padded = (attrs: KernelAttrs): KernelAttrs =>
 
 const sameKernel = (rule: TangentRule): Tangent => ({rule});
 
-export const STRUCTURE: Record<string, Tangent> = {
+export const STRUCTURE_TANGENTS: Record<string, Tangent> = {
   Cast: sameKernel(reshaped),
   Reshape: sameKernel(reshaped),
   ExpandDims: sameKernel(reshaped),
