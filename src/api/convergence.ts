@@ -1,4 +1,5 @@
 import type {UndampedDecrease} from '../solve/resolved_decrease';
+import {RESOLUTION} from '../step/resolution';
 import type {StepReport} from '../step/step_report';
 
 /**
@@ -57,14 +58,12 @@ const REMAINING = {wanted: 1e-8, accepted: 1e-4};
 /** Judged steps in a row that do not lower the least loss, after which a training is at its end. */
 const PATIENCE = 20;
 
-/** A loss counts as lower if it is lower by more than this share: four units of float32. */
-const RESOLUTION = 2 ** -22;
-
 /** Follows the losses of judged steps, and tells whether the training is at its end. */
 export class Patience {
   private least = Infinity;
   private since = 0;
 
+  /** Notes a step. A loss counts as lower if it is lower by more than float32 resolves. */
   note({loss, policy}: StepReport): void {
     if (policy !== 'levenbergMarquardt') {
       this.least = Infinity;

@@ -2,7 +2,7 @@ import type {Trace} from '../trace/trace';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Clock} from '../tfjs/clock';
 import {ggnError, markNonFinite} from '../errors';
-import {total} from './check/batch_check';
+import {sumOfParts} from './check/batch_check';
 import {checkStack} from './check/stack_check';
 import {checkedBatch} from './checked_batch';
 import {ChunkedJacobian} from './whole/chunked_jacobian';
@@ -61,7 +61,7 @@ export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly numbe
   const jacobian = new StackedJacobian(pieces);
   const linearization = new RowsLinearization(jacobian, pieces, () => readGrams(jacobian, formedFor), notFinite);
   if (checked.some(({isFresh}) => isFresh)) {
-    const gram = total(linearization.grams());
+    const gram = sumOfParts(linearization.grams());
     const parts = isOne ? 'pieces of the batch' : 'terms of different sizes';
     const problem = clock.time('linearize', () => checkStack(jacobian, gram, parts));
     if (problem !== null) {

@@ -1,7 +1,7 @@
 import {traceOf} from '../arrays/symmetric';
 
-/** Unit roundoff of float32, in which J and the Gram matrix were computed. */
-const FLOAT32_ROUNDOFF = 2 ** -24;
+/** Unit roundoff of float32, in which tfjs computes. */
+export const FLOAT32_ROUNDOFF = 2 ** -24;
 
 /**
  * λ is never below this multiple of |SᵀGS|. There the rounding errors of G alone make an error as

@@ -23,7 +23,7 @@ export const weightsOf = ({root, q, bounds}: RowWeights, from: number, to: numbe
  *
  * @returns m x m, row-major; only the lower triangle is read.
  */
-export type Products = (rows: Float32Array | Float64Array, n: number, m: number) => ArrayLike<number>;
+export type GramProducts = (rows: Float32Array | Float64Array, n: number, m: number) => ArrayLike<number>;
 
 /**
  * Sums over chunks c of rows, in float64:
@@ -45,7 +45,7 @@ export class NormalSums {
    * @param products the products inside a chunk.
    * @param previous d_prev (m), of which `add` returns the products with the rows.
    */
-  constructor(readonly m: number, private readonly products: Products = productsInFloat64,
+  constructor(readonly m: number, private readonly products: GramProducts = productsInFloat64,
       private readonly previous: Float64Array | null = null) {
     this.lower = new Float64Array(m * m);
     this.gradient = new Float64Array(m);

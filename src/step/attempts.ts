@@ -11,6 +11,7 @@ import type {Trace} from '../trace/trace';
 import {actualDecrease as decreaseAt} from './decrease';
 import {isDifferentiable} from './differentiable';
 import type {LocalModel, ModelStep} from './local_model';
+import {RESOLUTION} from './resolution';
 import type {Resolution} from './resolution';
 import {isFlung} from './step_bound';
 import type {StepReport} from './step_report';
@@ -46,12 +47,6 @@ export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' |
     'attempts' | 'predictedDecrease' | 'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
 type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
-
-/**
- * Share of the loss below which a decrease is lost in rounding, also if the residuals themselves
- * are exact: four units of float32.
- */
-const RESOLUTION = 2 ** -22;
 
 /** Outcomes of a solve that took more damping than asked, or found none that works. */
 const RAISED: ReadonlySet<SolveStatus> = new Set(['raised', 'breakdown', 'precision']);

@@ -31,7 +31,7 @@ export function batchSign(trace: Trace, fitBatch: FitBatch | null,
   if (batches !== null && batches > 1) {
     return {fingerprint: null, isWhole: false};
   }
-  const data = dataOf(trace, isTrained);
+  const data = dataBeside(trace, isTrained);
   const arrays = data.filter(t => t.size > 1);
   let fingerprint = 0;
   for (const t of arrays.length > 0 ? arrays : data) {
@@ -47,7 +47,7 @@ export function batchSign(trace: Trace, fitBatch: FitBatch | null,
 /**
  * The values that do not depend on the trained weights, and enter a kernel beside one that does.
  */
-function dataOf(trace: Trace, isTrained: (variable: Variable) => boolean): Tensor[] {
+function dataBeside(trace: Trace, isTrained: (variable: Variable) => boolean): Tensor[] {
   const {dependent} = findDependence(trace, isTrained);
   const found = new Set<number>();
   for (const {inputs} of trace.nodes) {

@@ -1,5 +1,6 @@
 import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {FLOAT32_ROUNDOFF} from '../solve/damping';
 import {EXACT} from '../trace/kernel_sets';
 import {replayAll} from '../trace/replay';
 import {rootsOf, rowTensor} from '../loss/functions/row_block';
@@ -11,9 +12,6 @@ import type {Rows} from '../loss/rows';
  * the second pass does not matter.
  */
 const CHANGE = 2 ** -18;
-
-/** Unit roundoff of float32. */
-const ROUNDOFF = 2 ** -24;
 
 /** Largest number of entries of all values together, since a number is drawn for each entry. */
 const MAX_ENTRIES = 2 ** 20;
@@ -52,7 +50,7 @@ export function modelRounding(trace: Trace, rows: Rows): Float64Array[] | null {
     for (const {block} of squares) {
       const before = rowTensor(trace, block, value => trace.values[value]).dataSync();
       const after = rowTensor(trace, block, value => again.get(value)!).dataSync();
-      found.push(Float64Array.from(before, (r, i) => Math.abs(after[i] - r) * (ROUNDOFF / CHANGE)));
+      found.push(Float64Array.from(before, (r, i) => Math.abs(after[i] - r) * (FLOAT32_ROUNDOFF / CHANGE)));
     }
   });
   return found;

@@ -1,3 +1,4 @@
+import {FLOAT32_ROUNDOFF} from '../solve/damping';
 import {KEEPS_RELATIVE_ERROR} from '../trace/kernel_sets';
 import type {Trace} from '../trace/trace';
 import {rowTensor} from '../loss/functions/row_block';
@@ -5,8 +6,8 @@ import type {RowBlock} from '../loss/functions/row_block';
 import {modelRounding} from './model_rounding';
 import type {Rows} from '../loss/rows';
 
-/** Unit roundoff of float32. */
-const ROUNDOFF = 2 ** -24;
+/** Share of the loss below which a decrease is lost in rounding: four units of float32. */
+export const RESOLUTION = 4 * FLOAT32_ROUNDOFF;
 
 /** The effect of the rounding of float32 residuals on the loss. */
 export interface Resolution {
@@ -46,7 +47,7 @@ export function resolution(trace: Trace, rows: Rows, measured: readonly Float64A
       if (w === 0) {
         continue;  // an entry that a mask leaves out may be NaN
       }
-      const rounding = Math.max(ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
+      const rounding = Math.max(FLOAT32_ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
       linear += (2 * w * residual[i] * rounding) ** 2;
       quadratic += w * rounding ** 2;
     }

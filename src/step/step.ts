@@ -1,16 +1,18 @@
 /**
- * One step of damped Gram-Gauss-Newton, w ← w + learningRate · d, on a recorded loss L(f(w)):
+ * One step of damped Gram-Gauss-Newton on a recorded loss L(f(w)). The weights become w + s with
+ * s = learningRate · d, and
  *
  *     d = argmin  gᵀd + ½ dᵀ(JᵀHJ + 2ρ)d + (λ/2)|d - μ d_prev|²        g = Jᵀq + e
  *
- * e is the gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the
- * damping, μ the momentum, and d_prev the last accepted d.
+ * J is the Jacobian of the rows r, and q and H are the derivatives of the loss in r. e is the
+ * gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the damping, μ
+ * the momentum, and d_prev the last accepted d.
  *
  * 1. capture: f() runs once and is recorded: trace/capture.ts, called by api/training.ts.
- * 2. rows, and the derivatives q, H of the loss in them: loss/rows.ts, loss/output_derivatives.ts.
- * 3. Jacobian J of the rows, checked on the first step: jacobian/checked_jacobian.ts.
- * 4. system: n x n or m x m, chosen by systems/system_choice.ts, asked by local_model.ts.
- * 5. attempts: solve, try at w + s, take or reject: attempts.ts, verdict.ts; policy/ sets λ.
+ * 2. rows: r, in loss/rows.ts, and q and H, in loss/output_derivatives.ts.
+ * 3. Jacobian: J, checked on the first step, in jacobian/checked_jacobian.ts.
+ * 4. system: n x n or m x m, by systems/system_choice.ts; local_model.ts asks it.
+ * 5. attempts: solve for d, try w + s, take or reject: attempts.ts, verdict.ts; policy/ sets λ.
  * 6. write: the weights, the report and the memories: api/training.ts.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';

@@ -195,11 +195,11 @@ function preconditioner({distinct}: Ridge, grams: readonly Float64Array[], lambd
 }
 
 /** Rows from which a factor in float32 takes less time than one in float64. */
-const LARGE = 384;
+const FAST_FROM = 384;
 
 /** M⁻¹ for the preconditioner, which need not be exact: in float32 if that is fast and works. */
 function inverse(matrix: Float64Array, n: number): Product | null {
-  const approximate = n < LARGE ? null : preconditionHere()?.(matrix, n, 0) ?? null;
+  const approximate = n < FAST_FROM ? null : preconditionHere()?.(matrix, n, 0) ?? null;
   // A factorization of TensorFlow may end in NaN without a word.
   if (approximate !== null && approximate(new Float64Array(n).fill(1)).every(Number.isFinite)) {
     return approximate;

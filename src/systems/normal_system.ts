@@ -7,7 +7,7 @@ import {LEAST_CURVATURE} from '../solve/damping';
 import {normalProblem} from '../solve/normal_equations';
 import type {NormalProblem, NormalStep} from '../solve/normal_equations';
 import {NormalSums, weightsOf} from '../solve/normal_sums';
-import type {Products, RowWeights} from '../solve/normal_sums';
+import type {GramProducts, RowWeights} from '../solve/normal_sums';
 import {promised, resolvedDecrease} from '../solve/resolved_decrease';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {BackendSums} from './backend_sums';
@@ -151,7 +151,7 @@ export function formNormalParts(forEachRows: ForEachRows, m: number, weights: Ro
   return {matrix, gradient, most, isFloat32, previousChange};
 }
 
-const productsInFloat32: Products = (rows, n, m) => {
+const productsInFloat32: GramProducts = (rows, n, m) => {
   let products: ArrayLike<number> = [];
   tidy(() => {
     // Rows that a statistic of the batch was added to are in float64.

@@ -1,7 +1,7 @@
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import type {Linearization} from '../jacobian/whole/linearization';
-import type {OutputDerivatives} from '../loss/functions/squared_error';
+import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';

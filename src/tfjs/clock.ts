@@ -1,11 +1,11 @@
 import {util} from '@tensorflow/tfjs-core';
 
 /** The parts of a step whose time `StepReport.milliseconds` reports. */
-export type Part = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
+export type StepPart = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
 
 /** Sums the milliseconds of the parts of a step. */
 export class Clock {
-  readonly milliseconds: Record<Part, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, trial: 0, update: 0};
+  readonly milliseconds: Record<StepPart, number> = {capture: 0, linearize: 0, gram: 0, solve: 0, trial: 0, update: 0};
 
   /**
    * Milliseconds of the parts that ran inside of the present one, which does not count them again.
@@ -13,7 +13,7 @@ export class Clock {
   private inner = 0;
 
   /** Runs a part, which may contain others, and counts its time. */
-  time<T>(part: Part, run: () => T): T {
+  time<T>(part: StepPart, run: () => T): T {
     const outer = this.inner;
     this.inner = 0;
     const start = util.now();

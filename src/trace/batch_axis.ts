@@ -27,12 +27,12 @@ export class BatchAxisLost extends Error {
   }
 }
 
-interface Operand {
+interface BatchOperand {
   readonly shape: readonly number[];
   readonly stride: BatchStride;
 }
 
-type Rule = (node: TraceNode, inputs: ReadonlyMap<string, Operand>, outputs: ReadonlyArray<readonly number[]>,
+type BatchRule = (node: TraceNode, inputs: ReadonlyMap<string, BatchOperand>, outputs: ReadonlyArray<readonly number[]>,
     batch: number) => BatchStride[];
 
 /**
@@ -43,7 +43,7 @@ type Rule = (node: TraceNode, inputs: ReadonlyMap<string, Operand>, outputs: Rea
  *
  * @throws BatchAxisLost
  */
-export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Operand>,
+export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, BatchOperand>,
     outputs: ReadonlyArray<readonly number[]>, batch: number): BatchStride[] {
   if (![...inputs.values()].some(input => input.stride !== null)) {
     return outputs.map(() => null);
@@ -78,7 +78,7 @@ export const exampleView = (size: number, stride: number, batch: number): [numbe
   [size / (batch * stride), batch, stride];
 
 /** The axis that holds the examples of an operand. @throws BatchAxisLost if there is none. */
-function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis: number; inner: number} {
+function locate(node: TraceNode, {shape, stride}: BatchOperand, batch: number): {axis: number; inner: number} {
   const found = exampleAxis(shape, stride!, batch);
   if (found !== null) {
     return found;
@@ -89,7 +89,7 @@ function locate(node: TraceNode, {shape, stride}: Operand, batch: number): {axis
   throw new BatchAxisLost(node.kernel, 'unknown');
 }
 
-const batched = (inputs: ReadonlyMap<string, Operand>): Operand[] =>
+const batched = (inputs: ReadonlyMap<string, BatchOperand>): BatchOperand[] =>
   [...inputs.values()].filter(input => input.stride !== null);
 
 /**
@@ -102,7 +102,7 @@ function agree(node: TraceNode, strides: number[]): number {
   return strides[0];
 }
 
-const unknown: Rule = (node, _inputs, outputs, batch) => {
+const unknown: BatchRule = (node, _inputs, outputs, batch) => {
   if (batch === 1) {
     return outputs.map(sizeOf);
   }
@@ -110,8 +110,8 @@ const unknown: Rule = (node, _inputs, outputs, batch) => {
 };
 
 /** Kernels that treat the entries of the leading axis one by one. */
-const leading: Rule = (node, inputs, outputs, batch) => {
-  const isLeading = ({shape, stride}: Operand): boolean =>
+const leading: BatchRule = (node, inputs, outputs, batch) => {
+  const isLeading = ({shape, stride}: BatchOperand): boolean =>
     stride === sizeOf(shape) / batch && (batch === 1 || shape[0] % batch === 0);
   if (!batched(inputs).every(isLeading) || outputs.some(shape => batch !== 1 && (shape[0] ?? 1) % batch !== 0)) {
     throw new BatchAxisLost(node.kernel, 'unknown');
@@ -119,7 +119,7 @@ const leading: Rule = (node, inputs, outputs, batch) => {
   return outputs.map(shape => sizeOf(shape) / batch);
 };
 
-const entrywise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
+const entrywise: BatchRule = (node, inputs, outputs, batch) => outputs.map(out => {
   if (batch === 1) {
     return sizeOf(out);
   }
@@ -136,14 +136,14 @@ const entrywise: Rule = (node, inputs, outputs, batch) => outputs.map(out => {
   }));
 });
 
-const reshape: Rule = (_node, inputs, outputs) => outputs.map(() => batched(inputs)[0].stride);
+const reshape: BatchRule = (_node, inputs, outputs) => outputs.map(() => batched(inputs)[0].stride);
 
 /**
  * The examples stay on their axis, which becomes axis `to(axis)` of the output and must keep its
  * size.
  */
 const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number,
-    otherwise: 'reduces' | 'couples' = 'couples'): Rule =>
+    otherwise: 'reduces' | 'couples' = 'couples'): BatchRule =>
   (node, inputs, outputs, batch) => outputs.map(out => {
     if (batch === 1) {
       return sizeOf(out);
@@ -177,7 +177,7 @@ const reduce = keepAxis((node, axis, rank) => {
  * Kernels that work along one axis or some, all axes if they lack the attribute, and leave the
  * other axes alone.
  */
-const along = (attr: string): Rule => keepAxis((node, axis, rank) =>
+const along = (attr: string): BatchRule => keepAxis((node, axis, rank) =>
   (listOf(node.attrs[attr]) ?? [axis]).some(a => (a + rank) % rank === axis) ? -1 : axis);
 
 const sameAxis = keepAxis((_node, axis) => axis);
@@ -192,7 +192,7 @@ const pack = keepAxis((node, axis, rank) => {
   return along <= axis ? axis + 1 : axis;
 });
 
-const gather: Rule = (node, inputs, outputs, batch) => {
+const gather: BatchRule = (node, inputs, outputs, batch) => {
   const x = inputs.get('x')!;
   const indices = inputs.get('indices')!;
   const axis = ((node.attrs['axis'] as number | undefined ?? 0) + x.shape.length) % x.shape.length;
@@ -213,7 +213,7 @@ const gather: Rule = (node, inputs, outputs, batch) => {
  * [.., M, K] x [.., K, N]: rows, columns and leading axes keep the examples. The contracted axis
  * must not hold them.
  */
-const matMul: Rule = (node, inputs, outputs, batch) => {
+const matMul: BatchRule = (node, inputs, outputs, batch) => {
   const out = outputs[0];
   if (batch === 1) {
     return [sizeOf(out)];
@@ -255,10 +255,10 @@ const matMul: Rule = (node, inputs, outputs, batch) => {
   return [agree(node, strides)];
 };
 
-const RULES: Record<Extract<BatchPassing, string>, Rule> =
+const RULES: Record<Extract<BatchPassing, string>, BatchRule> =
   {entrywise, leading, sameAxis, reduction: reduce, reshape, transpose, gather, unpack, pack, matrixProduct: matMul};
 
-function ruleOf(kernel: string): Rule {
+function ruleOf(kernel: string): BatchRule {
   const batch = factsOf(kernel)?.batch;
   return batch === undefined ? unknown : typeof batch === 'string' ? RULES[batch] : along(batch.along);
 }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO, normalProblem} from '../../src/solve/normal_equations';
-import {NormalSums, weightsOf, type Products} from '../../src/solve/normal_sums';
+import {NormalSums, weightsOf, type GramProducts} from '../../src/solve/normal_sums';
 import {flat, multiply, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, relativeDistance, solveDense, transpose} from './dense';
 import {blockRoot} from './problem';
 
@@ -12,7 +12,7 @@ const blocks = Float64Array.from(randomVector(N * K, random));
 const root = blockRoot(blocks, K);
 const q = Float64Array.from(randomVector(N, random));
 
-function sums(cuts: readonly number[], products?: Products): NormalSums {
+function sums(cuts: readonly number[], products?: GramProducts): NormalSums {
   const result = new NormalSums(M, products);
   cuts.slice(1).forEach((to, i) => {
     const from = cuts[i];
@@ -49,7 +49,7 @@ test('J d_prev and what the bounds of the curvature allow, chunk by chunk', t =>
 });
 
 /** Products rounded to float32, as a backend gives them. */
-const inFloat32: Products = (rows, n, m) => {
+const inFloat32: GramProducts = (rows, n, m) => {
   const x = Array.from({length: n}, (_, i) => [...rows.subarray(i * m, (i + 1) * m)].map(Math.fround));
   return Float32Array.from(multiply(transpose(x), x).flat());
 };

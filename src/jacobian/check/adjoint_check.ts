@@ -38,7 +38,7 @@ import {TOLERANCE} from './self_check';
  */
 export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
   const {analysis} = plan;
-  const nodes = [...plan.steps.map(({node}) => node), ...analysis.parameters.map(i => trace.nodes[i])];
+  const nodes = [...plan.sweep.map(({node}) => node), ...analysis.parameters.map(i => trace.nodes[i])];
   const done = new Set<string>();
   for (const fused of nodes) {
     const node = unfused(fused);

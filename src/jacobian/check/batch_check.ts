@@ -24,7 +24,7 @@ export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error)
   const {formedFor: {clock, fitBatch}} = batch;
   return inspect(batch, (linearized, grams) => {
     const {trace, plan, jacobian} = linearized;
-    const gram = grams === null ? null : total(grams());
+    const gram = grams === null ? null : sumOfParts(grams());
     const problem = clock.time('linearize', () => selfCheck(trace, plan, jacobian, gram, seen));
     if (problem === null) {
       return null;
@@ -72,6 +72,6 @@ function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
 }
 
 /** Sum of the Gram matrices of all parts of ρ. */
-export function total(grams: readonly Float64Array[]): Float64Array {
+export function sumOfParts(grams: readonly Float64Array[]): Float64Array {
   return grams.length === 1 ? grams[0] : grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i]));
 }

@@ -18,11 +18,10 @@ import {shaped, sumTo} from '../../tfjs/fast_ops';
 import {backward} from '../plan/parameter_products';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import {RESIDUAL} from '../plan/plan';
-import type {Plan, SweepStep} from '../plan/plan';
+import type {Plan, SweepNode} from '../plan/plan';
 import {seedsOf, TOLERANCE} from './self_check';
 import {findFaultOfUses} from './use_faults';
-
-type Deltas = ReadonlyArray<Tensor | null>;
+import type {Deltas} from '../sweep/sweep';
 
 /**
  * Finds the fault that made the self-check fail: the first part that is wrong on the way from the
@@ -64,8 +63,8 @@ export function findFault(trace: Trace, plan: Plan, jacobian: BatchRows): Fault 
  * Part 0: vjp(-1000 δ) = -1000 vjp(δ), for a pseudo-random δ, in the network and in the kernels
  * that make its weights.
  */
-function findNonlinear({values, nodes}: Trace, {steps, analysis}: Plan): Fault | null {
-  const all = [...steps.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])];
+function findNonlinear({values, nodes}: Trace, {sweep, analysis}: Plan): Fault | null {
+  const all = [...sweep.map(({node}) => node), ...analysis.parameters.map(i => nodes[i])];
   const custom = all.filter(({kernel}) => kernel === CUSTOM_GRAD);
   for (const node of custom) {
     const {shape, size} = values[node.outputs[0]];
@@ -95,7 +94,7 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor):
   const known = new Map<number, Tensor>();
   const arriving: Array<Deltas | undefined> = plan.sites.map(() => undefined);
   const plant = (value: number, cotangent: Tensor): void => addTo(known, value, cotangent);
-  const visit = ({node, plain, names, values: inputs, sites}: SweepStep, deltas: Deltas): Fault | null => {
+  const visit = ({node, plain, names, values: inputs, sites}: SweepNode, deltas: Deltas): Fault | null => {
     const bare = plain === node ? deltas : [beforeActivation(values, node, deltas[0]!)];
     sites.forEach(site => arriving[site] = bare);
     if (names.length === 0) {
@@ -118,8 +117,8 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor):
     return null;
   };
   const seeds = seedsOf(trace, plan, u);
-  for (const [b, {step, rows}] of plan.starts.entries()) {
-    const fault = step === null ? null : visit(step, [seeds[b]]);
+  for (const [b, {node, rows}] of plan.starts.entries()) {
+    const fault = node === null ? null : visit(node, [seeds[b]]);
     if (fault !== null) {
       return {found: fault, arriving};
     }
@@ -127,13 +126,13 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor):
       const part = sumTo(seeds[b], values[value].shape);
       arriving[site] = [negative ? mul(part, -1) : part];
     });
-    if (step === null && rows.length === 0) {
+    if (node === null && rows.length === 0) {
       plant(plan.blocks[b].value, seeds[b]);
     }
   }
-  for (const step of plan.steps) {
-    const deltas = step.node.outputs.map(output => known.get(output) ?? null);
-    const fault = deltas.every(d => d === null) ? null : visit(step, deltas);
+  for (const swept of plan.sweep) {
+    const deltas = swept.node.outputs.map(output => known.get(output) ?? null);
+    const fault = deltas.every(d => d === null) ? null : visit(swept, deltas);
     if (fault !== null) {
       return {found: fault, arriving};
     }

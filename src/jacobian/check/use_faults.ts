@@ -13,7 +13,7 @@ import type {ParameterUse} from '../uses/use';
 import {OuterProducts} from '../uses/outer_products';
 
 /** The right products with some rows, taken from the dense rows, block by block. */
-interface Products {
+interface RowProducts {
   /** Jᵀu. */
   pull(u: Tensor): Float32Array;
   /** J d. */
@@ -72,7 +72,7 @@ export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor):
 }
 
 /** The first product that differs from the product with the rows. */
-function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<number>, apply: () => ArrayLike<number>,
+function compare(rows: RowProducts, u: Tensor, d: Tensor, pull: () => ArrayLike<number>, apply: () => ArrayLike<number>,
     gram: (() => ArrayLike<number>) | null): Pick<Fault, 'product' | 'difference'> | null {
   const pulled = rows.pull(u);
   const tests: Array<[Fault['product'], () => ArrayLike<number>, () => ArrayLike<number>]> = [
@@ -91,17 +91,17 @@ function compare(rows: Products, u: Tensor, d: Tensor, pull: () => ArrayLike<num
 }
 
 /** The right products with the sum of the rows of some uses, which are of the same entries. */
-function rowsOf(uses: readonly ParameterUse[]): Products {
+function rowsOf(uses: readonly ParameterUse[]): RowProducts {
   const [{examples, components, size}] = uses;
   const blocks = blocksOf(examples, size * components);
   const parts = uses.map(use => productsOf(blocks, components, size, (from, to) => use.rows(from, to)));
-  const total = (f: (part: Products) => Float32Array): Float32Array =>
+  const total = (f: (part: RowProducts) => Float32Array): Float32Array =>
     parts.map(f).reduce((a, b) => a.map((x, i) => x + b[i]));
   return {pull: u => total(part => part.pull(u)), apply: d => total(part => part.apply(d))};
 }
 
 function productsOf(blocks: ReturnType<typeof blocksOf>, components: number, size: number,
-    rows: (from: number, to: number) => Tensor): Products {
+    rows: (from: number, to: number) => Tensor): RowProducts {
   return {
     pull: u => {
       const sum = new Float32Array(size);

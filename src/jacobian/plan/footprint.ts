@@ -27,7 +27,7 @@ export interface Footprint {
  */
 export const CHANGES = 3;
 
-export function footprint(trace: Trace, {sites, steps, components, forward, analysis}: Plan): Footprint {
+export function footprint(trace: Trace, {sites, sweep, components, forward, analysis}: Plan): Footprint {
   const changes = CHANGES * analysis.variables.reduce((sum, {size}) => sum + size, 0);
   if (forward !== undefined) {
     return {kept: forward.directions, swept: 0, most: 2 * components * forward.directions, changes};
@@ -35,7 +35,7 @@ export function footprint(trace: Trace, {sites, steps, components, forward, anal
   const sizeOf = (value: number): number => trace.values[value].size;
   const held = new Set(sites.filter(keepsCotangents).map(({node}) => node.outputs[0]));
   const kept = [...held].reduce((sum, value) => sum + sizeOf(value), 0);
-  const swept = steps.reduce((sum, {node}) => sum + node.outputs.reduce((size, value) => size + sizeOf(value), 0), 0);
+  const swept = sweep.reduce((sum, {node}) => sum + node.outputs.reduce((size, value) => size + sizeOf(value), 0), 0);
   return {kept, swept, most: components * (2 * kept + swept), changes};
 }
 

@@ -55,6 +55,6 @@ export function makeForwardPlan(trace: Trace, dependence: Dependence, blocks: re
   });
   const strides = trace.values.map(({size}, value) => dependent[value] ? size : null);
   return {analysis: {...dependence, frozen: new Set(), batch: 1, strides, activations: [], parameters: []},
-    blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts: [], steps: [], sites, bySite,
+    blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts: [], sweep: [], sites, bySite,
     forward: {nodes, first, directions: parameters}};
 }

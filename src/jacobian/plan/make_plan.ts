@@ -9,7 +9,7 @@ import {rootsOf} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
 import {RESIDUAL} from './plan';
-import type {Parameter, Plan, Site, SweepStart, SweepStep} from './plan';
+import type {Parameter, Plan, Site, SweepNode, SweepStart} from './plan';
 import {makeSite, rowSite} from './site';
 import {bundleSites} from './site_bundles';
 
@@ -42,7 +42,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   };
   const isActivation = (value: number): boolean => analysis.dependent[value] && analysis.strides[value] != null;
   const addSite = (site: Site): number => sites.push(site) - 1;
-  const makeStep = (node: TraceNode): SweepStep => {
+  const sweepNode = (node: TraceNode): SweepNode => {
     refuseWrongKernel(getBackend(), node);
     const plain = withoutActivation(node);
     const active = node.inputs.filter(([, value]) => isActivation(value));
@@ -54,23 +54,23 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   const starts = blocks.map(({value, difference}): SweepStart => {
     const node = difference === null ? null : trace.nodes[difference];
     if (isActivation(value)) {
-      return {step: node === null ? null : makeStep({...node, kernel: 'Sub', attrs: {}}), rows: []};
+      return {node: node === null ? null : sweepNode({...node, kernel: 'Sub', attrs: {}}), rows: []};
     }
     const operands = node === null ? [['a', value] as const] :
       node.inputs.filter(([, input]) => analysis.dependent[input]);
-    return {step: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b',
+    return {node: null, rows: operands.map(([name, input]) => ({value: input, negative: name === 'b',
       site: addSite(rowSite(parameterOf(input), trace.values[input].shape))}))};
   });
-  // The sweep begins at the roots: the square of a difference has no step, unless other rows are
+  // The sweep begins at the roots: the square of a difference has no node, unless other rows are
   // made of it.
   const reached = upstream(trace, rootsOf(trace, blocks), analysis.frozen);
-  const steps = [...analysis.activations].reverse().map(index => trace.nodes[index])
-      .filter(node => node.outputs.some(output => reached.has(output))).map(makeStep);
+  const sweep = [...analysis.activations].reverse().map(index => trace.nodes[index])
+      .filter(node => node.outputs.some(output => reached.has(output))).map(sweepNode);
   if (analysis.frozen.size > 0 && sites.length === 0) {
     // The rows depend on the variables by statistics of the batch alone.
     throw new BatchAxisLost(RESIDUAL, 'couples');
   }
   const bySite = analysis.variables.map((_, variable) => bundleSites(sites, variable, trace));
   const components = perExample.reduce((a, b) => a + b, 0);
-  return {analysis, blocks, perExample, components, starts, steps, sites, bySite};
+  return {analysis, blocks, perExample, components, starts, sweep, sites, bySite};
 }

@@ -47,7 +47,7 @@ export interface MatrixSite {
 }
 
 /**
- * A place where a parameter enters the sweep: the input `name` of a step's node, or a row itself
+ * A place where a parameter enters the sweep: the input `name` of a node, or a row itself
  * (`row`).
  */
 export interface Site {
@@ -70,7 +70,7 @@ export interface Site {
 /**
  * One node of the reverse sweep: its inputs that take a cotangent, and those that are parameters.
  */
-export interface SweepStep {
+export interface SweepNode {
   readonly node: TraceNode;
   /** The same node without its fused activation. */
   readonly plain: TraceNode;
@@ -85,10 +85,10 @@ export interface SweepStep {
 /** The start of the sweep of a block of rows. */
 export interface SweepStart {
   /**
-   * The step from a difference a - b, which has the shape and place of SquaredDifference, to a and
-   * b.
+   * The node from a difference a - b, which has the shape and place of SquaredDifference, to a
+   * and b.
    */
-  readonly step: SweepStep | null;
+  readonly node: SweepNode | null;
   /** For rows that are parameters themselves, without data: their sites. */
   readonly rows: ReadonlyArray<{readonly site: number; readonly value: number; readonly negative: boolean}>;
 }
@@ -126,8 +126,8 @@ export interface Plan {
   readonly components: number;
   /** The start of the sweeps of each block. */
   readonly starts: readonly SweepStart[];
-  /** The steps in the order of the reverse sweep. */
-  readonly steps: readonly SweepStep[];
+  /** The nodes in the order of the reverse sweep. */
+  readonly sweep: readonly SweepNode[];
   readonly sites: readonly Site[];
   /** The sites of each variable. */
   readonly bySite: readonly VariableSites[];

@@ -40,8 +40,8 @@ export const isJoint = ({components, sites}: Plan): boolean =>
 export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large = LARGE): BatchJacobian {
   const repeated = new Repeated(cut, {trace, plan});
   const deltas: Array<Tensor | null> = plan.sites.map(() => null);
-  const steps = [...plan.starts.flatMap(({step}) => step ?? []), ...plan.steps];
-  sweep(steps, repeated.seeds(), repeated, (site, [delta]) => {
+  const nodes = [...plan.starts.flatMap(({node}) => node ?? []), ...plan.sweep];
+  sweep(nodes, repeated.seeds(), repeated, (site, [delta]) => {
     deltas[site] = delta;
     return true;
   }, large);
@@ -102,7 +102,7 @@ class Repeated implements SweepRules {
       return t;
     }
     let known = this.made.get(value);
-    // A tensor that was made in the scope of a step of the sweep ends with that step.
+    // A tensor that was made in the scope of a node of the sweep ends with that node.
     if (known === undefined || known.isDisposed) {
       const stride = strides[value]!;
       const [before] = exampleView(t.size, stride, batch);

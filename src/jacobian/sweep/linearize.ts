@@ -59,15 +59,15 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
     for (let k = Math.max(0, -first); k < Math.min(width, plan.components - first); k++) {
       const component = first + k;
       const seed = unitCotangent(trace.values[block.value], batch, k);
-      const {step, rows} = plan.starts[b];
+      const {node, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
         const formed = rowsAtOnce(trace, plan, plan.sites[site], negative ? neg(delta) : delta, large)!;
         found[site][component] = {deltas: null, rows: formed};
       }
       if (rows.length === 0) {
-        const steps = step === null ? plan.steps : [step, ...plan.steps];
-        sweep(steps, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
+        const nodes = node === null ? plan.sweep : [node, ...plan.sweep];
+        sweep(nodes, new Map([[block.value, seed]]), plainRules(trace.values), (site, deltas) => {
           const rows = spread[site] ? null : rowsAtOnce(trace, plan, plan.sites[site], deltas[0]!, large);
           found[site][component] = rows === null ? {deltas, rows} : {deltas: null, rows};
           return rows === null || deltas.includes(rows);  // the rows of a bias may be the cotangents themselves

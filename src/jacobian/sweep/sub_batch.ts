@@ -7,7 +7,7 @@ import {valuesOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
-import type {Plan, SweepStep} from '../plan/plan';
+import type {Plan, SweepNode} from '../plan/plan';
 import {sliceRows} from '../../tfjs/slices';
 import {filterSite} from '../plan/site';
 
@@ -101,20 +101,20 @@ export class SubBatches {
       return known.get(node)!;
     };
     const nodes = this.trace.nodes.map(nodeOf);
-    const stepOf = (step: SweepStep): SweepStep => {
-      const node = nodeOf(step.node);
-      return {...step, node, plain: withoutActivation(node)};
+    const sweepNodeOf = (swept: SweepNode): SweepNode => {
+      const node = nodeOf(swept.node);
+      return {...swept, node, plain: withoutActivation(node)};
     };
     // The trace with other values and nodes.
     const trace = Object.create(this.trace, {values: {value: values}, nodes: {value: nodes}}) as Trace;
-    const steps = this.plan.steps.map(stepOf);
+    const sweep = this.plan.sweep.map(sweepNodeOf);
     const plainOf = new Map<TraceNode, TraceNode>();
-    this.plan.steps.forEach((step, i) => plainOf.set(step.plain, steps[i].plain));
+    this.plan.sweep.forEach((swept, i) => plainOf.set(swept.plain, sweep[i].plain));
     const sites = this.plan.sites.map(site => {
       const node = plainOf.get(site.node) ?? nodeOf(site.node);
       return {...site, node, convolution: site.convolution === null ? null : filterSite(values, node, site.name)};
     });
-    return {trace, plan: {...this.plan, analysis: {...analysis, batch: count}, steps, sites}};
+    return {trace, plan: {...this.plan, analysis: {...analysis, batch: count}, sweep, sites}};
   }
 }
 

@@ -5,7 +5,7 @@ import {cotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
 import {addTo} from '../../tfjs/accumulate';
-import type {SweepStep} from '../plan/plan';
+import type {SweepNode} from '../plan/plan';
 
 /** The cotangents of a node's outputs. */
 export type Deltas = ReadonlyArray<Tensor | null>;
@@ -29,17 +29,17 @@ export const plainRules = (values: Values): SweepRules => ({
 });
 
 /**
- * Sweeps back through the steps, and shows the cotangents that arrive at the sites.
+ * Sweeps back through the nodes, and shows the cotangents that arrive at the sites.
  *
  * @param seeds cotangents of the rows, by value index.
  * @param found is called at each site; whether the site keeps the cotangents.
  * @param large entries from which a cotangent is disposed of before the sweep ends.
  */
-export function sweep(steps: readonly SweepStep[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
+export function sweep(nodes: readonly SweepNode[], seeds: ReadonlyMap<number, Tensor>, rules: SweepRules,
     found: (site: number, deltas: Deltas) => boolean, large = LARGE): void {
   const known = new Map(seeds);
   const held = new Set<Tensor | null>(seeds.values());
-  for (const {node, plain, names, values, sites} of steps) {
+  for (const {node, plain, names, values, sites} of nodes) {
     const arriving: Deltas = node.outputs.map(output => known.get(output) ?? null);
     if (arriving.every(delta => delta === null)) {
       continue;

@@ -3,7 +3,7 @@ import {columnsOf, positionsOf} from '../../derivatives/kernels/patches';
 import {factsOf} from '../../trace/kernel_facts';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {isByPairs} from '../uses/pairs';
-import type {Plan, Site, SweepStep} from '../plan/plan';
+import type {Plan, Site, SweepNode} from '../plan/plan';
 import {normalizationFloats} from './normalization_memory';
 import {LARGE} from './sweep';
 
@@ -37,7 +37,7 @@ const counted = new WeakMap<Plan, Map<string, SweepFloats>>();
 /**
  * The memory of the reverse sweep of one component: its cotangents, and the temporaries that are
  * known. No sweep of the plan takes less. The shapes give this bound before anything is swept: it
- * is counted step by step, as `sweep` makes tensors and disposes of them, in the first step of the
+ * is counted node by node, as `sweep` makes tensors and disposes of them, in the first step of the
  * plan.
  *
  * Measured: counted in every step, it took 3 percent of the time of an LSTM of 20 steps on WASM.
@@ -54,12 +54,12 @@ export function sweepFloats(trace: Trace, plan: Plan, examples: number, large = 
 }
 
 function countSweep(trace: Trace, plan: Plan, examples: number, large: number): SweepFloats {
-  const {analysis: {batch, strides}, blocks, starts, steps} = plan;
+  const {analysis: {batch, strides}, blocks, starts, sweep} = plan;
   if (plan.forward !== undefined || starts[0].rows.length > 0) {
     return {peak: 0, kept: 0};
   }
   const [block] = blocks;
-  const [{step: start}] = starts;
+  const [{node: start}] = starts;
   const sizeOf = (value: number): number => trace.values[value].size * (strides[value] == null ? 1 : examples / batch);
   const seed: Data = {size: sizeOf(block.value)};
   const known = new Map<number, Data>([[block.value, seed]]);
@@ -67,10 +67,10 @@ function countSweep(trace: Trace, plan: Plan, examples: number, large: number): 
   const kept = new Set<Data>();
   let peak = 0;
   const hold = (...more: readonly Data[]): void => {
-    peak = Math.max(peak, total(new Set([...held, ...kept, ...known.values(), ...more])));
+    peak = Math.max(peak, floatsOf(new Set([...held, ...kept, ...known.values(), ...more])));
   };
-  for (const step of start === null ? steps : [start, ...steps]) {
-    const {node, plain} = step;
+  for (const swept of start === null ? sweep : [start, ...sweep]) {
+    const {node, plain} = swept;
     const arriving = node.outputs.flatMap(output => known.get(output) ?? []);
     if (arriving.length === 0) {
       continue;
@@ -84,25 +84,25 @@ function countSweep(trace: Trace, plan: Plan, examples: number, large: number): 
       hold(delta, before, ...temporaries(activation, delta));
       delta = before;
     }
-    for (const index of step.sites) {
+    for (const index of swept.sites) {
       const site = plan.sites[index];
       const temporary = temporariesOf(trace, plan, site, delta, examples);
       if (site.kind === 'vector') {
         hold(delta, ...temporary);
       } else {
         // The rows may be formed behind the sweep.
-        peak = Math.max(peak, total(new Set([...kept, delta, ...temporary])));
+        peak = Math.max(peak, floatsOf(new Set([...kept, delta, ...temporary])));
       }
       const rows = examples * trace.values[site.parameter.value].size;
       kept.add(site.kind === 'matrix' || rows >= delta.size ? delta : {size: rows});
     }
-    const made = cotangentsOf(step, delta, sizeOf);
-    if (plain.kernel === 'FusedBatchNorm' && ['mean', 'variance'].some(name => step.names.includes(name))) {
-      hold(delta, {size: normalizationFloats(trace, plain, name => step.names.includes(name), sizeOf)});
+    const made = cotangentsOf(swept, delta, sizeOf);
+    if (plain.kernel === 'FusedBatchNorm' && ['mean', 'variance'].some(name => swept.names.includes(name))) {
+      hold(delta, {size: normalizationFloats(trace, plain, name => swept.names.includes(name), sizeOf)});
     } else {
       hold(delta, ...made, ...temporaries(plain.kernel, delta));
     }
-    step.values.forEach((value, i) => {
+    swept.values.forEach((value, i) => {
       const other = known.get(value);
       known.set(value, other === undefined ? made[i] : {size: other.size});
     });
@@ -110,16 +110,16 @@ function countSweep(trace: Trace, plan: Plan, examples: number, large: number): 
       [...arriving, delta].forEach(data => held.add(data));
     }
   }
-  return {peak, kept: total(kept)};
+  return {peak, kept: floatsOf(kept)};
 }
 
-const total = (data: ReadonlySet<Data>): number => [...data].reduce((sum, {size}) => sum + size, 0);
+const floatsOf = (data: ReadonlySet<Data>): number => [...data].reduce((sum, {size}) => sum + size, 0);
 
 const temporaries = (name: string, {size}: Data): Data[] =>
   Array.from({length: TEMPORARIES[name] ?? 0}, () => ({size}));
 
 /** The cotangents of the inputs of a node. A rule may pass δ on if the size is the same. */
-function cotangentsOf({plain, values}: SweepStep, delta: Data, sizeOf: (value: number) => number): Data[] {
+function cotangentsOf({plain, values}: SweepNode, delta: Data, sizeOf: (value: number) => number): Data[] {
   return values.map(value => {
     const size = sizeOf(value);
     return size === delta.size && !isFresh(plain) ? delta : {size};

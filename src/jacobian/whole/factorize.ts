@@ -33,7 +33,7 @@ export function noteTensor(matrix: Float64Array, from: Tensor): void {
 }
 
 /** Largest and, inverted, smallest diagonal entry with which float32 factors a matrix as it is. */
-const TAME = 2 ** 60;
+const SAFE = 2 ** 60;
 
 /**
  * C + shift·I, scaled by s_i s_j, as a tensor for the op Cholesky, which reads the lower triangle
@@ -43,7 +43,7 @@ function scaledTensor(curvature: Float64Array, n: number, scale: Float64Array, o
     {matrix: Tensor; scale: Float64Array} {
   const known = readFrom.get(curvature);
   const diagonal = scale.map(value => 1 / value ** 2);
-  if (known !== undefined && !known.isDisposed && diagonal.every(value => value > 1 / TAME && value < TAME)) {
+  if (known !== undefined && !known.isDisposed && diagonal.every(value => value > 1 / SAFE && value < SAFE)) {
     const matrix = tidy(() => op('MatrixSetDiag', [known, tensor(Float32Array.from(diagonal))]));
     return {matrix, scale: new Float64Array(n).fill(1)};
   }

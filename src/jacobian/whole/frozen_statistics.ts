@@ -37,7 +37,7 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
   }
 
   apply(d: ByVariable): Tensor {
-    return tidy(() => addTensors(this.frozen.apply(d), mulTensors(this.direction, dot(this.f, d))));
+    return tidy(() => addTensors(this.frozen.apply(d), mulTensors(this.direction, innerProduct(this.f, d))));
   }
 
   applyTranspose(y: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
@@ -58,7 +58,7 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
    * @param sizes of the variables.
    */
   dense(rows: Float32Array | Float64Array, first: number, sizes: readonly number[]): Float64Array {
-    const m = total(sizes);
+    const m = widthOf(sizes);
     const count = rows.length / m;
     const dense = Float64Array.from(rows);
     let from = 0;
@@ -81,7 +81,7 @@ class StatisticsJacobian<J extends JacobianOperator = JacobianOperator> implemen
       if (part.every(t => t === null)) {
         return gram;
       }
-      const [change, size] = tidy(() => [this.frozen.apply(part).dataSync(), dot(part, part).dataSync()[0]]);
+      const [change, size] = tidy(() => [this.frozen.apply(part).dataSync(), innerProduct(part, part).dataSync()[0]]);
       const corrected = gram.slice();
       for (let i = 0; i < n; i++) {
         for (let j = 0; j < n; j++) {
@@ -116,7 +116,7 @@ class StatisticsRows extends StatisticsJacobian<PieceOperator> implements PieceO
   private change(blocks: number, counts: (v: number) => boolean): Tensor {
     const {frozen, direction, rows} = this;
     const part = this.f.map((t, v) => counts(v) ? t : null);
-    const half = add(frozen.apply(part), mul(direction, mul(dot(part, part), scalar(0.5))));
+    const half = add(frozen.apply(part), mul(direction, mul(innerProduct(part, part), scalar(0.5))));
     const column = (x: Tensor): Tensor => shaped(x, [blocks, rows / blocks, 1]);
     const row = (x: Tensor): Tensor => shaped(x, [blocks, 1, rows / blocks]);
     return add(mul(column(direction), row(half)), mul(column(half), row(direction)));
@@ -150,7 +150,7 @@ export class StatisticsLinearization implements Linearization {
 
   readonly forEachRows: ForEachRows = visit => this.frozen.forEachRows((rows, from, count) => {
     const read = (): Float64Array => this.jacobian.dense(rows.read(), from, this.sizes);
-    visit({read, tensor: () => tensor(Float32Array.from(read()), [count, total(this.sizes)])}, from, count);
+    visit({read, tensor: () => tensor(Float32Array.from(read()), [count, widthOf(this.sizes)])}, from, count);
   });
 
   notFinite(): Error {
@@ -158,10 +158,10 @@ export class StatisticsLinearization implements Linearization {
   }
 }
 
-const total = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + size, 0);
+const widthOf = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + size, 0);
 
 /** Σ_v a_v · b_v over the variables that both have. */
-function dot(a: ByVariable, b: ByVariable): Tensor {
+function innerProduct(a: ByVariable, b: ByVariable): Tensor {
   const parts = a.flatMap((t, v) => t === null || b[v] === null ? [] : [sum(mul(t, b[v]))]);
   return parts.length === 0 ? scalar(0) : addN(parts);
 }

@@ -5,7 +5,7 @@ import type {Curvature, LossDerivatives} from './loss_derivatives';
 type Rooted = Pick<LossDerivatives, 'root' | 'curvature'>;
 
 /** Share of the largest curvature. Negative curvature below it counts as rounding of float32. */
-const NOISE = 1e-5;
+const NEGLIGIBLE = 1e-5;
 
 /**
  * Share of the majorizing curvature. A second derivative below it counts as vanished: that of
@@ -54,10 +54,10 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
     {reach = Infinity, least = null}: CurvatureBounds = {}): Rooted {
   const most = sizeOf(h);
   let curvature: Curvature = 'exact';
-  const isConvex = residual !== null || !h.some(x => x < -NOISE * most) || !h.some(x => x > NOISE * most);
+  const isConvex = residual !== null || !h.some(x => x < -NEGLIGIBLE * most) || !h.some(x => x > NEGLIGIBLE * most);
   const typical = isConvex ? 0 : meanSize(h, q);
   const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
-  const isBounded = reach < Infinity && h.some(x => x < -NOISE * most);
+  const isBounded = reach < Infinity && h.some(x => x < -NEGLIGIBLE * most);
   const diagonal = h.map((x, i) => {
     const ofExample = least?.[Math.floor(i * least.length / h.length)] ?? 0;
     const bound = Math.max(isBounded ? Math.abs(q[i]) / reach : 0, ofExample);
@@ -69,10 +69,10 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
         return Math.sqrt(Math.max(majorizing, bound));
       }
     }
-    if (x < -NOISE * most) {
+    if (x < -NEGLIGIBLE * most) {
       curvature = curvature === 'exact' ? 'projected' : curvature;
     }
-    if (!isConvex && q[i] !== 0 && x <= NOISE * most) {
+    if (!isConvex && q[i] !== 0 && x <= NEGLIGIBLE * most) {
       return Math.sqrt(Math.max(-x, typical, bound));
     }
     return Math.sqrt(Math.max(0, x, bound));
@@ -122,13 +122,13 @@ export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array,
   let isProjected = false;
   const eigen = Array.from({length: h.length / (k * k)},
     (_, b) => symmetricEigen(h.subarray(b * k * k, (b + 1) * k * k), k));
-  const isBounded = reach < Infinity && eigen.some(({values}) => Math.min(...values) < -NOISE * sizeOf(values));
-  const isCurved = eigen.some(({values}) => Math.max(...values) > NOISE * sizeOf(values));
+  const isBounded = reach < Infinity && eigen.some(({values}) => Math.min(...values) < -NEGLIGIBLE * sizeOf(values));
+  const isCurved = eigen.some(({values}) => Math.max(...values) > NEGLIGIBLE * sizeOf(values));
   for (const [b, {values, vectors}] of eigen.entries()) {
     const first = b * k * k;
     const most = sizeOf(values);
     for (let c = 0; c < k; c++) {
-      const isNegative = values[c] < -NOISE * most;
+      const isNegative = values[c] < -NEGLIGIBLE * most;
       isProjected ||= isNegative;
       const pull = isBounded ?
         q.subarray(b * k, (b + 1) * k).reduce((sum, x, r) => sum + x * vectors[r * k + c], 0) : 0;

@@ -20,7 +20,7 @@ const NOTHING = 2 ** -19;
  * @param k components of an example.
  * @returns (B, k, k), row-major.
  */
-export function blocksOf(product: HessianProduct, examples: number, k: number): Float64Array {
+export function hessianBlocks(product: HessianProduct, examples: number, k: number): Float64Array {
   const blocks = new Float64Array(examples * k * k);
   for (let c = 0; c < k; c++) {
     const column = product(Float32Array.from({length: examples * k}, (_, i) => i % k === c ? 1 : 0));

@@ -1,3 +1,5 @@
+import type {CurvatureRoot} from '../../solve/curvature_root';
+
 /**
  * Curvature used in place of the second derivative, see {@link StepReport.curvature}.
  * @public
@@ -38,4 +40,21 @@ export interface ClosedForm<Term> {
   derivatives(term: Term, f: ArrayLike<number>): LossDerivatives;
   /** L(f) - L(f̃), in float64. */
   decrease(term: Term, before: ArrayLike<number>, after: ArrayLike<number>): number;
+}
+
+/** Gradient and curvature of the loss in the n rows of a step: all that the solver needs of it. */
+export interface OutputDerivatives {
+  /** q = dL/dr (n). */
+  readonly q: Float64Array;
+  /** S with d²L/dr² = S Sᵀ (n x n). */
+  readonly root: CurvatureRoot;
+  /** z with q = S z (n); null if the inverse of S can be large, as behind a softmax. */
+  readonly z: Float64Array | null;
+  /** Number of distinct rows of weight above zero, see `countDistinct`. */
+  readonly weighted: number;
+  /**
+   * The largest curvature that each row can reach (n), if its curvature goes to zero far from a
+   * minimum: for cross-entropies a quarter of the weight. null if no curvature does so.
+   */
+  readonly most?: Float64Array | null;
 }

@@ -4,7 +4,7 @@ import type {Trace} from '../../trace/trace';
 import {ggnError, markNonFinite} from '../../errors';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {blockCurvature, diagonalCurvature} from './curvature';
-import {blocksOf, isClose, isOfBlocks, isSeparate} from './hessian_structure';
+import {hessianBlocks, isClose, isOfBlocks, isSeparate} from './hessian_structure';
 import type {FunctionTerm} from './output_term';
 import type {LossDerivatives} from './loss_derivatives';
 import {TwiceDifferentiated} from './twice_differentiated';
@@ -73,7 +73,7 @@ function readHessian(product: HessianProduct, examples: number, components: numb
     return {diagonal: ones};
   }
   const isBlock = components > 1 && components <= MAX_BLOCK;
-  const blocks = isBlock ? blocksOf(product, examples, components) : null;
+  const blocks = isBlock ? hessianBlocks(product, examples, components) : null;
   if (blocks === null || !isOfBlocks(blocks, components, expected, probe)) {
     if (!isSeparate(product, expected, probe, i => Math.floor(i / components), examples)) {
       throw ggnError('the loss couples the examples of the batch: its second derivative in the outputs of one ' +

@@ -24,7 +24,7 @@ interface Sum {
   readonly isOverExamples: boolean;
 }
 
-const CONSTANT: Sum = {examples: 1, stride: null, isOverExamples: false};
+const NO_SQUARES: Sum = {examples: 1, stride: null, isOverExamples: false};
 
 /**
  * Finds monotone functions of sums of squares over the examples, f(Σ w r²), as in a root mean
@@ -92,7 +92,7 @@ export class FunctionsOfSums {
   private readSum(value: number): Sum | null {
     const {trace, dependence} = this;
     if (!dependence.varying[value]) {
-      return CONSTANT;
+      return NO_SQUARES;
     }
     const node = nodeOf(trace, value);
     if (node === null || !dependence.dependent[value]) {
@@ -117,7 +117,7 @@ export class FunctionsOfSums {
         most > MANY * size * (apart[0]?.examples ?? 1);
     const isOverExamples = isReduced || sums.some(part => part.isOverExamples);
     if (apart.length === 0) {
-      return {...CONSTANT, isOverExamples};
+      return {...NO_SQUARES, isOverExamples};
     }
     const operands = new Map(node.inputs.map(([name, input], i) =>
       [name, {shape: trace.values[input].shape, stride: sums[i].stride}]));
@@ -128,7 +128,7 @@ export class FunctionsOfSums {
       if (!(error instanceof BatchAxisLost)) {
         throw error;
       }
-      return error.reason === 'reduces' ? {...CONSTANT, isOverExamples: true} : null;
+      return error.reason === 'reduces' ? {...NO_SQUARES, isOverExamples: true} : null;
     }
   }
 }

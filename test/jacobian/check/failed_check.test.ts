@@ -20,15 +20,15 @@ test.serial('by the variable that enters at a kernel or most closely before it',
   let looked = false;
   model.compile({loss: 'meanSquaredError', optimizer: new Probe(({trace, checked: {plan}}) => {
     looked = true;
-    const layers = plan.steps.map(({node}) => `${node.kernel}${layerOf(node, trace, step)}`);
+    const layers = plan.sweep.map(({node}) => `${node.kernel}${layerOf(node, trace, step)}`);
     t.true(layers.includes("Sigmoid (in or behind the layer 'last', Dense)"), layers.join('\n'));
     t.true(layers.includes("_FusedMatMul (in the layer 'last', Dense)"), layers.join('\n'));
     t.true(layers.includes("Tanh (in or behind the layer 'deep')"), layers.join('\n'));
     t.true(layers.includes("Concat (in or behind the layer 'both', Bidirectional)"), layers.join('\n'));
     // In a loop there are no layers.
-    t.regex(layerOf(plan.steps.find(({node}) => node.kernel === 'Sigmoid')!.node, trace, null), /^ \(behind the variable 'last\/bias/);
+    t.regex(layerOf(plan.sweep.find(({node}) => node.kernel === 'Sigmoid')!.node, trace, null), /^ \(behind the variable 'last\/bias/);
     t.is(layerOf(trace.nodes[plan.analysis.activations.find(i => trace.nodes[i].kernel === 'Add')!], trace, null), '');
-    t.is(layerOf({...plan.steps[0].node, inputs: []}, trace, step), '');
+    t.is(layerOf({...plan.sweep[0].node, inputs: []}, trace, step), '');
     t.regex(failedCheck('this and that', null, trace, plan, step).message,
         /^tfjs-ggn: the self-check of the Jacobian failed: this and that\. No single kernel was found to be wrong.*please report the model\. No step was taken; another optimizer/i);
   })});

@@ -118,7 +118,7 @@ test.serial('rows per example, components and variables in the order of their fi
     t.deepEqual(plan.perExample, [4, 1]);
     t.deepEqual(plan.analysis.variables, [w, v]);
     t.is(plan.analysis.batch, B);
-    t.true(plan.starts.every(start => start.step === null && start.rows.length === 0));
+    t.true(plan.starts.every(start => start.node === null && start.rows.length === 0));
   }, r => r.square().mean().add(r.sum(1).square().mean()));
   tf.dispose([w, v, x]);
 });
@@ -127,9 +127,9 @@ test.serial('squared differences start the sweep at a - b', t => {
   const w = tf.variable(noise([3, 2], 1));
   const [x, y] = [noise([B, 3], 2) as tf.Tensor2D, noise([B, 2], 3)];
   look(() => tf.matMul(x, w as tf.Tensor2D), (plan, trace) => {
-    t.is(plan.starts[0].step!.node.kernel, 'Sub');
-    t.deepEqual(plan.starts[0].step!.node.attrs, {});
-    t.deepEqual(plan.steps.map(step => step.node.kernel), ['BatchMatMul'], 'the square itself is not on the way');
+    t.is(plan.starts[0].node!.node.kernel, 'Sub');
+    t.deepEqual(plan.starts[0].node!.node.attrs, {});
+    t.deepEqual(plan.sweep.map(step => step.node.kernel), ['BatchMatMul'], 'the square itself is not on the way');
     t.is(trace.nodes[plan.blocks[0].difference!].kernel, 'SquaredDifference', 'the trace keeps what ran');
   }, r => tf.squaredDifference(r, y).mean());
   tf.dispose([w, x, y]);
