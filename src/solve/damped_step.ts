@@ -55,7 +55,7 @@ export interface DampedProblem<S extends Solution> {
 }
 
 /** Factor of λ of one raise. Four raises lead from the float32 floor to above the trusted level. */
-export const RAISE = 10;
+const RAISE = 10;
 
 /**
  * Raises of λ, at most. They are a factor 1e7 and lead from the float32 floor to about |SᵀGS|. A

@@ -12,6 +12,7 @@ import {parseArgs} from 'node:util';
 import {EXAMPLES, FAMILIES, NAMED, OUTPUTS} from './families';
 import {LAYER_CASES} from './layers';
 import {BATCH, NETWORKS} from './networks';
+import {mib} from './peak';
 
 const {values: {quick, backend: only}, positionals: [filter]} = parseArgs({allowPositionals: true, options:
   {quick: {type: 'boolean', default: false}, backend: {type: 'string'}}});
@@ -33,8 +34,6 @@ const say = (line = ''): void => {
   lines.push(line);
   console.log(line);
 };
-
-const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 
 /** A number, or why there is none. */
 const shown = (value: number | undefined, digits: number, refused?: string): string =>

@@ -13,7 +13,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../src/index';
 import {type NodeBackend, useBackend} from '../support/backends';
-import {PeakBytes} from './peak';
+import {mib, PeakBytes} from './peak';
 
 const backend = (process.argv[2] ?? 'wasm') as NodeBackend;
 await useBackend(backend);
@@ -26,8 +26,6 @@ const NETWORKS = [
   {key: 'cnn', name: 'CNN on 6,000 images, 10 outputs', examples: 6000, input: [28, 28, 1], outputs: 10,
     layers: () => [conv(8, 4, 2, {inputShape: [28, 28, 1]}), conv(4, 4, 2), conv(4, 2), conv(4, 2), conv(4, 2), tf.layers.flatten(), tf.layers.dense({units: 10})]},
 ];
-
-const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 
 const rss = (): number => process.memoryUsage().rss;
 

@@ -6,6 +6,9 @@ interface OpenEngine {
   removeDataId(dataId: object, backend: unknown): void;
 }
 
+/** Bytes as a text in MiB. */
+export const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+
 const BYTES: Record<string, number> = {float32: 4, int32: 4, bool: 1};
 
 /**

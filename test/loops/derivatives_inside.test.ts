@@ -12,7 +12,7 @@ import type {DenseJacobian} from '../reference/dense_jacobian';
 import {ACTIVATIONS} from '../support/activations';
 import {follow} from '../support/follow';
 import {variablesOf} from '../support/models';
-import {repeat} from '../support/numbers';
+import {repeat, sigmoid, softplus} from '../support/numbers';
 import {differences, dx, dy, type Field, type Plane} from '../support/plane';
 import {flat, noise, variable} from '../support/tensors';
 
@@ -23,14 +23,12 @@ interface Activation {
   slope: (x: number) => number;
 }
 
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
 const activations: Record<string, Activation> = {
   tanh: {tfjs: tf.tanh, value: Math.tanh, slope: x => 1 - Math.tanh(x) ** 2},
   sigmoid: {tfjs: tf.sigmoid, value: sigmoid, slope: x => sigmoid(x) * (1 - sigmoid(x))},
   relu: {tfjs: tf.relu, value: x => Math.max(x, 0), slope: x => x > 0 ? 1 : 0},
   leakyRelu: {tfjs: x => tf.leakyRelu(x, 0.2), value: x => x > 0 ? x : 0.2 * x, slope: x => x > 0 ? 1 : 0.2},
-  softplus: {tfjs: tf.softplus, value: x => Math.log1p(Math.exp(x)), slope: sigmoid},
+  softplus: {tfjs: tf.softplus, value: softplus, slope: sigmoid},
   // tf.elu's own derivative, the kernel EluGrad, has none in tfjs.
   'elu by parts': {tfjs: x => tf.relu(x).add(tf.minimum(x, 0).expm1()), value: x => x > 0 ? x : Math.expm1(x), slope: x => x > 0 ? 1 : Math.exp(x)},
   sin: {tfjs: tf.sin, value: Math.sin, slope: Math.cos},

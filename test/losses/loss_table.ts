@@ -3,6 +3,7 @@
  * logits or residuals in place of outputs.
  */
 import * as tf from '@tensorflow/tfjs';
+import {softplus} from '../support/numbers';
 
 export interface LossCase {
   readonly name: string;
@@ -44,7 +45,6 @@ const classes = (outputs: number) => (examples: number): tf.Tensor =>
 const mean = (x: readonly number[]): number => x.reduce((a, b) => a + b, 0) / x.length;
 const sum = (x: readonly number[]): number => x.reduce((a, b) => a + b, 0);
 const logSumExp = (f: readonly number[]): number => Math.log(sum(f.map(Math.exp)));
-const softplus = (x: number): number => Math.log1p(Math.exp(x));
 const byExample = (losses: tf.Tensor, weights: tf.Tensor | undefined): tf.Scalar =>
   tf.losses.computeWeightedLoss(losses, weights?.reshape([-1]), 1 /* MEAN */) as tf.Scalar;
 const residual = (y: tf.Tensor, p: tf.Tensor): tf.Tensor => p.sub(y);

@@ -5,6 +5,7 @@ import {ggn} from '../../src/index';
 import {denseJacobian} from '../reference/dense_jacobian';
 import {gaussNewtonStep, outputDerivatives} from '../reference/generalized_gauss_newton';
 import {variablesOf} from '../support/models';
+import {softplus} from '../support/numbers';
 import {relativeError} from '../support/relative_error';
 import {B, DAMPING, majorized, network, TOLERANCE} from './loss_steps';
 import {byName} from './loss_table';
@@ -90,7 +91,6 @@ const ENTROPY_PLUS_LINEAR: Record<string, {loop(y: tf.Tensor, f: tf.Tensor): tf.
   'sigmoidCrossEntropy': {loop: (y, f) => tf.losses.sigmoidCrossEntropy(y, f), value: (f, y) => f.reduce((sum, x, i) => sum + softplus(x) - x * y[i], 0) / f.length},
 };
 const logSumExp = (f: readonly number[]): number => Math.max(...f) + Math.log(f.reduce((sum, x) => sum + Math.exp(x - Math.max(...f)), 0));
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 for (const [name, {loop, value}] of Object.entries(ENTROPY_PLUS_LINEAR)) {
   test.serial(`${name} and a term that is linear in the logits: not clipped, also where they are saturated`, t => {

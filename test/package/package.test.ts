@@ -45,12 +45,14 @@ async function copyTree(folder: string): Promise<void> {
   }
 }
 
-// The tarball comes from a clone with the devDependencies that are installed here.
+// The tarball comes from a clone with the devDependencies and the build that are here. If the build is of other sources, npm makes another.
 test.before(async () => {
   work = await fs.mkdtemp(path.join(os.tmpdir(), 'tfjs-ggn-package-'));
   const clone = path.join(work, 'clone');
   await copyTree(clone);
   await fs.symlink(path.join(root, 'node_modules'), path.join(clone, 'node_modules'));
+  await Promise.all(['dist', 'build'].map(name =>
+    fs.cp(path.join(root, name), path.join(clone, name), {recursive: true}).catch(ignoreMissing)));
   await run('npm', ['pack', '--loglevel=error', '--pack-destination', work], {cwd: clone, env});
   tarball = path.join(work, (await fs.readdir(work)).find(name => name.endsWith('.tgz'))!);
 });

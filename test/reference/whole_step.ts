@@ -61,7 +61,7 @@ function throughStatistics(jacobian: Float64Array, exact: Float64Array, rows: Fl
 }
 
 /** Gradient of the regularizers. */
-export function penaltyGradient(model: tf.LayersModel, variables: tf.Variable[]): Float64Array {
+function penaltyGradient(model: tf.LayersModel, variables: tf.Variable[]): Float64Array {
   const gradient = tf.tidy(() => {
     if (model.calculateLosses().length === 0) {
       return tf.zeros([variables.reduce((m, v) => m + v.size, 0)]);

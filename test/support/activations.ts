@@ -1,9 +1,8 @@
 /** Every activation of tfjs-layers in plain float64 JavaScript, for finite differences of any order. */
 import type {Activation} from '../cases/case';
+import {sigmoid, softplus} from './numbers';
 
 const each = (f: (x: number) => number) => (x: readonly number[]): number[] => x.map(f);
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-const softplus = (x: number): number => Math.log1p(Math.exp(x));
 const relu = (x: number): number => Math.max(x, 0);
 
 /** By its power series, for |x| < 4. */

@@ -135,6 +135,11 @@ export const distinct = (shape: number[], seed: number): tf.Tensor => {
   return tf.tensor(Array.from({length: size}, (_, i) => (i * 7919 + seed * 104729) % size - size / 2), shape);
 };
 
+/** Two images of 5 x 4 with two channels. */
+export const image = (): tf.Tensor => distinct([2, 5, 4, 2], 1);
+
+export const volume = (): tf.Tensor => tf.randomNormal([2, 3, 2, 2, 3], 0, 1, 'float32', 1);
+
 /** The inner product of all numbers, in float64. */
 export function dot(a: tf.Tensor, b: tf.Tensor): number {
   const [left, right] = [a.dataSync(), b.dataSync()];

@@ -29,11 +29,11 @@ export const verdict = ({fit, dataset}: Pick<NistRun, 'fit' | 'dataset'>): Endin
   fit.ending === 'converged' && !isCertified(fit, dataset) ? 'other minimum' : fit.ending;
 
 /** What the targets of the page count: problems of NIST's lower difficulty, without the one that float32 can hardly hold. */
-export const countsAsLower = ({dataset: {name, difficulty}}: NistRun): boolean => difficulty === 'lower' && name !== 'Lanczos3';
+const countsAsLower = ({dataset: {name, difficulty}}: NistRun): boolean => difficulty === 'lower' && name !== 'Lanczos3';
 
 const HEADER = ['problem', 'difficulty', 'start', 'parameters', 'residual', 'within 0.1 %', 'steps', 'ended', 'scipy: parameters', 'residual', 'within 0.1 %', 'evaluations'];
 
-export function resultTable(runs: readonly NistRun[]): string {
+function resultTable(runs: readonly NistRun[]): string {
   return table(HEADER, runs.map(run => {
     const {dataset, start, fit, scipy} = run;
     const agreement = (found: {parameters: number[]; residual: number}): string[] =>

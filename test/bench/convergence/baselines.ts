@@ -9,9 +9,9 @@ import {runTask} from './train';
 import type {Curve} from './train';
 
 /** Learning rates. */
-export const RATES: readonly number[] = [3e-4, 1e-3, 3e-3, 1e-2];
+const RATES: readonly number[] = [3e-4, 1e-3, 3e-3, 1e-2];
 
-export const nameOf = (rate: number): string => `adam ${rate}`;
+const nameOf = (rate: number): string => `adam ${rate}`;
 
 /** The rate of those who tune nothing. */
 export const USUAL = nameOf(1e-3);

@@ -101,7 +101,7 @@ export function pickOf(runs: readonly Run[]): Pick {
 }
 
 /** Where a run ends. */
-export function lastOf(run: Run, part: PartName): number {
+function lastOf(run: Run, part: PartName): number {
   return run.diverged === null ? run[part].at(-1)! : Math.max(ENDED_EARLY * run[part][0], run[part].at(-1)!);
 }
 

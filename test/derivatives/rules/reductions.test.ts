@@ -3,11 +3,9 @@ import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {checkOperator} from '../../support/check_operator';
 import {relativeError} from '../../support/relative_error';
-import {byTape, byUs, edges, tensorOf, testMissing, testSlow, uniform} from '../../support/rule_tests';
+import {byTape, byUs, edges, tensorOf, testMissing, testSlow, uniform, volume} from '../../support/rule_tests';
 import type {Missing, Op} from '../../support/rule_tests';
 import {noise} from '../../support/tensors';
-
-const volume = (): tf.Tensor => tf.randomNormal([2, 3, 2, 2, 3], 0, 1, 'float32', 1);
 
 /** Numbers of which one is zero. */
 const withZero = (): tf.Tensor => tf.mul(noise([3, 5, 2], 1), tf.oneHot([9], 30).reshape([3, 5, 2]).equal(0));

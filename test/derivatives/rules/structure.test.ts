@@ -4,13 +4,10 @@ import test from 'ava';
 import {grad} from '../../../src/index';
 import {checkOperator} from '../../support/check_operator';
 import {relativeError} from '../../support/relative_error';
-import {distinct, edges, testMissing, testSlow, testWrong, uniform} from '../../support/rule_tests';
+import {edges, image, testMissing, testSlow, testWrong, uniform, volume} from '../../support/rule_tests';
 import type {Missing} from '../../support/rule_tests';
 import {noise} from '../../support/tensors';
 import {ownCotangent} from '../../support/own_cotangent';
-
-const volume = (): tf.Tensor => tf.randomNormal([2, 3, 2, 2, 3], 0, 1, 'float32', 1);
-const image = distinct.bind(null, [2, 5, 4, 2], 1);
 
 testSlow({
   'a stack': [x => tf.stack([x, tf.onesLike(x), tf.zerosLike(x)]), edges, 'Pack'],
