@@ -12,7 +12,7 @@ import type {SystemName} from '../solve/system';
 import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole} from '../policy/ranges';
 import type {Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
-import type {PolicyFunction, GgnOptions, SettingName} from './options';
+import type {GgnOptions, PolicyFunction, Regularization, SettingName} from './options';
 
 /** Options that have been checked, with the defaults filled in. */
 export interface CheckedOptions {
@@ -24,6 +24,7 @@ export interface CheckedOptions {
   readonly solver: 'auto' | SystemName;
   readonly scaling: 'auto' | Scaling;
   readonly weightDecay: number;
+  readonly regularization: Regularization;
 }
 
 /** Bytes of memory that a step may take, and its default. */
@@ -45,9 +46,11 @@ const POLICIES = ['auto', ...POLICY_NAMES] as const;
 
 /** Names of all options. */
 export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',
-  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay'];
+  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay', 'regularization'];
 
 const SOLVERS = ['auto', ...Object.keys(SYSTEM_FACTS) as SystemName[]] as const;
+
+const REGULARIZATIONS = ['none', 'bayesian'] as const;
 
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
@@ -74,6 +77,29 @@ export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto
         `'${solver}' does not form. Use it with solver ${others} or 'auto', or scaling 'levenberg'.`);
   }
   return scaling;
+}
+
+/** Checks the option `regularization`, which must go with the others, and returns it. */
+function checkRegularization(value: unknown,
+    {policy, solver, weightDecay}: Pick<CheckedOptions, 'policy' | 'solver' | 'weightDecay'>): Regularization {
+  const regularization = checkChoice('regularization', value, REGULARIZATIONS);
+  if (regularization === 'none') {
+    return regularization;
+  }
+  const option = "the option regularization 'bayesian'";
+  if (policy !== 'auto' && policy !== 'levenbergMarquardt') {
+    throw ggnError(`${option} judges each step on all data, by the policy 'levenbergMarquardt' or 'auto'; ` +
+        `received policy '${policy}'. Leave the option policy out, or use regularization 'none'.`);
+  }
+  if (solver === 'cg') {
+    throw ggnError(`${option} takes the trace of an inverse, which the solver 'cg' does not have. Use solver 'gram', ` +
+        "'normal' or 'auto', or regularization 'none'.");
+  }
+  if (weightDecay > 0) {
+    throw ggnError(`${option} finds the strength of an L2 penalty by itself, and the option weightDecay is ` +
+        `${weightDecay}. Leave one of them out.`);
+  }
+  return regularization;
 }
 
 function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
@@ -136,14 +162,17 @@ export function checkOptions(options: unknown): CheckedOptions {
   const or = (name: keyof GgnOptions, value: unknown): unknown => given[name] === undefined ? value : given[name];
   const read = (name: SettingName): number | 'auto' => checkSetting(name, or(name, 'auto'));
   const solver = checkSolver(or('solver', 'auto'));
+  const policy = checkPolicy(or('policy', 'auto'));
+  const weightDecay = checkWeightDecay(or('weightDecay', 0));
   return {
     given: {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')},
-    ...checkPolicy(or('policy', 'auto')),
+    ...policy,
     levenbergMarquardt: checkLevenbergMarquardt(or('levenbergMarquardt', {})),
     memoryLimit: checkMemoryLimit(or('memoryLimit', MEMORY_LIMIT.value)),
     solver,
     scaling: checkScaling(or('scaling', 'auto'), solver),
-    weightDecay: checkWeightDecay(or('weightDecay', 0)),
+    weightDecay,
+    regularization: checkRegularization(or('regularization', 'none'), {...policy, solver, weightDecay}),
   };
 }
 
@@ -162,6 +191,7 @@ export function checkAgain(options: CheckedOptions): CheckedOptions {
     memoryLimit: checkMemoryLimit(options.memoryLimit),
     scaling: checkScaling(options.scaling, checkSolver(options.solver)),
     weightDecay: checkWeightDecay(options.weightDecay),
+    regularization: checkRegularization(options.regularization, options),
   };
   if (policy === 'custom' && policyFunction === null) {
     throw ggnError('this optimizer was saved with a function as its policy, and functions are not saved. Give it ' +

@@ -1,3 +1,5 @@
+import {EVIDENCE_PATIENCE} from '../policy/evidence';
+import type {Evidence} from '../policy/evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {RESOLUTION} from '../step/resolution';
 import type {StepReport} from '../step/step_report';
@@ -21,6 +23,9 @@ export interface Convergence {
    *   normal equations that are summed in float64.
    * - `'improving'`: training may go on. It is also the status before the first step. Steps that
    *   are not judged (mini-batches) count for nothing.
+   *
+   * With the regularization `'bayesian'` the status is `'converged'` if the evidence has had no new
+   * maximum for ten steps, and the weights are those of the maximum; else `'improving'`.
    */
   readonly status: 'improving' | 'converged' | 'stuck';
   /** The status in words. */
@@ -63,8 +68,11 @@ export class Patience {
   private least = Infinity;
   private since = 0;
 
+  private evidence: Evidence | null = null;
+
   /** Notes a step. A loss counts as lower if it is lower by more than float32 resolves. */
-  note({loss, policy}: StepReport): void {
+  note({loss, policy, evidence}: StepReport): void {
+    this.evidence = evidence;
     if (policy !== 'levenbergMarquardt') {
       this.least = Infinity;
       this.since = 0;
@@ -82,6 +90,9 @@ export class Patience {
   judge({known: remaining, hidden, hideable, lost}: UndampedDecrease): Convergence {
     const left = Number.isNaN(remaining) ? 'the share of the loss that is left to gain is not known' :
       `${remaining.toExponential(1)} of the loss is left to gain`;
+    if (this.evidence !== null) {
+      return {...ofEvidence(this.evidence), remaining};
+    }
     const doubt = doubtOf(hideable, lost);
     // If the model promises more than float32 knows, then further steps may still lower the loss,
     // and their losses decide.
@@ -95,6 +106,14 @@ export class Patience {
     const reason = `${PATIENCE} steps have not lowered the loss; ${left}${doubt === null ? '' : `, but ${doubt}`}`;
     return {status: remaining <= REMAINING.accepted && doubt === null ? 'converged' : 'stuck', reason, remaining};
   }
+}
+
+/** Training with the regularization `'bayesian'` is at its end after the maximum. */
+function ofEvidence({stepsSinceMaximum: since}: Evidence): Pick<Convergence, 'status' | 'reason'> {
+  const reason = since === 0 ? 'the evidence is at its maximum so far' :
+    `the evidence has had no new maximum for ${since} ${since === 1 ? 'step' : 'steps'}`;
+  return since < EVIDENCE_PATIENCE ? {status: 'improving', reason} :
+    {status: 'converged', reason: `${reason}; the weights are those of the maximum`};
 }
 
 /**

@@ -13,7 +13,7 @@ import type {NamedTensor} from '../tfjs/save_hook';
 import {fitBatchOf} from '../tfjs/fit_batch_hook';
 import type {Convergence} from './convergence';
 import {CLASS_NAME, hookOwnLayers} from './hook_layers';
-import type {GgnOptions, SettingName} from './options';
+import type {GgnOptions, Regularization, SettingName} from './options';
 import {checkAgain, checkOptions, checkPolicy, checkSetting, OPTIONS} from './check_options';
 import type {CheckedOptions} from './check_options';
 import {Training} from './training';
@@ -69,6 +69,8 @@ export class GramGaussNewton extends Optimizer {
   scaling: 'auto' | Scaling;
   /** See {@link GgnOptions.weightDecay}; may be changed between steps. */
   weightDecay: number;
+  /** See {@link GgnOptions.regularization}; may be changed between steps. */
+  regularization: Regularization;
 
   private given: Record<SettingName, number | 'auto'>;
   private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
@@ -86,6 +88,7 @@ export class GramGaussNewton extends Optimizer {
     this.solver = checked.solver;
     this.scaling = checked.scaling;
     this.weightDecay = checked.weightDecay;
+    this.regularization = checked.regularization;
     this.training = new Training(checked.levenbergMarquardt);
     onFitEnd(this, () => this.training.last.releaseLarge());
   }
@@ -208,7 +211,8 @@ export class GramGaussNewton extends Optimizer {
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
     const options = checkAgain({...this.wanted, given: this.given, levenbergMarquardt: this.levenbergMarquardt,
-      memoryLimit: this.memoryLimit, solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay});
+      memoryLimit: this.memoryLimit, solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay,
+      regularization: this.regularization});
     if (typeof f !== 'function') {
       throw ggnError('minimize() takes the function that computes the loss, as in minimize(() => loss); ' +
           `received ${typeof f}.`);
@@ -243,9 +247,9 @@ export class GramGaussNewton extends Optimizer {
 
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
-    const {memoryLimit, solver, scaling, weightDecay} = this;
+    const {memoryLimit, solver, scaling, weightDecay, regularization} = this;
     const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt},
-      memoryLimit, solver, scaling, weightDecay, policyState: this.training.savedPolicyState()};
+      memoryLimit, solver, scaling, weightDecay, regularization, policyState: this.training.savedPolicyState()};
     return config as unknown as serialization.ConfigDict;
   }
 

@@ -1,7 +1,8 @@
 import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import {checkEntries, checkNumbers, COUNT, nameOfStep} from './saved_tensors';
+import {BestWeights} from './best_weights';
+import {checkEntries, checkNumbers, COUNT, nameOfBest, nameOfStep} from './saved_tensors';
 import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';
 
@@ -19,6 +20,8 @@ interface KnownStep {
  * on loading, so the state is matched to them by position and shape.
  */
 export class OptimizerState {
+  /** The weights at the maximum of the evidence. */
+  readonly best = new BestWeights();
   private readonly steps = new Map<number, KnownStep>();
   private order: readonly Variable[] = [];
   private loaded: Tensor[] | null = null;
@@ -78,8 +81,8 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count and of d_prev. They are the same copies as long as the state is
-   * the same, but for copies that were disposed of.
+   * Copies of the iteration count, of d_prev and of the best weights. They are the same copies as
+   * long as the state is the same, but for copies that were disposed of.
    */
   copy(iterations: number): NamedTensor[] {
     const known = this.copies?.iterations === iterations ? this.copies.list : [];
@@ -92,7 +95,7 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count and of d_prev, which belong to the caller.
+   * Copies of the iteration count, of d_prev and of the best weights, which belong to the caller.
    *
    * @param known copies of the same state, which are taken instead of new ones unless they are
    * disposed of.
@@ -109,7 +112,8 @@ export class OptimizerState {
     try {
       const steps = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!.step);
       return [entry(0, COUNT, () => scalar(iterations, 'int32')),
-        ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone()))];
+        ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone())),
+        ...this.best.tensors.map((t, i) => entry(steps.length + i + 1, nameOfBest(i), () => t.clone()))];
     } catch (error) {
       dispose(made);
       throw error;
@@ -132,8 +136,10 @@ export class OptimizerState {
       const iterations = await checkNumbers(copies.map((tensor, i) => ({name: saved[i].name, tensor})));
       this.retire();
       this.disposeSteps();
-      const [count, ...steps] = copies.splice(0);
+      const [count, ...others] = copies.splice(0);
       count.dispose();
+      const steps = others.filter((_, i) => saved[i + 1].name === nameOfStep(i));
+      this.best.load(others.slice(steps.length));
       this.loaded = steps.length === 0 ? null : steps;
       return iterations;
     } finally {
@@ -146,6 +152,7 @@ export class OptimizerState {
     this.retire();
     dispose(this.earlier.splice(0));
     this.disposeSteps();
+    this.best.dispose();
   }
 
   /**

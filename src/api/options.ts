@@ -100,6 +100,29 @@ export interface GgnOptions {
    */
   weightDecay?: number;
   /**
+   * `'bayesian'`: an L2 penalty on all weights, whose strength training finds by itself together
+   * with the noise of the targets, without validation data (`trainbr` of MATLAB). Default `'none'`.
+   * A step minimises
+   *
+   *     ½|z|² + ½ Σ_g λ_g|w_g|²,      λ_g = α α⁰_g s̄²/β      g: a layer with its bias
+   *
+   * in place of the loss ½|z|² = Σ w_i r_i², with s̄² the mean of 2w_i, and α⁰_g the number of
+   * weights of the layer over their sum of squares before the first step. After each step
+   *
+   *     M = Σ_g G_g/λ_g + I,   t = trace(M⁻¹),   γ = n - t          G_g = SᵀJ_gJ_gᵀS
+   *     α ← (γ + 4) / (Σ α⁰_g|w_g|² + 4),      β ← n (t/n)² s̄²/|z|²
+   *
+   * When the evidence of a step, {@link Evidence.logEvidence}, has had no new maximum for ten
+   * steps, the optimizer goes back to the weights of the maximum and stays there; {@link stopWhen}
+   * and {@link GramGaussNewton.convergence} tell it. {@link StepReport.evidence} has the numbers.
+   *
+   * It takes all data in every step, the policy `'auto'` or `'levenbergMarquardt'`, and a loss that
+   * is a sum or mean of squares, without regularizers of its own; an error tells what does not fit.
+   * Each step takes one more factorization of the system. Other data in `fit` begin anew; in a
+   * loop they are refused, as dropout is. Source: MacKay 1992; Foresee & Hagan 1997.
+   */
+  regularization?: Regularization;
+  /**
    * Bytes of tensors that a step may hold at once, beside the tensors that f() itself holds
    * (weights, activations, the state). Dense rows of the Jacobian that do not fit are formed in
    * blocks, which takes longer. A step that cannot be taken within the limit is refused with an
@@ -107,6 +130,12 @@ export interface GgnOptions {
    */
   memoryLimit?: number;
 }
+
+/**
+ * The regularization of {@link GgnOptions.regularization}.
+ * @public
+ */
+export type Regularization = 'none' | 'bayesian';
 
 /** Name of a setting of a step: of a number that a policy sets. */
 export type SettingName = keyof Settings;

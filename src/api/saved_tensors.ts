@@ -13,6 +13,9 @@ const FORMAT = 1;
 /** Name of d_prev of the i-th variable. */
 export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i}`;
 
+/** Name of the i-th variable at the maximum of the evidence. */
+export const nameOfBest = (i: number): string => `ggn/${FORMAT}/bestWeights/${i}`;
+
 /** Range of the count, which is saved as int32. */
 const COUNT_RANGE = whole(0, 2 ** 31 - 1);
 
@@ -23,7 +26,7 @@ const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and
 
 /**
  * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every
- * variable, in order.
+ * variable, then the best weights if there are any, each in order.
  *
  * @throws Error with the name of the first entry that is wrong.
  */
@@ -31,12 +34,14 @@ export function checkEntries(saved: unknown): void {
   if (!Array.isArray(saved)) {
     throw ggnError(`setWeights() takes the list that getWeights() gave; received ${shown(saved)}.`);
   }
+  let steps = 0;
   Array.from(saved as unknown[]).forEach((entry, i) => {  // Array.from, since forEach skips holes
     const {name, tensor} = (entry ?? {}) as Partial<NamedTensor>;
     if (typeof name !== 'string') {
       throw ggnError(`entry ${i} of the saved state is ${shown(entry)}, not a named tensor. ${ADVICE}.`);
     }
-    checkName(name, i);
+    checkName(name, i, steps);
+    steps += name === nameOfStep(steps) ? 1 : 0;
     if (!isTensor(tensor) || tensor.isDisposed) {
       const what = isTensor(tensor) ? 'is a tensor that was disposed of' : `holds ${shown(tensor)}, not a tensor`;
       throw ggnError(`'${name}' of the saved state ${what}. ${ADVICE}.`);
@@ -49,15 +54,20 @@ export function checkEntries(saved: unknown): void {
           `${isCount ? 'the iteration count, one whole number' : 'float32'}. ${ADVICE}.`);
     }
   });
+  const best = saved.length - 1 - steps;
+  if (steps > 0 && best > 0 && best !== steps) {
+    throw ggnError(`the saved state has ${best} of the ${steps} best weights that it should have. ${ADVICE}.`);
+  }
   if (saved.length === 0) {
     throw ggnError(`the saved state must begin with '${COUNT}'; received nothing. ${ADVICE}.`);
   }
 }
 
-/** Checks the name of entry i of a saved state. */
-function checkName(name: string, i: number): void {
-  const expected = i === 0 ? COUNT : nameOfStep(i - 1);
-  if (name === expected) {
+/** Checks the name of entry i of a saved state, after `steps` entries of d_prev. */
+function checkName(name: string, i: number, steps: number): void {
+  const best = nameOfBest(i - 1 - steps);
+  const allowed = i === 0 ? [COUNT] : steps === i - 1 ? [nameOfStep(steps), best] : [best];
+  if (allowed.includes(name)) {
     return;
   }
   if (i === 0) {
@@ -72,7 +82,7 @@ function checkName(name: string, i: number): void {
         `reads format ${FORMAT}. Use the version that saved it, or load the model without its optimizer ` +
         'and compile it with a new ggn().');
   }
-  throw ggnError(`entry ${i} of the saved state is ${shown(name)} in place of '${expected}': entries are ` +
+  throw ggnError(`entry ${i} of the saved state is ${shown(name)} in place of '${allowed[0]}': entries are ` +
       `missing, doubled or in another order. ${ADVICE}.`);
 }
 
@@ -91,7 +101,7 @@ export async function checkNumbers(saved: readonly NamedTensor[]): Promise<numbe
   steps.forEach((numbers, i) => {
     const bad = (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
     if (bad !== undefined) {
-      throw ggnError(`'${nameOfStep(i)}' of the saved state holds ${bad}: only numbers below ` +
+      throw ggnError(`'${saved[i + 1].name}' of the saved state holds ${bad}: only numbers below ` +
           `${LONGEST.toExponential(1)} are allowed. ${ADVICE}.`);
     }
   });

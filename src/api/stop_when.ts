@@ -1,4 +1,5 @@
 import {ggnError} from '../errors';
+import {EVIDENCE_PATIENCE} from '../policy/evidence';
 import type {StepReport} from '../step/step_report';
 import type {Convergence} from './convergence';
 import type {GramGaussNewton} from './gram_gauss_newton';
@@ -30,6 +31,11 @@ export interface StopCriteria {
    */
   damping?: number;
   /**
+   * Training with the regularization `'bayesian'` stops if the evidence has had no new maximum for
+   * this many steps, 10 or more. After ten of them the weights are those of the maximum again.
+   */
+  evidence?: number;
+  /**
    * `true` stops training if {@link GramGaussNewton.convergence} is `'converged'` or `'stuck'`
    * after an epoch. It takes full batches, since only their steps are judged.
    */
@@ -37,7 +43,7 @@ export interface StopCriteria {
 }
 
 /** Names of the criteria that are numbers. */
-const NUMBERS = ['gradientNorm', 'decrease', 'remaining', 'damping'];
+const NUMBERS = ['gradientNorm', 'decrease', 'remaining', 'damping', 'evidence'];
 
 /**
  * A callback that ends `fit` or `fitDataset` at the end of an epoch, as `trainlm` of MATLAB and
@@ -57,11 +63,12 @@ export interface StopWhen extends TrainingCallback {
  *
  * @param optimizer - the optimizer that the model was compiled with.
  * @param criteria - at least one of `gradientNorm`, `decrease`, `remaining`, `damping`, numbers
- * above 0, and `converged: true`.
+ * above 0, `evidence`, a number of 10 or more, and `converged: true`.
  * @param say - gets the line with the reason for the end of training; `console.log` by default.
  * @returns a callback; its `reason` tells the criterion that was met.
  * @throws Error for another optimizer, for no criterion, and for an unknown one or one out of its
- * range. `fit` throws for a model that was compiled with another optimizer.
+ * range. `fit` throws for a model that was compiled with another optimizer, and for `evidence`
+ * without the regularization `'bayesian'`.
  * @example
  * ```ts
  * const callbacks = stopWhen(optimizer, {gradientNorm: 1e-6, decrease: 1e-6});
@@ -85,6 +92,10 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria,
       if (trained === null) {
         throw ggnError('stopWhen() was told of no model that it could stop. With a copy of TensorFlow.js other than ' +
             'that which this package imports, call register(tf) first; in a loop of your own, its setModel(model).');
+      }
+      if (criteria.evidence !== undefined && optimizer.regularization !== 'bayesian') {
+        throw ggnError("stopWhen() was given {evidence}, which the regularization 'bayesian' has; this optimizer has " +
+            `'${optimizer.regularization}'. Make it by ggn({regularization: 'bayesian'}), or use other criteria.`);
       }
       reason = null;
       steps = [];
@@ -113,10 +124,13 @@ export function stopWhen(optimizer: GramGaussNewton, criteria: StopCriteria,
 function checkCriteria(criteria: unknown): void {
   const given = Object.entries((criteria ?? {}) as Record<string, unknown>).filter(([, value]) => value !== undefined);
   const isCriterion = ([name, value]: [string, unknown]): boolean =>
-    name === 'converged' ? value === true : NUMBERS.includes(name) && typeof value === 'number' && value > 0;
+    name === 'converged' ? value === true : NUMBERS.includes(name) && typeof value === 'number' &&
+        (name === 'evidence' ? value >= EVIDENCE_PATIENCE && value < Infinity : value > 0);
   if (given.length === 0 || !given.every(isCriterion)) {
-    throw ggnError(`stopWhen() takes at least one of ${NUMBERS.join(', ')}, each a number above 0, and converged: ` +
-        `true; received {${given.map(([name, value]) => `${name}: ${String(value)}`).join(', ')}}.`);
+    const received = given.map(([name, value]) => `${name}: ${String(value)}`).join(', ');
+    throw ggnError(`stopWhen() takes at least one of ${NUMBERS.join(', ')}, each a number above 0 (evidence ` +
+        `${EVIDENCE_PATIENCE} or more, since training goes back to the maximum then), and converged: true; received ` +
+        `{${received}}.`);
   }
 }
 
@@ -127,8 +141,8 @@ function checkCriteria(criteria: unknown): void {
  * for.
  * @param end the convergence; null if it is not asked for.
  */
-export function criterionMet({gradientNorm, decrease, remaining, damping}: StopCriteria, steps: readonly StepReport[],
-    left = NaN, end: Convergence | null = null): string | null {
+export function criterionMet({gradientNorm, decrease, remaining, damping, evidence}: StopCriteria,
+    steps: readonly StepReport[], left = NaN, end: Convergence | null = null): string | null {
   const last = steps.at(-1);
   if (last === undefined) {
     return null;
@@ -146,6 +160,10 @@ export function criterionMet({gradientNorm, decrease, remaining, damping}: StopC
   }
   if (damping !== undefined && last.damping >= damping) {
     return `the damping, ${last.damping.toExponential(2)}, is at least ${damping}`;
+  }
+  const since = last.evidence?.stepsSinceMaximum ?? 0;
+  if (evidence !== undefined && since >= evidence) {
+    return `the evidence has had no new maximum for ${since} steps, and the weights are those of the maximum`;
   }
   if (end !== null && end.status !== 'improving') {
     return `${end.status === 'converged' ? 'it has converged' : 'it is stuck'}: ${end.reason}`;

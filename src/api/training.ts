@@ -3,6 +3,9 @@ import {isNonFinite, markNonFinite} from '../errors';
 import {PlanCache} from '../jacobian/plan/plan_cache';
 import {explainNonFinite} from '../loss/non_finite';
 import {readPolicyState} from '../policy/saved_state';
+import {isAtEnd, NO_EVIDENCE} from '../policy/evidence';
+import type {EvidenceState} from '../policy/evidence';
+import type {BatchSign} from '../policy/full_batch';
 import {afterDivergence, afterLowerTrend, initialState, withoutDetour} from '../policy/policy_state';
 import type {PolicyState} from '../policy/policy_state';
 import {StepPolicy} from '../policy/step_policy';
@@ -24,6 +27,7 @@ import {capture, discard} from '../trace/capture';
 import {notingOutputs} from '../trace/model_outputs';
 import type {Trace} from '../trace/trace';
 import {Patience} from './convergence';
+import {beginEvidence} from './evidence_begin';
 import {LastStep} from './last_step';
 import {checkCustom} from './check_options';
 import type {CheckedOptions} from './check_options';
@@ -127,9 +131,13 @@ export class Training {
     return cost;
   }
 
-  /** Frees the state, its copies, the matrix of the last step and the point of a detour. */
+  /**
+   * Frees the state, its copies, the matrix of the last step and the point of a detour. The
+   * evidence begins anew.
+   */
   dispose(): void {
     this.state.dispose();
+    this.policyState = {...this.policyState, evidence: NO_EVIDENCE};
     this.scales.clear();
     this.last.release();
     this.detour.end();
@@ -171,18 +179,23 @@ export class Training {
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
     const point = this.detour.from(loss);
     const solved = this.solve(request, trace, loss, point, clock);
-    const {policy, variables, taken, scale, report, effectiveDimension, undampedDecrease} = solved;
+    const {policy, variables, scale, report, evidence, effectiveDimension, undampedDecrease} = solved;
+    const isEnd = evidence !== null && isAtEnd(evidence);
+    const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
     const back = point !== null && policy.isOnFullBatch && isLost ? point : null;
     const {iteration} = request;
     const done: StepReport = Object.freeze({
-      iteration, loss, ...report, ...(back === null ? {} : GONE_BACK), milliseconds: clock.milliseconds});
+      iteration, loss, ...report, ...(back === null && !isEnd ? {} : GONE_BACK), milliseconds: clock.milliseconds});
     const next = policyAfter(policy, done, request.options);
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
     }
+    const before = evidence === null ? [] : variables.map(variable => variable.clone());
     if (back !== null) {
       assignAll(back.variables, back.weights, trace);
+    } else if (isEnd) {
+      assignAll(variables, this.state.best.of(variables) ?? before, trace);
     } else if (taken !== null) {
       clock.time('update', () => {
         assignAll(variables, taken.moved, trace);
@@ -200,6 +213,10 @@ export class Training {
     Object.freeze(clock.milliseconds);
     this.policyState = back !== null ? withoutDetour(next, this.levenbergMarquardt) :
       this.retreat.isAtBest ? afterLowerTrend(next) : next;
+    if (evidence !== null) {
+      this.policyState = {...this.policyState, evidence};
+      this.state.best.wrote(variables, evidence.since === 0 ? before : null);
+    }
     if (scale !== null) {
       this.scales.keep(variables, scale);
     }
@@ -213,9 +230,14 @@ export class Training {
   private solve({fitBatch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null,
       clock: Clock): SolvedStep {
     const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
+    const sign = (): BatchSign => batchSign(trace, fitBatch, isTrained);
+    const isBayesian = options.regularization === 'bayesian';
+    const wanted = isBayesian ? 'levenbergMarquardt' : options.policy;
+    const begin = (variables: readonly Variable[]): EvidenceState => beginEvidence(state.evidence, sign(),
+        fitBatch?.batchesPerEpoch() ?? null, this.state.best.areUntouched(variables));
     return withMemoryLimit(options.memoryLimit, () => solveStep(trace, fitBatch, {
-      policyFor: size => StepPolicy.of(options.policy, options.given, this.levenbergMarquardt, state, size,
-          () => batchSign(trace, fitBatch, isTrained)),
+      policyFor: size => StepPolicy.of(wanted, options.given, this.levenbergMarquardt, state, size, sign),
+      evidence: isBayesian ? begin : null,
       mayDetour: this.detour.mayBegin(loss),
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
       scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),

@@ -115,7 +115,7 @@ function readHead(trace: Trace, dependence: Dependence, fitBatch: FitBatch | nul
   const data = fitBatch === null ? null : dataOf(fitBatch);
   const isData = (value: number): boolean =>
     data === null ? trace.values[value].size > 1 : data.has(trace.values[value].dataId);
-  const names = fitBatch === null ? [] : lossNames(fitBatch.model.loss);
+  const names = fitBatch === null ? [] : namesOfLosses(fitBatch.model.loss);
   const refused = names.find(name => name !== null && REFUSED.has(name));
   if (refused !== undefined) {
     throw ggnError(`the loss '${refused}' is not supported: it is not convex in the outputs, and has no ` +
@@ -144,7 +144,7 @@ const REFUSED = new Set(['cosineProximity', 'cosine']);
  * The names of the losses that a model was compiled with: one loss, a list, or an object by the
  * name of the output. null stands for a function.
  */
-function lossNames(loss: unknown): Array<string | null> {
+export function namesOfLosses(loss: unknown): Array<string | null> {
   const all: unknown[] = typeof loss === 'object' && loss !== null ? Object.values(loss) : [loss];
   return [...new Set(all.map(name => typeof name === 'string' ? name : null))];
 }

@@ -1,6 +1,8 @@
 import {lessCautious, moreCautious} from './agreement';
 import {UNDETERMINED} from './determined_batch';
 import type {Determination} from './determined_batch';
+import {NO_EVIDENCE} from './evidence';
+import type {EvidenceState} from './evidence';
 import {NO_HISTORY} from './full_batch';
 import type {BatchHistory} from './full_batch';
 import {levenbergMarquardt} from './levenberg_marquardt';
@@ -14,6 +16,8 @@ export interface PolicyState extends PolicyStates {
   readonly determination: Determination;
   /** Steps that are left of a detour, see {@link DETOUR}. */
   readonly detour: number;
+  /** Prior and noise of the regularization `'bayesian'`. */
+  readonly evidence: EvidenceState;
 }
 
 /**
@@ -37,6 +41,7 @@ export const initialState = (options: Required<LevenbergMarquardtOptions>): Poli
   determination: UNDETERMINED,
   ...ofPolicies(options, ({initial}) => initial),
   detour: 0,
+  evidence: NO_EVIDENCE,
 });
 
 /**

@@ -35,9 +35,10 @@ export const BELOW_ONE: Range = {valid: x => x >= 0 && x < 1, range: 'at least 0
 
 /**
  * The ranges of the values of a state, in the shape of that state. With `orNull` a value may also
- * be null.
+ * be null. `each` is the range of all entries of a list.
  */
 export type RangesOf<State> = {readonly [key in keyof State]:
   State[key] extends boolean ? 'boolean' :
   State[key] extends number ? Range :
-  State[key] extends number | null ? {readonly orNull: Range} : RangesOf<State[key]>};
+  State[key] extends number | null ? {readonly orNull: Range} :
+  State[key] extends readonly number[] ? {readonly each: Range} : RangesOf<State[key]>};

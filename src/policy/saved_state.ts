@@ -2,6 +2,7 @@ import {ggnError} from '../errors';
 import {FINITE, isIn, whole} from './ranges';
 import type {Range} from './ranges';
 import {shortened} from '../shown';
+import {EVIDENCE_RANGES} from './evidence';
 import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import {ofPolicies} from './policies';
@@ -16,6 +17,7 @@ const rangesOf = (options: Required<LevenbergMarquardtOptions>): Ranges => ({
   determination: {examples: whole(0), isShort: 'boolean'},
   ...ofPolicies(options, ({ranges}): Ranges => ranges),
   detour: whole(0, DETOUR),
+  evidence: EVIDENCE_RANGES,
 });
 
 /**
@@ -32,7 +34,7 @@ export function readPolicyState(saved: unknown, initial: PolicyState,
   return read(saved, initial, rangesOf(options), 'policyState') as PolicyState;
 }
 
-type Ranges = Range | 'boolean' | {readonly orNull: Range} | {readonly [key: string]: Ranges};
+type Ranges = Range | 'boolean' | {readonly orNull: Range} | {readonly each: Range} | {readonly [key: string]: Ranges};
 
 function read(saved: unknown, initial: unknown, ranges: Ranges, name: string): unknown {
   if (saved === undefined) {
@@ -47,6 +49,11 @@ function read(saved: unknown, initial: unknown, ranges: Ranges, name: string): u
   if ('orNull' in ranges) {
     const range = ranges.orNull as Range;
     return checked(saved, saved === null || isIn(range, saved), name, `null or a number ${range.range}`);
+  }
+  if ('each' in ranges) {
+    const range = ranges.each as Range;
+    const isList = Array.isArray(saved) && saved.every(entry => isIn(range, entry));
+    return [...checked(saved, isList, name, `a list of numbers ${range.range}`) as number[]];
   }
   checked(saved, typeof saved === 'object' && saved !== null && !Array.isArray(saved), name, 'an object');
   // Only names of the state are read, and only own properties: an entry `__proto__` of a file is

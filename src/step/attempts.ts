@@ -11,6 +11,7 @@ import type {Trace} from '../trace/trace';
 import {actualDecrease as decreaseAt} from './decrease';
 import {isDifferentiable} from './differentiable';
 import type {LocalModel, ModelStep} from './local_model';
+import type {Penalty} from './prior';
 import {RESOLUTION} from './resolution';
 import type {Resolution} from './resolution';
 import {isFlung} from './step_bound';
@@ -33,6 +34,8 @@ export interface AttemptParts {
   readonly policy: StepPolicy;
   /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number;
+  /** The penalty of a prior, whose decrease counts with that of the loss; null without one. */
+  readonly penalty: Pick<Penalty, 'decrease'> | null;
   /** The diagonal of Marquardt's Σ, if it bounds the length of steps; else null. */
   readonly scale: () => Float64Array | null;
   /** Whether a detour may begin if no attempt is accepted. */
@@ -96,7 +99,7 @@ export function solveAttempts(parts: AttemptParts): Attempted {
  *
  * The status is that of the solve if the step is taken, else `'rejected'`.
  */
-function attempt({trace, rows, model, policy, weightDecay, scale, resolved, clock}: AttemptParts): Attempt {
+function attempt({trace, rows, model, policy, weightDecay, penalty, scale, resolved, clock}: AttemptParts): Attempt {
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
@@ -116,7 +119,8 @@ function attempt({trace, rows, model, policy, weightDecay, scale, resolved, cloc
   if (!isWritable) {
     explainUnwritable(variables, written, policy);
   }
-  const tried = (): number => clock.time('trial', () => decreaseAt(trace, rows, variables, moved));
+  const tried = (): number => clock.time('trial', () =>
+    decreaseAt(trace, rows, variables, moved) + (penalty?.decrease(moved) ?? 0));
   const actualDecrease = !policy.judges ? null : isWritable ? tried() : NaN;
   // A kernel may make a sum that is not finite of finite weights, also in a step of length 0.
   const judged = step.norm === 0 && isWritable ? null : actualDecrease;

@@ -5,9 +5,11 @@ import {ggnError, markNonFinite} from '../errors';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
 import {LEAST_CURVATURE} from '../solve/damping';
+import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {SYSTEM_FACTS} from '../solve/system';
 import type {LocalModelParts, StepSystem} from '../systems/step_system';
+import type {Ridge} from '../systems/ridge';
 import {SYSTEMS} from '../systems/systems';
 import {sumOfSquares} from '../systems/variable_vector';
 import type {Clock} from '../tfjs/clock';
@@ -40,13 +42,12 @@ export interface ModelStep {
  */
 export class LocalModel {
   readonly rows: number;
-  private readonly system: StepSystem;
   private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
   private most: number | null = null;
 
-  constructor(private readonly parts: LocalModelParts, private readonly clock: Clock) {
+  constructor(private readonly parts: LocalModelParts, private readonly clock: Clock,
+      private readonly system: StepSystem = new SYSTEMS[parts.solver](parts, clock)) {
     this.rows = parts.linearization.jacobian.rows;
-    this.system = new SYSTEMS[parts.solver](parts, clock);
   }
 
   /** Whether the system forms squares of the Jacobian in float32. */
@@ -127,6 +128,17 @@ export class LocalModel {
       curvature += rhos[v] === 0 ? 0 : 2 * rhos[v] * sumOfSquares([t]);
     });
     return -scale * (slope + scale * curvature / 2);
+  }
+
+  /** See `StepSystem.relativeCurvature`. */
+  relativeCurvature(): RelativeCurvature | null {
+    return this.system.relativeCurvature();
+  }
+
+  /** The model with other regularizers. What is formed of the rows is shared. */
+  regularized(ridge: Ridge, extra: ReadonlyArray<Tensor | null>): LocalModel {
+    const parts = {...this.parts, ridge, extra};
+    return new LocalModel(parts, this.clock, this.system.regularized(parts));
   }
 
   /** See `StepSystem.scale`. */

@@ -25,6 +25,7 @@ import {rootsOf} from '../loss/functions/row_block';
 import {readDerivatives} from '../loss/output_derivatives';
 import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
+import type {EvidenceState} from '../policy/evidence';
 import type {StepPolicy} from '../policy/step_policy';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {ridgeOf} from '../systems/ridge';
@@ -39,8 +40,10 @@ import {takesGram} from '../solve/system';
 import type {SystemName} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
+import {squaresOnly, systemWithEvidence} from './bayesian_step';
 import {batchesOf, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
+import {groupsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
 import type {StepReport} from './step_report';
@@ -54,6 +57,8 @@ export interface SolvedStep {
   /** The diagonal of Marquardt's Σ, to be remembered; null if it is not. */
   readonly scale: Float64Array | null;
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
+  /** Prior and noise of the next step; null without regularization `'bayesian'`. */
+  readonly evidence: EvidenceState | null;
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
   /** See `LocalModel.undampedDecrease`. */
@@ -66,6 +71,11 @@ export interface StepSettings extends SystemOptions {
   readonly policyFor: (size: {readonly examples: number; readonly parameters: number}) => StepPolicy;
   /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number;
+  /**
+   * Prior and noise at the beginning of a step with the regularization `'bayesian'`; null without
+   * it.
+   */
+  readonly evidence: ((variables: readonly Variable[]) => EvidenceState) | null;
   /** Whether a detour may begin with the next step, unless the variables are those of a curve. */
   readonly mayDetour: boolean;
   /** Whether the step may train a variable. */
@@ -91,24 +101,33 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 
   const width = variables.reduce((sum, {size}) => sum + size, 0);
   const chosenFor = {policy: policy.name, variables};
-  const solver = chooseSystem({rows: rows.count, parameters, width}, settings, chosenFor);
+  const fastest = chooseSystem({rows: rows.count, parameters, width}, settings, chosenFor);
+  const state = settings.evidence?.(variables) ?? null;
+  const solver = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
   const scaling = chooseScaling(solver, settings, chosenFor);
   policy.begin(scaling);
 
-  const ridge = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
-  const checked = checkedJacobian(trace, rows, ridge.partOf, fitBatch, cache, clock, solver,
+  const ridgeOfLoss = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
+  const partOf = state === null ? ridgeOfLoss.partOf : groupsOf(variables);
+  const checked = checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, solver,
       policy.judges ? () => floatsOfTrial(trace, rows, solver) : null);
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
+  const prior = state === null ? null :
+    new Prior(variables, partOf, squaresOnly(rows, plans, derivatives, fitBatch), state);
+  const ridge = prior?.unitRidge ?? ridgeOfLoss;
   const linearization = clock.time('linearize', () =>
     linearizationOf(trace, rows, plans, checked.linearization, derivatives, ridge));
 
   const remembersScale = policy.rejects && scaling === 'marquardt';
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const value = trace.values[trace.result].dataSync()[0];
-  const model = new LocalModel({variables, parameters, ridge, linearization, derivatives, value, extra,
+  const ofRows = new LocalModel({variables, parameters, ridge, linearization, derivatives, value, extra,
     previous: settings.previous(variables), solver, scaling,
     leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock);
+  const known = prior === null ? null : clock.time('solve', () => prior.update(ofRows.relativeCurvature()));
+  const penalty = known?.penalty ?? null;
+  const model = penalty === null ? ofRows : ofRows.regularized(penalty.ridge, penalty.gradient());
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
   const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
@@ -117,16 +136,17 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
-  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, scale,
-    resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, penalty,
+    scale, resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
-    policy, variables, taken, scale: scale(),
+    policy, variables, taken, scale: scale(), evidence: known?.next ?? null,
     undampedDecrease: model.undampedDecrease(
       policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
     effectiveDimension: model.effectiveDimension(attempted.lambda),
     report: {
       rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement,
       gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: derivatives.curvature,
+      evidence: known?.evidence ?? null,
     },
   };
 }

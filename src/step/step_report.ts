@@ -1,4 +1,5 @@
 import type {Curvature} from '../loss/functions/loss_derivatives';
+import type {Evidence} from '../policy/evidence';
 import type {PolicyName} from '../policy/policies';
 import type {SolveStatus} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
@@ -127,6 +128,11 @@ export interface StepReport {
    *   of the above. A warning says so once.
    */
   readonly curvature: Curvature;
+  /**
+   * Prior, noise and evidence of the regularization `'bayesian'`; null without it. With it, the
+   * gradient and the decreases p and a are those of the loss with the penalty of the prior.
+   */
+  readonly evidence: Evidence | null;
   /** Milliseconds of each part of the step. */
   readonly milliseconds: {
     /** f(), recorded. */

@@ -31,6 +31,10 @@ export class ConjugateGradientSystem extends ParameterSystem {
     this.jacobian = clock.time('linearize', () => new ChunkedJacobian(heldPieces(parts.linearization.pieces)));
   }
 
+  regularized(parts: LocalModelParts): ConjugateGradientSystem {
+    return new ConjugateGradientSystem(parts, this.clock);
+  }
+
   problem(momentum: number): DampedProblem<NormalStep> {
     const {derivatives: {root}, ridge, variables} = this.parts;
     const {jacobian} = this;

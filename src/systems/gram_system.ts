@@ -7,8 +7,9 @@ import {gramProblem} from '../solve/gram_problem';
 import type {DampedGramStep, GramPart} from '../solve/damped_gram';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, Solution} from '../solve/damped_step';
-import {traceOf, addProduct} from '../arrays/symmetric';
+import {addProduct, mirrored, traceOf} from '../arrays/symmetric';
 import {promised} from '../solve/resolved_decrease';
+import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
 import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
@@ -66,6 +67,19 @@ export class GramSystem implements StepSystem {
     this.parts.linearization.grams().forEach(gram =>
       bounds.forEach((bound, i) => trace += bound * gram[i * (this.rows + 1)]));
     return trace;
+  }
+
+  regularized(parts: LocalModelParts): GramSystem {
+    return new GramSystem(parts, this.clock);
+  }
+
+  relativeCurvature(): RelativeCurvature {
+    const {linearization, ridge: {distinct}, derivatives: {root}} = this.parts;
+    const size = this.rows;
+    const matrix = new Float64Array(size * size);
+    linearization.grams().forEach((gram, p) =>
+      root.addCongruence(root.isDiagonal ? gram : mirrored(gram.slice(), size), 1 / (2 * distinct[p]), matrix));
+    return {matrix, size};
   }
 
   /**

@@ -8,11 +8,12 @@ import {normalProblem} from '../solve/normal_equations';
 import type {NormalProblem, NormalStep} from '../solve/normal_equations';
 import {NormalSums, weightsOf} from '../solve/normal_sums';
 import type {GramProducts, RowWeights} from '../solve/normal_sums';
+import type {RelativeCurvature} from '../solve/relative_evidence';
 import {promised, resolvedDecrease} from '../solve/resolved_decrease';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {BackendSums} from './backend_sums';
 import {ParameterSystem} from './parameter_system';
-import type {RoundingOfRows} from './step_system';
+import type {LocalModelParts, RoundingOfRows} from './step_system';
 import {flatten, spread} from './variable_vector';
 
 /**
@@ -55,6 +56,19 @@ export class NormalSystem extends ParameterSystem {
     const {leastScale} = this.parts;
     return most.map((x, j) =>
       Math.max(matrix[j * this.width + j], LEAST_CURVATURE * x, leastScale === null ? 0 : leastScale[j]));
+  }
+
+  regularized(parts: LocalModelParts): NormalSystem {
+    const system = new NormalSystem(parts, this.clock);
+    system.formed = this.formed;
+    return system;
+  }
+
+  override relativeCurvature(): RelativeCurvature {
+    const size = this.width;
+    const scale = this.rhoOfAll().map(rho => 1 / Math.sqrt(2 * rho));
+    const matrix = this.normalParts().matrix.map((x, p) => x * scale[Math.floor(p / size)] * scale[p % size]);
+    return {matrix, size};
   }
 
   previousChange(): Float64Array | null {

@@ -4,6 +4,7 @@ import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {NormalStep} from '../solve/normal_equations';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
 import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
+import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {dot, norm} from '../arrays/vectors';
 import {flatten, split} from './variable_vector';
@@ -38,6 +39,7 @@ export abstract class ParameterSystem implements StepSystem {
 
   abstract problem(momentum: number): DampedProblem<NormalStep>;
   abstract previousChange(): Float64Array | null;
+  abstract regularized(parts: LocalModelParts): StepSystem;
   abstract traceOfBounds(bounds: Float64Array): number;
   abstract undampedDecrease(damped: DampedProblem<Solution>, rounding: RoundingOfRows): () => UndampedDecrease;
 
@@ -45,6 +47,10 @@ export abstract class ParameterSystem implements StepSystem {
   protected abstract gradientOfRows(): Float64Array;
 
   scale(): Float64Array | null {
+    return null;
+  }
+
+  relativeCurvature(): RelativeCurvature | null {
     return null;
   }
 

@@ -5,6 +5,7 @@ import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
+import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {SystemName} from '../solve/system';
 import type {Ridge} from './ridge';
 
@@ -59,6 +60,14 @@ export interface StepSystem {
    * systems that do not form JᵀHJ.
    */
   scale(): Float64Array | null;
+  /**
+   * The curvature of the rows relative to that of the regularizers, Λ = diag(2ρ): SᵀJΛ⁻¹JᵀS of the
+   * rows or Λ^-½ JᵀHJ Λ^-½ of the parameters, which have the same eigenvalues but for zeros. null
+   * in systems that form neither. Every ρ must be above 0.
+   */
+  relativeCurvature(): RelativeCurvature | null;
+  /** The system of the same rows with other regularizers; made in the scope of the step. */
+  regularized(parts: LocalModelParts): StepSystem;
   /** |g|. */
   gradientNorm(): number;
   /** d by variable. */

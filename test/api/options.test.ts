@@ -6,7 +6,7 @@ import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0,
+  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0, regularization: 'none',
 } as const;
 
 test('defaults', t => {

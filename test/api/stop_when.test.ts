@@ -243,7 +243,7 @@ test('criteria that are none are refused, and shown', t => {
   ];
   for (const [criteria, shown] of wrong) {
     t.throws(() => stopWhen(ggn(), criteria as StopCriteria),
-        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, remaining, damping, each a number above 0, and converged: true; received ${shown}.`}, shown);
+        {message: `tfjs-ggn: stopWhen() takes at least one of gradientNorm, decrease, remaining, damping, evidence, each a number above 0 (evidence 10 or more, since training goes back to the maximum then), and converged: true; received ${shown}.`}, shown);
   }
   t.notThrows(() => stopWhen(ggn(), {gradientNorm: 1e-6, decrease: undefined}));
 });
