@@ -107,10 +107,11 @@ export interface GgnOptions {
    *     ½|z|² + ½ Σ_g λ_g|w_g|²,      λ_g = α α⁰_g s̄²/β      g: a layer with its bias
    *
    * in place of the loss ½|z|² = Σ w_i r_i², with s̄² the mean of 2w_i, and α⁰_g the number of
-   * weights of the layer over their sum of squares before the first step. After each step
+   * weights of the layer over their sum of squares before the first step. α and β = 1/noise² are
+   * MacKay's, with one iteration of his fixed point before each step:
    *
    *     M = Σ_g G_g/λ_g + I,   t = trace(M⁻¹),   γ = n - t          G_g = SᵀJ_gJ_gᵀS
-   *     α ← (γ + 4) / (Σ α⁰_g|w_g|² + 4),      β ← n (t/n)² s̄²/|z|²
+   *     α ← (γ + 4) / (Σ α⁰_g|w_g|² + 4),      β ← t s̄²/|z|²
    *
    * When the evidence of a step, {@link Evidence.logEvidence}, has had no new maximum for ten
    * steps, the optimizer goes back to the weights of the maximum and stays there; {@link stopWhen}
@@ -118,8 +119,8 @@ export interface GgnOptions {
    *
    * It takes all data in every step, the policy `'auto'` or `'levenbergMarquardt'`, and a loss that
    * is a sum or mean of squares, without regularizers of its own; an error tells what does not fit.
-   * Each step takes one more factorization of the system. Other data in `fit` begin anew; in a
-   * loop they are refused, as dropout is. Source: MacKay 1992; Foresee & Hagan 1997.
+   * Each step takes two more factorizations of the system, in float64. Other data in `fit` begin
+   * anew; in a loop they are refused, as dropout is. Source: MacKay 1992; Foresee & Hagan 1997.
    */
   regularization?: Regularization;
   /**

@@ -1,6 +1,6 @@
 import {ggnError} from '../errors';
 import type {Plan} from '../jacobian/plan/plan';
-import type {OutputDerivatives} from '../loss/functions/squared_error';
+import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import {namesOfLosses} from '../loss/rows';
 import type {Rows} from '../loss/rows';
 import type {StepDerivatives} from '../loss/output_derivatives';

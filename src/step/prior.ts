@@ -3,7 +3,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {dot, norm, total} from '../arrays/vectors';
 import {firstBeta, nextEvidence, NO_EVIDENCE} from '../policy/evidence';
 import type {Evidence, EvidenceFacts, EvidenceState} from '../policy/evidence';
-import type {OutputDerivatives} from '../loss/functions/squared_error';
+import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import {directionsOfPrior, logDeterminant} from '../solve/relative_evidence';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {Ridge} from '../systems/ridge';

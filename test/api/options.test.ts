@@ -133,7 +133,7 @@ test('what a function given as policy returns is checked; what it leaves out sta
 
 test('an unknown option is refused, with the known ones', t => {
   t.throws(() => ggn({rate: 0.1} as GgnOptions),
-      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay."});
+      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization."});
   t.throws(() => ggn({toString: 1} as unknown as GgnOptions), {message: /unknown option 'toString'/});
   t.throws(() => ggn({learning_rate: 0.1, damping: 0.1} as GgnOptions), {message: /unknown option 'learning_rate'/});
 });

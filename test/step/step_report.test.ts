@@ -27,7 +27,7 @@ test.serial('fields, counts and types', async t => {
   t.is(optimizer.lastStep, null);
   await model.trainOnBatch(x, y);
   const report: StepReport = optimizer.lastStep!;
-  t.deepEqual(Object.keys(report).sort(), ['actualDecrease', 'agreement', 'attempts', 'curvature', 'damping', 'gainRatio', 'gradientNorm', 'iteration', 'jacobian', 'lambda',
+  t.deepEqual(Object.keys(report).sort(), ['actualDecrease', 'agreement', 'attempts', 'curvature', 'damping', 'evidence', 'gainRatio', 'gradientNorm', 'iteration', 'jacobian', 'lambda',
     'learningRate', 'loss', 'milliseconds', 'momentum', 'parameters', 'policy', 'predictedDecrease', 'rows', 'scaling', 'solver', 'status', 'stepNorm']);
   t.is(report.rows, 12);
   t.is(report.parameters, 3 * 4 + 4 + 4 * 2 + 2);
