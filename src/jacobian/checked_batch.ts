@@ -47,10 +47,10 @@ function knownBatch(signature: string, cache: PlanCache, formedFor: FormedFor): 
 /** By the first reading of the batch axis that gives the right Jacobian. */
 function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCache, formedFor: FormedFor):
     FormedBatch {
-  const {trace, fitBatch, clock} = formedFor;
+  const {trace, fitBatch, clock, system} = formedFor;
   let failure: (() => Error) | null = null;
   const failed = new Set<Failure>();
-  const {readings, forward} = clock.time('linearize', () => readingsOf(trace, rows, group, fitBatch));
+  const {readings, forward} = clock.time('linearize', () => readingsOf(trace, rows, group, fitBatch, system));
   const isForwardFirst = forward !== null && clock.time('linearize', () => forward.isBetter());
   for (const reading of isForwardFirst ? [forward, ...readings] : readings) {
     if (!isAllowed(reading, failed)) {

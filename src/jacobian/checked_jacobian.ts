@@ -16,7 +16,7 @@ import type {PlanCache} from './plan/plan_cache';
 import {StackedJacobian} from './whole/stacked_jacobian';
 import {explainNonFinite} from '../loss/non_finite';
 import type {Rows} from '../loss/rows';
-import {takesGram} from '../solve/system';
+import {SYSTEM_FACTS, takesGram} from '../solve/system';
 import type {SystemName} from '../solve/system';
 
 /** The Jacobian of a step that has passed the self-check. */
@@ -74,7 +74,8 @@ export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly numbe
 
 /** The keys of the plans in the cache, by group of rows. */
 function signaturesOf({trace, fitBatch, system}: FormedFor, {dependence, groups, blocks: all}: Rows): string[] {
-  const start = `${trace.signature}\n${fitBatch === null ? 'loop' : 'fit'} ${takesGram(system) ? '' : 'parts '}`;
+  const way = `${fitBatch === null ? 'loop' : 'fit'} ${SYSTEM_FACTS[system].matrix ?? 'products'}`;
+  const start = `${trace.signature}\n${way} `;
   const variables = dependence.variables.map(v => v.id).join();
   return groups.map(({blocks}, g) => `${start}${variables} ${g} ${blocks.map(b => all[b].value).join()}`);
 }

@@ -12,7 +12,8 @@
  *   products as far as `memoryLimit` allows.
  *
  * The solver `'auto'` takes the faster of the first two (`normal` if m < n/2, or if m < n and both
- * are small), and `cg` with more than 4096 rows and more than 2048 parameters. If all trained
+ * are small), and `cg` with more than 4096 rows and more than 2048 parameters, or with more than
+ * 1024 outputs of an example and more than 128 parameters. If all trained
  * variables are scalars or vectors and the policy is `'levenbergMarquardt'`, then it takes `normal`
  * for any n, up to 2048 parameters and n m²/2 + m³/3 ≤ 2²⁸ operations (2²⁴ if m > 2n).
  *
@@ -41,6 +42,15 @@ export const MAX_GRAM_ROWS = 8192;
  */
 export const SAMPLE_ROWS = 1024;
 
+/** Parameters up to which the rows come from one forward sweep with a direction for each. */
+export const FEW_PARAMETERS = 128;
+
+/**
+ * Outputs of an example from which conjugate gradients take products with J by sweeps: they take
+ * fewer sweeps than there are outputs.
+ */
+export const MANY_OUTPUTS = 1024;
+
 /** Parameters of the largest normal equations, whose matrix takes 32 MiB in float64. */
 const MAX_NORMAL_PARAMETERS = 2048;
 
@@ -62,6 +72,8 @@ export interface SystemSize {
   readonly parameters: number;
   /** All trained parameters: rows and columns of the normal equations. */
   readonly width: number;
+  /** C, the most outputs of an example; 1 by default. */
+  readonly outputs?: number;
 }
 
 /** The system of fits of scalars and vectors, and of Marquardt's scaling. */
@@ -110,7 +122,9 @@ const AUTO_GRAM_ROWS = 4096;
 
 /**
  * The faster of the Gram system and the normal equations, of those that are possible and not too
- * large; otherwise conjugate gradients.
+ * large; otherwise conjugate gradients. Both form the rows by a reverse sweep for each output of an
+ * example, so that conjugate gradients are faster if there are more outputs than their products
+ * take sweeps.
  *
  * The normal equations take n m²/2 + m³/3 operations, by loops in float64 if n m² ≤ 2²⁸. The Gram
  * system takes n³/3 operations for its factor and less than n² m for its matrix, which is formed
@@ -122,7 +136,10 @@ const AUTO_GRAM_ROWS = 4096;
  * JavaScript.
  */
 export function smallestSystem(size: SystemSize): SystemName {
-  const {rows: n, parameters: m} = size;
+  const {rows: n, parameters: m, outputs: C = 1} = size;
+  if (C > MANY_OUTPUTS && m > FEW_PARAMETERS) {
+    return 'cg';
+  }
   const isNormalFaster = m < n / 2 || (m < n && costOfNormal(n, m) <= SMALL_COST);
   const isGramFast = n <= AUTO_GRAM_ROWS;
   return mayBeNormal(size) && (isNormalFaster || !isGramFast) ? 'normal' : isGramFast ? 'gram' : 'cg';

@@ -101,8 +101,10 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 
   const width = variables.reduce((sum, {size}) => sum + size, 0);
   const chosenFor = {policy: policy.name, variables};
-  const fastest = chooseSystem({rows: rows.count, parameters, width}, settings, chosenFor);
   const state = settings.evidence?.(variables) ?? null;
+  // An evidence needs a matrix, so that the number of outputs does not count.
+  const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
+  const fastest = chooseSystem({rows: rows.count, parameters, width, outputs}, settings, chosenFor);
   const solver = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
   const scaling = chooseScaling(solver, settings, chosenFor);
   policy.begin(scaling);
@@ -165,6 +167,9 @@ function floatsOfTrial(trace: Trace, rows: Rows, solver: SystemName): number {
 function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
   if (plans.some(plan => plan.analysis.frozen.size > 0)) {
     return 'frozenStatistics';
+  }
+  if (plans.some(plan => plan.products !== undefined)) {
+    return 'products';
   }
   if (groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.batch < examples)) {
     return 'rowByRow';

@@ -100,6 +100,9 @@ export interface StepReport {
    * - `'forward'`: exact, with one forward sweep for each parameter, all of them at once, if these
    *   are fewer than the reverse sweeps: a few parameters behind many small kernels (a differential
    *   equation solved in f(), a recurrence, a filter), or examples that cannot be told apart.
+   * - `'products'`: exact, without rows. Conjugate gradients take one forward sweep for each
+   *   product J d and one reverse sweep for each product Jᵀu, if an example has more than 1024
+   *   outputs, or if the examples cannot be told apart.
    * - `'rowByRow'`: exact, with one reverse sweep for each row of a term whose examples cannot be
    *   told apart. Slow.
    * - `'frozenStatistics'`: the statistics of the batch (means, variances, ... over the examples,
@@ -107,7 +110,7 @@ export interface StepReport {
    *   on every example. Then the Jacobian is changed by the least that makes the gradient exact,
    *   with the part that flows through the statistics.
    */
-  readonly jacobian: 'batch' | 'forward' | 'rowByRow' | 'frozenStatistics';
+  readonly jacobian: 'batch' | 'forward' | 'products' | 'rowByRow' | 'frozenStatistics';
   /**
    * The curvature H of the loss in the rows. The gradient is exact in each case.
    *

@@ -1,6 +1,12 @@
 import {tensor} from '@tensorflow/tfjs-core';
-import {conjugateProblem, traceOfPieces} from './cg_problem';
-import {sampleOf} from './cg_sample';
+import {dot} from '../arrays/vectors';
+import {conjugateProblem} from './cg_problem';
+import type {Approximation} from './cg_problem';
+import {curvatureOf, traceOfPieces} from './cg_products';
+import type {ForEachPiece} from './cg_products';
+import {approximationBySample, sampleOf} from './cg_sample';
+import {sketchOf} from './cg_sketch';
+import type {Sketch} from './cg_sketch';
 import type {Clock} from '../tfjs/clock';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
 import {heldPieces} from '../jacobian/whole/held_pieces';
@@ -24,7 +30,9 @@ export class ConjugateGradientSystem extends ParameterSystem {
    * attempt.
    */
   private readonly jacobian: ChunkedJacobian<PieceOperator>;
+  private readonly forEachPiece: ForEachPiece<PieceOperator> = visit => this.jacobian.forEach(visit);
   private ofRows: Float64Array | null = null;
+  private known: Sketch | null = null;
 
   constructor(parts: LocalModelParts, clock: Clock) {
     super(parts, clock);
@@ -37,16 +45,11 @@ export class ConjugateGradientSystem extends ParameterSystem {
 
   problem(momentum: number): DampedProblem<NormalStep> {
     const {derivatives: {root}, ridge, variables} = this.parts;
-    const {jacobian} = this;
-    // The first piece stands for all pieces: if the examples are in no order, it is a sample like
-    // any other.
-    const sample = this.clock.time('linearize', () => sampleOf(jacobian.pieces[0], root));
-    const forEachPiece = jacobian.forEach.bind(jacobian);
-    const trace = this.clock.time('gram', () => traceOfPieces(forEachPiece, root));
-    this.checkProduct([trace]);
+    const approximation = this.sketch() ?? this.sampled();
+    this.checkProduct([approximation.trace]);
     return conjugateProblem({
-      variables, rows: this.rows, forEachPiece, sample, trace, root,
-      gradient: this.gradient(), ridge, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
+      variables, curvature: curvatureOf(this.forEachPiece, root, variables), approximation, gradient: this.gradient(),
+      ridge, previous: momentum === 0 ? null : this.previous, momentum, start: this.previous,
     });
   }
 
@@ -57,9 +60,11 @@ export class ConjugateGradientSystem extends ParameterSystem {
   }
 
   traceOfBounds(bounds: Float64Array): number {
-    const {jacobian} = this;
-    const root = diagonalRoot(bounds.map(Math.sqrt));
-    return this.clock.time('gram', () => traceOfPieces(jacobian.forEach.bind(jacobian), root));
+    const sketch = this.sketch();
+    if (sketch !== null) {
+      return dot(sketch.squares, bounds);
+    }
+    return this.clock.time('gram', () => traceOfPieces(this.forEachPiece, diagonalRoot(bounds.map(Math.sqrt))));
   }
 
   undampedDecrease(): () => UndampedDecrease {
@@ -70,6 +75,24 @@ export class ConjugateGradientSystem extends ParameterSystem {
     const {variables, derivatives: {q}} = this.parts;
     return this.ofRows ??= this.checkProduct(this.clock.time('gram', () =>
       flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
+  }
+
+  /** JᵀHJ by random vectors, if no form of the rows is made; else null. */
+  private sketch(): Sketch | null {
+    const {derivatives: {root}, ridge, variables, linearization} = this.parts;
+    return !linearization.pieces.some(({isSwept}) => isSwept) ? null :
+      this.known ??= this.clock.time('gram', () => sketchOf(this.forEachPiece, root, variables, ridge));
+  }
+
+  /** JᵀHJ by a sample of the rows, and its trace by all rows. */
+  private sampled(): Approximation {
+    const {derivatives: {root}, ridge, variables} = this.parts;
+    const {jacobian: {pieces}, rows} = this;
+    // The first piece stands for all pieces: if the examples are in no order, it is a sample like
+    // any other.
+    const sample = this.clock.time('linearize', () => sampleOf(pieces[0], root));
+    const trace = this.clock.time('gram', () => traceOfPieces(this.forEachPiece, root));
+    return approximationBySample(sample, {rows, trace, ridge, variables});
   }
 
   /**

@@ -1,8 +1,9 @@
 /** Conjugate gradients on pieces of dense rows: the sample, the floor of λ, and the end of the iterations. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {conjugateProblem, traceOfPieces, type ConjugateSystem} from '../../src/systems/cg_problem';
-import {firstRows, type RowsOperator} from '../../src/systems/cg_sample';
+import {conjugateProblem, type ConjugateSystem} from '../../src/systems/cg_problem';
+import {curvatureOf, traceOfPieces} from '../../src/systems/cg_products';
+import {approximationBySample, firstRows, type RowsOperator} from '../../src/systems/cg_sample';
 import {ridgeOf} from '../../src/systems/ridge';
 import {diagonalRoot} from '../../src/solve/curvature_root';
 import {NORMAL_FLOAT32_FLOOR_RATIO} from '../../src/solve/normal_equations';
@@ -26,9 +27,15 @@ function operator(rows: Matrix, error = 0): RowsOperator {
   };
 }
 
-function systemOf(rows: Matrix, gradient: Float64Array): ConjugateSystem {
-  return {variables: [variable], rows: rows.length, forEachPiece: visit => visit(operator(rows), 0), sample: {jacobian: firstRows(operator(rows), Math.min(1024, rows.length)), root: diagonalRoot(new Float64Array(Math.min(1024, rows.length)).fill(1))},
-    trace: flat(rows).reduce((sum, x) => sum + x * x, 0), root: diagonalRoot(new Float64Array(rows.length).fill(1)), gradient, ridge: ridgeOf([0]), previous: null, momentum: 0, start: null};
+function systemOf(rows: Matrix, gradient: Float64Array, whole = operator(rows)): ConjugateSystem {
+  const n = rows.length;
+  const sampled = Math.min(1024, n);
+  const one = (count: number) => diagonalRoot(new Float64Array(count).fill(1));
+  const [variables, ridge] = [[variable], ridgeOf([0])];
+  const trace = flat(rows).reduce((sum, x) => sum + x * x, 0);
+  const sample = {jacobian: firstRows(operator(rows), sampled), root: one(sampled)};
+  return {variables, curvature: curvatureOf(visit => visit(whole, 0), one(n), variables), ridge, gradient,
+    approximation: approximationBySample(sample, {rows: n, trace, ridge, variables}), previous: null, momentum: 0, start: null};
 }
 
 const random = randomNumbers(2);
@@ -86,11 +93,9 @@ test('the trace, from the blocks of the Gram matrix on its diagonal', t => {
 test('λ has a floor also where the sample holds none of the curvature', t => {
   const late = rows.map((row, i) => i < 1024 ? row.map(() => 0) : row);
   const system = systemOf(late, gradient);
-  t.true(conjugateProblem(system).limits(0).floor >= NORMAL_FLOAT32_FLOOR_RATIO * system.trace / 1500 * 0.999);
+  t.true(conjugateProblem(system).limits(0).floor >= NORMAL_FLOAT32_FLOOR_RATIO * system.approximation.trace / 1500 * 0.999);
 });
 
 test('converged is what b - Mx says, not the recurrence', t => {
-  const wrong = operator(rows, 0.1);
-  const system = {...systemOf(rows, gradient), forEachPiece: (visit => visit(wrong, 0)) as ConjugateSystem['forEachPiece']};
-  t.like(conjugateProblem(system).solve(10), {ok: false, cause: 'unconverged'});
+  t.like(conjugateProblem(systemOf(rows, gradient, operator(rows, 0.1))).solve(10), {ok: false, cause: 'unconverged'});
 });

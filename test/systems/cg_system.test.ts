@@ -53,11 +53,21 @@ for (const backend of ['cpu', 'wasm']) {
   });
 }
 
+/** x, by an op whose gradient is written out: it has no tangent in forward sweeps, so that the rows are formed. */
+class Rowwise extends tf.layers.Layer {
+  static className = 'Rowwise';
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.customGrad(x => ({value: tf.mul(x as tf.Tensor, 1), gradFunc: (dy: tf.Tensor) => dy}))([inputs].flat()[0]);
+  }
+}
+
 /** The change of the weights by a step on examples of many outputs. */
 async function manyOutputs(examples: number, outputs: number, options: GgnOptions): Promise<Float64Array> {
   const model = tf.sequential({layers: [
     tf.layers.dense({units: 8, activation: 'tanh', inputShape: [3], kernelInitializer: tf.initializers.glorotUniform({seed: 1})}),
     tf.layers.dense({units: outputs, kernelInitializer: tf.initializers.glorotUniform({seed: 2})}),
+    new Rowwise(),
   ]});
   const variables = variablesOf(model);
   const optimizer = ggn({learningRate: 1, damping: 0.1, ...options});
@@ -90,8 +100,3 @@ for (const examples of [1, 2]) {
     t.true(error < 1e-4, `${error}`);
   });
 }
-
-test.serial('more rows of one example than are possible are refused', async t => {
-  await tf.setBackend('cpu');
-  await t.throwsAsync(manyOutputs(1, 9000, {}), {message: /this step has 9000 rows .* 8192 rows .* its rows are those of one example.*Use fewer outputs\./});
-});

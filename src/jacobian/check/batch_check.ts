@@ -60,7 +60,7 @@ function inspect<T>({plan, whole, pieces, grams, formedFor}: FormedBatch,
   // The columns of a forward sweep are dense: their Gram matrix proves nothing of them. Systems
   // other than the Gram system do not use it, nor that of more rows than a sample has.
   const isWanted = (rows: number): boolean =>
-    takesGram(system) || (plan.forward === undefined && rows <= SAMPLE_ROWS);
+    takesGram(system) || (plan.forward === undefined && plan.products === undefined && rows <= SAMPLE_ROWS);
   if (whole !== null) {
     return look({trace, plan, jacobian: whole}, isWanted(whole.rows) ? grams : null);
   }

@@ -19,7 +19,8 @@ import {backward} from '../plan/parameter_products';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import {RESIDUAL} from '../plan/plan';
 import type {Plan, SweepNode} from '../plan/plan';
-import {seedsOf, TOLERANCE} from './self_check';
+import {seedsOf} from '../sweep/row_seeds';
+import {TOLERANCE} from './self_check';
 import {findFaultOfUses} from './use_faults';
 import type {Deltas} from '../sweep/sweep';
 

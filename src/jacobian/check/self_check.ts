@@ -1,12 +1,12 @@
-import {neg, reshape, slice, tensor, tidy} from '@tensorflow/tfjs-core';
+import {tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
+import {seedsByValue} from '../sweep/row_seeds';
 import {distance, dot, norm} from '../../arrays/vectors';
 import {floats, NOISE} from './compare';
 import {pseudoRandom} from '../../arrays/pseudo_random';
-import {addTo} from '../../tfjs/accumulate';
-import {matMul, shaped, sumTo} from '../../tfjs/fast_ops';
+import {matMul, shaped} from '../../tfjs/fast_ops';
 import {mayBeWhole} from '../../tfjs/memory';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
@@ -36,7 +36,7 @@ const MAX_MATRICES = 2 ** 26;
  * 1. Jᵀu from the uses equals one ordinary reverse sweep with tfjs's own gradients, seeded with u,
  *    variable by variable;
  * 2. G u equals J(Jᵀu), over all variables and, if the matrices fit, variable by variable. Without
- *    the Gram matrix, uᵀJ(Jᵀu) equals |Jᵀu|².
+ *    the Gram matrix, uᵀJ(Jᵀu) equals |Jᵀu|², and of products by sweeps |J d|² equals dᵀJᵀ(J d).
  *
  * The gradients that are ours in both sweeps are tested by `adjointCheck`, on the first step.
  *
@@ -89,8 +89,9 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float6
   const direct = jacobian.apply(mine).dataSync();
   if (gram === null) {
     const [square, product] = [total ** 2, dot(Float64Array.from(direct), Float64Array.from(u))];
-    return Math.abs(square - product) <= TOLERANCE * norm(direct) * norm(u) ? null :
-      `uᵀJ(Jᵀu) differs from |Jᵀu|² by ${Math.abs(product / square - 1).toExponential(1)} of it`;
+    return !(Math.abs(square - product) <= TOLERANCE * norm(direct) * norm(u)) ?
+      `uᵀJ(Jᵀu) differs from |Jᵀu|² by ${Math.abs(product / square - 1).toExponential(1)} of it` :
+      plan.products === undefined ? null : findProblemOfProducts(plan, jacobian, mine);
   }
   const product = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -106,6 +107,36 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float6
   return entries > MAX_MATRICES || !mayBeWhole(entries) ? null :
     findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct));
 }
+
+/** Groups of variables that are tested by themselves. */
+const GROUPS = 16;
+
+/**
+ * Part 2 of products by sweeps, whose J d and Jᵀu share no tensor: for a change d of some
+ * variables, dᵀJᵀ(J d) equals |J d|². A random u hardly sees an error of J d in many rows.
+ */
+function findProblemOfProducts(plan: Plan, jacobian: BatchRows, d: ReadonlyArray<Tensor | null>): string | null {
+  const {variables} = plan.analysis;
+  for (let group = 0; group < Math.min(GROUPS, variables.length); group++) {
+    const part = d.map((t, v) => v % GROUPS === group ? t : null);
+    let [square, product] = [0, 0];
+    tidy(() => {
+      const change = jacobian.apply(part);
+      const back = jacobian.applyTranspose(change);
+      square = dotOf(change, change);
+      product = part.reduce((sum, t, v) => sum + (t === null ? 0 : dotOf(t, back[v])), 0);
+    });
+    if (!(Math.abs(square - product) <= TOLERANCE * square + NOISE)) {
+      const names = variables.filter((_, v) => part[v] !== null).map(({name}) => `'${name}'`).join(', ');
+      return `dᵀJᵀ(J d) differs from |J d|² by ${Math.abs(product / square - 1).toExponential(1)} of it, for a ` +
+          `change d of ${names}`;
+    }
+  }
+  return null;
+}
+
+const dotOf = (a: Tensor, b: Tensor | null): number =>
+  b === null ? 0 : dot(Float64Array.from(a.dataSync()), Float64Array.from(b.dataSync()));
 
 /** Part 2 for each variable by itself, so that a large layer does not hide a small one. */
 function findProblemByVariable(plan: Plan, jacobian: BatchRows, u: Tensor, mine: ReadonlyArray<Tensor | null>,
@@ -125,38 +156,11 @@ function findProblemByVariable(plan: Plan, jacobian: BatchRows, u: Tensor, mine:
 }
 
 /**
- * The cotangents u of all rows as those of each block of rows. They have the shape of the value
- * that the block names.
- */
-export function seedsOf(trace: Trace, plan: Plan, u: Tensor): Tensor[] {
-  const byExample = reshape(u, [plan.analysis.batch, plan.components]);
-  let from = 0;
-  return plan.blocks.map((block, b) => {
-    const part = slice(byExample, [0, from], [plan.analysis.batch, plan.perExample[b]]);
-    from += plan.perExample[b];
-    return reshape(part, trace.values[block.value].shape);
-  });
-}
-
-/**
  * Jᵀu by one reverse sweep over the whole trace, with tfjs's gradients only, by index of the
  * variable.
  */
 function ordinaryGradients(trace: Trace, plan: Plan, u: Tensor): Map<number, Tensor> {
   const {dependent, variableOf} = plan.analysis;
-  const seeds = new Map<number, Tensor>();
-  const plant = (value: number, cotangent: Tensor): void => addTo(seeds, value, cotangent);
-  seedsOf(trace, plan, u).forEach((seed, b) => {
-    const block = plan.blocks[b];
-    if (block.difference === null) {
-      plant(block.value, seed);
-      return;
-    }
-    for (const [name, input] of trace.nodes[block.difference].inputs) {
-      const cotangent = sumTo(seed, trace.values[input].shape);
-      plant(input, name === 'a' ? cotangent : neg(cotangent));
-    }
-  });
-  const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value]);
+  const cotangents = sweepBack(trace.values, trace.nodes, seedsByValue(trace, plan, u), value => dependent[value]);
   return collect(cotangents, variableOf.keys(), variableOf);
 }

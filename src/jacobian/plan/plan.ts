@@ -113,6 +113,16 @@ export interface ForwardSweep {
   readonly directions: number;
 }
 
+/** The sweeps of products: J d by a forward sweep, Jᵀu by a reverse sweep, each for all rows. */
+export interface ProductSweeps {
+  /** Indices of the nodes between the variables and the rows, in order. */
+  readonly nodes: readonly number[];
+  /**
+   * A plan of the rows, by which the batch may be cut; null if its examples cannot be told apart.
+   */
+  readonly ofRows: Plan | null;
+}
+
 /**
  * Everything about a trace that does not depend on numbers. It holds for every trace of the same
  * signature.
@@ -133,4 +143,6 @@ export interface Plan {
   readonly bySite: readonly VariableSites[];
   /** The forward sweep that takes the place of the reverse sweeps, if the plan has one. */
   readonly forward?: ForwardSweep;
+  /** The sweeps of the products with J and Jᵀ, if the plan forms no rows. */
+  readonly products?: ProductSweeps;
 }

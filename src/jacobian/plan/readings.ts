@@ -2,13 +2,15 @@ import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import {derivativePaths} from '../../trace/derivative_paths';
 import type {Trace} from '../../trace/trace';
 import type {Freeze} from '../../trace/dependence';
-import type {BatchAxisLost} from '../../trace/batch_axis';
+import {BatchAxisLost} from '../../trace/batch_axis';
 import {dataOf} from '../../tfjs/fit_batch_hook';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
 import {rootsOf} from '../../loss/functions/row_block';
 import type {RowGroup, Rows} from '../../loss/rows';
-import {makeForwardPlan} from './forward_plan';
+import {FEW_PARAMETERS, MANY_OUTPUTS, SYSTEM_FACTS} from '../../solve/system';
+import type {SystemName} from '../../solve/system';
+import {makeForwardPlan, makeProductPlan} from './forward_plan';
 import {makePlan} from './make_plan';
 import {RESIDUAL} from './plan';
 import type {Plan} from './plan';
@@ -16,11 +18,6 @@ import {isForwardBetter} from './sweep_direction';
 
 /** Parameters up to which a batch goes by forward sweeps, with a direction for each. */
 const MAX_FORWARD = 1024;
-
-/**
- * Parameters up to which it does so although reverse sweeps that know the examples are possible.
- */
-const FEW_PARAMETERS = 128;
 
 /** Rows up to which a batch goes row by row, with a reverse sweep for each. */
 const MAX_ROW_BY_ROW = 1024;
@@ -64,7 +61,7 @@ type IsBatched = (value: number) => boolean;
  * the rows, else row by row.
  */
 export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, 'dependence' | 'blocks'>,
-    group: Pick<RowGroup, 'blocks' | 'examples'>, fitBatch: FitBatch | null): Readings {
+    group: Pick<RowGroup, 'blocks' | 'examples'>, fitBatch: FitBatch | null, system: SystemName = 'gram'): Readings {
   const {examples} = group;
   const blocks = group.blocks.map(b => all[b]);
   const shapeOf = (value: number): number[] => trace.values[value].shape;
@@ -76,7 +73,9 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   const forward = (): Plan => makeForwardPlan(trace, dependence, blocks);
   const rows = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
   const {parameters} = derivativePaths(trace, dependence, rootsOf(trace, blocks));
-  const mayGoRowByRow = rows <= MAX_ROW_BY_ROW;
+  const areFew = rows <= MAX_ROW_BY_ROW;
+  // The rows of one example always take a reverse sweep each.
+  const mayGoRowByRow = areFew || examples === 1;
   const mayGoForward = parameters <= Math.min(rows, MAX_FORWARD);
 
   const readings: Reading[] = [];
@@ -95,26 +94,46 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
     ways = [value => isRead(value) && isLeading(value), isLeading];
     // If the rows may go one by one, or by parameters, statistics in the residuals need not be held
     // constant.
-    const freeze = mayGoRowByRow || mayGoForward ? 'within' : 'all';
+    const freeze = areFew || mayGoForward ? 'within' : 'all';
     readings.push(...ways.map(way => reading(examples, way)),
         ...ways.map(way => reading(examples, way, 'reduces', freeze)));
   }
   // Only the self-check can tell whether a gradient of the user's own couples the examples.
   const isCertain = fitBatch !== null && readings.length > 0 && !trace.nodes.some(({kernel}) => kernel === CUSTOM_GRAD);
   const after = isCertain ? 'lost' : 'any';
-  if (mayGoForward && (examples > 1 || !mayGoRowByRow)) {
-    readings.push({batch: 1, after, plan: forward});
+  // Conjugate gradients take products in place of columns, from the same kernels.
+  const isMatrixFree = SYSTEM_FACTS[system].matrix === null;
+  const products = !isMatrixFree ? null : planOrLost(() => makeProductPlan(trace, dependence, blocks, examples,
+      examples === 1 ? null : planOrLost(() => makePlan(trace, dependence, blocks, examples, ways[0]))));
+  const columns = products !== null ? () => products : mayGoForward && !isMatrixFree ? forward : null;
+  if (columns !== null && (examples > 1 || !areFew)) {
+    readings.push({batch: 1, after, plan: columns});
   }
   if (mayGoRowByRow) {
     readings.push(reading(1, whole, after));
   }
-  if (fitBatch === null && mayGoForward && !mayGoRowByRow) {
+  if (fitBatch === null && mayGoForward && !areFew) {
     readings.push(...ways.map(way => reading(examples, way, 'reduces', 'all')));
   }
   const isBetter = (): boolean =>
     ways.some(way => isForwardBetter(trace, dependence, blocks, way === whole ? 1 : examples, way));
-  return {readings, forward: mayGoForward && parameters <= FEW_PARAMETERS ?
-    {batch: 1, after: 'any', plan: forward, isBetter} : null};
+  if (products !== null && rows / examples > MANY_OUTPUTS) {
+    readings.unshift({batch: examples, after: 'any', plan: () => products});
+  }
+  return {readings, forward: columns !== null && mayGoForward && parameters <= FEW_PARAMETERS ?
+    {batch: 1, after: 'any', plan: columns, isBetter} : null};
+}
+
+/** A plan; null if the examples are lost on the way to the rows. */
+function planOrLost(make: () => Plan): Plan | null {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    return null;
+  }
 }
 
 /** The error of a step for which no reading was possible. */

@@ -1,14 +1,11 @@
 import {concat, slice, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {valuesOf} from '../../trace/trace';
-import type {Trace, TraceNode} from '../../trace/trace';
+import type {Trace} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
-import {shaped, transposed} from '../../tfjs/fast_ops';
+import {transposed} from '../../tfjs/fast_ops';
 import {blockFloats, checkMemory} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
-import {LARGE} from './sweep';
-import {ForwardNode} from '../../derivatives/tangents/rule';
-import {tangentRule} from '../../derivatives/tangents/rules';
+import {pushTangents} from './forward_sweep';
 import {RowsUse} from '../uses/rows';
 
 /**
@@ -50,32 +47,7 @@ export function forwardJacobian(trace: Trace, plan: Plan, floats = Math.min(LARG
 
 /** Jᵀ in the directions from..to-1, [to - from, n]; the blocks of rows follow each other. */
 function tangentsOfRows(trace: Trace, plan: Plan, from: number, to: number): Tensor {
-  const {values} = trace;
-  const {nodes} = plan.forward!;
-  const count = to - from;
-  const tangents = unitTangents(trace, plan, from, to);
-  const drop = releaser(plan, trace, tangents);
-  nodes.forEach((node, i) => {
-    if (node.inputs.some(([, value]) => tangents.has(value))) {
-      const at = new ForwardNode(values, node, tangents, count);
-      const form = (): Tensor[] => [tangentRule(node)!(at)].flat();
-      const isLarge = at.output.size * count >= LARGE;
-      (isLarge ? tidy(form) : form()).forEach((tangent, k) => {
-        if (plan.analysis.dependent[node.outputs[k]]) {
-          tangents.set(node.outputs[k], tangent);
-        }
-      });
-    }
-    drop(i);
-  });
-  const rows = plan.blocks.map(({value, difference}) => {
-    if (difference === null) {
-      return shaped(tangents.get(value)!, [count, values[value].size]);
-    }
-    const node = {...trace.nodes[difference], kernel: 'Sub', attrs: {}};
-    const tangent = tangentRule(node)!(new ForwardNode(values, node, tangents, count)) as Tensor;
-    return shaped(tangent, [count, values[value].size]);
-  });
+  const rows = pushTangents(trace, plan, plan.forward!.nodes, unitTangents(trace, plan, from, to), to - from);
   return rows.length === 1 ? rows[0] : concat(rows, 1);
 }
 
@@ -96,30 +68,4 @@ function unitTangents(trace: Trace, plan: Plan, from: number, to: number): Map<n
     tangents.set(value, tensor(entries, [to - from, ...shape]));
   }
   return tangents;
-}
-
-/**
- * A function that disposes, after the i-th node, of the large tangents that no later node reads.
- */
-function releaser({forward, blocks}: Plan, trace: Trace, tangents: Map<number, Tensor>): (i: number) => void {
-  const nodes: readonly TraceNode[] = forward!.nodes;
-  const last = new Map<number, number>();
-  nodes.forEach((node, i) => valuesOf(node).forEach(value => last.set(value, i)));
-  for (const {value, difference} of blocks) {
-    const read = difference === null ? [] : trace.nodes[difference].inputs.map(([, input]) => input);
-    [value, ...read].forEach(row => last.set(row, nodes.length));
-  }
-  return i => {
-    for (const value of new Set(valuesOf(nodes[i]))) {
-      const t = tangents.get(value);
-      if (t === undefined || last.get(value) !== i) {
-        continue;
-      }
-      tangents.delete(value);
-      // A reshape to the same shape passes its tangent on.
-      if (t.size >= LARGE && ![...tangents.values()].includes(t)) {
-        t.dispose();
-      }
-    }
-  };
 }

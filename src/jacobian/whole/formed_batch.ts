@@ -3,12 +3,10 @@ import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
 import {checkRoom} from '../../tfjs/memory';
 import {traceOf} from '../../arrays/symmetric';
-import {ggnError} from '../../errors';
-import {MAX_GRAM_ROWS, SYSTEM_FACTS} from '../../solve/system';
+import {SYSTEM_FACTS} from '../../solve/system';
 import type {SystemName} from '../../solve/system';
 import type {Plan} from '../plan/plan';
 import type {BatchRows} from '../sweep/batch_jacobian';
-import {SubBatches} from '../sweep/sub_batch';
 import {ChunkedJacobian} from './chunked_jacobian';
 import {noteTensor} from './factorize';
 import {linearizedPiece} from './held_pieces';
@@ -17,6 +15,7 @@ import type {BatchPiece, Jacobian} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 import {stackedFloats} from './stacked_jacobian';
 import {statisticsFloats} from './statistics_gradient';
+import {sweptPieces} from './swept_pieces';
 
 /** The step that a Jacobian is formed for. */
 export interface FormedFor {
@@ -45,15 +44,15 @@ export class FormedBatch extends RowsLinearization {
   }
 }
 
-/**
- * Forms the rows of one group as the system takes them.
- *
- * @throws if there are more rows than a Gram matrix can have, and the batch cannot be cut.
- */
+/** Forms the rows of one group as the system takes them. */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   const {trace, system, clock, partOf, dependent} = formedFor;
   const {matrix} = SYSTEM_FACTS[system];
   const onePass = Math.max(trialFloats(plan, formedFor), statisticsFloats(trace, dependent, plan));
+  if (plan.products !== undefined) {
+    const pieces = clock.time('linearize', () => sweptPieces(trace, plan, onePass));
+    return new FormedBatch(plan, pieces.length > 1 ? null : pieces[0].linearize().jacobian, pieces, formedFor);
+  }
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
     matrix === 'rows' ? piecesWithin(trace, plan, {together: 2, onePass}) : piecesOf(trace, plan, width, onePass));
@@ -63,14 +62,6 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   }
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);
-  }
-  const {components, analysis: {batch}} = plan;
-  const count = batch * components;
-  if (count > MAX_GRAM_ROWS && plan.forward === undefined) {
-    const obstacle = SubBatches.obstacle(trace, plan);
-    throw ggnError(`this step has ${count} rows (examples times outputs). At most ${MAX_GRAM_ROWS} rows are possible ` +
-        `if examples cannot be taken in parts, and here they cannot: ${obstacle}. ` +
-        `Use ${batch === 1 ? 'fewer outputs' : 'a smaller batchSize'}.`);
   }
   const jacobian = clock.time('linearize', () => linearizeWhole(trace, plan, onePass));
   return new FormedBatch(plan, jacobian, [linearizedPiece({trace, plan, jacobian})], formedFor);

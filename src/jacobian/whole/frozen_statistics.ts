@@ -138,10 +138,10 @@ export class StatisticsLinearization implements Linearization {
   get pieces(): Array<Piece<PieceOperator>> {
     let next = 0;
     return this.frozen.pieces.map(piece => {
-      const {rows} = piece;
+      const {rows, isSwept = false} = piece;
       const from = next;
       next += rows;
-      return {rows, components: count => piece.components(count), joined: () => null, linearize: () => {
+      return {rows, isSwept, components: count => piece.components(count), joined: () => null, linearize: () => {
         const {jacobian, ...linearized} = piece.linearize();
         return {...linearized, jacobian: new StatisticsRows(jacobian, this.u.subarray(from, from + rows), this.f)};
       }};

@@ -15,7 +15,8 @@ const firstComponents = ({trace, plan}: Linearized<PieceOperator>): Piece['compo
 export function linearizedPiece<J extends PieceOperator>(linearized: Linearized<J>,
     components = firstComponents(linearized)): BatchPiece<J> {
   const piece: BatchPiece<J> =
-    {rows: linearized.jacobian.rows, linearize: () => linearized, components, head: () => piece, joined: () => null};
+    {rows: linearized.jacobian.rows, isSwept: linearized.plan.products !== undefined, linearize: () => linearized,
+      components, head: () => piece, joined: () => null};
   return piece;
 }
 

@@ -15,6 +15,8 @@ export type PieceOperator = JacobianOperator & Pick<BatchJacobian, 'gram' | 'dia
 export interface Piece<J extends PieceOperator = BatchRows> {
   /** Number of the rows. */
   readonly rows: number;
+  /** Whether each product with the rows is a sweep, and no form of them is made. */
+  readonly isSwept?: boolean;
   /** Linearizes the rows. The tensors that it makes belong to the caller's scope. */
   linearize(): Linearized<J>;
   /**

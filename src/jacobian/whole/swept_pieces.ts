@@ -1,0 +1,104 @@
+import {valuesOf} from '../../trace/trace';
+import type {Trace} from '../../trace/trace';
+import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
+import type {Plan} from '../plan/plan';
+import type {BatchRows} from '../sweep/batch_jacobian';
+import {linearizeByComponent} from '../sweep/linearize';
+import {SubBatches} from '../sweep/sub_batch';
+import {SweptJacobian} from '../sweep/swept_jacobian';
+import {linearizedPiece} from './held_pieces';
+import type {BatchPiece, Linearized, Piece} from './operator';
+
+/**
+ * Tensors of the size of the tangents or cotangents of a node that its rule makes beside them,
+ * about.
+ */
+const TEMPORARIES = 2;
+
+/**
+ * The rows of a plan that forms none, as products by sweeps. If a sweep would take much of the
+ * memory, it goes through some examples after the others.
+ *
+ * @param onePass floats that a pass through the whole batch holds at once, later in the step.
+ * @throws if a sweep through the whole batch takes more than the limit, and the batch cannot be
+ * cut.
+ */
+export function sweptPieces(trace: Trace, plan: Plan, onePass: number): BatchPiece[] {
+  const {analysis: {batch}, products} = plan;
+  const least = sweptFloats(trace, plan);
+  const floats = (1 + TEMPORARIES) * least;
+  const {ofRows} = products!;
+  const cut = mayBeWhole(floats) || ofRows === null ? null : SubBatches.of(trace, ofRows);
+  checkLeast(onePass, 'tensors in a pass through the whole batch');
+  if (cut === null) {
+    checkLeast(least, 'tensors in a sweep through the whole batch', () => {
+      const obstacle = ofRows === null ? null : SubBatches.obstacle(trace, ofRows);
+      return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
+    });
+    return [linearizedPiece({trace, plan, jacobian: new SweptJacobian(trace, plan)})];
+  }
+  const count = Math.min(batch, Math.ceil(floats / (2 * blockFloats())));
+  checkLeast(least / batch, 'tensors in a sweep through one example');
+  return Array.from({length: count}, (_, i) => {
+    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
+    return new SweptChunk(cut, plan, from, to);
+  });
+}
+
+/** The examples from..to-1 of a batch. */
+class SweptChunk implements BatchPiece {
+  readonly rows: number;
+  readonly isSwept = true;
+
+  constructor(private readonly cut: SubBatches, private readonly plan: Plan, private readonly from: number,
+      private readonly to: number) {
+    this.rows = (to - from) * plan.components;
+  }
+
+  linearize(): Linearized {
+    const {cut, from, to} = this;
+    const {trace} = cut.take(from, to);
+    const plan = {...this.plan, analysis: {...this.plan.analysis, batch: to - from}};
+    const sliced = trace.values.filter((_, value) => cut.has(value));
+    return {trace, plan, jacobian: new SweptJacobian(trace, plan, sliced)};
+  }
+
+  components(count: number): BatchRows {
+    const part = this.cut.take(this.from, this.to);
+    return linearizeByComponent(part.trace, part.plan, 0, count);
+  }
+
+  head(rows: number): Piece {
+    const {cut, plan, from, to} = this;
+    return new SweptChunk(cut, plan, from, Math.min(to, from + Math.max(1, Math.floor(rows / plan.components))));
+  }
+
+  joined(): null {
+    return null;
+  }
+}
+
+/** Floats of the tangents that a forward sweep holds at once. */
+function sweptFloats(trace: Trace, {products, blocks}: Plan): number {
+  const nodes = products!.nodes.map(i => trace.nodes[i]);
+  const sizeOf = (value: number): number => trace.values[value].size;
+  const last = new Map<number, number>();
+  nodes.forEach((node, i) => valuesOf(node).forEach(value => last.set(value, i)));
+  blocks.forEach(({value}) => last.set(value, nodes.length));
+  const held = new Set<number>();
+  let now = 0;
+  let peak = 0;
+  nodes.forEach((node, i) => {
+    for (const value of node.outputs) {
+      held.add(value);
+      now += sizeOf(value);
+    }
+    peak = Math.max(peak, now);
+    for (const value of valuesOf(node)) {
+      if (last.get(value) === i && held.delete(value)) {
+        now -= sizeOf(value);
+      }
+    }
+  });
+  return peak;
+}
