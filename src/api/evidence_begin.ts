@@ -22,8 +22,9 @@ export function beginEvidence(state: EvidenceState, {fingerprint, isWhole}: Batc
   const isSame = state.fingerprint === null || state.fingerprint === fingerprint;
   if (!isSame && !isWhole) {
     throw ggnError(`${option}, and the data of this step are not those of the last one: mini-batches, dropout, noise ` +
-        "or new data. Train on one batch of all examples without dropout or noise, or use regularization 'none'. To " +
-        'go on with new data, call optimizer.dispose() first, which begins anew.');
+        'or new data (or other trained variables, to which other values are data). Train on one batch of all ' +
+        "examples without dropout or noise, or use regularization 'none'. To go on with new data, call " +
+        'optimizer.dispose() first, which begins anew.');
   }
   return isSame && areUntouched ? {...state, fingerprint} : {...NO_EVIDENCE, fingerprint};
 }

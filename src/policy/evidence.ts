@@ -93,6 +93,9 @@ export interface EvidenceFacts {
   readonly logDeterminant: (lambda: number) => OfPrior | null;
 }
 
+/** A rise of ln p by less is no new maximum: the evidence is then the same to one per cent. */
+const RISE = 0.01;
+
 /** Parameters that the hyperprior of α counts as, twice: it keeps α finite if |w| goes to 0. */
 const HYPERPRIOR = 4;
 
@@ -108,8 +111,8 @@ const bounded = (x: number): number => Math.min(MOST, Math.max(1 / MOST, x));
  *     α ← (γ + 4)/(W + 4),   β ← t/E
  *     ln p = ½ [n ln(β/2π) + Σ ln(s_i²/s̄²) - βE - αW - ln det M]
  *
- * One iteration of this fixed point is taken in each step. If float32 does not resolve α/β, then α
- * is raised.
+ * One iteration of this fixed point is taken in each step. If the rounding of the curvature does not
+ * resolve α/β, then β is lowered: noise below that rounding is not told from none.
  *
  * Source: MacKay 1992, Neural Computation 4(3), 415-447 and 448-472; Foresee & Hagan 1997. The 4 is
  * a hyperprior of ours.
@@ -129,16 +132,17 @@ export function nextEvidence(state: EvidenceState, facts: EvidenceFacts):
     return {evidence: null, next: later};
   }
   const gamma = Math.max(0, rows - left.value);
-  const beta = bounded(left.value / squares);
-  const determinant = facts.logDeterminant(bounded((gamma + HYPERPRIOR) / (weights + HYPERPRIOR)) / beta);
+  const alpha = bounded((gamma + HYPERPRIOR) / (weights + HYPERPRIOR));
+  const wanted = bounded(left.value / squares);
+  const determinant = facts.logDeterminant(alpha / wanted);
   if (determinant === null) {
     return {evidence: null, next: later};
   }
-  const alpha = bounded(determinant.lambda * beta);
+  const beta = Math.min(wanted, bounded(alpha / determinant.lambda));
   const logEvidence = (rows * Math.log(beta / (2 * Math.PI)) + logWeights - beta * squares - alpha * weights -
       determinant.value) / 2;
   const here = {gamma, alpha, beta, logEvidence};
-  const isHigher = state.maximum.logEvidence === null || logEvidence > state.maximum.logEvidence;
+  const isHigher = state.maximum.logEvidence === null || logEvidence > state.maximum.logEvidence + RISE;
   const next = isHigher ? {...later, alpha, beta, maximum: here, since: 0} : {...later, alpha, beta};
   return isAtEnd(next) ? atEnd(next) : {evidence: reported(here, next.since), next};
 }

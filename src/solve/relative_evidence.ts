@@ -13,19 +13,22 @@ export interface RelativeCurvature {
   readonly matrix: Float64Array;
   /** k. */
   readonly size: number;
+  /** Whether R has the rounding of float32 or of float64. */
+  readonly isFloat32: boolean;
 }
 
 /** The numbers of M = R/λ + I for the prior λΛ. */
 export interface OfPrior {
-  /** The λ of M: the given one, or more if float32 does not resolve it. */
+  /** The λ of M: the given one, or more if R does not resolve it. */
   readonly lambda: number;
   readonly value: number;
 }
 
 /**
- * The largest trace(R/λ) with which a Gram matrix in float32 leaves the identity in M.
+ * The largest trace(R/λ) with which the rounding of R leaves the identity in M. In float64 R is made
+ * of rows in float32.
  */
-const LARGEST_TRACE = 2 ** 22;
+const LARGEST_TRACE = {float32: 2 ** 22, float64: 2 ** 44};
 
 /** Factor of λ after M was not positive definite, and the largest number of such raises. */
 const [RAISE, MAX_RAISES] = [16, 5];
@@ -50,11 +53,12 @@ export const logDeterminant = (relative: RelativeCurvature, lambda: number): OfP
     return sum;
   });
 
-/** A number from the factor of M, at the least λ that float32 resolves. */
+/** A number from the factor of M, at the wanted λ or the least that R resolves. */
 function factored(relative: RelativeCurvature, wanted: number, value: (factor: CholeskyFactor) => number):
     OfPrior | null {
-  const {matrix, size: k} = relative;
-  let lambda = Math.max(wanted, traceOf(matrix, k) / LARGEST_TRACE);
+  const {matrix, size: k, isFloat32} = relative;
+  const most = LARGEST_TRACE[isFloat32 ? 'float32' : 'float64'];
+  let lambda = Math.max(wanted, traceOf(matrix, k) / most);
   for (let raises = 0; raises <= MAX_RAISES && lambda < Infinity; raises++, lambda *= RAISE) {
     const shifted = matrix.map(x => x / lambda);
     for (let i = 0; i < k; i++) {

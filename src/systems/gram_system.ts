@@ -79,7 +79,7 @@ export class GramSystem implements StepSystem {
     const matrix = new Float64Array(size * size);
     linearization.grams().forEach((gram, p) =>
       root.addCongruence(root.isDiagonal ? gram : mirrored(gram.slice(), size), 1 / (2 * distinct[p]), matrix));
-    return {matrix, size};
+    return {matrix, size, isFloat32: true};
   }
 
   /**

@@ -67,8 +67,9 @@ export class NormalSystem extends ParameterSystem {
   override relativeCurvature(): RelativeCurvature {
     const size = this.width;
     const scale = this.rhoOfAll().map(rho => 1 / Math.sqrt(2 * rho));
-    const matrix = this.normalParts().matrix.map((x, p) => x * scale[Math.floor(p / size)] * scale[p % size]);
-    return {matrix, size};
+    const {matrix, isFloat32} = this.normalParts();
+    const scaled = matrix.map((x, p) => x * scale[Math.floor(p / size)] * scale[p % size]);
+    return {matrix: scaled, size, isFloat32};
   }
 
   previousChange(): Float64Array | null {

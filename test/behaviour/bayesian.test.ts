@@ -173,6 +173,22 @@ test.serial('a loop ends by convergence(), dual and primal at the same maximum',
   t.true(Math.abs(ends[0].gamma / ends[1].gamma - 1) < 0.01, JSON.stringify(ends));
 });
 
+test.serial('without noise the end is the exact fit', t => {
+  const x = tf.tensor2d(Array.from({length: 36}, gaussian(9)), [12, 3]);
+  const y = tf.matMul(x, tf.tensor2d([[1], [2], [-1]]));
+  const w = tf.variable(tf.tensor2d([[0.3], [0.2], [0.1]]));
+  for (const solver of ['gram', 'normal'] as const) {
+    w.assign(tf.tensor2d([[0.3], [0.2], [0.1]]));
+    const optimizer = ggn({...BAYESIAN, solver});
+    do {
+      optimizer.minimize(() => tf.losses.meanSquaredError(y, tf.matMul(x, w as any)));
+    } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 100);
+    t.true(optimizer.iterations < 100, String(optimizer.iterations));
+    t.true(Math.hypot(...[1, 2, -1].map((wanted, i) => w.dataSync()[i] - wanted)) < 1e-3, w.dataSync().join());
+    t.true(optimizer.lastStep!.evidence!.noise < (solver === 'gram' ? 1e-2 : 1e-5), String(optimizer.lastStep!.evidence!.noise));
+  }
+});
+
 test.serial('the noise has the unit of the targets, whatever the loss is multiplied by', t => {
   const {x, y} = friedman(60, 3);
   const [plain, scaled] = [1, 250].map(factor => {

@@ -25,6 +25,13 @@ test('one iteration of the fixed point, and the evidence at its end', t => {
   t.deepEqual(next.maximum, {gamma: 4, alpha: 8 / 9, beta: 2, logEvidence: evidence!.logEvidence});
 });
 
+test('an α/β that the curvature does not resolve lowers β, and α stays', t => {
+  const {evidence, next} = nextEvidence(BEGUN, facts(1e-20, {logDeterminant: () => ({lambda: 1e-6, value: 7})}));
+  t.is(evidence!.alpha, 8 / 9);
+  t.is(next.beta, 8 / 9 / 1e-6);
+  t.is(evidence!.noise, 1 / Math.sqrt(next.beta));
+});
+
 test('ten steps without a higher evidence end the search at the maximum', t => {
   let {evidence, next} = nextEvidence(BEGUN, facts(3));
   const best = evidence!;
@@ -36,6 +43,7 @@ test('ten steps without a higher evidence end the search at the maximum', t => {
   }
   t.deepEqual({...evidence!, stepsSinceMaximum: 0}, best);
   t.is(nextEvidence(nextEvidence(BEGUN, facts(3)).next, facts(2)).next.since, 0, 'a higher one begins the count anew');
+  t.is(nextEvidence(nextEvidence(BEGUN, facts(3)).next, facts(2.999)).next.since, 1, 'one that is hardly higher does not');
 });
 
 test('without a determinant or a trace there is no evidence, and the prior stays', t => {
