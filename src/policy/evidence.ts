@@ -111,8 +111,8 @@ const bounded = (x: number): number => Math.min(MOST, Math.max(1 / MOST, x));
  *     α ← (γ + 4)/(W + 4),   β ← t/E
  *     ln p = ½ [n ln(β/2π) + Σ ln(s_i²/s̄²) - βE - αW - ln det M]
  *
- * One iteration of this fixed point is taken in each step. If the rounding of the curvature does not
- * resolve α/β, then β is lowered: noise below that rounding is not told from none.
+ * One iteration of this fixed point is taken in each step. If the rounding of the curvature does
+ * not resolve α/β, then β is lowered: noise below that rounding is not told from none.
  *
  * Source: MacKay 1992, Neural Computation 4(3), 415-447 and 448-472; Foresee & Hagan 1997. The 4 is
  * a hyperprior of ours.

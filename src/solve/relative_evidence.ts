@@ -25,8 +25,8 @@ export interface OfPrior {
 }
 
 /**
- * The largest trace(R/λ) with which the rounding of R leaves the identity in M. In float64 R is made
- * of rows in float32.
+ * The largest trace(R/λ) with which the rounding of R leaves the identity in M. In float64 R is
+ * made of rows in float32.
  */
 const LARGEST_TRACE = {float32: 2 ** 22, float64: 2 ** 44};
 
