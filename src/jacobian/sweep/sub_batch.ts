@@ -17,6 +17,9 @@ export interface SubBatch {
   readonly plan: Plan;
 }
 
+/** The obstacle of a batch whose examples are not told apart. */
+export const COUPLED = 'its rows are those of one example, or of examples that the loss or the network couples';
+
 /**
  * Cuts a traced batch, so that the rows of some examples can be linearized by themselves: every
  * value that has an entry for each example is sliced to these examples, and the attributes that
@@ -45,7 +48,7 @@ export class SubBatches {
   private static find(trace: Trace, plan: Plan): SubBatches | string {
     const {analysis: {batch, strides, activations}, blocks, starts} = plan;
     if (batch === 1) {
-      return 'its rows are those of one example, or of examples that the loss or the network couples';
+      return COUPLED;
     }
     if (starts.some(({rows}) => rows.length > 0)) {
       return 'some of its residuals are parameters';

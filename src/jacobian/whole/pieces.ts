@@ -28,7 +28,7 @@ const CHUNK_ROWS = 1024;
 const CHUNK_ROWS_NATIVE = 2560;
 
 /** Floats that no way to divide the limit does without: of a linearization, and of a whole pass. */
-const [LEAST, PASS] = ['cotangents or changes of weights', 'tensors in a pass through the whole batch'];
+export const [LEAST, PASS] = ['cotangents or changes of weights', 'tensors in a pass through the whole batch'];
 
 /**
  * The rows of a batch in chunks of examples, which are linearized one after the other. The result

@@ -1,13 +1,15 @@
 import {valuesOf} from '../../trace/trace';
 import type {Trace} from '../../trace/trace';
 import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
+import {CHANGES} from '../plan/footprint';
 import type {Plan} from '../plan/plan';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {linearizeByComponent} from '../sweep/linearize';
-import {SubBatches} from '../sweep/sub_batch';
+import {COUPLED, SubBatches} from '../sweep/sub_batch';
 import {SweptJacobian} from '../sweep/swept_jacobian';
 import {linearizedPiece} from './held_pieces';
 import type {BatchPiece, Linearized, Piece} from './operator';
+import {LEAST, PASS} from './pieces';
 
 /**
  * Tensors of the size of the tangents or cotangents of a node that its rule makes beside them,
@@ -24,21 +26,23 @@ const TEMPORARIES = 2;
  * cut.
  */
 export function sweptPieces(trace: Trace, plan: Plan, onePass: number): BatchPiece[] {
-  const {analysis: {batch}, products} = plan;
+  const {analysis: {batch, variables}, products} = plan;
   const least = sweptFloats(trace, plan);
   const floats = (1 + TEMPORARIES) * least;
+  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
   const {ofRows} = products!;
   const cut = mayBeWhole(floats) || ofRows === null ? null : SubBatches.of(trace, ofRows);
-  checkLeast(onePass, 'tensors in a pass through the whole batch');
   if (cut === null) {
-    checkLeast(least, 'tensors in a sweep through the whole batch', () => {
-      const obstacle = ofRows === null ? null : SubBatches.obstacle(trace, ofRows);
+    checkLeast(Math.max(least, changes), LEAST, () => {
+      const obstacle = ofRows === null ? COUPLED : SubBatches.obstacle(trace, ofRows);
       return obstacle === null ? '' : `Its examples cannot be taken in parts: ${obstacle}. `;
     });
+    checkLeast(onePass, PASS);
     return [linearizedPiece({trace, plan, jacobian: new SweptJacobian(trace, plan)})];
   }
   const count = Math.min(batch, Math.ceil(floats / (2 * blockFloats())));
-  checkLeast(least / batch, 'tensors in a sweep through one example');
+  checkLeast(Math.max(least / batch, changes), LEAST);
+  checkLeast(onePass, PASS);
   return Array.from({length: count}, (_, i) => {
     const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
     return new SweptChunk(cut, plan, from, to);
