@@ -25,6 +25,7 @@ export interface CheckedOptions {
   readonly scaling: 'auto' | Scaling;
   readonly weightDecay: number;
   readonly regularization: Regularization;
+  readonly averaging: boolean;
 }
 
 /** Bytes of memory that a step may take, and its default. */
@@ -46,7 +47,7 @@ const POLICIES = ['auto', ...POLICY_NAMES] as const;
 
 /** Names of all options. */
 export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',
-  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay', 'regularization'];
+  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay', 'regularization', 'averaging'];
 
 const SOLVERS = ['auto', ...Object.keys(SYSTEM_FACTS) as SystemName[]] as const;
 
@@ -64,6 +65,14 @@ export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryL
 
 /** Checks the weight decay and returns it. */
 export const checkWeightDecay = (value: unknown): number => checkNumber('weightDecay', value, WEIGHT_DECAY);
+
+/** Checks the option `averaging` and returns it. */
+export function checkAveraging(value: unknown): boolean {
+  if (typeof value !== 'boolean') {
+    throw ggnError(`the option averaging must be true or false; received ${shown(value)}.`);
+  }
+  return value;
+}
 
 /** Checks the option `solver` and returns it. */
 export const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice('solver', value, SOLVERS);
@@ -173,6 +182,7 @@ export function checkOptions(options: unknown): CheckedOptions {
     scaling: checkScaling(or('scaling', 'auto'), solver),
     weightDecay,
     regularization: checkRegularization(or('regularization', 'none'), {...policy, solver, weightDecay}),
+    averaging: checkAveraging(or('averaging', true)),
   };
 }
 
@@ -192,6 +202,7 @@ export function checkAgain(options: CheckedOptions): CheckedOptions {
     scaling: checkScaling(options.scaling, checkSolver(options.solver)),
     weightDecay: checkWeightDecay(options.weightDecay),
     regularization: checkRegularization(options.regularization, options),
+    averaging: checkAveraging(options.averaging),
   };
   if (policy === 'custom' && policyFunction === null) {
     throw ggnError('this optimizer was saved with a function as its policy, and functions are not saved. Give it ' +

@@ -71,6 +71,8 @@ export class GramGaussNewton extends Optimizer {
   weightDecay: number;
   /** See {@link GgnOptions.regularization}; may be changed between steps. */
   regularization: Regularization;
+  /** See {@link GgnOptions.averaging}; may be changed between steps. */
+  averaging: boolean;
 
   private given: Record<SettingName, number | 'auto'>;
   private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
@@ -84,11 +86,8 @@ export class GramGaussNewton extends Optimizer {
     this.given = {...checked.given};
     this.wanted = {policy: checked.policy, policyFunction: checked.policyFunction};
     this.levenbergMarquardt = checked.levenbergMarquardt;
-    this.memoryLimit = checked.memoryLimit;
-    this.solver = checked.solver;
-    this.scaling = checked.scaling;
-    this.weightDecay = checked.weightDecay;
-    this.regularization = checked.regularization;
+    ({memoryLimit: this.memoryLimit, solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay,
+      regularization: this.regularization, averaging: this.averaging} = checked);
     this.training = new Training(checked.levenbergMarquardt);
     onFitEnd(this, () => this.training.last.releaseLarge());
   }
@@ -139,6 +138,11 @@ export class GramGaussNewton extends Optimizer {
 
   set policy(value: Exclude<GgnOptions['policy'], undefined> | 'custom') {
     this.wanted = checkPolicy(value);
+  }
+
+  private get own(): Omit<CheckedOptions, 'given' | 'policy' | 'policyFunction'> {
+    const {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging} = this;
+    return {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging};
   }
 
   private get coming(): Settings {
@@ -202,7 +206,7 @@ export class GramGaussNewton extends Optimizer {
    *
    * @param f - returns the loss, a scalar: a mean or sum of squares of float32 rows, or another
    * function of the outputs of a network that does not couple examples; regularizers added.
-   * @param returnCost - whether to return the loss (at the weights before the step).
+   * @param returnCost - whether to return the loss, at the point before the step.
    * @param varList - variables to train; by default all trainable variables that f() uses.
    * @throws Error for a loss that couples examples or has trained variables behind the outputs, for
    * a model that couples the examples of a batch or has a layer that tfjs cannot differentiate, for
@@ -210,9 +214,7 @@ export class GramGaussNewton extends Optimizer {
    * reads wrong numbers from its device.
    */
   override minimize(f: () => Scalar, returnCost = false, varList?: Variable[]): Scalar | null {
-    const options = checkAgain({...this.wanted, given: this.given, levenbergMarquardt: this.levenbergMarquardt,
-      memoryLimit: this.memoryLimit, solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay,
-      regularization: this.regularization});
+    const options = checkAgain({...this.wanted, given: this.given, ...this.own});
     if (typeof f !== 'function') {
       throw ggnError('minimize() takes the function that computes the loss, as in minimize(() => loss); ' +
           `received ${typeof f}.`);
@@ -222,14 +224,14 @@ export class GramGaussNewton extends Optimizer {
     checkReads();
     const isTrained = (variable: Variable): boolean =>
       variable.trainable && (trained === null || trained.has(variable));
-    const request = {f, fitBatch: fitBatchOf(this), isTrained, options, iteration: this.iterations + 1};
+    const [fitBatch, iteration] = [fitBatchOf(this), this.iterations + 1];
+    const request = {f, fitBatch, varList: varList ?? null, isTrained, options, iteration};
     const cost = tidy(() => this.training.takeStep(request));
     this.incrementIterations();
-    if (returnCost) {
-      return cost;
+    if (!returnCost) {
+      cost.dispose();
     }
-    cost.dispose();
-    return null;
+    return returnCost ? cost : null;
   }
 
   /**
@@ -247,9 +249,8 @@ export class GramGaussNewton extends Optimizer {
 
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
-    const {memoryLimit, solver, scaling, weightDecay, regularization} = this;
-    const config = {...this.given, policy: this.wanted.policy, levenbergMarquardt: {...this.levenbergMarquardt},
-      memoryLimit, solver, scaling, weightDecay, regularization, policyState: this.training.savedPolicyState()};
+    const config = {...this.given, policy: this.wanted.policy, ...this.own,
+      levenbergMarquardt: {...this.levenbergMarquardt}, policyState: this.training.savedPolicyState()};
     return config as unknown as serialization.ConfigDict;
   }
 

@@ -1,8 +1,9 @@
-import {dispose, keep, scalar} from '@tensorflow/tfjs-core';
+import {dispose, keep, scalar, tensor1d} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
+import {AveragedWeights} from '../step/averaged_weights';
 import {BestWeights} from './best_weights';
-import {checkEntries, checkNumbers, COUNT, nameOfBest, nameOfStep} from './saved_tensors';
+import {AVERAGE, checkEntries, checkNumbers, COUNT, nameOfBest, nameOfPoint, nameOfStep} from './saved_tensors';
 import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';
 
@@ -13,8 +14,8 @@ interface KnownStep {
 }
 
 /**
- * The last accepted step d_prev of every variable, before the learning rate, and the copies of it
- * that were given out.
+ * The last accepted step d_prev of every variable, before the learning rate, the training points of
+ * variables that hold an average, and the copies of all this that were given out.
  *
  * A loaded state waits until the first step tells the variables. tfjs gives variables other names
  * on loading, so the state is matched to them by position and shape.
@@ -22,6 +23,8 @@ interface KnownStep {
 export class OptimizerState {
   /** The weights at the maximum of the evidence. */
   readonly best = new BestWeights();
+  /** The training points of variables that hold an average. */
+  readonly average = new AveragedWeights();
   private readonly steps = new Map<number, KnownStep>();
   private order: readonly Variable[] = [];
   private loaded: Tensor[] | null = null;
@@ -81,8 +84,8 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count, of d_prev and of the best weights. They are the same copies as
-   * long as the state is the same, but for copies that were disposed of.
+   * Copies of the iteration count, of d_prev, of the best weights and of the training points. They
+   * are the same copies as long as the state is the same, but for copies that were disposed of.
    */
   copy(iterations: number): NamedTensor[] {
     const known = this.copies?.iterations === iterations ? this.copies.list : [];
@@ -95,7 +98,7 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count, of d_prev and of the best weights, which belong to the caller.
+   * Copies of the same, which belong to the caller.
    *
    * @param known copies of the same state, which are taken instead of new ones unless they are
    * disposed of.
@@ -111,9 +114,17 @@ export class OptimizerState {
     };
     try {
       const steps = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!.step);
-      return [entry(0, COUNT, () => scalar(iterations, 'int32')),
+      const list = [entry(0, COUNT, () => scalar(iterations, 'int32')),
         ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone())),
         ...this.best.tensors.map((t, i) => entry(steps.length + i + 1, nameOfBest(i), () => t.clone()))];
+      const average = this.average.of(this.order);
+      if (average !== null) {
+        const {count, fingerprints, points} = average;
+        const first = list.length;
+        list.push(entry(first, AVERAGE, () => tensor1d([count, ...fingerprints], 'int32')),
+            ...points.map((point, i) => entry(first + 1 + i, nameOfPoint(i), () => point.clone())));
+      }
+      return list;
     } catch (error) {
       dispose(made);
       throw error;
@@ -133,13 +144,15 @@ export class OptimizerState {
     const copies: Tensor[] = [];
     try {
       saved.forEach(({tensor}) => copies.push(keep(tensor.clone())));
-      const iterations = await checkNumbers(copies.map((tensor, i) => ({name: saved[i].name, tensor})));
+      const {iterations, average} = await checkNumbers(copies.map((tensor, i) => ({name: saved[i].name, tensor})));
       this.retire();
       this.disposeSteps();
-      const [count, ...others] = copies.splice(0);
-      count.dispose();
-      const steps = others.filter((_, i) => saved[i + 1].name === nameOfStep(i));
-      this.best.load(others.slice(steps.length));
+      const of = (name: (i: number) => string): Tensor[] =>
+        copies.filter((_, i) => saved[i].name.startsWith(name(0).slice(0, -1)));
+      const [steps, best, points] = [nameOfStep, nameOfBest, nameOfPoint].map(of);
+      dispose(copies.splice(0).filter(tensor => ![...steps, ...best, ...points].includes(tensor)));
+      this.best.load(best);
+      this.average.load(average === null ? null : {...average, points});
       this.loaded = steps.length === 0 ? null : steps;
       return iterations;
     } finally {
@@ -153,6 +166,7 @@ export class OptimizerState {
     dispose(this.earlier.splice(0));
     this.disposeSteps();
     this.best.dispose();
+    this.average.end();
   }
 
   /**

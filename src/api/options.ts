@@ -124,6 +124,17 @@ export interface GgnOptions {
    */
   regularization?: Regularization;
   /**
+   * Whether the variables hold an average of the weights under the policy `'agreement'`. The
+   * optimizer trains at the point y of its own. Between steps the variables hold the average x:
+   * after k earlier steps x ← (1 - c) x + c y with c = 9/(k + 9). So validation, callbacks, saved
+   * models and `predict` see the average. The loss that `fit` prints and `minimize` returns is the
+   * loss at y, as {@link StepReport.loss} is. If somebody else writes a trained variable, then the
+   * average and the training begin anew at that value. A model whose loss writes variables (the
+   * moving averages of batch normalisation) has no average. Default true. Source: Shamir & Zhang
+   * 2013.
+   */
+  averaging?: boolean;
+  /**
    * Bytes of tensors that a step may hold at once, beside the tensors that f() itself holds
    * (weights, activations, the state). Dense rows of the Jacobian that do not fit are formed in
    * blocks, which takes longer. A step that cannot be taken within the limit is refused with an

@@ -1,3 +1,4 @@
+import type {Tensor} from '@tensorflow/tfjs-core';
 import {isTensor} from '../trace/recorder';
 import {ggnError} from '../errors';
 import {isIn, whole} from '../policy/ranges';
@@ -16,6 +17,12 @@ export const nameOfStep = (i: number): string => `ggn/${FORMAT}/previousStep/${i
 /** Name of the i-th variable at the maximum of the evidence. */
 export const nameOfBest = (i: number): string => `ggn/${FORMAT}/bestWeights/${i}`;
 
+/** Name of the number of steps in the average, and the fingerprints of the averages. */
+export const AVERAGE = `ggn/${FORMAT}/average`;
+
+/** Name of the training point of the i-th variable. */
+export const nameOfPoint = (i: number): string => `ggn/${FORMAT}/trainingPoint/${i}`;
+
 /** Range of the count, which is saved as int32. */
 const COUNT_RANGE = whole(0, 2 ** 31 - 1);
 
@@ -24,9 +31,26 @@ const LONGEST = 2 ** 64;
 
 const ADVICE = 'Load the state that a GramGaussNewton optimizer saved, whole and in its order';
 
+/** Entries of a saved state so far. */
+interface Seen {
+  /** Shapes of d_prev, by variable. */
+  readonly steps: string[];
+  best: number;
+  averages: number;
+  points: number;
+}
+
+/** The numbers of a saved state beside d_prev and the training points. */
+export interface SavedNumbers {
+  readonly iterations: number;
+  /** The steps in the average and the fingerprints; null without an average. */
+  readonly average: {readonly count: number; readonly fingerprints: readonly number[]} | null;
+}
+
 /**
  * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every
- * variable, then the best weights if there are any, each in order.
+ * variable, then the best weights if there are any, then the numbers of an average and the training
+ * points if the variables hold one, each in order.
  *
  * @throws Error with the name of the first entry that is wrong.
  */
@@ -34,17 +58,20 @@ export function checkEntries(saved: unknown): void {
   if (!Array.isArray(saved)) {
     throw ggnError(`setWeights() takes the list that getWeights() gave; received ${shown(saved)}.`);
   }
-  let steps = 0;
+  const seen: Seen = {steps: [], best: 0, averages: 0, points: 0};
   Array.from(saved as unknown[]).forEach((entry, i) => {  // Array.from, since forEach skips holes
     const {name, tensor} = (entry ?? {}) as Partial<NamedTensor>;
     if (typeof name !== 'string') {
       throw ggnError(`entry ${i} of the saved state is ${shown(entry)}, not a named tensor. ${ADVICE}.`);
     }
-    checkName(name, i, steps);
-    steps += name === nameOfStep(steps) ? 1 : 0;
+    checkName(name, i, seen);
     if (!isTensor(tensor) || tensor.isDisposed) {
       const what = isTensor(tensor) ? 'is a tensor that was disposed of' : `holds ${shown(tensor)}, not a tensor`;
       throw ggnError(`'${name}' of the saved state ${what}. ${ADVICE}.`);
+    }
+    count(name, tensor, seen);
+    if (name === AVERAGE) {
+      return;
     }
     const isCount = i === 0;
     const {dtype, size} = tensor;
@@ -54,19 +81,45 @@ export function checkEntries(saved: unknown): void {
           `${isCount ? 'the iteration count, one whole number' : 'float32'}. ${ADVICE}.`);
     }
   });
-  const best = saved.length - 1 - steps;
+  const {steps: {length: steps}, best, averages, points} = seen;
   if (steps > 0 && best > 0 && best !== steps) {
     throw ggnError(`the saved state has ${best} of the ${steps} best weights that it should have. ${ADVICE}.`);
+  }
+  if (averages > 0 && points !== steps) {
+    throw ggnError(`the saved state has ${points} training points of ${steps} variables: entries are missing. ` +
+        `${ADVICE}.`);
   }
   if (saved.length === 0) {
     throw ggnError(`the saved state must begin with '${COUNT}'; received nothing. ${ADVICE}.`);
   }
 }
 
-/** Checks the name of entry i of a saved state, after `steps` entries of d_prev. */
-function checkName(name: string, i: number, steps: number): void {
-  const best = nameOfBest(i - 1 - steps);
-  const allowed = i === 0 ? [COUNT] : steps === i - 1 ? [nameOfStep(steps), best] : [best];
+/** Counts an entry. The average has a number for each variable, its points the shapes of d_prev. */
+function count(name: string, {dtype, size, shape}: Tensor, seen: Seen): void {
+  const {steps} = seen;
+  if (name === nameOfStep(steps.length)) {
+    steps.push(shape.join());
+  } else if (name === nameOfBest(seen.best)) {
+    seen.best++;
+  } else if (name === AVERAGE) {
+    seen.averages++;
+    if (dtype !== 'int32' || size !== steps.length + 1) {
+      throw ggnError(`'${AVERAGE}' of the saved state is a tensor of ${dtype} with ${size} entries in place of ` +
+          `int32 with ${steps.length + 1}. ${ADVICE}.`);
+    }
+  } else if (name === nameOfPoint(seen.points)) {
+    const wanted = steps[seen.points++];
+    if (wanted !== undefined && shape.join() !== wanted) {
+      throw ggnError(`'${name}' of the saved state has the shape [${shortened(shape.join())}], and ` +
+          `'${nameOfStep(seen.points - 1)}' has [${shortened(wanted)}]. ${ADVICE}.`);
+    }
+  }
+}
+
+/** Checks the name of entry i of a saved state, after the entries seen. */
+function checkName(name: string, i: number, {steps: {length: steps}, best, averages, points}: Seen): void {
+  const next = [nameOfStep(steps), nameOfBest(best), AVERAGE];
+  const allowed = i === 0 ? [COUNT] : averages > 0 ? [nameOfPoint(points)] : next.slice(best > 0 ? 1 : 0);
   if (allowed.includes(name)) {
     return;
   }
@@ -89,21 +142,31 @@ function checkName(name: string, i: number, steps: number): void {
 /**
  * Reads the numbers of a saved state and checks them.
  *
- * @returns the iteration count.
  * @throws Error with the name of the first entry that is wrong.
  */
-export async function checkNumbers(saved: readonly NamedTensor[]): Promise<number> {
-  const [counted, ...steps] = await Promise.all(saved.map(async ({tensor}) => tensor.data()));
-  if (!isIn(COUNT_RANGE, counted[0])) {
-    throw ggnError(`'${COUNT}' of the saved state, the iteration count, must be a number ${COUNT_RANGE.range}; ` +
-        `received ${counted[0]}. ${ADVICE}.`);
-  }
-  steps.forEach((numbers, i) => {
-    const bad = (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
+export async function checkNumbers(saved: readonly NamedTensor[]): Promise<SavedNumbers> {
+  const all = await Promise.all(saved.map(async ({tensor}) => tensor.data()));
+  const iterations = checkCount(COUNT, all[0][0]);
+  const named = saved.findIndex(({name}) => name === AVERAGE);
+  all.forEach((numbers, i) => {
+    const bad = i === 0 || i === named ? undefined : (numbers as Float32Array).find(x => !(Math.abs(x) < LONGEST));
     if (bad !== undefined) {
-      throw ggnError(`'${saved[i + 1].name}' of the saved state holds ${bad}: only numbers below ` +
+      throw ggnError(`'${saved[i].name}' of the saved state holds ${bad}: only numbers below ` +
           `${LONGEST.toExponential(1)} are allowed. ${ADVICE}.`);
     }
   });
-  return counted[0];
+  if (named === -1) {
+    return {iterations, average: null};
+  }
+  const [count, ...fingerprints] = all[named];
+  return {iterations, average: {count: checkCount(AVERAGE, count), fingerprints}};
+}
+
+function checkCount(name: string, count: number): number {
+  if (!isIn(COUNT_RANGE, count)) {
+    const what = name === COUNT ? 'the iteration count' : 'the number of steps in the average';
+    throw ggnError(`'${name}' of the saved state, ${what}, must be a number ${COUNT_RANGE.range}; ` +
+        `received ${count}. ${ADVICE}.`);
+  }
+  return count;
 }

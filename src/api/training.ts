@@ -22,32 +22,20 @@ import {assignAll, checkDisposed} from '../step/trained_variables';
 import {ScaleMemory} from '../systems/scale_memory';
 import {Clock} from '../tfjs/clock';
 import {Thrift, withMemoryLimit} from '../tfjs/memory';
-import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {capture, discard} from '../trace/capture';
 import {notingOutputs} from '../trace/model_outputs';
 import type {Trace} from '../trace/trace';
 import {Patience} from './convergence';
 import {beginEvidence} from './evidence_begin';
 import {LastStep} from './last_step';
-import {checkCustom} from './check_options';
 import type {CheckedOptions} from './check_options';
 import {OptimizerState} from './optimizer_state';
+import {candidatesOf, isAveraged, isWatched, policyAfter} from './request';
+import type {Request} from './request';
 import {Warnings} from './warnings';
 
 /** The fields of a report after a return to earlier weights. */
 const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
-
-/** One call of `minimize`: the loss, its batch, and the options of the step. */
-export interface Request {
-  readonly f: () => Scalar;
-  /** The batch of `fit`; null in a custom loop. */
-  readonly fitBatch: FitBatch | null;
-  /** Whether the step may train a variable. */
-  readonly isTrained: (variable: Variable) => boolean;
-  readonly options: CheckedOptions;
-  /** Number of the step, counted from 1. */
-  readonly iteration: number;
-}
 
 /**
  * The memories of an optimizer from step to step, and the step itself: it captures f(), solves the
@@ -90,13 +78,29 @@ export class Training {
   }
 
   /**
-   * Takes one step.
+   * Takes one step, from the training point if the variables hold an average.
    *
-   * @returns the loss at the weights before the step; it belongs to the caller's scope.
+   * @returns the loss at the point before the step; it belongs to the caller's scope.
    * @throws for a loss, a model or numbers that no step can be taken from. The weights, these
    * memories and every variable that f() wrote are then as before.
    */
   takeStep(request: Request): Scalar {
+    const {average} = this.state;
+    if (average.isEntered) {
+      return this.step(request);  // f() calls minimize(): the capture refuses it
+    }
+    average.enter(() => candidatesOf(request));
+    let isDone = false;
+    try {
+      const cost = this.step(request);
+      isDone = true;
+      return cost;
+    } finally {
+      average.leave(isDone);
+    }
+  }
+
+  private step(request: Request): Scalar {
     const {f, fitBatch} = request;
     const clock = new Clock();
     this.last.release();
@@ -163,6 +167,7 @@ export class Training {
     trace.restoreVariables();
     this.policyState = afterDivergence(this.policyState);
     this.state.forget();
+    this.state.average.leaveOut(back.variables);
     this.retreat.wentBack();
     this.reportBack(report, request.iteration, loss);
     return true;
@@ -194,10 +199,16 @@ export class Training {
     const before = evidence === null ? [] : variables.map(variable => variable.clone());
     if (back !== null) {
       assignAll(back.variables, back.weights, trace);
+      this.state.average.leaveOut(back.variables);
     } else if (isEnd) {
       assignAll(variables, this.state.best.of(variables) ?? before, trace);
     } else if (taken !== null) {
       clock.time('update', () => {
+        if (isAveraged(request, trace, done) && point === null) {
+          this.state.average.take(variables, taken.moved);
+        } else {
+          this.state.average.leaveOut(variables);
+        }
         assignAll(variables, taken.moved, trace);
         this.state.accept(variables, taken.d);
         if (isWatched(request, done)) {
@@ -259,23 +270,11 @@ export class Training {
       return false;
     }
     assignAll(point.variables, point.weights, trace);
+    this.state.average.leaveOut(point.variables);
     trace.restoreVariables();
     this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
     this.reportBack(report, iteration, loss);
     this.detour.fails();
     return true;
   }
-}
-
-/**
- * Whether training may go back from the weights of a step. A loss without a lower bound, as of
- * policy gradients, says nothing of the weights.
- */
-const isWatched = ({options}: Request, {policy, curvature}: StepReport): boolean =>
-  options.given.damping === 'auto' && policy === 'agreement' && curvature !== 'unbounded';
-
-/** The state of the policies after a step. A function of the user is asked here, and may throw. */
-function policyAfter({name, next}: StepPolicy, report: StepReport, {policyFunction}: CheckedOptions): PolicyState {
-  return name === 'custom' && policyFunction !== null ?
-    {...next, custom: checkCustom(policyFunction(report), next.custom)} : next;
 }

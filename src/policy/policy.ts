@@ -32,6 +32,11 @@ export interface Observation {
    * Others are cross-entropies, and likelihoods with an output that is no error.
    */
   readonly areResiduals?: boolean;
+  /**
+   * For squares: the loss of this batch, and the loss it would have if a constant were added to
+   * each output that fits the batch best. null for other losses.
+   */
+  readonly squares?: {readonly loss: number; readonly spread: number} | null;
 }
 
 /**

@@ -137,9 +137,13 @@ export class StepPolicy {
     this.state = this.policy.begin?.(this.state, scaling) ?? this.state;
   }
 
-  /** Takes an observation of the new batch, before the first solve. */
+  /**
+   * Takes an observation of the new batch, before the first solve. The loss of a full batch says
+   * nothing of noise, so a detour does not see it.
+   */
   observe(observation: Observation): void {
-    this.state = this.policy.observe?.(this.state, observation) ?? this.state;
+    const seen = this.isDetour ? {...observation, squares: null} : observation;
+    this.state = this.policy.observe?.(this.state, seen) ?? this.state;
   }
 
   /** Takes the gain ratio of an attempt, which is rejected unless the ratio is above 0. */

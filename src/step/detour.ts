@@ -1,5 +1,6 @@
-import {dispose, keep} from '@tensorflow/tfjs-core';
+import {dispose} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {handleOn} from '../tfjs/handle';
 
 /**
  * Steps after which a detour that has not led lower is given up: the ten that leave the kink, and
@@ -66,7 +67,7 @@ export class Detour {
   begin(variables: readonly Variable[], loss: number): void {
     const weights: Tensor[] = [];
     try {
-      variables.forEach(variable => weights.push(keep(variable.clone())));
+      variables.forEach(variable => weights.push(handleOn(variable)));
     } catch (error) {
       dispose(weights);
       throw error;

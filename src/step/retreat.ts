@@ -1,7 +1,8 @@
-import {dispose, keep, tidy} from '@tensorflow/tfjs-core';
+import {dispose, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND} from '../policy/loss_trend';
 import type {LossTrend} from '../policy/loss_trend';
+import {handleOn} from '../tfjs/handle';
 import {replayAll} from '../trace/replay';
 import type {Trace} from '../trace/trace';
 import {substitutesFor} from './decrease';
@@ -125,7 +126,7 @@ export class Retreat {
   private keepWeights(trend: LossTrend): void {
     const weights: Tensor[] = [];
     try {
-      this.variables.forEach(variable => weights.push(keep(variable.clone())));
+      this.variables.forEach(variable => weights.push(handleOn(variable)));
     } catch (error) {
       dispose(weights);
       throw error;

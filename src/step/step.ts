@@ -133,7 +133,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
   const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
-  policy.observe({agreement, headroom, examples, areResiduals});
+  policy.observe({agreement, headroom, examples, areResiduals,
+    squares: policy.observes ? model.squares(rows.groups, batchesOf(plans)) : null});
 
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));

@@ -106,6 +106,11 @@ export class Trace {
     this.parts.push(`same ${[...first].join(' ')}`);
   }
 
+  /** Whether f() wrote a variable. */
+  get hasOverwritten(): boolean {
+    return this.overwritten.size > 0;
+  }
+
   noteOverwritten(variable: Variable, before: () => Tensor): void {
     if (!this.overwritten.has(variable.id)) {
       this.overwritten.set(variable.id, {variable, before: before()});

@@ -6,7 +6,7 @@ import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0, regularization: 'none',
+  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0, regularization: 'none', averaging: true,
 } as const;
 
 test('defaults', t => {
@@ -133,7 +133,7 @@ test('what a function given as policy returns is checked; what it leaves out sta
 
 test('an unknown option is refused, with the known ones', t => {
   t.throws(() => ggn({rate: 0.1} as GgnOptions),
-      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization."});
+      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging."});
   t.throws(() => ggn({toString: 1} as unknown as GgnOptions), {message: /unknown option 'toString'/});
   t.throws(() => ggn({learning_rate: 0.1, damping: 0.1} as GgnOptions), {message: /unknown option 'learning_rate'/});
 });

@@ -122,6 +122,10 @@ const SHAPES = [[3, 4], [4], [4, 1], [1]];
 const count = (value = 3, dtype: tf.DataType = 'int32', shape: number[] = []): NamedTensor => ({name: 'iter', tensor: tf.fill(shape, value, dtype as 'int32')});
 const steps = (dtype: 'float32' | 'int32' | 'bool' = 'float32', name = (i: number): number | string => i): NamedTensor[] =>
   SHAPES.map((shape, i) => ({name: `ggn/1/previousStep/${name(i)}`, tensor: tf.ones(shape, dtype)}));
+const average = (numbers = [5, 1, -2, 3, -4], dtype: 'int32' | 'float32' = 'int32'): NamedTensor =>
+  ({name: 'ggn/1/average', tensor: tf.tensor1d(numbers, dtype)});
+const points = (value = 1, shapes = SHAPES): NamedTensor[] =>
+  shapes.map((shape, i) => ({name: `ggn/1/trainingPoint/${i}`, tensor: tf.fill(shape, value)}));
 const disposed = (entry: NamedTensor): NamedTensor => {
   entry.tensor.dispose();
   return entry;
@@ -158,6 +162,15 @@ const REFUSED: Array<[string, () => unknown, RegExp]> = [
   ['a name of 1000 letters', () => [count(), {name: long, tensor: tf.scalar(1)}], /^.{0,250}$/],
   ['a count named by 1000 letters', () => [{name: long, tensor: tf.scalar(1)}], /^.{0,250}$/],
   ['a format of 1000 digits', () => [count(), {name: `ggn/${'7'.repeat(1000)}/previousStep/0`, tensor: tf.scalar(1)}], /format 7{97}\.\.\., this version/],
+  ['a training point of NaN', () => [count(), ...steps(), average(), ...points(NaN)], /'ggn\/1\/trainingPoint\/0' of the saved state holds NaN/],
+  ['a missing training point', () => [count(), ...steps(), average(), ...points().slice(0, 3)], /has 3 training points of 4 variables/],
+  ['training points without an average', () => [count(), ...steps(), ...points()], /entry 5 .* is 'ggn\/1\/trainingPoint\/0' in place of 'ggn\/1\/previousStep\/4'/],
+  ['an average in front', () => [average([1]), count(), ...steps()], /must begin with 'iter'; received 'ggn\/1\/average'/],
+  ['an average twice', () => [count(), ...steps(), average(), average(), ...points()], /entry 6 .* is 'ggn\/1\/average' in place of 'ggn\/1\/trainingPoint\/0'/],
+  ['an average of float32', () => [count(), ...steps(), average(undefined, 'float32'), ...points()], /'ggn\/1\/average' of the saved state is a tensor of float32/],
+  ['an average of three variables', () => [count(), ...steps(), average([5, 1, 2, 3]), ...points()], /'ggn\/1\/average' of the saved state is a tensor of int32 with 4 entries in place of int32 with 5/],
+  ['an average of -1 steps', () => [count(), ...steps(), average([-1, 1, 2, 3, 4]), ...points()], /'ggn\/1\/average' of the saved state, the number of steps in the average, .* received -1/],
+  ['training points of other shapes', () => [count(), ...steps(), average(), ...points(1, [[3, 4], [5], [4, 1], [1]])], /'ggn\/1\/trainingPoint\/1' of the saved state has the shape \[5\], and 'ggn\/1\/previousStep\/1' has \[4\]/],
   ['no list', () => 'state', /setWeights\(\) takes the list that getWeights\(\) gave; received 'state'/],
   ['undefined', () => undefined, /setWeights\(\) takes the list that getWeights\(\) gave; received undefined/],
 ];
@@ -196,7 +209,7 @@ const fromConfig = (config: unknown): GramGaussNewton =>
 
 test.serial('settings of a policy out of their ranges are refused by name, whichever policy they are of', t => {
   const wrong: Array<[string, string, unknown]> = [['agreement', 'learningRate', 1e308], ['agreement', 'learningRate', -3], ['agreement', 'learningRate', 0], ['agreement', 'damping', 1e308],
-    ['agreement', 'damping', -1e-9], ['agreement', 'momentum', 1], ['agreement', 'headroom', 0.5], ['agreement', 'headroom', 1e300], ['agreement', 'agreement', -1.5], ['custom', 'momentum', 50], ['custom', 'learningRate', -1],
+    ['agreement', 'damping', -1e-9], ['agreement', 'momentum', 1], ['agreement', 'headroom', 0.5], ['agreement', 'headroom', 1e300], ['agreement', 'agreement', -1.5], ['agreement', 'steps', -1], ['agreement', 'loss', -1], ['agreement', 'spread', 1e400], ['custom', 'momentum', 50], ['custom', 'learningRate', -1],
     ['custom', 'damping', -0.1], ['levenbergMarquardt', 'damping', 0], ['levenbergMarquardt', 'damping', 1e300], ['levenbergMarquardt', 'increase', 1], ['levenbergMarquardt', 'increase', -2],
     ['history', 'repeats', -1], ['history', 'repeats', 1.5], ['determination', 'examples', 0.5], ['determination', 'examples', -4], ['agreement', 'damping', long], ['history', 'isFull', [long]]];
   for (const [part, key, value] of wrong) {

@@ -48,7 +48,8 @@ test.serial('agreement: the first step has none; then it is the cosine of -z and
   const dot = (a: number[], b: number[]): number => a.reduce((sum, v, i) => sum + v * b[i], 0);
   const expected = -dot(r0, change) / Math.sqrt(dot(r0, r0) * dot(change, change));
   t.true(Math.abs(optimizer.lastStep!.agreement! - expected) < 0.02, `${optimizer.lastStep!.agreement} in place of ${expected}`);
-  t.is(optimizer.lastStep!.damping, 0.95);
+  const {damping} = optimizer.lastStep!;
+  t.true(damping >= 0.95 && damping <= 1, 'the share of the loss that is left, or 0.95');
   t.is(after.length, before.length);
 });
 

@@ -25,7 +25,7 @@ test('it starts at learning rate 0.3, damping 1, momentum 0.9, and judges nothin
 test('without a last step only the momentum is set, by the size of the batch', t => {
   const [, after] = states([null], 64);
   t.deepEqual(after, {...agreement.initial, momentum: 0.95});
-  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1, caution: 1};
+  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1, caution: 1, steps: 0, loss: 0, spread: 0};
   t.deepEqual(states([null], 64, later)[1], {...later, momentum: 0.95});
 });
 
@@ -88,6 +88,53 @@ test('cross-entropies: damping relative to the curvature that they can have, dow
   t.is(agreement.observe!(state, {agreement: 0, examples: 32, headroom: 20}).momentum, 0.9, 'in small batches, too');
   t.is(agreement.settings(agreement.observe!(state, {agreement: 0, examples: 128})).damping, 0.3 * 0.95, 'squares again');
   t.is(agreement.settings(agreement.observe!(agreement.initial, {agreement: null, examples: 128, headroom: 4})).damping, 4, 'on the first step, too');
+});
+
+/** The states after losses of squares, with a spread of 2 in the first batch. */
+function ofSquares(losses: readonly number[], examples = 128, agreements: readonly number[] = []): AgreementState[] {
+  const list: AgreementState[] = [];
+  losses.forEach((loss, k) => list.push(agreement.observe!(list.at(-1) ?? agreement.initial,
+      {agreement: k === 0 ? null : agreements[k - 1] ?? 0, examples, squares: {loss, spread: k === 0 ? 2 : 99}})));
+  return list;
+}
+
+test('squares: the damping is the share of the loss left, L̄ / L₁, but at least 0.95^k and 0.03, and at most 1', t => {
+  const damping = (losses: number[]): number[] => ofSquares(losses).map(state => agreement.settings(state).damping);
+  t.true(near(damping([6, 6, 6]), [1, 1, 1]), 'L₁ is the spread of the first batch, not its loss');
+  const constant = damping(repeated(100, 0.8));
+  t.true(near([constant[0], constant[1], constant[2], constant.at(-1)!], [1, 0.95, 0.9025, 0.4]));
+  t.true(Math.abs(damping(repeated(200, 0.002)).at(-1)! - 0.03) < 1e-14);
+  const falling = damping([2, ...repeated(99, 0)]);
+  t.true(Math.abs(falling.at(-1)! - 0.03) < 1e-14);
+  t.true(near([ofSquares([2, 1, 0.5]).at(-1)!.loss], [0.9 * (0.9 * 2 + 0.1 * 1) + 0.1 * 0.5]));
+  t.is(agreement.settings({...ofSquares(repeated(100, 0.8)).at(-1)!, caution: 4}).damping, 4 * constant.at(-1)!);
+});
+
+test('squares: the momentum warms up as k / (k + 5), the learning rate is 0.3 and then 1', t => {
+  const settings = ofSquares(repeated(200, 1), 64).map(state => agreement.settings(state));
+  t.true(near(settings.slice(0, 4).map(({momentum}) => momentum), [0, 1 / 6, 2 / 7, 3 / 8]));
+  t.is(settings.at(-1)!.momentum, 0.95);
+  t.deepEqual(settings.slice(0, 3).map(({learningRate}) => learningRate), [0.3, 1, 1]);
+});
+
+test('squares: the floor of the learning rate is clip(B / 256, 0.1, 0.5) clip(0.05 / s, 0.1, 1)', t => {
+  const floor = (loss: number, examples: number): number =>
+    ofSquares(repeated(400, loss), examples, repeated(400, -1)).at(-1)!.learningRate;
+  t.true(near([[2, 64], [0.2, 64], [0.02, 64], [0.02, 8], [0.02, 512]].map(([loss, examples]) => floor(loss, examples)),
+      [0.25 * 0.1, 0.25 * 0.5, 0.25, 0.1, 0.5]));
+});
+
+test('after squares, other losses begin with their own first learning rate', t => {
+  const state = ofSquares([2, 1]).at(-1)!;
+  t.is(state.learningRate, 1);
+  t.is(agreement.settings(agreement.observe!(state, {agreement: 0, examples: 64})).learningRate, 0.3);
+  t.is(agreement.observe!(state, {agreement: 0, examples: 64}).steps, 0);
+});
+
+test('squares: without a spread, as of a batch of equal residuals, the damping is that of other losses', t => {
+  const state = agreement.observe!(agreement.initial, {agreement: null, examples: 8, squares: {loss: 3, spread: 0}});
+  t.is(agreement.settings(state).damping, 1);
+  t.is(agreement.settings(agreement.observe!(state, {agreement: 0, examples: 8, squares: {loss: 3, spread: 0}})).damping, 0.95);
 });
 
 test('states are made anew, never changed', t => {

