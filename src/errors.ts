@@ -18,4 +18,15 @@ export function markNonFinite(error: Error): Error {
   return error;
 }
 
+/** Errors of rows that no reading of the batch axis gives. */
+const unread = new WeakSet<Error>();
+
+/** Marks an error of rows that no reading of the batch axis gives. Products may be possible. */
+export function markUnread(error: Error): Error {
+  unread.add(error);
+  return error;
+}
+
+export const isUnread = (error: unknown): boolean => error instanceof Error && unread.has(error);
+
 export const isNonFinite = (error: unknown): boolean => error instanceof Error && nonFinite.has(error);

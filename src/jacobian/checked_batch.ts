@@ -1,4 +1,5 @@
 import {BatchAxisLost} from '../trace/batch_axis';
+import {markUnread} from '../errors';
 import type {RowGroup, Rows} from '../loss/rows';
 import {checkAdjoints, checkBatch} from './check/batch_check';
 import type {Plan} from './plan/plan';
@@ -75,7 +76,7 @@ function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCa
       failure ??= () => explainLostAxis(error, group.count);
     }
   }
-  throw failure?.() ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count);
+  throw markUnread(failure?.() ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count));
 }
 
 type Failure = BatchAxisLost['reason'] | 'self-check';

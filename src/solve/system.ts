@@ -61,6 +61,9 @@ export const SYSTEM_FACTS: Readonly<Record<SystemName, SystemFacts>> = {
   cg: {matrix: null, most: Infinity, isFloat32: true, takesMarquardt: false},
 };
 
+/** The system that takes products with J alone. */
+export const MATRIX_FREE: SystemName = 'cg';
+
 /** Whether a system forms the Gram matrix of all rows. */
 export const takesGram = (system: SystemName): boolean => SYSTEM_FACTS[system].matrix === 'rows';
 

@@ -1,5 +1,10 @@
 import {sum} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {isUnread} from '../errors';
+import type {CheckedJacobian} from '../jacobian/checked_jacobian';
+import type {PlanCache} from '../jacobian/plan/plan_cache';
+import {MATRIX_FREE} from '../solve/system';
+import type {SystemName} from '../solve/system';
 import type {Plan} from '../jacobian/plan/plan';
 import {StatisticsLinearization} from '../jacobian/whole/frozen_statistics';
 import type {Linearization} from '../jacobian/whole/linearization';
@@ -12,6 +17,33 @@ import type {Trace} from '../trace/trace';
 
 /** B, the number of examples, of each group of rows. */
 export const batchesOf = (plans: readonly Plan[]): number[] => plans.map(({analysis}) => analysis.batch);
+
+/**
+ * The checked Jacobian for a system. If no reading of the batch axis gives its rows, it is that of
+ * conjugate gradients, whose products by sweeps need no examples. The cache remembers this.
+ *
+ * @param mayChange whether another system may be taken.
+ * @throws the first error if products are not possible either.
+ */
+export function jacobianBy(chosen: SystemName, mayChange: boolean, signature: string, cache: PlanCache,
+    check: (system: SystemName) => CheckedJacobian): {readonly solver: SystemName; readonly checked: CheckedJacobian} {
+  const isKnown = mayChange && cache.isUnread(signature);
+  try {
+    const solver = isKnown ? MATRIX_FREE : chosen;
+    return {solver, checked: check(solver)};
+  } catch (error) {
+    if (!mayChange || isKnown || chosen === MATRIX_FREE || !isUnread(error)) {
+      throw error;
+    }
+    try {
+      const checked = check(MATRIX_FREE);
+      cache.noteUnread(signature);
+      return {solver: MATRIX_FREE, checked};
+    } catch (another) {
+      throw isUnread(another) ? error : another;
+    }
+  }
+}
 
 /**
  * The linearization that a step is solved with. If the checked linearization holds statistics of

@@ -41,7 +41,7 @@ import type {SystemName} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {squaresOnly, systemWithEvidence} from './bayesian_step';
-import {batchesOf, linearizationOf} from './linearization';
+import {batchesOf, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
 import {groupsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
@@ -105,14 +105,16 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   // An evidence needs a matrix, so that the number of outputs does not count.
   const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
   const fastest = chooseSystem({rows: rows.count, parameters, width, outputs}, settings, chosenFor);
-  const solver = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
-  const scaling = chooseScaling(solver, settings, chosenFor);
+  const chosen = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
+  const scaling = chooseScaling(chosen, settings, chosenFor);
   policy.begin(scaling);
 
   const ridgeOfLoss = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
   const partOf = state === null ? ridgeOfLoss.partOf : groupsOf(variables);
-  const checked = checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, solver,
-      policy.judges ? () => floatsOfTrial(trace, rows, solver) : null);
+  const mayChange = settings.solver === 'auto' && state === null && scaling === 'levenberg';
+  const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
+    checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system,
+        policy.judges ? () => floatsOfTrial(trace, rows, system) : null));
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
   const prior = state === null ? null :

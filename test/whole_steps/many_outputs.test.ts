@@ -125,3 +125,45 @@ test.serial('with little memory the sweeps take some examples after the others',
   t.is(parts.report.jacobian, 'products');
   t.true(relativeError(parts.change, whole.change) < 1e-4, `${relativeError(parts.change, whole.change)}`);
 });
+
+test.serial('one example of 1100 outputs as a vector of residuals: its rows count as examples that cannot be told apart', async t => {
+  await tf.setBackend('wasm');
+  const {numTensors} = tf.memory();
+  const model = tf.sequential({layers: wide(1100).layers()});
+  const [x, y] = [noise([1, 3], 1), noise([1100], 2)];
+  const optimizer = ggn();
+  const losses: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    const loss = optimizer.minimize(() => (model.apply(x) as tf.Tensor).flatten().sub(y).square().mean(), true)!;
+    losses.push(loss.dataSync()[0]);
+    loss.dispose();
+    t.like(optimizer.lastStep, {solver: 'cg', jacobian: 'products', status: 'ok', rows: 1100});
+  }
+  t.true(losses[1] < losses[0]);
+  optimizer.dispose();
+  model.dispose();
+  tf.dispose([x, y]);
+  t.is(tf.memory().numTensors, numTensors);
+});
+
+test.serial('examples that the network couples, and too many to go row by row', async t => {
+  await tf.setBackend('cpu');
+  const change = (options: GgnOptions): Float64Array => {
+    const w = tf.variable(noise([520, 2], 1)) as tf.Variable<tf.Rank.R2>;
+    const x = noise([520, 520], 2) as tf.Tensor2D;
+    const optimizer = ggn({learningRate: 1, momentum: 0, damping: DAMPING, ...options});
+    const before = flat([w]);
+    optimizer.minimize(() => tf.matMul(x, w).tanh().reverse(0).cumsum(0).div(520).sub(0.1).square().mean());
+    const moved = flat([w]).map((value, i) => value - before[i]);
+    report = optimizer.lastStep!;
+    optimizer.dispose();
+    tf.dispose([w, x]);
+    return moved;
+  };
+  let report!: Taken['report'];
+  const products = change({solver: 'cg'});
+  t.like(report, {jacobian: 'products', rows: 1040});
+  const auto = change({});
+  t.like(report, {solver: 'cg', jacobian: 'products'});
+  t.deepEqual(auto, products);
+});

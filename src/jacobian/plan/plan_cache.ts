@@ -25,6 +25,20 @@ export interface KnownPlan {
 export class PlanCache {
   private readonly plans = new Map<string, KnownPlan>();
 
+  private readonly unread = new Set<string>();
+
+  /** Notes a trace whose rows no reading gives, so that its steps take products. */
+  noteUnread(trace: string): void {
+    if (this.unread.size >= CAPACITY) {
+      this.unread.clear();
+    }
+    this.unread.add(trace);
+  }
+
+  isUnread(trace: string): boolean {
+    return this.unread.has(trace);
+  }
+
   get(signature: string): KnownPlan | undefined {
     const plan = this.plans.get(signature);
     if (plan !== undefined) {

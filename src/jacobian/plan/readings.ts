@@ -13,7 +13,7 @@ import type {SystemName} from '../../solve/system';
 import {makeForwardPlan, makeProductPlan} from './forward_plan';
 import {makePlan} from './make_plan';
 import {RESIDUAL} from './plan';
-import type {Plan} from './plan';
+import type {Plan, Site} from './plan';
 import {isForwardBetter} from './sweep_direction';
 
 /** Parameters up to which a batch goes by forward sweeps, with a direction for each. */
@@ -69,7 +69,17 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   const isRead: IsBatched = value => trace.producer[value] === -1;
   const whole: IsBatched = value => isRead(value) && shapeOf(value).length > 0;
   const reading = (batch: number, isBatched: IsBatched, after: Reading['after'] = 'any', freeze: Freeze = 'none'):
-      Reading => ({batch, after, plan: () => makePlan(trace, dependence, blocks, batch, isBatched, freeze)});
+      Reading => ({batch, after, plan: () => {
+    const plan = makePlan(trace, dependence, blocks, batch, isBatched, freeze);
+    // If the rows are a function of the variables alone, without an axis of examples, they go one
+    // by one, too.
+    const isFunction = ({kind, parameter: p}: Site): boolean =>
+      (kind === 'row' || kind === 'fallback') && p.kind === 'function' && p.reach === null;
+    if (rows > MAX_ROW_BY_ROW && batch > 1 && plan.sites.some(isFunction)) {
+      throw new BatchAxisLost(RESIDUAL, 'unknown');
+    }
+    return plan;
+  }});
   const forward = (): Plan => makeForwardPlan(trace, dependence, blocks);
   const rows = blocks.reduce((n, block) => n + trace.values[block.value].size, 0);
   const {parameters} = derivativePaths(trace, dependence, rootsOf(trace, blocks));
@@ -140,6 +150,6 @@ function planOrLost(make: () => Plan): Plan | null {
 export function explainLostAxis(error: BatchAxisLost, rows: number): Error {
   const where = error.kernel === RESIDUAL ? 'in the residuals of the loss' : `behind the kernel '${error.kernel}'`;
   return ggnError(`the examples of the batch cannot be told apart ${where}, and a step of ${rows} rows is too ` +
-      `large to go row by row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch, or at most ${MAX_FORWARD} ` +
-      `parameters, which are taken one by one then.`);
+      `large to go row by row (at most ${MAX_ROW_BY_ROW}). Use a smaller batch, solver 'auto', or at most ` +
+      `${MAX_FORWARD} parameters, which are taken one by one then.`);
 }
