@@ -184,7 +184,7 @@ export class Training {
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
     const point = this.detour.from(loss);
     const solved = this.solve(request, trace, loss, point, clock);
-    const {policy, variables, scale, report, evidence, effectiveDimension, undampedDecrease} = solved;
+    const {policy, variables, idle, scale, report, evidence, effectiveDimension, undampedDecrease} = solved;
     const isEnd = evidence !== null && isAtEnd(evidence);
     const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
@@ -217,6 +217,9 @@ export class Training {
       });
     } else if (report.status !== 'rejected') {  // which is the way that Levenberg-Marquardt ends
       this.warnings.notTaken(report.status);
+    }
+    if (idle !== null) {
+      this.warnings.idle(idle);
     }
     if (report.curvature === 'unbounded') {
       this.warnings.unbounded();

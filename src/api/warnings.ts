@@ -1,3 +1,4 @@
+import type {IdleLayer} from '../step/layer_units';
 import type {StepReport} from '../step/step_report';
 
 /** The warnings of one optimizer on the console. Each kind of warning is given once. */
@@ -7,6 +8,12 @@ export class Warnings {
   notTaken(status: StepReport['status']): void {
     this.once('not taken', `a step was not taken (status '${status}', see optimizer.lastStep). The weights are ` +
         'unchanged. Further steps that are not taken are only reported there.');
+  }
+
+  idle({kernel, share}: IdleLayer): void {
+    this.once('idle', `the layer with the kernel '${kernel}' hardly learns: ${Math.floor(100 * share)} % of its ` +
+        'gradients are 0, since its units, or those behind it, are saturated or dead. The training may rest at the ' +
+        'mean of the targets. Normalise the inputs (mean 0, deviation 1), or make the initial weights smaller.');
   }
 
   unbounded(): void {

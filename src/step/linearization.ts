@@ -8,6 +8,7 @@ import type {SystemName} from '../solve/system';
 import type {Plan} from '../jacobian/plan/plan';
 import {StatisticsLinearization} from '../jacobian/whole/frozen_statistics';
 import type {Linearization} from '../jacobian/whole/linearization';
+import type {Units} from '../jacobian/whole/units';
 import {gradientThroughStatistics} from '../jacobian/whole/statistics_gradient';
 import type {StepDerivatives} from '../loss/output_derivatives';
 import {seedsOfRows} from '../loss/rows';
@@ -49,11 +50,14 @@ export function jacobianBy(chosen: SystemName, mayChange: boolean, signature: st
  * The linearization that a step is solved with. If the checked linearization holds statistics of
  * the batch constant, then it is changed by the least that makes the gradient Jᵀq exact, see
  * `StatisticsJacobian`.
+ *
+ * @param units the coordinates of the checked linearization; null for the weights themselves.
  */
 export function linearizationOf(trace: Trace, rows: Rows, plans: readonly Plan[], checked: Linearization,
-    derivatives: StepDerivatives, {partOf}: Ridge): Linearization {
+    derivatives: StepDerivatives, {partOf}: Ridge, units: Units | null = null): Linearization {
   const sizes = rows.dependence.variables.map(({size}) => size);
-  const f = throughStatistics(trace, rows, plans, derivatives);
+  const plain = throughStatistics(trace, rows, plans, derivatives);
+  const f = plain === null || units === null ? plain : units.pulled(plain);
   const u = f === null ? null : directionOf(derivatives);
   if (f === null || u === null) {
     return checked;

@@ -1,7 +1,8 @@
-import {mul, sum} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {dot} from '../arrays/vectors';
 import {ggnError, markNonFinite} from '../errors';
+import type {Units} from '../jacobian/whole/units';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
 import {LEAST_CURVATURE} from '../solve/damping';
@@ -12,6 +13,7 @@ import type {LocalModelParts, StepSystem} from '../systems/step_system';
 import type {Ridge} from '../systems/ridge';
 import {SYSTEMS} from '../systems/systems';
 import {sumOfSquares} from '../systems/variable_vector';
+import {plus} from '../tfjs/accumulate';
 import type {Clock} from '../tfjs/clock';
 
 /**
@@ -45,8 +47,13 @@ export class LocalModel {
   private problem: {readonly momentum: number; readonly damped: DampedProblem<Solution>} | null = null;
   private most: number | null = null;
 
+  /**
+   * @param units the coordinates of `parts.linearization`; null for the weights themselves. All
+   *   other parts are by the weights themselves.
+   */
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock,
-      private readonly system: StepSystem = new SYSTEMS[parts.solver](parts, clock)) {
+      private readonly units: Units | null = null,
+      private readonly system: StepSystem = new SYSTEMS[parts.solver](partsIn(units, parts), clock)) {
     this.rows = parts.linearization.jacobian.rows;
   }
 
@@ -116,12 +123,12 @@ export class LocalModel {
       DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, derivatives: {weighted}} = this.parts;
     const {verify} = this.system;
-    const formed = new Map<Solution, Tensor[]>();  // its tensors belong to the scope of the attempt
+    const known = new Map<Solution, Tensor[]>();  // its tensors belong to the scope of the attempt
     const form = (solution: Solution): Tensor[] => {
-      if (!formed.has(solution)) {
-        formed.set(solution, this.clock.time('update', () => this.system.form(solution)));
+      if (!known.has(solution)) {
+        known.set(solution, this.clock.time('update', () => this.system.form(solution)));
       }
-      return formed.get(solution)!;
+      return known.get(solution)!;
     };
     const verifying = verify === null || isTried ? {} :
       {verify: (solution: Solution) => verify(solution, form(solution))};
@@ -131,7 +138,8 @@ export class LocalModel {
       const status = result.status === 'flat' && this.system.gradientNorm() > 0 ? 'noCurvature' : result.status;
       return {...result, status, step: null};
     }
-    const d = form(result.solution);
+    const formed = form(result.solution);
+    const d = this.units === null ? formed : this.clock.time('update', () => this.units!.stepOf(formed) as Tensor[]);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
     if (!Number.isFinite(norm) && !isTried) {
       throw markNonFinite(ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are ` +
@@ -159,10 +167,13 @@ export class LocalModel {
     return this.system.relativeCurvature();
   }
 
-  /** The model with other regularizers. What is formed of the rows is shared. */
+  /**
+   * The model with other regularizers. What is formed of the rows is shared. Regularizers have a
+   * metric of their own, so that there are no units.
+   */
   regularized(ridge: Ridge, extra: ReadonlyArray<Tensor | null>): LocalModel {
     const parts = {...this.parts, ridge, extra};
-    return new LocalModel(parts, this.clock, this.system.regularized(parts));
+    return new LocalModel(parts, this.clock, null, this.system.regularized(parts));
   }
 
   /** See `StepSystem.scale`. */
@@ -172,7 +183,15 @@ export class LocalModel {
 
   /** |g|. */
   gradientNorm(): number {
-    return this.system.gradientNorm();
+    const {units, parts: {extra, derivatives: {q}, linearization: {jacobian}}} = this;
+    if (units === null) {
+      return this.system.gradientNorm();
+    }
+    return this.clock.time('solve', () => {
+      const ofRows = units.gradientOf(jacobian.applyTranspose(tensor(Float32Array.from(q), [q.length])));
+      const gradient = extra.map((e, v) => e === null ? ofRows[v] : plus(ofRows[v], e)).filter(t => t !== null);
+      return gradient.length === 0 ? 0 : Math.sqrt(sumOfSquares(gradient));
+    });
   }
 
   /**
@@ -234,3 +253,8 @@ export class LocalModel {
     return this.problem.damped;
   }
 }
+
+/** The parts in the coordinates of their linearization. */
+const partsIn = (units: Units | null, parts: LocalModelParts): LocalModelParts => units === null ? parts : {
+  ...parts, weights: units.coordinatesOf(parts.weights), extra: units.pulled(parts.extra),
+  previous: units.coordinatesOf(parts.previous)};

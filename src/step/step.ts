@@ -41,12 +41,14 @@ import type {SystemName} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {squaresOnly, systemWithEvidence} from './bayesian_step';
+import type {IdleLayer} from './layer_units';
 import {batchesOf, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
 import {groupsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
 import type {StepReport} from './step_report';
+import {linearizationInUnits} from './units_of_step';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
 export interface SolvedStep {
@@ -54,6 +56,8 @@ export interface SolvedStep {
   readonly variables: readonly Variable[];
   /** The step to take; null if the weights stay. */
   readonly taken: Move | null;
+  /** A layer that hardly learns; null if there is none, or if this step has not looked. */
+  readonly idle: IdleLayer | null;
   /** The diagonal of Marquardt's Σ, to be remembered; null if it is not. */
   readonly scale: Float64Array | null;
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
@@ -120,21 +124,24 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const prior = state === null ? null :
     new Prior(variables, partOf, squaresOnly(rows, plans, derivatives, fitBatch), state);
   const ridge = prior?.unitRidge ?? ridgeOfLoss;
+  const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
+  const hasUnits = settings.scaling === 'auto' && scaling === 'levenberg' && prior === null;
+  const {units, idle, linearization: inUnits} = clock.time('linearize', () => linearizationInUnits(
+      {trace, variables, plans, derivatives, ridge, areResiduals, solver}, checked.linearization, hasUnits));
   const linearization = clock.time('linearize', () =>
-    linearizationOf(trace, rows, plans, checked.linearization, derivatives, ridge));
+    linearizationOf(trace, rows, plans, inUnits, derivatives, ridge, units));
 
   const remembersScale = policy.rejects && scaling === 'marquardt';
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const value = trace.values[trace.result].dataSync()[0];
-  const ofRows = new LocalModel({variables, parameters, ridge, linearization, derivatives, value, extra,
-    previous: settings.previous(variables), solver, scaling,
-    leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock);
+  const ofRows = new LocalModel({variables, weights: variables, parameters, ridge, linearization, derivatives, value,
+    extra, previous: settings.previous(variables), solver, scaling,
+    leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock, units);
   const known = prior === null ? null : clock.time('solve', () => prior.update(ofRows.relativeCurvature()));
   const penalty = known?.penalty ?? null;
   const model = penalty === null ? ofRows : ofRows.regularized(penalty.ridge, penalty.gradient());
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
-  const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
   policy.observe({agreement, headroom, examples, areResiduals,
     squares: policy.observes ? model.squares(rows.groups, batchesOf(plans)) : null});
 
@@ -144,7 +151,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, penalty,
     scale, resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
-    policy, variables, taken, scale: scale(), evidence: known?.next ?? null,
+    policy, variables, taken, idle, scale: scale(), evidence: known?.next ?? null,
     undampedDecrease: model.undampedDecrease(
       policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
     effectiveDimension: model.effectiveDimension(attempted.lambda),

@@ -35,7 +35,10 @@ export interface StepReport {
   readonly damping: number;
   /** The system that the step was solved from, see {@link GgnOptions.solver}. */
   readonly solver: SystemName;
-  /** The metric of the damping, see {@link GgnOptions.scaling}. */
+  /**
+   * The metric of the damping, see {@link GgnOptions.scaling}. `'levenberg'` stands also for the
+   * units of layers that `scaling: 'auto'` takes for raw data.
+   */
   readonly scaling: Scaling;
   /**
    * Damping λ = τ · trace(SᵀGS) / min(n, m), in units of the loss; λ = τ with Marquardt's scaling.

@@ -91,11 +91,11 @@ export class NormalSystem extends ParameterSystem {
 
   /** The decrease by a matrix in float64, which resolves the directions that rounding leaves. */
   private resolved({ofResiduals, ofJacobian}: RoundingOfRows): () => UndampedDecrease {
-    const {width: m, extra, parts: {variables, leastScale, derivatives: {weighted}}} = this;
+    const {width: m, extra, parts: {variables, weights, leastScale, derivatives: {weighted}}} = this;
     const n = Math.max(1, weighted);
     const {matrix} = this.normalParts();
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
-    const values = flatten(variables, variables);
+    const values = flatten(weights, variables);
     const ofParameters = values.map(w => PARAMETER_ROUNDING * w);
     const lost = values.filter((w, j) => rho[j] === 0 && (extra === null || extra[j] === 0) &&
         isLost(w, matrix[j * m + j], leastScale?.[j] ?? 0, ofResiduals)).length;

@@ -12,6 +12,8 @@ import type {Ridge} from './ridge';
 /** The parts of a local model of the loss. */
 export interface LocalModelParts {
   readonly variables: readonly Variable[];
+  /** w by variable, in the coordinates of the linearization. */
+  readonly weights: ReadonlyArray<Tensor | null>;
   /** Number of trained parameters that the rows depend on. */
   readonly parameters: number;
   /** The L2 regularizers. */

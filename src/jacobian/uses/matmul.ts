@@ -69,6 +69,16 @@ export class MatrixUse implements DeltaUse {
     return this.components === 1 ? this.deltas : null;
   }
 
+  /** δ, [n, out]. */
+  get cotangents(): Tensor {
+    return this.deltas;
+  }
+
+  /** The same use with other data, made from its own. */
+  withData(made: (a: Tensor) => Tensor): MatrixUse {
+    return new MatrixUse(made(this.a), this.deltas, this.sizes);
+  }
+
   preactivation(p: Tensor): Tensor {
     const {inner, outer, transposed} = this.sizes;
     if (outer === 1) {
@@ -150,6 +160,10 @@ function timesColumn(x: Tensor, row: Tensor): Tensor {
 export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, batch: number): Tensor =>
   toPositions(delta, stride, batch, site.flipDelta);
 
+/** The data of the product as rows of positions, [B·s, in]. */
+export const matrixData = (values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number): Tensor =>
+  toPositions(values[inputOf(node, site.data)], stride, batch, site.flipData);
+
 /**
  * The matrix use of a node.
  *
@@ -158,7 +172,7 @@ export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, bat
  */
 export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number,
     deltas: Tensor, components: number): MatrixUse | SharedUse {
-  const a = toPositions(values[inputOf(node, site.data)], stride, batch, site.flipData);
+  const a = matrixData(values, node, site, stride, batch);
   const outer = deltas.shape[1]!;
   if (a.shape[0] !== batch) {
     const cotangents = reshape(deltas, [batch, components, a.shape[0] / batch, outer]);

@@ -37,6 +37,11 @@ export class RowsUse implements DeltaUse {
     return new RowsUse(addN(uses.map(use => use.all)), examples, components, isShort);
   }
 
+  /** The same use with other rows, made from its own. */
+  withRows(made: (all: Tensor) => Tensor): RowsUse {
+    return new RowsUse(made(this.all), this.examples, this.components, this.isShort);
+  }
+
   get delta(): Tensor | null {
     return this.isShort && this.components === 1 ? this.all : null;
   }

@@ -41,6 +41,12 @@ export class SharedUse implements ParameterUse {
         concat(uses.map(use => use.cotangents), 2), uses[0].transposed);
   }
 
+  /** The same use of plain data with other data, made from its own. */
+  withData(made: (a: Tensor) => Tensor): SharedUse {
+    const data = new PlainPositions(made((this.data as PlainPositions).a), this.examples);
+    return new SharedUse(data, this.cotangents, this.transposed);
+  }
+
   private get outer(): number {
     return this.cotangents.shape[3]!;
   }

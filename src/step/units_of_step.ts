@@ -1,0 +1,71 @@
+import {tidy} from '@tensorflow/tfjs-core';
+import type {Variable} from '@tensorflow/tfjs-core';
+import type {Plan} from '../jacobian/plan/plan';
+import {BatchJacobian} from '../jacobian/sweep/batch_jacobian';
+import {FormedBatch, readGrams} from '../jacobian/whole/formed_batch';
+import type {Linearization} from '../jacobian/whole/linearization';
+import {UnitsLinearization} from '../jacobian/whole/units_linearization';
+import type {StepDerivatives} from '../loss/output_derivatives';
+import {takesGram} from '../solve/system';
+import type {SystemName} from '../solve/system';
+import type {Ridge} from '../systems/ridge';
+import type {Trace} from '../trace/trace';
+import {unitsOf} from './layer_units';
+import type {MeasuredUnits} from './layer_units';
+
+/** The step that units are wanted for. */
+interface UnitsFor {
+  readonly trace: Trace;
+  readonly variables: readonly Variable[];
+  readonly plans: readonly Plan[];
+  readonly derivatives: StepDerivatives;
+  /** Whether the loss is one of residuals alone. */
+  readonly areResiduals: boolean;
+  readonly ridge: Ridge;
+  readonly solver: SystemName;
+}
+
+const NOTHING: MeasuredUnits = {units: null, idle: null};
+
+/** Steps of a plan so far, and whether its last units differed from one. */
+const seen = new WeakMap<Plan, {readonly steps: number; readonly isOn: boolean}>();
+
+/**
+ * The linearization of a step in the units of its layers; the plain linearization and null if these
+ * are all one. A plan whose units were one is asked again on its steps 2, 4, 8, ..., since to
+ * measure them takes a read from the backend for each layer.
+ *
+ * There are no units for conjugate gradients, for a Gram system in pieces, and for rows with
+ * different numbers of examples.
+ *
+ * @param isWanted false if a metric of the damping is given.
+ */
+export function linearizationInUnits(step: UnitsFor, plain: Linearization, isWanted: boolean):
+    MeasuredUnits & {readonly linearization: Linearization} {
+  const {trace, variables, plans, derivatives, areResiduals, ridge: {rhos}, solver} = step;
+  const none = {...NOTHING, linearization: plain};
+  if (!isWanted || solver === 'cg' || plans.length > 1 || plans[0].forward !== undefined) {
+    return none;
+  }
+  const [plan] = plans;
+  const {steps, isOn} = seen.get(plan) ?? {steps: 0, isOn: false};
+  const isDue = isOn || Number.isInteger(Math.log2(steps + 1));
+  const whole = plain instanceof FormedBatch && plain.whole instanceof BatchJacobian ? plain.whole : null;
+  const isGram = takesGram(solver);
+  const found: MeasuredUnits[] = [];
+  if (isDue && (whole !== null || !isGram)) {
+    tidy(() => {
+      const part = whole ?? plain.pieces[0].linearize().jacobian;
+      if (part instanceof BatchJacobian) {
+        found.push(unitsOf({trace, plan, variables, rhos, derivatives, areResiduals, jacobian: part}));
+      }
+    });
+  }
+  const [{units, idle}] = [...found, NOTHING];
+  seen.set(plan, {steps: steps + 1, isOn: units !== null});
+  // A last layer of zeros passes no gradient on before its first step.
+  const isIdle = steps > 0 ? idle : null;
+  const linearization = units === null ? plain : new UnitsLinearization(plain, units, isGram ? whole : null, variables,
+      trace.values, jacobian => readGrams(jacobian, (plain as FormedBatch).formedFor));
+  return {units, idle: isIdle, linearization};
+}
