@@ -32,7 +32,6 @@ const conv = (filters: number, seed: number, more: object = {}): tf.layers.Layer
 /** Of few parameters, so that the normal equations are small. */
 const small: Record<string, Network> = {
   'positions of a dense layer': {x: [50, 3], y: [50, 21], layers: () => [dense(4, 1, {activation: 'tanh', inputShape: [50, 3]}), dense(21, 2)]},
-  'absolute errors': {x: [50, 3], y: [50, 21], loss: 'meanAbsoluteError', layers: () => [dense(4, 1, {activation: 'tanh', inputShape: [50, 3]}), dense(21, 2)]},
   'transposed convolution, sigmoid cross-entropy': {x: [12, 12, 1], y: [24, 24, 2], loss: 'binaryCrossentropy', layers: () => [
     conv(3, 1, {activation: 'relu', inputShape: [12, 12, 1]}),
     L.conv2dTranspose(seeded(2, {filters: 2, kernelSize: 3, strides: 2, padding: 'same', activation: 'sigmoid'}) as never)]},
@@ -107,7 +106,7 @@ test.serial('one example of 1030 outputs, in fit and in a loop, by products and 
 });
 
 test.serial('one example of more outputs than a Gram matrix has rows', async t => {
-  await tf.setBackend('cpu');
+  await tf.setBackend('wasm');
   const {report} = await step(wide(9000), 1, {policy: 'levenbergMarquardt', damping: 'auto'});
   t.like(report, {rows: 9000, status: 'ok', jacobian: 'products'});
   t.true(report.gainRatio! > 0.1);
