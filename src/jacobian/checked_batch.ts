@@ -7,7 +7,7 @@ import {RESIDUAL} from './plan/plan';
 import type {PlanCache} from './plan/plan_cache';
 import {explainLostAxis, readingsOf} from './plan/readings';
 import type {Reading} from './plan/readings';
-import {formBatch} from './whole/formed_batch';
+import {rehearsedBatch} from './rehearsed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
 
 /** A batch that has passed the self-check, in this step or in an earlier one. */
@@ -38,7 +38,7 @@ function knownBatch(signature: string, cache: PlanCache, formedFor: FormedFor): 
   if (known === undefined) {
     return null;
   }
-  const batch = formBatch(known.plan, formedFor);
+  const batch = rehearsedBatch(known.plan, formedFor);
   const isDue = known.seen.size < seeable(known.plan) && isPowerOfTwo(known.steps + 1);
   const failure = isDue ? checkBatch(batch, known.seen) : null;
   known.steps++;  // after the check, so that a step that runs out of memory starts again
@@ -58,7 +58,7 @@ function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCa
       continue;
     }
     try {
-      const batch = formBatch(clock.time('linearize', () => reading.plan()), formedFor);
+      const batch = rehearsedBatch(clock.time('linearize', () => reading.plan()), formedFor);
       const seen = new Set<number>();
       const problem = checkBatch(batch, seen);
       if (problem === null) {

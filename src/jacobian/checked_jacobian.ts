@@ -39,11 +39,12 @@ export interface CheckedJacobian {
  */
 export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly number[], fitBatch: FitBatch | null,
     cache: PlanCache, clock: Clock, system: SystemName = 'gram', trial: FormedFor['trial'] = null): CheckedJacobian {
-  const {variables, dependent} = rows.dependence;
+  const {dependence} = rows;
+  const {variables} = dependence;
   // A saturated activation can hide an infinite input from the loss, but not from the Jacobian.
   const notFinite = (): Error => markNonFinite(
       explainNonFinite('the Jacobian of the batch is not finite', trace, fitBatch, v => variables.includes(v)));
-  const formedFor: FormedFor = {trace, fitBatch, partOf, system, clock, trial, dependent, notFinite};
+  const formedFor: FormedFor = {trace, fitBatch, partOf, system, clock, trial, dependence, notFinite};
   const signatures = signaturesOf(formedFor, rows);
   const checked = rows.groups.map((group, g) => checkedBatch(rows, group, signatures[g], cache, formedFor));
   const batches = checked.map(({batch}) => batch);

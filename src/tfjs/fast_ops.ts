@@ -1,6 +1,7 @@
 import {engine, getBackend, ones, scalar, sum as sumOver, tensor, tile} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from './internals';
+import {isRehearsal} from './rehearsal';
 import {difference, product, rowSums, sum, transposedEntries} from '../arrays/elementwise';
 import {matrixProduct, rowMajor, transpose} from '../arrays/matrix_product';
 import type {Matrix} from '../arrays/matrix_product';
@@ -21,9 +22,9 @@ export const READS_ARE_CHEAP = new Set(['cpu', 'wasm']);
 /**
  * Whether loops of our own take the place of kernels: on the cpu backend, whose tensors are typed
  * arrays and whose kernels are slow. If kernels are recorded, each op must be a
- * kernel, since a derivative would miss the loops.
+ * kernel, since a derivative would miss the loops. A rehearsal has no entries to loop over.
  */
-const ownLoops = (): boolean => engine().backendName === 'cpu' && !isObserved();
+const ownLoops = (): boolean => engine().backendName === 'cpu' && !isObserved() && !isRehearsal();
 
 const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 

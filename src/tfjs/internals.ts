@@ -1,5 +1,5 @@
 import {backend, engine, version_core} from '@tensorflow/tfjs-core';
-import type {Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
+import type {DataType, Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 
 /**
@@ -13,6 +13,8 @@ import {ggnError} from '../errors';
  * - `engine.trackTensor` and `engine.removeDataId` (private, shadowed) see every new handle and
  *   every buffer that is released; `engine.state.tensorInfo` has the buffers that exist. Without
  *   these names a memory limit is kept by the count of handles, between the parts of a step.
+ * - `engine.makeTensorFromTensorInfo` (private) makes tensors without entries, and `incRef` of a
+ *   backend (public) the handles that share data. Without them no step is rehearsed.
  * - `NodeJSKernelBackend.executeSingleOutput` (public) and the constants in `binding`, of
  *   tfjs-node, run any op of TensorFlow by its name. Without them large systems are factored by
  *   other means.
@@ -39,6 +41,20 @@ export interface CustomGradInvocation {
   forwardFunc(backend: unknown, save: (tensors: Tensor[]) => void): Tensor | Tensor[];
   backwardsFunc: Backward;
   inputs: Record<string, Tensor>;
+  /** Of a kernel. */
+  attrs?: KernelAttrs;
+}
+
+/** The members of a backend that the data of tensors without entries need. */
+interface DataBackend {
+  incRef(dataId: object): void;
+}
+
+/** A tensor without its handle. */
+interface TensorInfo {
+  readonly dataId: object;
+  readonly shape: readonly number[];
+  readonly dtype: DataType;
 }
 
 /** The engine of tfjs with the names above. */
@@ -48,9 +64,13 @@ export interface OpenEngine {
   disposeTensor(t: Tensor): void;
   trackTensor?(t: Tensor, backend: unknown): void;
   removeDataId?(dataId: object, backend: unknown): void;
+  makeTensorFromTensorInfo?(info: TensorInfo, backend: DataBackend): Tensor;
   keep<T extends Tensor>(t: T): T;
   backendName: string;
-  state: {activeScope?: {name?: string} | null; tensorInfo?: {has(dataId: object): boolean}};
+  state: {
+    activeScope?: {name?: string} | null;
+    tensorInfo?: {has(dataId: object): boolean; get(dataId: object): {readonly backend: DataBackend} | undefined};
+  };
 }
 
 /** The engine of this page or process; all copies of tfjs in a realm share it. */

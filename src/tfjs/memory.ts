@@ -39,6 +39,9 @@ class MemoryExceeded extends Error {
   }
 }
 
+/** Whether an error says that the step took more memory than the limit. */
+export const isMemoryExceeded = (error: unknown): boolean => error instanceof MemoryExceeded;
+
 /** The way to divide the limit, an index of `SHARES`, which one step hands to the next. */
 export class Thrift {
   level = 0;
@@ -73,7 +76,7 @@ export function withMemoryLimit<T>(bytes: number, f: () => T, thrift = new Thrif
 function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
   const before = current;
   const meter = new ByteMeter();
-  const isMetered = meter.start(checkMemory);
+  const isMetered = meter.start(() => checkMemory());
   const {numBytes} = memory();
   const handles = (): number => memory().numBytes - numBytes;
   current = {limit, shares, kept: 0,
@@ -87,6 +90,9 @@ function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
     current = before;
   }
 }
+
+/** The limit and the way in which it is divided, as a key. */
+export const divisionOfLimit = (): string => `${current.limit} ${SHARES.indexOf(current.shares)}`;
 
 /** Bytes that are left to the step. */
 const left = (): number => Math.max(0, current.limit - current.used());
@@ -179,11 +185,14 @@ export function inScope<T>(f: () => T, listed: (result: T) => readonly Tensor[] 
   }
 }
 
-/** @throws MemoryExceeded if the tensors of the step have taken more than the limit. */
-export function checkMemory(): void {
+/**
+ * @param what the tensors, in words.
+ * @throws MemoryExceeded if the tensors of the step have taken more than the limit.
+ */
+export function checkMemory(what = 'of tensors so far'): void {
   const used = current.peak();
   if (used > current.limit) {
-    throw new MemoryExceeded(needs(used, 'of tensors so far'));
+    throw new MemoryExceeded(needs(used, what));
   }
 }
 

@@ -1,6 +1,7 @@
 import {backend, engine, slice} from '@tensorflow/tfjs-core';
 import type {DataId, Tensor, TypedArray} from '@tensorflow/tfjs-core';
 import {isObserved} from './internals';
+import {isRehearsal} from './rehearsal';
 
 /** The read of WASM's backend, which takes a range of entries. */
 type ReadsRange = (dataId: DataId, start: number, end: number) => TypedArray;
@@ -8,10 +9,11 @@ type ReadsRange = (dataId: DataId, start: number, end: number) => TypedArray;
 /**
  * Whether a slice of x is taken by a read of its entries. WASM's Slice copies all of its operand
  * for each of the blocks of a matrix. If kernels are recorded, the slice must be a kernel, since a
- * derivative would miss the read.
+ * derivative would miss the read. A rehearsal has no entries to read.
  */
 const readsRanges = (x: Tensor): boolean =>
-  engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved();
+  engine().backendName === 'wasm' && x.dtype !== 'string' && x.dtype !== 'complex64' && !isObserved() &&
+    !isRehearsal();
 
 /** The entries start..end-1 of x. */
 const entriesOf = (x: Tensor, start: number, end: number): TypedArray => {

@@ -6,7 +6,7 @@ import {adjointCheck} from './adjoint_check';
 import type {Linearized} from '../whole/operator';
 import {failedCheck} from './failed_check';
 import {findFault} from './fault_search';
-import {selfCheck} from './self_check';
+import {rehearseSelfCheck, selfCheck} from './self_check';
 
 /**
  * Rows of the first piece that the checks look at. The checks make tensors of many times the size
@@ -35,6 +35,17 @@ export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error)
     }
     const error = explain();  // made at once, since the tensors of a piece do not outlive its scope
     return () => error;
+  });
+}
+
+/** Takes the products of `checkBatch` and of `checkAdjoints`, without a verdict on them. */
+export function rehearseChecks(batch: FormedBatch): void {
+  inspect(batch, ({trace, plan, jacobian}, grams) => {
+    if (batch.whole !== null) {
+      grams?.();
+    }
+    rehearseSelfCheck(trace, plan, jacobian, grams !== null);
+    adjointCheck(trace, plan);
   });
 }
 

@@ -1,4 +1,4 @@
-import {tensor, tidy} from '@tensorflow/tfjs-core';
+import {ones, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
@@ -59,6 +59,29 @@ export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, gram: F
   return problem;
 }
 
+/**
+ * Takes the products of the self-check, without a verdict on them.
+ *
+ * @param takesGram whether the self-check gets the Gram matrix.
+ */
+export function rehearseSelfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, takesGram: boolean): void {
+  const {analysis: {batch, variables}, components} = plan;
+  tidy(() => {
+    const mine = jacobian.applyTranspose(ones([jacobian.rows]));
+    ordinaryGradients(trace, plan, ones([batch * components]));
+    jacobian.apply(mine);
+    if (takesGram && mayCheckByVariable(jacobian, variables.length)) {
+      jacobian.gram(variables.map((_, v) => v));
+    }
+  });
+}
+
+/** Whether the Gram matrices of single variables fit into the memory. */
+function mayCheckByVariable({rows}: BatchRows, variables: number): boolean {
+  const entries = rows ** 2 * variables;
+  return entries <= MAX_MATRICES && mayBeWhole(entries);
+}
+
 function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float64Array | null, seen: Set<number>):
     string | null {
   const n = jacobian.rows;
@@ -103,9 +126,8 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float6
   if (!(difference <= TOLERANCE * Math.max(norm(direct), norm(product)))) {
     return `G u differs from J(Jᵀu) by ${(difference / norm(direct)).toExponential(1)} of its norm`;
   }
-  const entries = n * n * pairs.length;
-  return entries > MAX_MATRICES || !mayBeWhole(entries) ? null :
-    findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct));
+  return mayCheckByVariable(jacobian, pairs.length) ?
+    findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct)) : null;
 }
 
 /** Groups of variables that are tested by themselves. */

@@ -2,13 +2,14 @@ import {concat, matMul as batchMatMul, reshape, tidy, transpose, zeros} from '@t
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {add} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
+import {isRehearsal} from '../../tfjs/rehearsal';
 import type {Trace} from '../../trace/trace';
 import type {Plan} from '../plan/plan';
 import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import {linearizeByComponent} from '../sweep/linearize';
 import {blocksOf} from '../uses/row_blocks';
 import {crossGrams} from './cross_gram';
-import {heldWhereMay} from './held_pieces';
+import {heldInRehearsal, heldWhereMay} from './held_pieces';
 import type {Piece} from './operator';
 import {StackedJacobian} from './stacked_jacobian';
 
@@ -37,7 +38,9 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
    */
   constructor(trace: Trace, plan: Plan, count: number, made: readonly Tensor[]) {
     const {components, analysis: {batch}} = plan;
-    const parts = Array.from({length: count}, (_, i): Piece<BatchJacobian> => {
+    // The parts take the same memory one after the other: a rehearsal does with two.
+    const taken = isRehearsal() ? Math.min(2, count) : count;
+    const parts = Array.from({length: taken}, (_, i): Piece<BatchJacobian> => {
       const [from, to] = [i, i + 1].map(k => Math.floor(k * components / count));
       return {
         rows: batch * (to - from),
@@ -46,7 +49,7 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
         joined: () => null,
       };
     });
-    super(heldWhereMay(parts), batch);
+    super(taken < count ? heldInRehearsal(parts, count) : heldWhereMay(parts), batch);
     const held = this.pieces.filter((piece, i) => piece !== parts[i]);
     this.tensors = [...made, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
   }

@@ -6,8 +6,7 @@ import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';
 import {EachRow} from '../uses/convolution';
 import {MatrixUse} from '../uses/matmul';
 import {SharedUse} from '../uses/shared';
-import {LONGEST_SUM, longProducts} from '../uses/outer_products';
-import type {Plan} from '../plan/plan';
+import {longProducts} from '../uses/outer_products';
 
 /** Rows that come in pieces, and take their products with other rows piece by piece. */
 interface RowsInPieces {
@@ -56,25 +55,4 @@ function crossOfRows(own: BatchJacobian, other: BatchJacobian, v: number): Tenso
     const rows = own.rowsOf(v, ...block);
     return concat(other.blocks(v).map(their => tidy(() => longProducts(rows, other.rowsOf(v, ...their)))), 1);
   })), 0));
-}
-
-/**
- * Floats that `crossOfRows` holds at once, at the least: the rows of one example of both batches,
- * and the transpose of the second. Long rows are multiplied part by part: the two parts exist
- * beside the rows, and the transpose is that of a part. A variable counts nothing if its product
- * may do without rows.
- *
- * @param components components of a product.
- */
-export function crossFloats({bySite, sites, analysis: {variables}}: Plan, components: number): number {
-  const floats = bySite.map(({sites: own, bundles}, v) => {
-    const isMatrix = bundles?.length === 1 && bundles[0].every(i => ['matrix', 'convolution'].includes(sites[i].kind));
-    if (own.length === 0 || isMatrix) {
-      return 0;
-    }
-    const {size} = variables[v];
-    const transpose = components > 1 ? Math.min(size, LONGEST_SUM) : 0;
-    return components * (2 * size + (size > LONGEST_SUM ? 2 * LONGEST_SUM : 0) + transpose);
-  });
-  return Math.max(0, ...floats);
 }

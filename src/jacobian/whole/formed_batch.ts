@@ -1,3 +1,4 @@
+import type {Dependence} from '../../trace/dependence';
 import type {Trace} from '../../trace/trace';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import type {Clock} from '../../tfjs/clock';
@@ -14,7 +15,6 @@ import {RowsLinearization} from './linearization';
 import type {BatchPiece, Jacobian} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 import {stackedFloats} from './stacked_jacobian';
-import {statisticsFloats} from './statistics_gradient';
 import {sweptPieces} from './swept_pieces';
 
 /** The step that a Jacobian is formed for. */
@@ -28,8 +28,7 @@ export interface FormedFor {
   readonly clock: Clock;
   /** Counts the floats that the trial of the step holds at once; null without a trial. */
   readonly trial: (() => number) | null;
-  /** By value, whether it depends on the variables. */
-  readonly dependent: readonly boolean[];
+  readonly dependence: Dependence;
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;
 }
@@ -46,16 +45,16 @@ export class FormedBatch extends RowsLinearization {
 
 /** Forms the rows of one group as the system takes them. */
 export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
-  const {trace, system, clock, partOf, dependent} = formedFor;
+  const {trace, system, clock, partOf} = formedFor;
   const {matrix} = SYSTEM_FACTS[system];
-  const onePass = Math.max(trialFloats(plan, formedFor), statisticsFloats(trace, dependent, plan));
+  const onePass = trialFloats(plan, formedFor);
   if (plan.products !== undefined) {
     const pieces = clock.time('linearize', () => sweptPieces(trace, plan, onePass));
     return new FormedBatch(plan, pieces.length > 1 ? null : pieces[0].linearize().jacobian, pieces, formedFor);
   }
   const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
   const pieces = clock.time('linearize', () =>
-    matrix === 'rows' ? piecesWithin(trace, plan, {together: 2, onePass}) : piecesOf(trace, plan, width, onePass));
+    matrix === 'rows' ? piecesWithin(trace, plan, {onePass}) : piecesOf(trace, plan, width, onePass));
   const parts = Math.max(...partOf) + 1;
   if (matrix === 'rows') {
     checkRoom(parts * (pieces === null ? (plan.analysis.batch * plan.components) ** 2 : stackedFloats(pieces)));

@@ -1,3 +1,4 @@
+import {fill} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {linearizeByComponent} from '../sweep/linearize';
 import {blockFloats, inScope, mayKeep} from '../../tfjs/memory';
@@ -68,6 +69,28 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
     perRow = floats / piece.rows;
     return isKept ? linearizedPiece(linearized, count => piece.components(count)) : piece;
   });
+}
+
+/**
+ * The first pieces of a rehearsal, of which those are held that may be kept. If all of these are
+ * held, memory is taken for the other pieces as far as they may be kept, too, each like the last.
+ * If a piece is left that may not be kept, then the last one stands for it.
+ *
+ * @param count number of all pieces.
+ */
+export function heldInRehearsal<J extends PieceOperator>(first: ReadonlyArray<Piece<J>>, count: number):
+    Array<Piece<J>> {
+  const pieces = heldWhereMay(first);
+  const last = first.length - 1;
+  if (pieces[last] === first[last]) {
+    return pieces;
+  }
+  const floats = floatsOf(pieces[last]);
+  let kept = first.length;
+  for (; kept < count && mayKeep(floats); kept++) {
+    fill([floats], 0);
+  }
+  return kept === count ? pieces : [...pieces.slice(0, last), first[last]];
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>

@@ -3,16 +3,13 @@ import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {footprint} from '../plan/footprint';
 import type {Footprint} from '../plan/footprint';
-import {ALL, ComponentsJacobian} from './components_jacobian';
-import {crossFloats} from './cross_gram';
+import {ComponentsJacobian} from './components_jacobian';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';
 import {linearize, linearizeByComponent} from '../sweep/linearize';
-import {sweepFloats} from '../sweep/sweep_memory';
-import {blockFloats, checkLeast, checkRoom, mayBeWhole} from '../../tfjs/memory';
+import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
 import type {Plan} from '../plan/plan';
 import {SubBatches} from '../sweep/sub_batch';
-import {LARGE} from '../sweep/sweep';
 
 /**
  * Rows of a chunk. Products with a thousand rows run at full speed already, and the tensors made
@@ -43,13 +40,11 @@ export function piecesOf(trace: Trace, plan: Plan, width: number, onePass = 0): 
   const most = width > 0 && getBackend() === 'tensorflow' ? CHUNK_ROWS_NATIVE : CHUNK_ROWS;
   const fitting = Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width));
   const rows = Math.min(most, Math.max(1, Math.floor(fitting)));
-  return piecesWithin(trace, plan, {together: 1, onePass, least: Math.ceil(batch * components / rows)});
+  return piecesWithin(trace, plan, {onePass, least: Math.ceil(batch * components / rows)});
 }
 
 /** The use of the pieces of a batch. */
 interface PiecesFor {
-  /** Pieces that a product holds at once. */
-  readonly together: 1 | 2;
   /** Floats that a pass through the whole batch holds at once, later in the step. */
   readonly onePass: number;
   /** Number of pieces at least; 1 by default. */
@@ -62,7 +57,7 @@ interface PiecesFor {
  *
  * @throws if one example takes more than the limit though its components are taken one by one.
  */
-export function piecesWithin(trace: Trace, plan: Plan, {together, onePass, least = 1}: PiecesFor): BatchPiece[] | null {
+export function piecesWithin(trace: Trace, plan: Plan, {onePass, least = 1}: PiecesFor): BatchPiece[] | null {
   const {batch} = plan.analysis;
   const floats = footprint(trace, plan);
   const count = Math.min(batch, mayBeWhole(floats.most / least) ? least :
@@ -73,14 +68,8 @@ export function piecesWithin(trace: Trace, plan: Plan, {together, onePass, least
   }
   checkLeast(Math.max(floats.kept / batch, floats.changes), LEAST);
   checkLeast(onePass, PASS);
-  const examples = Math.floor(batch / count);
   const isWhole = count < batch || mayBeWhole(floats.most / batch);
   const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
-  const {peak, kept} = sweepFloats(trace, plan, examples, parts > 1 ? ALL : LARGE);
-  checkRoom(together * cut.floats(examples) + (together - 1) * kept + peak);
-  if (together === 2) {
-    checkRoom(crossFloats(plan, Math.floor(plan.components / parts)));
-  }
   return Array.from({length: count}, (_, i) => {
     const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
     return new Chunk(cut, plan, from, to, floats.most / batch, parts);
@@ -104,7 +93,6 @@ export function linearizeWhole(trace: Trace, plan: Plan, onePass = 0): BatchRows
   checkLeast(onePass, PASS);
   const isWhole = forward !== undefined || mayBeWhole(2 * components * floats.kept + floats.swept);
   const parts = isWhole ? 1 : partsWithin(floats, components, 1);
-  checkRoom(sweepFloats(trace, plan, plan.analysis.batch, parts > 1 ? ALL : LARGE).peak);
   return parts === 1 ? linearize(trace, plan) : new ComponentsJacobian(trace, plan, parts, []);
 }
 

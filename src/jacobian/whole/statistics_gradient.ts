@@ -6,7 +6,6 @@ import type {Dependence} from '../../trace/dependence';
 import {addTo} from '../../tfjs/accumulate';
 import {collect, pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';
-import {normalizationFloats} from '../sweep/normalization_memory';
 
 /**
  * f = g - Jᵀq by variable: the part of the gradient of the rows that flows through the frozen
@@ -35,33 +34,6 @@ export function gradientThroughStatistics(trace: Trace, dependence: Dependence, 
   const cotangents = sweepBack(trace.values, trace.nodes, seeds, value => dependent[value], pullByRules);
   const gradients = collect(cotangents, variableOf.keys(), variableOf);
   return variables.map((_, v) => gradients.get(v) ?? null);
-}
-
-/**
- * Floats that `gradientThroughStatistics` holds at once, at the least, at a batch normalisation: δ
- * and the tensors of its gradient. The sweep from the loss takes the cotangents of the frozen
- * statistics and of the values behind them. The sweep from the statistics takes all cotangents of a
- * batch normalisation that lies before a statistic.
- *
- * @param dependent by value, whether the sweeps go on to it.
- */
-export function statisticsFloats(trace: Trace, dependent: readonly boolean[], {analysis: {frozen}}: Plan): number {
-  if (frozen.size === 0) {
-    return 0;
-  }
-  const behind = downstream(trace, frozen);
-  const before = upstream(trace, [...frozen]);
-  const floats = trace.nodes.filter(({kernel}) => kernel === 'FusedBatchNorm').map(node => {
-    const inputs = new Map(node.inputs);
-    const isDependent = (name: string): boolean => dependent[inputs.get(name)!];
-    const isBehind = (name: string): boolean => isDependent(name) && behind.has(inputs.get(name)!);
-    if (!['mean', 'variance'].every(isBehind)) {
-      return 0;
-    }
-    const wanted = before.has(node.outputs[0]) ? isDependent : isBehind;
-    return trace.values[node.outputs[0]].size + normalizationFloats(trace, node, wanted);
-  });
-  return Math.max(0, ...floats);
 }
 
 /**

@@ -1,0 +1,87 @@
+import {fill, getBackend, tidy} from '@tensorflow/tfjs-core';
+import {SYSTEM_FACTS} from '../solve/system';
+import {divisionOfLimit, inScope, mayBeWhole} from '../tfjs/memory';
+import {rehearse} from '../tfjs/rehearsal';
+import {outputsOf} from '../trace/kernel_outputs';
+import {rehearseChecks} from './check/batch_check';
+import {footprint} from './plan/footprint';
+import type {Plan} from './plan/plan';
+import {crossGrams} from './whole/cross_gram';
+import {formBatch} from './whole/formed_batch';
+import type {FormedBatch, FormedFor} from './whole/formed_batch';
+import {heldInRehearsal} from './whole/held_pieces';
+import type {Piece} from './whole/operator';
+import {gradientThroughStatistics} from './whole/statistics_gradient';
+
+/**
+ * Kernels after which a rehearsal ends.
+ *
+ * Measured: 25 microseconds each, on WASM in Node.
+ */
+const MOST_KERNELS = 30_000;
+
+/** A step takes less memory than this many times its footprint and its Gram matrix. */
+const AMPLE = 8;
+
+/** The divisions of the limit that a plan has been rehearsed with. */
+const rehearsed = new WeakMap<Plan, Set<string>>();
+
+/**
+ * `formBatch`, after a rehearsal of the step. So a step that would exceed the memory limit late, in
+ * its checks or in its products, is refused before anything is swept. A plan is rehearsed in the
+ * first step that takes it, if it forms rows and its memory is not small against the limit.
+ */
+export function rehearsedBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
+  const key = `${getBackend()} ${formedFor.system} ${divisionOfLimit()}`;
+  const done = rehearsed.get(plan) ?? new Set<string>();
+  rehearsed.set(plan, done);
+  if (!done.has(key)) {
+    if (plan.products === undefined && !hasAmpleMemory(plan, formedFor)) {
+      rehearse(() => inScope(() => rehearseStep(plan, formedFor)), outputsOf, MOST_KERNELS);
+    }
+    done.add(key);
+  }
+  return formBatch(plan, formedFor);
+}
+
+function hasAmpleMemory(plan: Plan, {trace, system}: FormedFor): boolean {
+  const {most, changes} = footprint(trace, plan);
+  const rows = plan.analysis.batch * plan.components;
+  return mayBeWhole(AMPLE * (most + changes + (SYSTEM_FACTS[system].matrix === 'rows' ? rows ** 2 : 0)));
+}
+
+/**
+ * The checks of a batch, the products that the system takes with its first two pieces, and the
+ * gradient through frozen statistics.
+ */
+function rehearseStep(plan: Plan, formedFor: FormedFor): void {
+  const batch = formBatch(plan, formedFor);
+  const {whole, pieces} = batch;
+  rehearseChecks(batch);
+  const {matrix} = SYSTEM_FACTS[formedFor.system];
+  if (matrix === 'parameters') {
+    inScope(() => pieces[0].linearize().jacobian.dense());
+  }
+  if (matrix === 'rows' && whole === null) {
+    rehearseCross(pieces, formedFor);
+  }
+  tidy(() => void gradientThroughStatistics(formedFor.trace, formedFor.dependence, [plan]));
+}
+
+/**
+ * The products of two pieces, which exist together then, beside the held pieces and the blocks of
+ * the Gram matrices that are there when the last piece comes.
+ */
+function rehearseCross(all: readonly Piece[], {partOf}: FormedFor): void {
+  inScope(() => {
+    const [first, second] = heldInRehearsal(all.slice(0, 2), all.length);
+    let [n, entries] = [0, 0];
+    for (const {rows} of all.slice(0, -1)) {
+      n += rows;
+      entries += rows * n;
+    }
+    fill([(Math.max(...partOf) + 1) * entries], 0);
+    const {jacobian} = second.linearize();
+    inScope(() => crossGrams(jacobian, first.linearize().jacobian, partOf));
+  });
+}
