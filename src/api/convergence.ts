@@ -73,7 +73,7 @@ export class Patience {
   /** Notes a step. A loss counts as lower if it is lower by more than float32 resolves. */
   note({loss, policy, evidence}: StepReport): void {
     this.evidence = evidence;
-    if (policy !== 'levenbergMarquardt') {
+    if (policy !== 'levenbergMarquardt' && policy !== 'evidenceDamping') {
       this.least = Infinity;
       this.since = 0;
     } else if (this.least === Infinity || loss < this.least - RESOLUTION * Math.abs(this.least)) {

@@ -50,11 +50,19 @@ export interface GgnOptions {
    * - `'auto'`: `'fixed'` if all three are given, else `'levenbergMarquardt'` if training goes on
    *   with the same data in every step (in `fit` one batch an epoch, elsewhere the same examples in
    *   any order, without dropout or noise), and on batches of at least three examples for each
-   *   parameter, with shorter steps below 16 examples for each, else `'agreement'`.
+   *   parameter, with shorter steps below 16 examples for each, else `'agreement'`. In the place of
+   *   `'levenbergMarquardt'` it is `'evidenceDamping'` on the same data in every step for squares
+   *   without regularizers, solved from the Gram system, with at most 1024 rows and fewer than
+   *   three rows for each parameter, if a variable has rank 2 or more, and damping and momentum are
+   *   `'auto'`.
    * - `'agreement'`: a learning rate between 0.1 and 1 that grows while new batches agree with the
    *   last steps and falls while they do not; damping that falls from 1 to 0.03, or to 0.3 if the
    *   outputs are no errors; momentum from 0.9 to 0.96, more for small batches. If the training
    *   diverges, the optimizer goes back to its last good weights, with more damping.
+   * - `'evidenceDamping'`: `'levenbergMarquardt'` with a second damping, up to τ = 100, that the
+   *   evidence of a linear model of the rows adds in each step. It fits the signal, and stops by
+   *   itself if noise is left. On steps without an evidence (other losses, regularizers,
+   *   other systems) it is `'levenbergMarquardt'`. Source: MacKay 1992.
    * - `'levenbergMarquardt'`: learning rate 1, no momentum, damping by Nielsen's rule from the gain
    *   ratio. A step that does not decrease the loss is rejected and solved again.
    * - `'fixed'`: learning rate 0.1, damping 0.1, momentum 0.9.
@@ -62,7 +70,7 @@ export interface GgnOptions {
    *   after loading.
    */
   policy?: 'auto' | Exclude<PolicyName, 'custom'> | PolicyFunction;
-  /** Options of `'levenbergMarquardt'`. */
+  /** Options of `'levenbergMarquardt'`, and of its part in `'evidenceDamping'`. */
   levenbergMarquardt?: LevenbergMarquardtOptions;
   /**
    * The system that a step is solved from, one of {@link SystemName}. Each system gives the same

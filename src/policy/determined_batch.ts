@@ -34,7 +34,7 @@ export const UNDETERMINED: Determination = {examples: 0, isShort: false};
 const FULL_STEPS = 16;
 
 /** B/m from which on shorter steps may be judged so. At three, η is 6/19, about a third. */
-const DETERMINED = 3;
+export const DETERMINED = 3;
 
 /**
  * η of Levenberg-Marquardt on a batch: 2r/(1 + r) with r = min(1, B/(16 m)), which keeps the noise

@@ -1,4 +1,5 @@
 import {agreement} from './agreement';
+import {evidenceDamping} from './evidence_damping';
 import {custom, fixed} from './fixed';
 import {levenbergMarquardt, LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
@@ -8,11 +9,12 @@ import type {Policy} from './policy';
  * Name of the policy that set a step.
  * @public
  */
-export type PolicyName = 'fixed' | 'agreement' | 'levenbergMarquardt' | 'custom';
+export type PolicyName = 'fixed' | 'agreement' | 'evidenceDamping' | 'levenbergMarquardt' | 'custom';
 
 /** The policies by name. A new policy is one row, and a name in {@link PolicyName}. */
 export const policies = (options: Required<LevenbergMarquardtOptions>) => ({
   agreement,
+  evidenceDamping: evidenceDamping(options),
   levenbergMarquardt: levenbergMarquardt(options),
   fixed,
   custom,

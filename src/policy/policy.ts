@@ -40,6 +40,12 @@ export interface Observation {
 }
 
 /**
+ * The relative damping that the evidence of the rows asks for, after one step of its iteration from
+ * another; null if the step has no evidence. See `evidenceDamping`.
+ */
+export type EvidenceAt = (damping: number) => number | null;
+
+/**
  * A policy sets learning rate, damping and momentum from step to step. It has a state of plain
  * numbers, and pure functions of that state. So the state can be saved with the optimizer, and put
  * back after a step that failed, and the policy can be tested without tfjs.
@@ -62,8 +68,14 @@ export interface Policy<State> {
   settings(state: State): Settings;
   /** The state once the metric of the damping is known. It changes before the first step only. */
   begin?(state: State, scaling: Scaling): State;
+  /**
+   * Share of d_prev that stays in a step: d_prev ← memory · d_prev + d. Without it, d_prev ← d.
+   */
+  readonly memory?: number;
   /** The state at the beginning of a step. */
   observe?(state: State, observation: Observation): State;
+  /** The state once the evidence of the rows is known, before the first attempt. */
+  estimate?(state: State, at: EvidenceAt): State;
   /** The state after an attempt was accepted (gain ratio above 0) or rejected. */
   judge?(state: State, gainRatio: number): State;
   /** The state after a step was taken unjudged, since it promised less than the loss resolves. */

@@ -14,6 +14,8 @@ import type {PolicyStates} from './policies';
 export interface PolicyState extends PolicyStates {
   readonly history: BatchHistory;
   readonly determination: Determination;
+  /** Whether the last step had an evidence, see `StepSize`. */
+  readonly hasEvidence: boolean;
   /** Steps that are left of a detour, see {@link DETOUR}. */
   readonly detour: number;
   /** Prior and noise of the regularization `'bayesian'`. */
@@ -39,6 +41,7 @@ export const afterLowerTrend = (state: PolicyState): PolicyState =>
 export const initialState = (options: Required<LevenbergMarquardtOptions>): PolicyState => ({
   history: NO_HISTORY,
   determination: UNDETERMINED,
+  hasEvidence: false,
   ...ofPolicies(options, ({initial}) => initial),
   detour: 0,
   evidence: NO_EVIDENCE,
@@ -46,7 +49,10 @@ export const initialState = (options: Required<LevenbergMarquardtOptions>): Poli
 
 /**
  * The states before a detour, and after a way back from one. Levenberg-Marquardt begins anew, since
- * its damping says nothing of other weights.
+ * its damping says nothing of other weights. The damping of the evidence stays: it says how much
+ * noise is in the data.
  */
-export const withoutDetour = (state: PolicyState, options: Required<LevenbergMarquardtOptions>): PolicyState =>
-  ({...state, levenbergMarquardt: levenbergMarquardt(options).initial, detour: 0});
+export function withoutDetour(state: PolicyState, options: Required<LevenbergMarquardtOptions>): PolicyState {
+  const {initial} = levenbergMarquardt(options);
+  return {...state, levenbergMarquardt: initial, evidenceDamping: {...state.evidenceDamping, ...initial}, detour: 0};
+}

@@ -15,6 +15,7 @@ import type {PolicyState} from './policy_state';
 const rangesOf = (options: Required<LevenbergMarquardtOptions>): Ranges => ({
   history: {fingerprint: {orNull: FINITE}, repeats: whole(0), changed: 'boolean', isFull: 'boolean'},
   determination: {examples: whole(0), isShort: 'boolean'},
+  hasEvidence: 'boolean',
   ...ofPolicies(options, ({ranges}): Ranges => ranges),
   detour: whole(0, DETOUR),
   evidence: EVIDENCE_RANGES,

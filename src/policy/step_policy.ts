@@ -5,7 +5,7 @@ import {recognise} from './full_batch';
 import type {BatchSign} from './full_batch';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Scaling} from '../solve/scaling';
-import type {Observation, Policy, Settings} from './policy';
+import type {EvidenceAt, Observation, Policy, Settings} from './policy';
 import {DETOUR, withoutDetour} from './policy_state';
 import type {PolicyState} from './policy_state';
 import {policies} from './policies';
@@ -17,12 +17,22 @@ export type Given = {readonly [name in keyof Settings]: number | 'auto'};
 /** Whether the user has given every setting. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
 
+/** Size of the batch of a step, and whether the evidence of its rows gives a damping. */
+export interface StepSize extends BatchSize {
+  /**
+   * Whether the loss is a sum of squares without regularizers, of a network, with fewer than three
+   * rows a parameter, in a system that has the evidence.
+   */
+  readonly hasEvidence: boolean;
+}
+
 /**
  * The policy of one step. It follows the attempts of the step, and has the state that they lead to.
  * 'auto' stands for
  *
  *     every setting is given:                                         'fixed'
  *     a detour on the full batch:                                     'agreement'
+ *     the full batch with an evidence, neither τ nor μ given:         'evidenceDamping'
  *     the full batch, or batches that determine the parameters:       'levenbergMarquardt'
  *     other batches:                                                  'agreement'
  *
@@ -63,14 +73,15 @@ export class StepPolicy {
    * @param sign the signs of the data, called only if the policy depends on them.
    */
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
-      size: BatchSize, sign: () => BatchSign): StepPolicy {
+      size: StepSize, sign: () => BatchSign): StepPolicy {
     if (wanted !== 'auto' || isPinned(given)) {
       return StepPolicy.after(wanted, given, options, state);
     }
     const history = recognise(state.history, sign());
     const determination = determine(state.determination, size);
     const share = history.isFull ? 1 : worth(determination, size);
-    return StepPolicy.after(wanted, given, options, {...state, history, determination}, share);
+    const {hasEvidence} = size;
+    return StepPolicy.after(wanted, given, options, {...state, history, determination, hasEvidence}, share);
   }
 
   /**
@@ -81,8 +92,7 @@ export class StepPolicy {
       state: PolicyState, share = 1): StepPolicy {
     const isAuto = wanted === 'auto' && !isPinned(given);
     const isDetour = isAuto && state.history.isFull && state.detour > 0;
-    const isJudgedByItself = (state.history.isFull || state.determination.examples > 0) && !isDetour;
-    const name = isAuto ? isJudgedByItself ? 'levenbergMarquardt' : 'agreement' : wanted === 'auto' ? 'fixed' : wanted;
+    const name = isAuto ? isDetour ? 'agreement' : choose(given, state) : wanted === 'auto' ? 'fixed' : wanted;
     const all = {...state, detour: isDetour ? state.detour - 1 : 0};
     return new StepPolicy(name, options, all, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour);
   }
@@ -132,6 +142,19 @@ export class StepPolicy {
     };
   }
 
+  /** Whether the policy wants the evidence of the rows before the first solve. */
+  get estimates(): boolean {
+    return this.policy.estimate !== undefined;
+  }
+
+  /**
+   * Share of d_prev that stays in a step, see `Policy.memory`. A given momentum takes the last step
+   * alone for d_prev.
+   */
+  get memory(): number {
+    return this.given.momentum === 'auto' ? this.policy.memory ?? 0 : 0;
+  }
+
   /** Takes the metric of the damping, before the first solve. */
   begin(scaling: Scaling): void {
     this.state = this.policy.begin?.(this.state, scaling) ?? this.state;
@@ -144,6 +167,11 @@ export class StepPolicy {
   observe(observation: Observation): void {
     const seen = this.isDetour ? {...observation, squares: null} : observation;
     this.state = this.policy.observe?.(this.state, seen) ?? this.state;
+  }
+
+  /** Takes the evidence of the rows, before the first solve. */
+  estimate(at: EvidenceAt): void {
+    this.state = this.policy.estimate?.(this.state, at) ?? this.state;
   }
 
   /** Takes the gain ratio of an attempt, which is rejected unless the ratio is above 0. */
@@ -188,7 +216,7 @@ export class StepPolicy {
 
   /** Whether a detour begins with the next step. */
   get beginsDetour(): boolean {
-    return this.isExhausted && this.name === 'levenbergMarquardt' && this.isOnFullBatch && this.mayDetour;
+    return this.isExhausted && this.rejects && this.isOnFullBatch && this.mayDetour;
   }
 
   /** The states after this step. */
@@ -201,4 +229,12 @@ export class StepPolicy {
     const isStale = this.isExhausted && this.isAuto && !this.all.history.isFull;
     return isStale ? withoutDetour(next, this.options) : next;
   }
+}
+
+/** The policy that 'auto' stands for, but for detours. */
+function choose({damping, momentum}: Given, {history, determination, hasEvidence}: PolicyState): PolicyName {
+  if (history.isFull && hasEvidence && damping === 'auto' && momentum === 'auto') {
+    return 'evidenceDamping';
+  }
+  return history.isFull || determination.examples > 0 ? 'levenbergMarquardt' : 'agreement';
 }

@@ -52,6 +52,13 @@ export interface DampedProblem<S extends Solution> {
    * SᵀGS; with Marquardt's scaling trace(A(A + λΣ)⁻¹) with A = JᵀHJ.
    */
   effectiveDimension(lambda: number): number;
+  /**
+   * The damping λ of the evidence after one step of its iteration, see `evidenceDamping`; null if
+   * it has none. Systems without a trace of (SᵀGS + λI)⁻¹ leave the function out.
+   *
+   * @param moved J c (n): the prior is centred at w - c; null if it is centred at w.
+   */
+  evidence?(lambda: number, moved: Float64Array | null): number | null;
 }
 
 /** Factor of λ of one raise. Four raises lead from the float32 floor to above the trusted level. */

@@ -1,11 +1,12 @@
 import {traceOf} from '../arrays/symmetric';
-import {firstNonFinite} from '../arrays/vectors';
+import {addInto, firstNonFinite} from '../arrays/vectors';
 import {diagonalRoot} from './curvature_root';
 import {curvature, partCurvatures, solveDampedGram} from './damped_gram';
 import type {DampedGramStep, DampedGramSystem} from './damped_gram';
 import type {DampedProblem} from './damped_step';
 import {float32Floor, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';
+import {evidenceDamping} from './evidence_damping';
 
 /**
  * The system as a problem for `dampedStep`. SᵀGS is formed once for all λ; if S = s I, it is not
@@ -53,10 +54,27 @@ function rescaled(problem: DampedProblem<DampedGramStep>, s: number): DampedProb
       return {...solution, lambda, parts};
     },
     effectiveDimension: lambda => problem.effectiveDimension(lambda / square),
+    evidence: (lambda, moved) => {
+      const found = problem.evidence!(lambda / square, moved);
+      return found === null ? null : square * found;
+    },
   };
 }
 
 const largestRho = ({parts}: DampedGramSystem): number => Math.max(0, ...parts.map(({rho}) => rho));
+
+/**
+ * The damping of the evidence for residuals z - SᵀJc, which are those at w - c by the linear model;
+ * null unless the loss is ½|z|² with nothing beside it.
+ */
+function evidenceOf({residual, parts, root, n}: DampedGramSystem, total: Float64Array, lambda: number,
+    moved: Float64Array | null): number | null {
+  if (!('z' in residual) || parts.some(({rho, extra}) => rho !== 0 || extra !== null)) {
+    return null;
+  }
+  const {z} = residual;
+  return evidenceDamping(total, n, lambda, moved === null ? z : addInto(z.slice(), -1, root.applyTranspose(moved)));
+}
 
 function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
   const {n} = system;
@@ -73,5 +91,6 @@ function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
     firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),
     solve: lambda => solveDampedGram(system, lambda, curvatures),
     effectiveDimension: lambda => effectiveDimension(total, n, lambda),
+    evidence: (lambda, moved) => evidenceOf(system, total, lambda, moved),
   };
 }

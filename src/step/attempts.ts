@@ -20,7 +20,7 @@ import {verdict} from './verdict';
 
 /** A step to be taken. */
 export interface Move {
-  /** d by variable, before the learning rate. */
+  /** The next d_prev by variable: d, before the learning rate, or a sum, see `Policy.memory`. */
   readonly d: readonly Tensor[];
   /** The new weights, by variable. */
   readonly moved: readonly Tensor[];
@@ -32,6 +32,8 @@ export interface AttemptParts {
   readonly rows: Rows;
   readonly model: LocalModel;
   readonly policy: StepPolicy;
+  /** d_prev by variable; null if there is none. */
+  readonly previous: ReadonlyArray<Tensor | null>;
   /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number;
   /** The penalty of a prior, whose decrease counts with that of the loss; null without one. */
@@ -99,7 +101,8 @@ export function solveAttempts(parts: AttemptParts): Attempted {
  *
  * The status is that of the solve if the step is taken, else `'rejected'`.
  */
-function attempt({trace, rows, model, policy, weightDecay, penalty, scale, resolved, clock}: AttemptParts): Attempt {
+function attempt(parts: AttemptParts): Attempt {
+  const {trace, rows, model, policy, previous, weightDecay, penalty, scale, resolved, clock} = parts;
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
@@ -138,7 +141,7 @@ function attempt({trace, rows, model, policy, weightDecay, penalty, scale, resol
   return found === 'rejected' ?
     {...outcome, isUnresolved: false, status: 'rejected', stepNorm: 0, taken: null} :
     {...outcome, isUnresolved: found === 'unresolved', status, stepNorm: learningRate * step.norm,
-      taken: {d: step.d, moved: written}};
+      taken: {d: remember(previous, step.d, policy.memory), moved: written}};
 }
 
 /** @throws unless more damping may help: a policy that judges its steps rejects such a step. */
@@ -171,6 +174,15 @@ function scoped<T extends {readonly taken: Move | null}>(run: () => T): T {
 function move(variables: readonly Variable[], {d}: ModelStep, learningRate: number): Tensor[] {
   const addStep = addScaled(learningRate);
   return variables.map((variable, v) => addStep(variable, d[v]));
+}
+
+/** memory · d_prev + d. */
+function remember(previous: ReadonlyArray<Tensor | null>, d: readonly Tensor[], memory: number): readonly Tensor[] {
+  const addPrevious = memory === 0 ? null : addScaled(memory);
+  return d.map((t, v) => {
+    const before = previous[v];
+    return addPrevious === null || before === null ? t : addPrevious(t, before);
+  });
 }
 
 /**

@@ -5,7 +5,7 @@ import {ggnError, markNonFinite} from '../errors';
 import type {Units} from '../jacobian/whole/units';
 import {dampedStep} from '../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../solve/damped_step';
-import {LEAST_CURVATURE} from '../solve/damping';
+import {LEAST_CURVATURE, relativeDamping} from '../solve/damping';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {SYSTEM_FACTS} from '../solve/system';
@@ -174,6 +174,18 @@ export class LocalModel {
   regularized(ridge: Ridge, extra: ReadonlyArray<Tensor | null>): LocalModel {
     const parts = {...this.parts, ridge, extra};
     return new LocalModel(parts, this.clock, null, this.system.regularized(parts));
+  }
+
+  /**
+   * The relative damping of the evidence after one step of its iteration from another, around
+   * weights that lie d_prev back; null if there is none. See `evidenceDamping`.
+   */
+  evidence(damping: number): number | null {
+    const {parameters, derivatives: {weighted}} = this.parts;
+    const {evidence, trace} = this.problemOf(0);
+    const unit = relativeDamping(1, trace, weighted, parameters);
+    const lambda = evidence?.(damping * unit, this.system.previousChange()) ?? NaN;
+    return unit > 0 && lambda >= 0 ? lambda / unit : null;
   }
 
   /** See `StepSystem.scale`. */

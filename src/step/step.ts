@@ -25,8 +25,10 @@ import {rootsOf} from '../loss/functions/row_block';
 import {readDerivatives} from '../loss/output_derivatives';
 import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
+import {DETERMINED} from '../policy/determined_batch';
 import type {EvidenceState} from '../policy/evidence';
-import type {StepPolicy} from '../policy/step_policy';
+import type {StepPolicy, StepSize} from '../policy/step_policy';
+import {EVIDENCE_ROWS} from '../solve/evidence_damping';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {ridgeOf} from '../systems/ridge';
 import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
@@ -37,7 +39,7 @@ import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
 import {bytesOfTrial} from './decrease';
 import {takesGram} from '../solve/system';
-import type {SystemName} from '../solve/system';
+import type {SystemName, SystemSize} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {squaresOnly, systemWithEvidence} from './bayesian_step';
@@ -72,7 +74,7 @@ export interface SolvedStep {
 /** The options and the memories that a step is solved with. */
 export interface StepSettings extends SystemOptions {
   /** The policy of this step, by its numbers B of examples and m of parameters. */
-  readonly policyFor: (size: {readonly examples: number; readonly parameters: number}) => StepPolicy;
+  readonly policyFor: (size: StepSize) => StepPolicy;
   /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number;
   /**
@@ -101,14 +103,16 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {variables} = rows.dependence;
   const {parameters} = derivativePaths(trace, rows.dependence, rootsOf(trace, rows.blocks));
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
-  const policy = settings.policyFor({examples, parameters});
-
   const width = variables.reduce((sum, {size}) => sum + size, 0);
-  const chosenFor = {policy: policy.name, variables};
   const state = settings.evidence?.(variables) ?? null;
   // An evidence needs a matrix, so that the number of outputs does not count.
   const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
-  const fastest = chooseSystem({rows: rows.count, parameters, width, outputs}, settings, chosenFor);
+  const sizes = {rows: rows.count, parameters, width, outputs};
+  const policy = settings.policyFor({examples, parameters,
+    hasEvidence: state === null && hasEvidence(rows, sizes, settings)});
+
+  const chosenFor = {policy: policy.name, variables};
+  const fastest = chooseSystem(sizes, settings, chosenFor);
   const chosen = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
   const scaling = chooseScaling(chosen, settings, chosenFor);
   policy.begin(scaling);
@@ -134,12 +138,16 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const remembersScale = policy.rejects && scaling === 'marquardt';
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const value = trace.values[trace.result].dataSync()[0];
+  const previous = settings.previous(variables);
   const ofRows = new LocalModel({variables, weights: variables, parameters, ridge, linearization, derivatives, value,
-    extra, previous: settings.previous(variables), solver, scaling,
+    extra, previous, solver, scaling,
     leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock, units);
   const known = prior === null ? null : clock.time('solve', () => prior.update(ofRows.relativeCurvature()));
   const penalty = known?.penalty ?? null;
   const model = penalty === null ? ofRows : ofRows.regularized(penalty.ridge, penalty.gradient());
+  if (policy.estimates) {
+    clock.time('solve', () => policy.estimate(damping => model.evidence(damping)));
+  }
   const agreement = policy.observes ? model.agreement() : null;
   const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
   policy.observe({agreement, headroom, examples, areResiduals,
@@ -148,8 +156,9 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
-  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, weightDecay: settings.weightDecay, penalty,
-    scale, resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
+  const {weightDecay} = settings;
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, previous, weightDecay, penalty, scale,
+    resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
     policy, variables, taken, idle, scale: scale(), evidence: known?.next ?? null,
     undampedDecrease: model.undampedDecrease(
@@ -161,6 +170,20 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       evidence: known?.evidence ?? null,
     },
   };
+}
+
+/**
+ * Whether the step has an evidence, see `StepSize`. A regularizer is a prior of its own. With three
+ * rows a parameter and more, Levenberg-Marquardt fits hardly any noise.
+ *
+ * Measured: with 9 rows a parameter the evidence led to a validation loss of 0.055, and
+ * Levenberg-Marquardt to 0.048.
+ */
+function hasEvidence({head, dependence: {variables}}: Rows, sizes: SystemSize, options: SystemOptions): boolean {
+  const areSquares = head.outputTerms.length + head.functions.length + head.extra.size + head.ridge.size === 0;
+  const areFew = sizes.rows < DETERMINED * sizes.parameters && sizes.rows <= EVIDENCE_ROWS;
+  return areSquares && areFew && variables.some(({rank}) => rank > 1) &&
+    takesGram(chooseSystem(sizes, options, {policy: 'evidenceDamping', variables}));
 }
 
 /**

@@ -22,9 +22,9 @@ export interface StepReport {
   /** Trained parameters m that the rows depend on. */
   readonly parameters: number;
   /**
-   * The policy that set this step: for the option `'auto'`, `'levenbergMarquardt'` on full batches
-   * and on batches that determine the parameters by themselves, and `'agreement'` on other
-   * mini-batches.
+   * The policy that set this step: for the option `'auto'`, `'evidenceDamping'` or
+   * `'levenbergMarquardt'` on full batches, `'levenbergMarquardt'` on batches that determine the
+   * parameters by themselves, and `'agreement'` on other mini-batches.
    */
   readonly policy: PolicyName;
   /** Learning rate of this step. */
@@ -79,8 +79,8 @@ export interface StepReport {
    * resolves, if that is larger. δ is the difference of two losses that float32 does not resolve:
    * by the rounding of the residuals, and at least 2⁻²² of the loss of the rows.
    *
-   * - `'ok'`: the step was taken, with λ = λ_τ. Under `'levenbergMarquardt'` p > δ and a > 0, or 0
-   *   ≤ p ≤ δ and a ≥ -δ.
+   * - `'ok'`: the step was taken, with λ = λ_τ. Under `'levenbergMarquardt'` and
+   *   `'evidenceDamping'` p > δ and a > 0, or 0 ≤ p ≤ δ and a ≥ -δ.
    * - `'raised'`: the same with λ > λ_τ, λ_0 ≤ λ ≤ 10⁷ λ_0, since float32 does not resolve less.
    * - `'rejected'`: not taken. In the last attempt p > δ and a ≤ 0, or 0 ≤ p ≤ δ and a < -δ, or p <
    *   0. Or the step was beyond the bound of {@link GgnOptions.scaling} with |a/p - 1| > 0.001. Or

@@ -201,7 +201,7 @@ for (const backend of BACKENDS) {
   test.serial(`${backend}: 200 steps of a custom loop leak nothing`, async t => {
     await tf.setBackend(backend);
     const model = net();
-    const optimizer = ggn();
+    const optimizer = ggn({policy: 'levenbergMarquardt'});
     const x = tf.tensor2d(wave(27, 3), [9, 3]);
     const y = tf.tensor2d(wave(18, 5), [9, 2]);
     const f = (): tf.Scalar => (model.predict(x) as tf.Tensor).sub(y).square().mean();
@@ -217,6 +217,25 @@ for (const backend of BACKENDS) {
     t.is(tf.memory().numTensors, numTensors);
     t.is(tf.memory().numDataBuffers, numDataBuffers);
     t.true(optimizer.lastStep!.loss < 0.1, 'and it trained');
+    optimizer.dispose();
+    model.dispose();
+  });
+
+  test.serial(`${backend}: 50 steps with the damping of the evidence leak nothing`, async t => {
+    await tf.setBackend(backend);
+    const model = net();
+    const optimizer = ggn({policy: 'evidenceDamping'});
+    const [x, y] = [tf.tensor2d(wave(27, 3), [9, 3]), tf.tensor2d(wave(18, 5), [9, 2])];
+    const f = (): tf.Scalar => (model.predict(x) as tf.Tensor).sub(y).square().mean();
+    optimizer.minimize(f);
+    const {numTensors, numDataBuffers} = tf.memory();
+    const {loss} = optimizer.lastStep!;
+    for (let i = 0; i < 50; i++) {
+      optimizer.minimize(f);
+    }
+    t.is(tf.memory().numTensors, numTensors);
+    t.is(tf.memory().numDataBuffers, numDataBuffers);
+    t.true(optimizer.lastStep!.loss < loss, 'and it trained');
     optimizer.dispose();
     model.dispose();
   });

@@ -15,10 +15,13 @@ function net(optimizer: GramGaussNewton, middle: tf.layers.Layer[] = []): tf.Seq
   return model;
 }
 
+/** The policies of full batches. */
+const FULL: ReadonlySet<string> = new Set(['evidenceDamping', 'levenbergMarquardt']);
+
 /** The policies of the steps that a training takes. */
 async function policies(optimizer: GramGaussNewton, train: (callbacks: tf.CustomCallback) => Promise<unknown>): Promise<string> {
   const seen: string[] = [];
-  await train(new tf.CustomCallback({onBatchEnd: async () => void seen.push(optimizer.lastStep!.policy === 'levenbergMarquardt' ? 'F' : 'm')}));
+  await train(new tf.CustomCallback({onBatchEnd: async () => void seen.push(FULL.has(optimizer.lastStep!.policy) ? 'F' : 'm')}));
   return seen.join('');
 }
 

@@ -19,13 +19,47 @@ const never = (): BatchSign => {
 };
 
 function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START,
-    size = {examples: 32, parameters: 100}): StepPolicy {
-  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, size, sign);
+    size: {examples: number; parameters: number; hasEvidence?: boolean} = {examples: 32, parameters: 100}): StepPolicy {
+  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, {hasEvidence: false, ...size}, sign);
 }
 
 test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches", t => {
   t.is(policyOf('auto', {}, () => WHOLE).name, 'levenbergMarquardt');
   t.is(policyOf('auto', {}, () => MINI).name, 'agreement');
+});
+
+test("'auto': the evidence on the full batch of a step that has one, unless damping or momentum is given", t => {
+  const size = {examples: 32, parameters: 100, hasEvidence: true};
+  const named = (given: Partial<Given>, sign: BatchSign, wanted: 'auto' | PolicyName = 'auto'): PolicyName =>
+    policyOf(wanted, given, () => sign, START, size).name;
+  t.is(named({}, WHOLE), 'evidenceDamping');
+  t.is(named({learningRate: 0.5}, WHOLE), 'evidenceDamping');
+  t.is(named({damping: 0.1}, WHOLE), 'levenbergMarquardt');
+  t.is(named({momentum: 0}, WHOLE), 'levenbergMarquardt');
+  t.is(named({}, MINI), 'agreement');
+  t.is(named({}, WHOLE, 'levenbergMarquardt'), 'levenbergMarquardt');
+  const policy = policyOf('auto', {}, () => WHOLE, START, size);
+  t.true(policy.estimates && policy.rejects && !policy.observes);
+  t.is(policy.memory, 0.7);
+  t.is(policyOf('evidenceDamping', {momentum: 0.5}).memory, 0, 'a given momentum is one of the last step');
+  t.is(policyOf('levenbergMarquardt').memory, 0);
+  // The settings before the next step are those of the same policy.
+  policy.estimate(damping => 20 * damping);
+  const {settings} = policy;
+  t.deepEqual(settings, {learningRate: 1, damping: 20.1, momentum: 0});
+  t.deepEqual(StepPolicy.after('auto', AUTO, LEVENBERG_MARQUARDT, policy.next).settings, settings);
+});
+
+test('a detour from the evidence: its damping stays, and Levenberg-Marquardt begins anew', t => {
+  const size = {examples: 32, parameters: 100, hasEvidence: true};
+  const policy = policyOf('auto', {}, () => WHOLE, START, size);
+  policy.estimate(() => 7);
+  policy.judge(-1);
+  policy.exhausted(true);
+  t.true(policy.beginsDetour);
+  t.deepEqual(policy.next.evidenceDamping, {evidence: 7, damping: 0.1, increase: 2});
+  t.is(policyOf('auto', {}, () => WHOLE, policy.next, size).name, 'agreement');
+  t.is(policyOf('auto', {}, () => WHOLE, {...policy.next, detour: 0}, size).name, 'evidenceDamping');
 });
 
 test("'auto': Levenberg-Marquardt also on mini-batches that determine the parameters by themselves; a short last one gets a share of a step", t => {
@@ -67,13 +101,14 @@ test('a policy by name is that policy, on whatever data and with whatever settin
 });
 
 test('what each policy sets at first, and asks for', t => {
-  const seen = (['fixed', 'agreement', 'levenbergMarquardt', 'custom'] as const).map(name => {
+  const seen = (['fixed', 'agreement', 'evidenceDamping', 'levenbergMarquardt', 'custom'] as const).map(name => {
     const {settings, judges, rejects, observes, attempts} = policyOf(name);
     return [name, settings, judges, rejects, observes, attempts];
   });
   t.deepEqual(seen, [
     ['fixed', {learningRate: 0.1, damping: 0.1, momentum: 0.9}, false, false, false, 1],
     ['agreement', {learningRate: 0.3, damping: 1, momentum: 0.9}, false, false, true, 1],
+    ['evidenceDamping', {learningRate: 1, damping: 1.1, momentum: 0}, true, true, false, 10],
     ['levenbergMarquardt', {learningRate: 1, damping: 0.1, momentum: 0}, true, true, false, 10],
     ['custom', {learningRate: 0.1, damping: 0.1, momentum: 0.9}, true, false, true, 1],
   ]);

@@ -194,7 +194,7 @@ test.serial('fit, with batch normalisation: back to the best weights, and no ten
   const y = tf.tensor2d(Array.from({length: 12}, (_, i) => Math.cos(2 * i)), [12, 1]);
   for (const middle of [[], [tf.layers.batchNormalization()]]) {
     const model = tf.sequential({layers: [seededDense(8, 1, {inputShape: [3], activation: 'relu'}), ...middle, seededDense(8, 2, {activation: 'relu'}), seededDense(1, 3)]});
-    const optimizer = ggn(HASTY);
+    const optimizer = ggn({...HASTY, solver: 'normal'});  // which has no evidence: its damping would lead past the kinks
     model.compile({optimizer, loss: 'meanSquaredError'});
     const seen: string[] = [];
     let least = Infinity;
