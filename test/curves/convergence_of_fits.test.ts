@@ -63,7 +63,7 @@ test.serial('where what is left is not known, the loop goes on to the minimum an
 });
 
 test('judged steps that do not lower the loss are counted, others are not', t => {
-  const step = (loss: number, policy = 'levenbergMarquardt'): StepReport => ({loss, gainRatio: 0.5, policy}) as StepReport;
+  const step = (loss: number, policy = 'levenbergMarquardt'): StepReport => ({loss, gainRatio: 0.5, policy, evidence: null}) as StepReport;
   const patience = new Patience();
   const left = (known: number, more: Partial<UndampedDecrease> = {}): UndampedDecrease => ({known, hidden: 0, hideable: 0, lost: 0, ...more});
   for (let i = 0; i < 100; i++) {
