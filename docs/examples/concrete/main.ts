@@ -30,7 +30,7 @@ const CONTESTANTS: Contestant[] = [
 
 const HELP = `Usage: npm run example -- [options]
 
-Trains a network on the concrete-strength data with ggn, Adam and SGD; prints a table and plots the training loss.
+Trains a network on the concrete-strength data with ggn, Adam and SGD; prints a table and plots training loss and validation error.
 
   --backend NAME  wasm (default) or cpu
   --epochs N      epochs of each run at most (default: ${EPOCHS.wasm} on wasm, ${EPOCHS.cpu} on cpu)
@@ -69,7 +69,7 @@ await runExample(HELP, ['backend', 'epochs', 'seed', 'out'], (given): Options =>
 
   console.log(`\n${results(runs)}\n`);
   console.log('Loss: mean squared error over all training rows after an epoch, target standardised. Seconds: training alone, without that ' +
-    'evaluation.\nValidation: root mean squared error at the end of the run; its rows had no part in training.\n');
+    'evaluation.\nValidation: root mean squared error at the end of the run, and at its lowest; its rows had no part in training.\n');
   const files = await plot(runs, backend, out);
   console.log(`Plot: ${files.map(file => relative('', file)).join(', ')}`);
 });

@@ -8,10 +8,12 @@ import type {Data} from './data';
 export const BATCH_SIZE = 128;
 
 /** The loss is the mean squared error over all training rows, at the weights after the epoch. */
-export interface ConcreteRun extends Run<EpochPoint> {
-  /** Root mean squared error over the validation rows at the end, in MPa. */
-  validationError: number;
+export interface ConcretePoint extends EpochPoint {
+  /** Root mean squared error over the validation rows, in MPa. */
+  validation: number;
 }
+
+export type ConcreteRun = Run<ConcretePoint>;
 
 /** A run ends after so many epochs, or as soon as the training loss is this low. */
 export interface Limits {
@@ -25,16 +27,16 @@ export async function warmUp(contestant: Contestant, data: Data): Promise<void> 
 }
 
 /** Trains a fresh network with one optimizer. Every run starts from the same weights and sees the same batches in the same order. */
-export async function train(contestant: Contestant, data: Data, limits: Limits, show: (point: EpochPoint) => void): Promise<ConcreteRun> {
+export async function train(contestant: Contestant, data: Data, limits: Limits, show: (point: ConcretePoint) => void): Promise<ConcreteRun> {
   const model = network();
   const optimizer = contestant.make();
   model.compile({optimizer, loss: 'meanSquaredError'});
-  const points = await timedFit<EpochPoint>(model, data.training, {epochs: limits.epochs, batchSize: BATCH_SIZE, show,
-    measure: () => ({loss: evaluate(model, data.training)}), isEnough: ({loss}) => loss <= limits.loss});
-  const validationError = Math.sqrt(evaluate(model, data.validation)) * data.strengthDeviation;
+  const validation = (): number => Math.sqrt(evaluate(model, data.validation)) * data.strengthDeviation;
+  const points = await timedFit<ConcretePoint>(model, data.training, {epochs: limits.epochs, batchSize: BATCH_SIZE, show,
+    measure: () => ({loss: evaluate(model, data.training), validation: validation()}), isEnough: ({loss}) => loss <= limits.loss});
   model.dispose();
   optimizer.dispose();
-  return {contestant, points, validationError};
+  return {contestant, points};
 }
 
 /** 8-64-64-1 with tanh; its initial weights are the same on each call. */
