@@ -70,7 +70,7 @@ function counting(rows: number, floats: number): Piece & {count: number} {
     piece.count++;
     tf.zeros([3]);  // left over
     const tensors = [tf.zeros([floats])];
-    return {jacobian: {rows, tensors, apply: () => tf.zeros([rows])} as unknown as BatchJacobian} as never;
+    return {plan: {}, jacobian: {rows, tensors, apply: () => tf.zeros([rows])} as unknown as BatchJacobian} as never;
   }};
   return piece;
 }
