@@ -75,7 +75,8 @@ export interface GgnOptions {
   /**
    * The system that a step is solved from, one of {@link SystemName}. On normalised data each
    * system gives the same step, to rounding; on others `'cg'` damps in other units, see `scaling`.
-   * The normal equations resolve less damping. {@link StepReport.solver} tells the system of a step.
+   * The normal equations resolve less damping. {@link StepReport.solver} tells the system of a
+   * step.
    *
    * Default `'auto'`: the fastest for the numbers of rows and parameters, and the normal equations
    * for most fits of scalars and vectors; see {@link SystemName}.

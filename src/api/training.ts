@@ -93,10 +93,14 @@ export class Training {
     let isDone = false;
     try {
       const cost = this.step(request);
+      this.retreat.settle();
       isDone = true;
       return cost;
     } finally {
       average.leave(isDone);
+      if (!isDone) {
+        this.retreat.takeBack();
+      }
     }
   }
 
@@ -241,7 +245,7 @@ export class Training {
   }
 
   /** @param point the beginning of the detour that is going on; null without a detour. */
-  private solve({fitBatch, isTrained, options}: Request, trace: Trace, loss: number, point: Point | null,
+  private solve({fitBatch, isTrained, options, iteration}: Request, trace: Trace, loss: number, point: Point | null,
       clock: Clock): SolvedStep {
     const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
     const sign = (): BatchSign => batchSign(trace, fitBatch, isTrained);
@@ -252,7 +256,7 @@ export class Training {
     return withMemoryLimit(options.memoryLimit, () => solveStep(trace, fitBatch, {
       policyFor: size => StepPolicy.of(wanted, options.given, this.levenbergMarquardt, state, size, sign),
       evidence: isBayesian ? begin : null,
-      mayDetour: this.detour.mayBegin(loss),
+      mayDetour: this.detour.mayBegin(loss), iteration,
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
       scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
     }, this.plans, clock), this.thrift);

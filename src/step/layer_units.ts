@@ -123,7 +123,9 @@ export function unitsOf(parts: UnitParts): MeasuredUnits {
   const {plan, rhos, variables, derivatives, areResiduals} = parts;
   const isFree = ({kernel, bias}: DenseLayer): boolean => rhos[kernel] === 0 && (bias === null || rhos[bias] === 0);
   const layers = denseLayers(plan).filter(isFree);
-  const residual = areResiduals ? sizeOfResiduals(derivatives) : null;
+  // Newton's step in an output is its residual for squares and majorizing curvatures only.
+  const isNewton = derivatives.z !== null || derivatives.curvature === 'majorized';
+  const residual = areResiduals && isNewton ? sizeOfResiduals(derivatives) : null;
   const sizes = layers.map(layer => sizesOf(layer, parts));
   const found = layers.map((layer, i) => layerUnits(layer, sizes[i], residual)).filter(units => units !== null);
   const idle = layers.findIndex(({isLast}, i) => !isLast && sizes[i].count >= ENOUGH && sizes[i].idle > IDLE);
@@ -132,8 +134,8 @@ export function unitsOf(parts: UnitParts): MeasuredUnits {
 }
 
 /**
- * @param residual root mean square of the residuals; null for outputs of a loss without residuals,
- *   whose outputs have a scale of their own.
+ * @param residual root mean square of the residuals; null for a loss without residuals, whose
+ *   outputs have a scale of their own.
  */
 export function layerUnits(layer: DenseLayer, sizes: LayerSizes, residual: number | null): LayerUnits | null {
   const {isHidden, isLast} = layer;

@@ -44,6 +44,10 @@ export class Retreat {
   /** Batches since the last lower trend that the kept weights fit badly, too. */
   private unusual = 0;
   private best: GoodWeights | null = null;
+  /** The weights of the present step, if the trend is at its lowest; kept for good by `settle`. */
+  private candidate: GoodWeights | null = null;
+  /** The counts before the present step, which come back if the step ends in an error. */
+  private before: {readonly trend: LossTrend; readonly strikes: number; readonly unusual: number} | null = null;
   private variables: readonly Variable[] = [];
   /** Identities of the data of the weights that the optimizer wrote last, by variable. */
   private written: readonly object[] = [];
@@ -60,6 +64,7 @@ export class Retreat {
       this.end();
       return null;
     }
+    this.before = {trend: this.trend, strikes: this.strikes, unusual: this.unusual};
     const isFinite = Number.isFinite(loss);
     const trend = isFinite ? follow(this.trend, best === null ? loss : counted(loss, best.trend)) : this.trend;
     this.trend = trend;
@@ -93,7 +98,26 @@ export class Retreat {
 
   /** Whether the weights have just been kept: the trend is at its lowest. */
   get isAtBest(): boolean {
-    return this.best !== null && this.best.trend === this.trend;
+    return this.candidate !== null;
+  }
+
+  /** Keeps the weights of a step that has ended without an error, if the trend is at its lowest. */
+  settle(): void {
+    if (this.candidate !== null) {
+      this.letGo();
+      this.best = this.candidate;
+      this.unusual = 0;
+    }
+    this.candidate = null;
+    this.before = null;
+  }
+
+  /** Forgets the loss of a step that has ended in an error. It runs no kernel. */
+  takeBack(): void {
+    Object.assign(this, this.before);
+    this.before = null;
+    dispose([...this.candidate?.weights ?? []]);
+    this.candidate = null;
   }
 
   /** Notes that the step wrote these variables. */
@@ -116,6 +140,9 @@ export class Retreat {
   /** Forgets everything: the next losses are of other data, or of weights of the user. */
   end(): void {
     this.letGo();
+    dispose([...this.candidate?.weights ?? []]);
+    this.candidate = null;
+    this.before = null;
     this.trend = NO_TREND;
     this.strikes = 0;
     this.unusual = 0;
@@ -131,9 +158,7 @@ export class Retreat {
       dispose(weights);
       throw error;
     }
-    this.letGo();
-    this.unusual = 0;
-    this.best = {variables: this.variables, weights, trend};
+    this.candidate = {variables: this.variables, weights, trend};
   }
 
   private letGo(): void {

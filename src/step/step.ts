@@ -84,6 +84,8 @@ export interface StepSettings extends SystemOptions {
   readonly evidence: ((variables: readonly Variable[]) => EvidenceState) | null;
   /** Whether a detour may begin with the next step, unless the variables are those of a curve. */
   readonly mayDetour: boolean;
+  /** Number of the step, counted from 1. */
+  readonly iteration: number;
   /** Whether the step may train a variable. */
   readonly isTrained: (variable: Variable) => boolean;
   /** The least scale of each parameter, see `ScaleMemory`. */
@@ -131,7 +133,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const areResiduals = rows.head.outputTerms.every(term => term.kind === 'function' && term.isResidual);
   const hasUnits = settings.scaling === 'auto' && scaling === 'levenberg' && prior === null;
   const {units, idle, linearization: inUnits} = clock.time('linearize', () => linearizationInUnits(
-      {trace, variables, plans, derivatives, ridge, areResiduals, solver}, checked.linearization, hasUnits));
+      {trace, variables, plans, derivatives, ridge, areResiduals, solver, iteration: settings.iteration},
+      checked.linearization, hasUnits));
   const linearization = clock.time('linearize', () =>
     linearizationOf(trace, rows, plans, inUnits, derivatives, ridge, units));
 

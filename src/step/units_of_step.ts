@@ -23,17 +23,23 @@ interface UnitsFor {
   readonly areResiduals: boolean;
   readonly ridge: Ridge;
   readonly solver: SystemName;
+  /** Number of the step, counted from 1. Steps that failed do not count. */
+  readonly iteration: number;
 }
 
 const NOTHING: MeasuredUnits = {units: null, idle: null};
 
-/** Steps of a plan so far, and whether its last units differed from one. */
-const seen = new WeakMap<Plan, {readonly steps: number; readonly isOn: boolean}>();
+/** The step at which the units of a plan were measured last, and whether they differed from one. */
+const seen = new WeakMap<Plan, {readonly at: number; readonly isOn: boolean}>();
+
+/** Whether a power of two lies between two steps, or the step is the same one, tried again. */
+const isDoubled = (from: number, to: number): boolean =>
+  from === to || Math.floor(Math.log2(to)) > Math.floor(Math.log2(from));
 
 /**
  * The linearization of a step in the units of its layers; the plain linearization and null if these
- * are all one. A plan whose units were one is asked again on its steps 2, 4, 8, ..., since to
- * measure them takes a read from the backend for each layer.
+ * are all one. A plan whose units were one is asked again when the number of steps has passed a
+ * power of two, since to measure them takes a read from the backend for each layer.
  *
  * There are no units for conjugate gradients, for a Gram system in pieces, and for rows with
  * different numbers of examples.
@@ -42,14 +48,14 @@ const seen = new WeakMap<Plan, {readonly steps: number; readonly isOn: boolean}>
  */
 export function linearizationInUnits(step: UnitsFor, plain: Linearization, isWanted: boolean):
     MeasuredUnits & {readonly linearization: Linearization} {
-  const {trace, variables, plans, derivatives, areResiduals, ridge: {rhos}, solver} = step;
+  const {trace, variables, plans, derivatives, areResiduals, ridge: {rhos}, solver, iteration} = step;
   const none = {...NOTHING, linearization: plain};
   if (!isWanted || solver === 'cg' || plans.length > 1 || plans[0].forward !== undefined) {
     return none;
   }
   const [plan] = plans;
-  const {steps, isOn} = seen.get(plan) ?? {steps: 0, isOn: false};
-  const isDue = isOn || Number.isInteger(Math.log2(steps + 1));
+  const {at, isOn} = seen.get(plan) ?? {at: 0, isOn: false};
+  const isDue = at === 0 || isOn || isDoubled(at, iteration);
   const whole = plain instanceof FormedBatch && plain.whole instanceof BatchJacobian ? plain.whole : null;
   const isGram = takesGram(solver);
   const found: MeasuredUnits[] = [];
@@ -62,9 +68,11 @@ export function linearizationInUnits(step: UnitsFor, plain: Linearization, isWan
     });
   }
   const [{units, idle}] = [...found, NOTHING];
-  seen.set(plan, {steps: steps + 1, isOn: units !== null});
+  if (isDue) {
+    seen.set(plan, {at: iteration, isOn: units !== null});
+  }
   // A last layer of zeros passes no gradient on before its first step.
-  const isIdle = steps > 0 ? idle : null;
+  const isIdle = iteration > 1 ? idle : null;
   const linearization = units === null ? plain : new UnitsLinearization(plain, units, isGram ? whole : null, variables,
       trace.values, jacobian => readGrams(jacobian, (plain as FormedBatch).formedFor));
   return {units, idle: isIdle, linearization};

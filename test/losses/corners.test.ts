@@ -119,7 +119,7 @@ function check(t: import('ava').ExecutionContext, {loss, value, isBlock, curvatu
   const {step: expected, gradient} = isFlat ? {step: new Float64Array(m), gradient: new Float64Array(m)} :
     gaussNewtonStep({jacobian, n, m, q, h, weighted, damping: 0.1});
   const before = flat(variables);
-  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'fixed'});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'fixed', scaling: 'levenberg'});
   const {numTensors} = tf.memory();
   optimizer.minimize(() => loss(net.y, net.predict()) as tf.Scalar);
   const {lastStep} = optimizer;

@@ -25,7 +25,7 @@ export interface Loop {
 
 /** Takes full steps with momentum and compares each with the reference. */
 export class Follower {
-  readonly optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5});
+  readonly optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0.5, scaling: 'levenberg'});
   private previous: Float64Array | null = null;
 
   constructor(private readonly t: ExecutionContext) {}
