@@ -159,7 +159,9 @@ export function layerUnits(layer: DenseLayer, sizes: LayerSizes, residual: numbe
     weights[i] *= deviation > 0 ? deviation ** -own : 1;
   });
   const isPlain = bias === 1 && shifts.every(c => c === 0) && weights.every(t => t === 1);
-  return isPlain ? null : {layer, shifts, weights, bias};
+  // If squares of the inputs overflow float32, then J itself says so.
+  const isFinite = [bias, ...weights].every(t => t > 0 && t < Infinity) && shifts.every(Number.isFinite);
+  return isPlain || !isFinite ? null : {layer, shifts, weights, bias};
 }
 
 /** Root mean square. */

@@ -113,7 +113,7 @@ for (const [title, l2] of [['without', 0], ['with', 0.03]] as const) {
 
 test.serial('one row: n = 1', async t => {
   const model = tf.sequential({layers: [tf.layers.dense({units: 1, inputShape: [2], kernelInitializer: 'zeros'})]});
-  const optimizer = ggn({learningRate: 1, damping: 1, momentum: 0});
+  const optimizer = ggn({learningRate: 1, damping: 1, momentum: 0, scaling: 'levenberg'});
   model.compile({optimizer, loss: 'meanSquaredError'});
   // J = (1 2 | 1), r = -6, w = 1: SᵀGS = 2 · 6 = 12 = trace, λ = 12. d = -Jᵀ (sqrt(2)² r) / (12 + 12) = (1 2 | 1) / 2.
   // |g| = |2 r J| = 12 sqrt(6), |d| = sqrt(6)/2.
