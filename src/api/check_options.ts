@@ -100,9 +100,9 @@ function checkRegularization(value: unknown,
     throw ggnError(`${option} judges each step on all data, by the policy 'levenbergMarquardt' or 'auto'; ` +
         `received policy '${policy}'. Leave the option policy out, or use regularization 'none'.`);
   }
-  if (solver === 'cg') {
-    throw ggnError(`${option} takes the trace of an inverse, which the solver 'cg' does not have. Use solver 'gram', ` +
-        "'normal' or 'auto', or regularization 'none'.");
+  if (solver !== 'auto' && SYSTEM_FACTS[solver].matrix === null) {
+    throw ggnError(`${option} takes the trace of an inverse, which the solver '${solver}' does not have. ` +
+        "Use solver 'gram', 'normal' or 'auto', or regularization 'none'.");
   }
   if (weightDecay > 0) {
     throw ggnError(`${option} finds the strength of an L2 penalty by itself, and the option weightDecay is ` +

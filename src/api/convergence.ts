@@ -68,6 +68,7 @@ export class Patience {
   private least = Infinity;
   private since = 0;
 
+  /** The evidence of the last step; null without regularization `'bayesian'`. */
   private evidence: Evidence | null = null;
 
   /** Notes a step. A loss counts as lower if it is lower by more than float32 resolves. */

@@ -20,7 +20,7 @@ import {Training} from './training';
 
 /**
  * Gram-Gauss-Newton: a second-order optimizer for least squares, classification and other losses
- * that are functions of the outputs of a network.
+ * that are functions of the outputs of a network. Use {@link ggn} to make one.
  *
  * A batch of B examples with C outputs has n = B·C residual rows r, and their Jacobian J = dr/dw by
  * the m parameters, n x m. Its loss is L = Σ w_i r_i², as tfjs reports it: a mean, without ½. With
@@ -41,8 +41,6 @@ import {Training} from './training';
  *
  * Sources: Cai et al., arXiv 1905.11675 (the step); Goldshlager, Abrahamsen, Lin, 2024 (the
  * momentum, SPRING); Madsen, Nielsen, Tingleff, 2004 (Levenberg-Marquardt).
- *
- * Use {@link ggn} to make one.
  * @public
  */
 export class GramGaussNewton extends Optimizer {
@@ -119,10 +117,7 @@ export class GramGaussNewton extends Optimizer {
     this.given.damping = checkSetting('damping', value);
   }
 
-  /**
-   * Momentum μ of the next step, see {@link GgnOptions.momentum}; read and set like the learning
-   * rate.
-   */
+  /** Momentum μ of the next step, see {@link GgnOptions.momentum}; read and set likewise. */
   get momentum(): number {
     return this.coming.momentum;
   }
@@ -266,10 +261,14 @@ export class GramGaussNewton extends Optimizer {
   }
 
   /**
-   * Copies of the state: the iteration count, and d_prev of every variable of the last step, named
-   * `ggn/1/previousStep/i`. Later steps do not change the copies. A second call before the next
-   * step returns the same copies. The caller may dispose of them; at the latest, `dispose()` does.
-   * Copies that were made for `model.save` are gone when the save ends.
+   * Copies of the state: the iteration count, then for every variable of the last step d_prev,
+   * named `ggn/1/previousStep/i`. With regularization `'bayesian'` the weights at the maximum of
+   * the evidence follow, `ggn/1/bestWeights/i`. If the variables hold an average, then
+   * `ggn/1/average` follows, the number of its steps and fingerprints, and the training point y of
+   * every variable, `ggn/1/trainingPoint/i`; see {@link GgnOptions.averaging}. Later steps do not
+   * change the copies. A second call before the next step returns the same copies. The caller may
+   * dispose of them; at the latest, `dispose()` does. Copies that were made for `model.save` are
+   * gone when the save ends.
    */
   override async getWeights(): Promise<NamedTensor[]> {
     const {state} = this.training;
@@ -292,7 +291,7 @@ export class GramGaussNewton extends Optimizer {
 
   /**
    * Frees the state, all copies of it that `getWeights` gave, and the matrix of the last step. The
-   * optimizer can be used again and starts without momentum.
+   * optimizer can be used again: it starts without momentum, and average and evidence begin anew.
    */
   override dispose(): void {
     this.training.dispose();

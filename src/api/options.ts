@@ -55,10 +55,15 @@ export interface GgnOptions {
    *   without regularizers, solved from the Gram system, with at most 1024 rows and fewer than
    *   three rows for each parameter, if a variable has rank 2 or more, and damping and momentum are
    *   `'auto'`.
-   * - `'agreement'`: a learning rate between 0.1 and 1 that grows while new batches agree with the
-   *   last steps and falls while they do not; damping that falls from 1 to 0.03, or to 0.3 if the
-   *   outputs are no errors; momentum from 0.9 to 0.96, more for small batches. If the training
-   *   diverges, the optimizer goes back to its last good weights, with more damping.
+   * - `'agreement'`: a learning rate that grows, up to 1, while new batches agree with the last
+   *   steps, and falls while they do not. For squares, s is the share of the loss that is left, and
+   *   after k steps on batches of B examples the learning rate is 0.3 in the first step, then from
+   *   1 on at least clip(B/256, 0.1, 0.5) · clip(0.05/s, 0.1, 1). The damping is
+   *   max(0.03, 0.95^k, min(1, s)). The momentum is k/(k + 5), up to 0.9, or up to 0.96 for B below
+   *   128. For other losses the learning rate is at first 0.3 and at least 0.1, the damping falls
+   *   from 1 to 0.03, or to 0.3 if the outputs are no errors, and the momentum is 0.9 to 0.96. The
+   *   variables hold an average of the weights, see `averaging`. If the training diverges, the
+   *   optimizer goes back to its last good weights, with more damping.
    * - `'evidenceDamping'`: `'levenbergMarquardt'` with a second damping, up to τ = 100, that the
    *   evidence of a linear model of the rows adds in each step. It fits the signal, and stops by
    *   itself if noise is left. On steps without an evidence (other losses, regularizers,

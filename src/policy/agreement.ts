@@ -48,8 +48,8 @@ const SMOOTHING = 0.05;
 const [RATE, FAR] = [0.02, 0.05];
 
 /**
- * Least η of losses that are no squares, their first η, and the largest. A smaller η would pass on
- * less noise of the targets, but training would stop, too.
+ * Least η of losses that are no squares, the first η of all losses, and the largest. A smaller η
+ * would pass on less noise of the targets, but training would stop, too.
  */
 const [LEAST, START, MOST] = [0.1, 0.3, 1];
 

@@ -5,7 +5,7 @@ import {addScaled} from '../tfjs/fast_ops';
 import {handleOn} from '../tfjs/handle';
 import {fingerprintOf} from './fingerprint';
 
-/** Steps that the average looks back on: about a ninth of all. */
+/** η + 1 of Shamir and Zhang: the average looks back on about a ninth of all steps. */
 const SHARPNESS = 9;
 
 /** A variable that holds an average of its weights. */

@@ -85,6 +85,7 @@ export interface IdleLayer {
   readonly share: number;
 }
 
+/** The units of the layers in a step, and a layer that hardly learns. */
 export interface MeasuredUnits {
   /** null if all units are one. */
   readonly units: Units | null;
@@ -134,6 +135,8 @@ export function unitsOf(parts: UnitParts): MeasuredUnits {
 }
 
 /**
+ * The units of one layer, see {@link unitsOf}; null if all are one.
+ *
  * @param residual root mean square of the residuals; null for a loss without residuals, whose
  *   outputs have a scale of their own.
  */

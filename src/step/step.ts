@@ -8,12 +8,15 @@
  * gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the damping, μ
  * the momentum, and d_prev the last accepted d.
  *
- * 1. capture: f() runs once and is recorded: trace/capture.ts, called by api/training.ts.
+ * 1. capture: the variables take the training point, in averaged_weights.ts. Then f() runs once and
+ *    is recorded, in trace/capture.ts. api/training.ts calls both.
  * 2. rows: r, in loss/rows.ts, and q and H, in loss/output_derivatives.ts.
- * 3. Jacobian: J, checked on the first step, in jacobian/checked_jacobian.ts.
- * 4. system: n x n or m x m, by systems/system_choice.ts; local_model.ts asks it.
+ * 3. Jacobian: J, rehearsed (jacobian/rehearsed_batch.ts) and checked on the first step, in
+ *    jacobian/checked_jacobian.ts; then in the units of its layers, in units_of_step.ts.
+ * 4. system: n x n or m x m, by systems/system_choice.ts; local_model.ts asks it. With the
+ *    regularization 'bayesian', prior.ts takes the prior from the evidence of the rows.
  * 5. attempts: solve for d, try w + s, take or reject: attempts.ts, verdict.ts; policy/ sets λ.
- * 6. write: the weights, the report and the memories: api/training.ts.
+ * 6. write: the weights or their average, the report and the memories: api/training.ts.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';

@@ -15,7 +15,10 @@ import type {SystemName} from '../solve/system';
 export interface StepReport {
   /** Number of this step, counted from 1. */
   readonly iteration: number;
-  /** The loss L that f() returned, at the weights before the step; regularizers included. */
+  /**
+   * The loss L that f() returned, regularizers included, at the weights before the step. If the
+   * variables hold an average, these are the training point, see {@link GgnOptions.averaging}.
+   */
   readonly loss: number;
   /** Rows n of the batch Jacobian: examples times outputs. */
   readonly rows: number;
@@ -85,7 +88,8 @@ export interface StepReport {
    * - `'rejected'`: not taken. In the last attempt p > δ and a ≤ 0, or 0 ≤ p ≤ δ and a < -δ, or p <
    *   0. Or the step was beyond the bound of {@link GgnOptions.scaling} with |a/p - 1| > 0.001. Or
    *   w + s, the loss or its derivatives at w + s are not finite. Or a detour of `'auto'` led no
-   *   lower, or its training on mini-batches diverged: the weights are earlier ones again.
+   *   lower, or its training on mini-batches diverged: the weights are earlier ones again. Or the
+   *   evidence is past its maximum: the weights are those of the maximum.
    * - `'flat'`: not taken. trace(SᵀGS) = 0, ρ = 0 and g = 0: no residual depends on the weights at
    *   this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken. trace(SᵀGS) = 0, ρ = 0 and |g| > 0: the loss has no curvature in

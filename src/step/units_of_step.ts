@@ -6,7 +6,7 @@ import {FormedBatch, readGrams} from '../jacobian/whole/formed_batch';
 import type {Linearization} from '../jacobian/whole/linearization';
 import {UnitsLinearization} from '../jacobian/whole/units_linearization';
 import type {StepDerivatives} from '../loss/output_derivatives';
-import {takesGram} from '../solve/system';
+import {SYSTEM_FACTS, takesGram} from '../solve/system';
 import type {SystemName} from '../solve/system';
 import type {Ridge} from '../systems/ridge';
 import type {Trace} from '../trace/trace';
@@ -50,7 +50,7 @@ export function linearizationInUnits(step: UnitsFor, plain: Linearization, isWan
     MeasuredUnits & {readonly linearization: Linearization} {
   const {trace, variables, plans, derivatives, areResiduals, ridge: {rhos}, solver, iteration} = step;
   const none = {...NOTHING, linearization: plain};
-  if (!isWanted || solver === 'cg' || plans.length > 1 || plans[0].forward !== undefined) {
+  if (!isWanted || SYSTEM_FACTS[solver].matrix === null || plans.length > 1 || plans[0].forward !== undefined) {
     return none;
   }
   const [plan] = plans;
