@@ -32,7 +32,7 @@ export interface Evidence {
 /** Prior, noise and the maximum of the evidence so far: plain values, saved with the optimizer. */
 export interface EvidenceState {
   /** α⁰ of each group of variables; empty before the first step. */
-  readonly units: readonly number[];
+  readonly firstAlphas: readonly number[];
   /** α, in units of α⁰. */
   readonly alpha: number;
   /** β; 0 before the first step. */
@@ -51,7 +51,7 @@ export interface EvidenceState {
 }
 
 /** The state before the first step. */
-export const NO_EVIDENCE: EvidenceState = {units: [], alpha: 1, beta: 0, fingerprint: null,
+export const NO_EVIDENCE: EvidenceState = {firstAlphas: [], alpha: 1, beta: 0, fingerprint: null,
   maximum: {gamma: 0, alpha: 1, beta: 1, logEvidence: null}, since: 0};
 
 /**
@@ -64,7 +64,7 @@ const STRENGTH = aboveZero(MOST);
 
 /** Ranges of the state. */
 export const EVIDENCE_RANGES: RangesOf<EvidenceState> = {
-  units: {each: POSITIVE}, alpha: STRENGTH, beta: {valid: x => x >= 0 && x <= MOST, range: `from 0 to ${MOST}`},
+  firstAlphas: {each: POSITIVE}, alpha: STRENGTH, beta: {valid: x => x >= 0 && x <= MOST, range: `from 0 to ${MOST}`},
   fingerprint: {orNull: FINITE},
   maximum: {gamma: NOT_NEGATIVE, alpha: STRENGTH, beta: STRENGTH, logEvidence: {orNull: FINITE}},
   since: whole(0),

@@ -22,8 +22,8 @@ const MEMORY = 0.7;
  *
  * τ_LM follows Nielsen's rule from the gain ratio of the loss, see {@link levenbergMarquardt}. A
  * rejected step changes τ_LM only. τ_ev takes one step of MacKay's iteration for the evidence of a
- * linear model, before the first attempt of each step; see `evidenceDamping`. If the residuals are
- * noise, then few directions explain them, and τ_ev grows up to 100: training stops by itself.
+ * linear model, before the first attempt of each step; see `evidenceIteration`. If the residuals
+ * are noise, then few directions explain them, and τ_ev grows up to 100: training stops by itself.
  *
  * The prior of the linear model is centred at earlier weights, w - c, with the last steps d in c,
  *

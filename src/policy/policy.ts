@@ -41,7 +41,7 @@ export interface Observation {
 
 /**
  * The relative damping that the evidence of the rows asks for, after one step of its iteration from
- * another; null if the step has no evidence. See `evidenceDamping`.
+ * another; null if the step has no evidence. See `evidenceIteration`.
  */
 export type EvidenceAt = (damping: number) => number | null;
 

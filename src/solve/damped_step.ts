@@ -53,7 +53,7 @@ export interface DampedProblem<S extends Solution> {
    */
   effectiveDimension(lambda: number): number;
   /**
-   * The damping λ of the evidence after one step of its iteration, see `evidenceDamping`; null if
+   * The damping λ of the evidence after one step of its iteration, see `evidenceIteration`; null if
    * it has none. Systems without a trace of (SᵀGS + λI)⁻¹ leave the function out.
    *
    * @param moved J c (n): the prior is centred at w - c; null if it is centred at w.

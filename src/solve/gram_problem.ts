@@ -6,7 +6,7 @@ import type {DampedGramStep, DampedGramSystem} from './damped_gram';
 import type {DampedProblem} from './damped_step';
 import {float32Floor, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';
-import {evidenceDamping} from './evidence_damping';
+import {evidenceIteration} from './evidence_iteration';
 
 /**
  * The system as a problem for `dampedStep`. SᵀGS is formed once for all λ; if S = s I, it is not
@@ -73,7 +73,7 @@ function evidenceOf({residual, parts, root, n}: DampedGramSystem, total: Float64
     return null;
   }
   const {z} = residual;
-  return evidenceDamping(total, n, lambda, moved === null ? z : addInto(z.slice(), -1, root.applyTranspose(moved)));
+  return evidenceIteration(total, n, lambda, moved === null ? z : addInto(z.slice(), -1, root.applyTranspose(moved)));
 }
 
 function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {

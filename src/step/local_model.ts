@@ -178,7 +178,7 @@ export class LocalModel {
 
   /**
    * The relative damping of the evidence after one step of its iteration from another, around
-   * weights that lie d_prev back; null if there is none. See `evidenceDamping`.
+   * weights that lie d_prev back; null if there is none. See `evidenceIteration`.
    */
   evidence(damping: number): number | null {
     const {parameters, derivatives: {weighted}} = this.parts;

@@ -54,14 +54,14 @@ export class Prior {
     const rows = weights.length;
     const mean = total(weights) / rows;
     const squares = dot(z, z) / mean;
-    const isBegun = state.beta > 0 && state.units.length === Math.max(...groups) + 1;
+    const isBegun = state.beta > 0 && state.firstAlphas.length === Math.max(...groups) + 1;
     this.state = isBegun ? state : {...NO_EVIDENCE, fingerprint: state.fingerprint,
-      units: unitsOf(variables, groups), beta: firstBeta(rows, squares)};
-    const {units} = this.state;
-    this.unitRidge = this.ridge(units.map(unit => unit * mean / 2));
+      firstAlphas: firstAlphasOf(variables, groups), beta: firstBeta(rows, squares)};
+    const {firstAlphas} = this.state;
+    this.unitRidge = this.ridge(firstAlphas.map(alpha => alpha * mean / 2));
     this.facts = {
       rows, squares, logWeights: weights.reduce((sum, x) => sum + Math.log(x / mean), 0),
-      weights: variables.reduce((sum, variable, v) => sum + units[groups[v]] * squaresOf(variable), 0),
+      weights: variables.reduce((sum, variable, v) => sum + firstAlphas[groups[v]] * squaresOf(variable), 0),
     };
   }
 
@@ -114,19 +114,19 @@ export class Penalty {
  * α⁰ of each group: the number of its weights of rank 2 and more over the sum of their squares.
  * Without such weights those of all ranks count. A group of zeros has the mean of the others.
  */
-function unitsOf(variables: readonly Variable[], groups: readonly number[]): number[] {
-  const unit = (members: readonly Variable[]): number => {
+function firstAlphasOf(variables: readonly Variable[], groups: readonly number[]): number[] {
+  const alphaOf = (members: readonly Variable[]): number => {
     const squares = members.reduce((sum, variable) => sum + squaresOf(variable), 0);
     return squares > 0 ? members.reduce((sum, {size}) => sum + size, 0) / squares : NaN;
   };
-  const units = Array.from({length: Math.max(...groups) + 1}, (_, g) => {
+  const alphas = Array.from({length: Math.max(...groups) + 1}, (_, g) => {
     const members = variables.filter((_, v) => groups[v] === g);
-    const own = unit(members.filter(({rank}) => rank > 1));
-    return Number.isNaN(own) ? unit(members) : own;
+    const own = alphaOf(members.filter(({rank}) => rank > 1));
+    return Number.isNaN(own) ? alphaOf(members) : own;
   });
-  const known = units.filter(x => x > 0 && x < Infinity);
+  const known = alphas.filter(x => x > 0 && x < Infinity);
   const others = known.length === 0 ? 1 : known.reduce((sum, x) => sum + x, 0) / known.length;
-  return units.map(x => x > 0 && x < Infinity ? x : others);
+  return alphas.map(x => x > 0 && x < Infinity ? x : others);
 }
 
 /** Σ w², in float64. */

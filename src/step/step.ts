@@ -31,7 +31,7 @@ import type {Rows} from '../loss/rows';
 import {DETERMINED} from '../policy/determined_batch';
 import type {EvidenceState} from '../policy/evidence';
 import type {StepPolicy, StepSize} from '../policy/step_policy';
-import {EVIDENCE_ROWS} from '../solve/evidence_damping';
+import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {ridgeOf} from '../systems/ridge';
 import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';

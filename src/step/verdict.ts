@@ -8,7 +8,7 @@
 export type Verdict = 'taken' | 'rejected' | 'unresolved';
 
 /** The facts about a step s that its verdict follows from. Those that cost time are functions. */
-export interface Evidence {
+export interface VerdictFacts {
   /** Whether the policy rejects steps that do not decrease the loss. */
   readonly rejects: boolean;
   /** p, the decrease of the loss that the quadratic model promises. */
@@ -49,22 +49,22 @@ const TRUSTED_GAIN = 1e-3;
  * since its direction comes from the gradient, which is known better: the rounding of the loss is
  * of first order in the rounding of the residuals, the error of their minimiser of second order.
  */
-export function verdict({rejects, predictedDecrease: p, actualDecrease: a, ...evidence}: Evidence): Verdict {
+export function verdict({rejects, predictedDecrease: p, actualDecrease: a, ...facts}: VerdictFacts): Verdict {
   if (a === null) {
     return 'taken';
   }
-  if (!evidence.isWritable || !Number.isFinite(a)) {
+  if (!facts.isWritable || !Number.isFinite(a)) {
     return 'rejected';
   }
-  const isUnresolved = rejects && p >= 0 && p <= evidence.resolvedLoss();
-  const isLower = isUnresolved ? a >= -evidence.resolvedLoss() : p > 0 && a > 0;
+  const isUnresolved = rejects && p >= 0 && p <= facts.resolvedLoss();
+  const isLower = isUnresolved ? a >= -facts.resolvedLoss() : p > 0 && a > 0;
   if (rejects && !isLower) {
     return 'rejected';
   }
-  if (Math.abs(a / p - 1) > TRUSTED_GAIN && evidence.isFlung()) {
+  if (Math.abs(a / p - 1) > TRUSTED_GAIN && facts.isFlung()) {
     return 'rejected';
   }
-  if (!evidence.isDifferentiable()) {
+  if (!facts.isDifferentiable()) {
     return 'rejected';
   }
   return isUnresolved ? 'unresolved' : 'taken';

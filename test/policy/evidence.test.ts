@@ -5,7 +5,7 @@ import {readPolicyState} from '../../src/policy/saved_state';
 import {initialState} from '../../src/policy/policy_state';
 import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 
-const BEGUN: EvidenceState = {...NO_EVIDENCE, units: [2, 3], alpha: 1, beta: 4};
+const BEGUN: EvidenceState = {...NO_EVIDENCE, firstAlphas: [2, 3], alpha: 1, beta: 4};
 
 /** Facts of ten rows, of which the prior determines six. */
 const facts = (squares: number, more: Partial<EvidenceFacts> = {}): EvidenceFacts => ({
@@ -64,7 +64,7 @@ test('residuals of 0 and weights of 0 leave finite numbers, which can be saved',
 
 test('refused: saved numbers out of their range', t => {
   for (const [evidence, message] of [
-    [{units: [1, -1]}, /policyState\.evidence\.units .* must be a list of numbers above 0/], [{units: 3}, /units .* is 3/],
+    [{firstAlphas: [1, -1]}, /policyState\.evidence\.firstAlphas .* must be a list of numbers above 0/], [{firstAlphas: 3}, /firstAlphas .* is 3/],
     [{alpha: 0}, /evidence\.alpha .* is 0/], [{beta: -1}, /evidence\.beta .* is -1/], [{since: 0.5}, /evidence\.since .* is 0\.5/],
     [{maximum: {logEvidence: 'x'}}, /evidence\.maximum\.logEvidence .* is "x"/],
   ] as const) {

@@ -15,7 +15,7 @@ const LATER: PolicyState = {
   levenbergMarquardt: {damping: 1e-12 / 3, increase: 2 ** 40},
   custom: {learningRate: 1, damping: 0, momentum: 0.5},
   detour: 3,
-  evidence: {units: [2.5, 1 / 3], alpha: 0.7, beta: 25, fingerprint: 7, maximum: {gamma: 12.5, alpha: 0.8, beta: 20, logEvidence: -3.25}, since: 4},
+  evidence: {firstAlphas: [2.5, 1 / 3], alpha: 0.7, beta: 25, fingerprint: 7, maximum: {gamma: 12.5, alpha: 0.8, beta: 20, logEvidence: -3.25}, since: 4},
 };
 
 const throughJson = (x: unknown): unknown => JSON.parse(JSON.stringify(x));

@@ -1,9 +1,9 @@
 /** The table of verdicts. */
 import test from 'ava';
-import {verdict, type Evidence, type Verdict} from '../../src/step/verdict';
+import {verdict, type VerdictFacts, type Verdict} from '../../src/step/verdict';
 
 /** A step that nothing stands against, at a resolution of 1. */
-const GOOD: Evidence = {rejects: true, predictedDecrease: 10, actualDecrease: 5, isWritable: true, resolvedLoss: () => 1,
+const GOOD: VerdictFacts = {rejects: true, predictedDecrease: 10, actualDecrease: 5, isWritable: true, resolvedLoss: () => 1,
   isFlung: () => false, isDifferentiable: () => true};
 
 /** Rejects, predicted, actual decrease. */
@@ -42,7 +42,7 @@ for (const [rejects, predictedDecrease, actualDecrease, expected] of TABLE) {
 }
 
 /** Further facts about a step, beside the decreases: name, facts, predicted and actual decrease. */
-const FURTHER: Array<[string, Partial<Evidence>, number, number | null, Verdict]> = [
+const FURTHER: Array<[string, Partial<VerdictFacts>, number, number | null, Verdict]> = [
   ['not writable', {isWritable: false}, 10, NaN, 'rejected'],
   ['not writable, whatever the loss', {isWritable: false}, 10, 10, 'rejected'],
   ['flung, and the loss falls by less than promised', {isFlung: () => true}, 10, 9.98, 'rejected'],

@@ -28,7 +28,7 @@ export const EVIDENCE_ROWS = 1024;
  * @returns at least 2⁻²² of trace(C), or infinity; null if the numbers are not finite, or there is
  *   nothing to explain or to explain it with.
  */
-export function evidenceDamping(curvature: Float64Array, n: number, lambda: number, z: Float64Array): number | null {
+export function evidenceIteration(curvature: Float64Array, n: number, lambda: number, z: Float64Array): number | null {
   const least = LEAST * traceOf(curvature, n);
   const from = Math.max(least, lambda);
   const shifted = shiftedIdentity(curvature, n, from, z);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import {symmetricEigen} from '../../src/arrays/symmetric_eigen';
 import {diagonalRoot} from '../../src/solve/curvature_root';
-import {evidenceDamping} from '../../src/solve/evidence_damping';
+import {evidenceIteration} from '../../src/solve/evidence_iteration';
 import {gramProblem} from '../../src/solve/gram_problem';
 import {flat, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, transpose} from './dense';
 
@@ -32,7 +32,7 @@ test('α/β as from the eigenvalues', t => {
   for (const [n, m] of [[3, 5], [12, 5], [20, 60], [50, 20]]) {
     const p = problem(n, m, 0.5, n + m);
     for (const lambda of [1e-3, 0.1, 1, 10, 1e3]) {
-      const found = evidenceDamping(p.curvature, n, lambda, p.z)!;
+      const found = evidenceIteration(p.curvature, n, lambda, p.z)!;
       t.true(Math.abs(found / reference(p, lambda).damping - 1) < 1e-8, `${n} x ${m}, λ ${lambda}: ${found}`);
     }
   }
@@ -42,7 +42,7 @@ test('the iteration ends at the largest evidence', t => {
   const p = problem(40, 12, 0.7, 3);
   let lambda = 1;
   for (let i = 0; i < 200; i++) {
-    lambda = evidenceDamping(p.curvature, p.n, lambda, p.z)!;
+    lambda = evidenceIteration(p.curvature, p.n, lambda, p.z)!;
   }
   const most = reference(p, lambda).log;
   for (const factor of [0.5, 0.9, 1.1, 2]) {
@@ -56,16 +56,16 @@ test('residuals that the parameters do not explain raise the damping from step t
   const weakest = values.indexOf(Math.min(...values));
   const z = Float64Array.from({length: n}, (_, i) => vectors[i * n + weakest]);
   const signal = Float64Array.from({length: n}, (_, i) => vectors[i * n + values.indexOf(Math.max(...values))]);
-  t.true(evidenceDamping(curvature, n, 10, z)! > 15);
-  t.true(evidenceDamping(curvature, n, 10, signal)! < 5);
+  t.true(evidenceIteration(curvature, n, 10, z)! > 15);
+  t.true(evidenceIteration(curvature, n, 10, signal)! < 5);
 });
 
 test('the scale of the loss is the scale of λ', t => {
   const {curvature, z, n} = problem(10, 30, 0.3, 5);
-  const plain = evidenceDamping(curvature, n, 0.2, z)!;
+  const plain = evidenceIteration(curvature, n, 0.2, z)!;
   for (const s of [2 ** -40, 2 ** 40]) {
-    t.is(evidenceDamping(curvature.map(x => x * s ** 2), n, 0.2 * s ** 2, z.map(x => x * s)), plain * s ** 2);
-    t.is(evidenceDamping(curvature, n, 0.2, z.map(x => x * s)), plain, 'λ does not depend on the unit of z');
+    t.is(evidenceIteration(curvature.map(x => x * s ** 2), n, 0.2 * s ** 2, z.map(x => x * s)), plain * s ** 2);
+    t.is(evidenceIteration(curvature, n, 0.2, z.map(x => x * s)), plain, 'λ does not depend on the unit of z');
   }
 });
 
@@ -77,18 +77,18 @@ test('rows of weight 0 do not count', t => {
   }
   const more = new Float64Array(10);
   more.set(z, 2);
-  const found = evidenceDamping(padded, 10, 0.4, more)!;
-  t.true(Math.abs(found / evidenceDamping(curvature, n, 0.4, z)! - 1) < 1e-12);
+  const found = evidenceIteration(padded, 10, 0.4, more)!;
+  t.true(Math.abs(found / evidenceIteration(curvature, n, 0.4, z)! - 1) < 1e-12);
 });
 
 test('at least 2⁻²² of the trace; null without numbers', t => {
   const {curvature, z, n} = problem(5, 9, 0, 7);
   const trace = Array.from({length: n}, (_, i) => curvature[i * n + i]).reduce((a, b) => a + b);
-  t.true(evidenceDamping(curvature, n, 0, z)! >= 2 ** -22 * trace);
-  t.is(evidenceDamping(curvature, n, 1, new Float64Array(n)), null, 'nothing to explain');
-  t.is(evidenceDamping(new Float64Array(n * n), n, 1, z), null, 'nothing to explain it with');
-  t.is(evidenceDamping(curvature, n, 1, z.map(() => NaN)), null);
-  t.is(evidenceDamping(curvature.map(() => NaN), n, 1, z), null);
+  t.true(evidenceIteration(curvature, n, 0, z)! >= 2 ** -22 * trace);
+  t.is(evidenceIteration(curvature, n, 1, new Float64Array(n)), null, 'nothing to explain');
+  t.is(evidenceIteration(new Float64Array(n * n), n, 1, z), null, 'nothing to explain it with');
+  t.is(evidenceIteration(curvature, n, 1, z.map(() => NaN)), null);
+  t.is(evidenceIteration(curvature.map(() => NaN), n, 1, z), null);
 });
 
 test('in the problem of a step: any weights of the rows, and residuals at earlier weights', t => {
@@ -102,7 +102,7 @@ test('in the problem of a step: any weights of the rows, and residuals at earlie
     for (const by of [null, moved]) {
       const before = by === null ? z : z.map((x, i) => x - weights[i] * by[i]);
       const found = damped.evidence!(0.7, by)!;
-      t.true(Math.abs(found / evidenceDamping(curvature, n, 0.7, before)! - 1) < 1e-12, weights.join(' '));
+      t.true(Math.abs(found / evidenceIteration(curvature, n, 0.7, before)! - 1) < 1e-12, weights.join(' '));
     }
   }
 });
