@@ -56,9 +56,9 @@ export interface GgnOptions {
    *   three rows for each parameter, if a variable has rank 2 or more, and damping and momentum are
    *   `'auto'`.
    * - `'agreement'`: a learning rate that grows, up to 1, while new batches agree with the last
-   *   steps, and falls while they do not. For squares, s is the share of the loss that is left, and
-   *   after k steps on batches of B examples the learning rate is 0.3 in the first step, then from
-   *   1 on at least clip(B/256, 0.1, 0.5) · clip(0.05/s, 0.1, 1). The damping is
+   *   steps, and falls while they do not. For squares, let s be the share of the loss that is left,
+   *   k the steps so far and B the examples of a batch. The learning rate is 0.3 in the first step,
+   *   then from 1 on, and at least clip(B/256, 0.1, 0.5) · clip(0.05/s, 0.1, 1). The damping is
    *   max(0.03, 0.95^k, min(1, s)). The momentum is k/(k + 5), up to 0.9, or up to 0.96 for B below
    *   128. For other losses the learning rate is at first 0.3 and at least 0.1, the damping falls
    *   from 1 to 0.03, or to 0.3 if the outputs are no errors, and the momentum is 0.9 to 0.96. The
