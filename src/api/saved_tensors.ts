@@ -100,7 +100,7 @@ function count(name: string, {dtype, size, shape}: Tensor, seen: Seen): void {
   if (name === nameOfStep(steps.length)) {
     steps.push(shape.join());
   } else if (name === nameOfBest(seen.best)) {
-    seen.best++;
+    checkShape(name, shape, steps, seen.best++);
   } else if (name === AVERAGE) {
     seen.averages++;
     if (dtype !== 'int32' || size !== steps.length + 1) {
@@ -108,17 +108,21 @@ function count(name: string, {dtype, size, shape}: Tensor, seen: Seen): void {
           `int32 with ${steps.length + 1}. ${ADVICE}.`);
     }
   } else if (name === nameOfPoint(seen.points)) {
-    const wanted = steps[seen.points++];
-    if (wanted !== undefined && shape.join() !== wanted) {
-      throw ggnError(`'${name}' of the saved state has the shape [${shortened(shape.join())}], and ` +
-          `'${nameOfStep(seen.points - 1)}' has [${shortened(wanted)}]. ${ADVICE}.`);
-    }
+    checkShape(name, shape, steps, seen.points++);
+  }
+}
+
+/** Checks that an entry of variable i has the shape of its d_prev, if there is one. */
+function checkShape(name: string, shape: readonly number[], steps: readonly string[], i: number): void {
+  if (i < steps.length && shape.join() !== steps[i]) {
+    throw ggnError(`'${name}' of the saved state has the shape [${shortened(shape.join())}], and ` +
+        `'${nameOfStep(i)}' has [${shortened(steps[i])}]. ${ADVICE}.`);
   }
 }
 
 /** Checks the name of entry i of a saved state, after the entries seen. */
 function checkName(name: string, i: number, {steps: {length: steps}, best, averages, points}: Seen): void {
-  const next = [nameOfStep(steps), nameOfBest(best), AVERAGE];
+  const next = [nameOfStep(steps), nameOfBest(best), ...steps > 0 ? [AVERAGE] : []];
   const allowed = i === 0 ? [COUNT] : averages > 0 ? [nameOfPoint(points)] : next.slice(best > 0 ? 1 : 0);
   if (allowed.includes(name)) {
     return;

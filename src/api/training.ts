@@ -205,6 +205,7 @@ export class Training {
       assignAll(back.variables, back.weights, trace);
       this.state.average.leaveOut(back.variables);
     } else if (isEnd) {
+      this.state.average.leaveOut(variables);
       assignAll(variables, this.state.best.of(variables) ?? before, trace);
     } else if (taken !== null) {
       clock.time('update', () => {

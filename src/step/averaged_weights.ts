@@ -8,6 +8,9 @@ import {fingerprintOf} from './fingerprint';
 /** η + 1 of Shamir and Zhang: the average looks back on about a ninth of all steps. */
 const SHARPNESS = 9;
 
+/** Largest count of steps that is saved, as int32. */
+const MOST_STEPS = 2 ** 31 - 1;
+
 /** A variable that holds an average of its weights. */
 interface Averaged {
   readonly variable: Variable;
@@ -53,10 +56,12 @@ export interface SavedAverage {
 export class AveragedWeights {
   private readonly known = new Map<number, Averaged>();
   /** Handles on the averages by variable while the variables hold y; null between the steps. */
-  private held: Map<number, Tensor> | null = null;
+  private held: Map<Variable, Tensor> | null = null;
   private next: readonly Next[] = [];
   private left: readonly Variable[] = [];
   private loaded: SavedAverage | null = null;
+  /** The variables of the loaded average, in its first step; null in others. */
+  private matched: readonly Variable[] | null = null;
 
   /** Whether a step is going on. */
   get isEntered(): boolean {
@@ -70,7 +75,7 @@ export class AveragedWeights {
    */
   enter(candidates: () => readonly Variable[]): void {
     if (this.loaded !== null) {
-      this.match(this.loaded, candidates());
+      this.matched = this.match(this.loaded, candidates());
     }
     [...this.known.values()].filter(({variable}) => variable.isDisposed).forEach(({variable}) => this.drop(variable));
     if ([...this.known.values()].some(({variable, written}) => variable.dataId !== written)) {
@@ -81,9 +86,10 @@ export class AveragedWeights {
       this.known.forEach(({variable}) => handles.push(handleOn(variable)));
     } catch (error) {
       dispose(handles);
+      this.unmatch();
       throw error;
     }
-    const held = new Map([...this.known.keys()].map((id, i) => [id, handles[i]]));
+    const held = new Map([...this.known.values()].map(({variable}, i) => [variable, handles[i]]));
     this.known.forEach(({variable, point}) => {
       if (point !== null) {
         variable.assign(point);
@@ -99,19 +105,19 @@ export class AveragedWeights {
   take(variables: readonly Variable[], moved: readonly Tensor[]): void {
     const next = this.averages(variables, moved);
     this.next = allFinite(next.map(({average}) => average)) ? next :
-      next.map(each => ({...each, average: this.held?.get(each.variable.id) ?? each.average}));
+      next.map(each => ({...each, average: this.held?.get(each.variable) ?? each.average}));
   }
 
   private averages(variables: readonly Variable[], moved: readonly Tensor[]): Next[] {
     return variables.map((variable, v) => {
       const point = moved[v];
-      const before = this.held?.get(variable.id);
+      const before = this.held?.get(variable);
       if (before === undefined) {
         return {variable, point: null, average: point, count: 1};
       }
-      const {count} = this.known.get(variable.id)!;
+      const count = this.known.get(variable.id)?.count ?? 0;  // 0 if f() has disposed of the optimizer's state
       const average = addScaled(SHARPNESS / (count + SHARPNESS))(before, sub(point, before));
-      return {variable, point, average, count: count + 1};
+      return {variable, point, average, count: Math.min(count + 1, MOST_STEPS)};
     });
   }
 
@@ -128,18 +134,21 @@ export class AveragedWeights {
    *   before the step.
    */
   leave(isDone: boolean): void {
-    const {next, left} = this;
-    const held = this.held ?? new Map<number, Tensor>();
+    const {next, left, matched} = this;
+    const held = this.held ?? new Map<Variable, Tensor>();
     this.next = [];
     this.left = [];
     this.held = null;
+    for (const [variable, average] of held) {
+      if (!variable.isDisposed && !(isDone && left.includes(variable))) {
+        variable.assign(average);
+      }
+    }
     if (isDone) {
       left.forEach(variable => this.drop(variable));
-    }
-    for (const {variable} of this.known.values()) {
-      if (!variable.isDisposed) {
-        variable.assign(held.get(variable.id)!);
-      }
+      this.takeOver(matched, next);
+    } else {
+      this.unmatch();
     }
     if (isDone) {
       for (const {variable, point, average, count} of next) {
@@ -190,21 +199,41 @@ export class AveragedWeights {
     this.known.delete(variable.id);
   }
 
-  /** Finds the variables of a loaded average by their weights. Without all, it is forgotten. */
-  private match({count, fingerprints, points}: SavedAverage, candidates: readonly Variable[]): void {
+  /** Finds the variables of a loaded average by their weights; none if one of them is not found. */
+  private match({count, fingerprints, points}: SavedAverage, candidates: readonly Variable[]): readonly Variable[] {
     const found: Variable[] = [];
     for (const [i, point] of points.entries()) {
       const variable = candidates.find(candidate => candidate.trainable && !candidate.isDisposed &&
           !found.includes(candidate) && candidate.dtype === point.dtype &&
           candidate.shape.join() === point.shape.join() && (fingerprintOf(candidate) | 0) === fingerprints[i]);
       if (variable === undefined) {
-        this.end();
-        return;
+        return [];
       }
       found.push(variable);
     }
-    this.loaded = null;
     found.forEach((variable, i) =>
       this.known.set(variable.id, {variable, point: points[i], written: variable.dataId, count}));
+    return found;
+  }
+
+  /** Takes the loaded average back, which waits for a step that ends without an error. */
+  private unmatch(): void {
+    this.matched?.forEach(({id}) => this.known.delete(id));
+    this.matched = null;
+  }
+
+  /** Ends the wait of the loaded average. Variables that the step did not train have no part. */
+  private takeOver(matched: readonly Variable[] | null, next: readonly Next[]): void {
+    if (matched === null || this.loaded === null) {
+      this.matched = null;
+      return;
+    }
+    if (matched.length === 0) {
+      dispose([...this.loaded.points]);
+    }
+    const others = matched.filter(variable => next.length > 0 && next.every(each => each.variable !== variable));
+    others.forEach(variable => this.drop(variable));
+    this.loaded = null;
+    this.matched = null;
   }
 }

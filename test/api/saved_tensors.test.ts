@@ -171,6 +171,9 @@ const REFUSED: Array<[string, () => unknown, RegExp]> = [
   ['an average of three variables', () => [count(), ...steps(), average([5, 1, 2, 3]), ...points()], /'ggn\/1\/average' of the saved state is a tensor of int32 with 4 entries in place of int32 with 5/],
   ['an average of -1 steps', () => [count(), ...steps(), average([-1, 1, 2, 3, 4]), ...points()], /'ggn\/1\/average' of the saved state, the number of steps in the average, .* received -1/],
   ['training points of other shapes', () => [count(), ...steps(), average(), ...points(1, [[3, 4], [5], [4, 1], [1]])], /'ggn\/1\/trainingPoint\/1' of the saved state has the shape \[5\], and 'ggn\/1\/previousStep\/1' has \[4\]/],
+  ['an average of no variable', () => [count(), average([1])], /entry 1 .* is 'ggn\/1\/average' in place of 'ggn\/1\/previousStep\/0'/],
+  ['best weights of other shapes', () => [count(), ...steps(), ...points(1, [[3, 4], [5], [4, 1], [1]]).map(({name, tensor}) => ({name: name.replace('trainingPoint', 'bestWeights'), tensor}))],
+    /'ggn\/1\/bestWeights\/1' of the saved state has the shape \[5\], and 'ggn\/1\/previousStep\/1' has \[4\]/],
   ['no list', () => 'state', /setWeights\(\) takes the list that getWeights\(\) gave; received 'state'/],
   ['undefined', () => undefined, /setWeights\(\) takes the list that getWeights\(\) gave; received undefined/],
 ];

@@ -164,6 +164,51 @@ test.serial('a state of the optimizer that is loaded goes on bit for bit in a cu
   [job, again].forEach(each => each.dispose());
 });
 
+test.serial('a loaded average waits for a step that ends without an error', async t => {
+  await tf.setBackend('cpu');
+  const job = regression({policy: 'agreement'});
+  job.steps(0, 20);
+  const saved = await job.optimizer.getWeights();
+  const loaded = GramGaussNewton.fromConfig(GramGaussNewton as never, job.optimizer.getConfig()) as unknown as GramGaussNewton;
+  await loaded.setWeights(saved);
+  const again = new Regression(loaded);
+  again.w.assign(job.w);
+  again.b.assign(job.b);
+  const other = tf.tidy(() => tf.variable(tf.scalar(1)));
+  const before = again.weights;
+  const {numTensors} = tf.memory();
+  t.throws(() => loaded.minimize(() => {
+    throw new Error('mine');
+  }), {message: 'mine'});
+  t.throws(() => loaded.minimize(() => other.square() as tf.Scalar, false, [other]), {message: /belongs to other variables/});
+  t.deepEqual(again.weights, before);
+  t.is(tf.memory().numTensors, numTensors);
+  t.deepEqual((await loaded.getWeights()).map(({name}) => name), saved.map(({name}) => name));
+  t.deepEqual(again.steps(20, 30), job.steps(20, 30));
+  tf.dispose(other);
+  job.dispose();
+  again.dispose();
+});
+
+test.serial('f() that disposes of the optimizer leaves the average in the variables', async t => {
+  await tf.setBackend('cpu');
+  const job = regression();
+  job.steps(0, 20);
+  const before = job.weights;
+  t.throws(() => job.optimizer.minimize(() => {
+    job.optimizer.dispose();
+    throw new Error('mine');
+  }), {message: 'mine'});
+  t.deepEqual(job.weights, before);
+  job.steps(20, 25);
+  job.optimizer.minimize(() => {
+    job.optimizer.dispose();
+    return job.loss(25);
+  });
+  t.true(job.weights.every(Number.isFinite));
+  job.dispose();
+});
+
 test.serial('a loaded average of other weights is forgotten', async t => {
   await tf.setBackend('cpu');
   const job = regression();
