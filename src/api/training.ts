@@ -13,7 +13,7 @@ import type {Given} from '../policy/step_policy';
 import type {Settings} from '../policy/policy';
 import {batchSign} from '../step/batch_sign';
 import {Detour} from '../step/detour';
-import type {Point} from '../step/detour';
+import type {Beginning} from '../step/detour';
 import {Retreat} from '../step/retreat';
 import {solveStep} from '../step/step';
 import type {SolvedStep} from '../step/step';
@@ -140,7 +140,7 @@ export class Training {
   }
 
   /**
-   * Frees the state, its copies, the matrix of the last step and the point of a detour. The
+   * Frees the state, its copies, the matrix of the last step and the beginning of a detour. The
    * evidence begins anew.
    */
   dispose(): void {
@@ -186,13 +186,13 @@ export class Training {
 
   /** Solves the step, then writes the weights, or goes back to the beginning of a detour. */
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
-    const point = this.detour.from(loss);
-    const solved = this.solve(request, trace, loss, point, clock);
+    const beginning = this.detour.from(loss);
+    const solved = this.solve(request, trace, loss, beginning, clock);
     const {policy, variables, idle, scale, report, evidence, effectiveDimension, undampedDecrease} = solved;
     const isEnd = evidence !== null && isAtEnd(evidence);
     const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
-    const back = point !== null && policy.isOnFullBatch && isLost ? point : null;
+    const back = beginning !== null && policy.isOnFullBatch && isLost ? beginning : null;
     const {iteration} = request;
     const done: StepReport = Object.freeze({
       iteration, loss, ...report, ...(back === null && !isEnd ? {} : GONE_BACK), milliseconds: clock.milliseconds});
@@ -209,7 +209,7 @@ export class Training {
       assignAll(variables, this.state.best.of(variables) ?? before, trace);
     } else if (taken !== null) {
       clock.time('update', () => {
-        if (isAveraged(request, trace, done) && point === null) {
+        if (isAveraged(request, trace, done) && beginning === null) {
           this.state.average.take(variables, taken.moved);
         } else {
           this.state.average.leaveOut(variables);
@@ -242,13 +242,13 @@ export class Training {
     this.last.note(done, effectiveDimension, undampedDecrease);
     this.patience.note(done);
     const {isOnFullBatch, beginsDetour} = policy;
-    this.detour.after({isOnFullBatch, isBack: back !== null, isGoing: point !== null, begins: beginsDetour});
+    this.detour.after({isOnFullBatch, isBack: back !== null, isGoing: beginning !== null, begins: beginsDetour});
   }
 
-  /** @param point the beginning of the detour that is going on; null without a detour. */
-  private solve({fitBatch, isTrained, options, iteration}: Request, trace: Trace, loss: number, point: Point | null,
-      clock: Clock): SolvedStep {
-    const state = point === null ? {...this.policyState, detour: 0} : this.policyState;
+  /** @param beginning the beginning of the detour that is going on; null without a detour. */
+  private solve({fitBatch, isTrained, options, iteration}: Request, trace: Trace, loss: number,
+      beginning: Beginning | null, clock: Clock): SolvedStep {
+    const state = beginning === null ? {...this.policyState, detour: 0} : this.policyState;
     const sign = (): BatchSign => batchSign(trace, fitBatch, isTrained);
     const isBayesian = options.regularization === 'bayesian';
     const wanted = isBayesian ? 'levenbergMarquardt' : options.policy;
@@ -270,15 +270,15 @@ export class Training {
    * @returns whether training has gone back.
    */
   private comesBack({fitBatch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
-    const point = this.detour.from(NaN);
+    const beginning = this.detour.from(NaN);
     const {fingerprint} = this.policyState.history;
     const {report} = this.last;
-    if (point === null || report === null || fingerprint === null ||
+    if (beginning === null || report === null || fingerprint === null ||
         batchSign(trace, fitBatch, isTrained).fingerprint !== fingerprint) {
       return false;
     }
-    assignAll(point.variables, point.weights, trace);
-    this.state.average.leaveOut(point.variables);
+    assignAll(beginning.variables, beginning.weights, trace);
+    this.state.average.leaveOut(beginning.variables);
     trace.restoreVariables();
     this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
     this.reportBack(report, iteration, loss);

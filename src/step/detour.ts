@@ -14,8 +14,8 @@ const PATIENCE = 50;
  */
 const LOWER = 2 ** -10;
 
-/** The best point that has been judged. A detour leads away from it. */
-export interface Point {
+/** The beginning of a detour: the best weights that have been judged, and their loss. */
+export interface Beginning {
   readonly variables: readonly Variable[];
   /**
    * Handles on the data of the weights. They cost memory from the next step on, which writes
@@ -35,7 +35,7 @@ export interface Point {
  * The detour is not saved: a loaded training goes on from its weights, and judges every step.
  */
 export class Detour {
-  private point: Point | null = null;
+  private beginning: Beginning | null = null;
   private steps = 0;
   /** Identities of the data of the weights that the optimizer wrote last, by variable. */
   private written: readonly object[] = [];
@@ -52,10 +52,10 @@ export class Detour {
    * The point to go back to, for a step that begins with this loss. It is null without a detour, if
    * the loss is lower by now, and if the weights are no longer those that the optimizer wrote.
    */
-  from(loss: number): Point | null {
-    const {point} = this;
+  from(loss: number): Beginning | null {
+    const {beginning} = this;
     const isOther = (v: Variable, i: number): boolean => v.isDisposed || v.dataId !== this.written[i];
-    return point === null || loss < point.loss || point.variables.some(isOther) ? null : point;
+    return beginning === null || loss < beginning.loss || beginning.variables.some(isOther) ? null : beginning;
   }
 
   /** Whether the detour has taken so many steps without a lower loss that it takes no more. */
@@ -73,7 +73,7 @@ export class Detour {
       throw error;
     }
     this.letGo();
-    this.point = {variables, weights, loss};
+    this.beginning = {variables, weights, loss};
     this.steps = 0;
     this.wrote();
   }
@@ -105,7 +105,7 @@ export class Detour {
 
   /** Ends the detour after training has gone back. */
   fails(): void {
-    this.least = this.point!.loss;
+    this.least = this.beginning!.loss;
     this.letGo();
   }
 
@@ -115,13 +115,13 @@ export class Detour {
     this.letGo();
   }
 
-  /** Frees the point. */
+  /** Frees the beginning. */
   private letGo(): void {
-    dispose([...this.point?.weights ?? []]);
-    this.point = null;
+    dispose([...this.beginning?.weights ?? []]);
+    this.beginning = null;
   }
 
   private wrote(): void {
-    this.written = this.point!.variables.map(v => v.dataId);
+    this.written = this.beginning!.variables.map(v => v.dataId);
   }
 }
