@@ -38,8 +38,8 @@ export interface SavedAverage {
 }
 
 /**
- * The hidden average of the weights in training on mini-batches. Steps on mini-batches pass on the
- * noise of their batch; the average does not. The optimizer trains at the point y. Between calls of
+ * The average of the weights in training on mini-batches. Steps on mini-batches pass on the noise
+ * of their batch; the average does not. The optimizer trains at the point y. Between calls of
  * `minimize` the variables hold the average x, so that validation, callbacks and saved models see
  * it. After k earlier steps
  *
@@ -50,8 +50,9 @@ export interface SavedAverage {
  *
  * Source: polynomial-decay averaging of Shamir and Zhang, ICML 2013, with η = 8.
  *
- * Measured: on ten noisy tables, batches of 32 and 128, three splits, the test loss at the epoch
- * with the lowest validation loss is 0.93 of a tuned Adam's (1.02 without the average).
+ * Measured in a simulation outside the package, ten noisy pairs of table and network, batches of 32
+ * and 128, three splits: the test loss at the epoch with the lowest validation loss is 0.93 of a
+ * tuned Adam's (1.02 without the average).
  */
 export class AveragedWeights {
   private readonly known = new Map<number, Averaged>();
