@@ -2,6 +2,7 @@ import {getBackend, scalar, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../trace/custom_grad';
 import {factsOf} from '../trace/kernel_facts';
+import {MEANS} from '../trace/kernel_sets';
 import type {Trace, TraceNode} from '../trace/trace';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {wrongKernel} from '../derivatives/kernels/wrong_kernels';
@@ -39,7 +40,7 @@ export function explainNonFinite(seen: string, trace: Trace, fitBatch: FitBatch 
     }
   }
   // The mean of an empty tensor is 0 on cpu and WASM, and NaN on tfjs-node.
-  if (trace.nodes.some(({kernel, inputs}) => kernel === 'Mean' && trace.values[inputs[0][1]].size === 0)) {
+  if (trace.nodes.some(({kernel, inputs}) => MEANS.has(kernel) && trace.values[inputs[0][1]].size === 0)) {
     return ggnError(NO_ROWS);
   }
   const wrong = trace.nodes.map(node => wrongKernel(getBackend(), node)).find(error => error !== null);

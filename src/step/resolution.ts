@@ -1,5 +1,5 @@
 import {FLOAT32_ROUNDOFF} from '../solve/damping';
-import {KEEPS_RELATIVE_ERROR} from '../trace/kernel_sets';
+import {DIFFERENCES, KEEPS_RELATIVE_ERROR} from '../trace/kernel_sets';
 import type {Trace} from '../trace/trace';
 import {rowTensor} from '../loss/functions/row_block';
 import type {RowBlock} from '../loss/functions/row_block';
@@ -93,7 +93,7 @@ function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, d
     const source = trace.nodes[node].inputs.find(([, input]) => dependent[input] && trace.values[input].size === size);
     node = source === undefined ? -1 : trace.producer[source[1]];
   }
-  if (node < 0 || !(node === difference || trace.nodes[node].kernel === 'Sub')) {
+  if (node < 0 || !(node === difference || DIFFERENCES.has(trace.nodes[node].kernel))) {
     return () => 1;
   }
   const terms = trace.nodes[node].inputs.map(([, input]) => trace.values[input]);

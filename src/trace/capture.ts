@@ -1,6 +1,7 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Scalar, Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
+import {MEANS} from './kernel_sets';
 import {Recorder} from './recorder';
 import {mergeRepeats} from './repeats';
 import {openEngine, shadow} from '../tfjs/internals';
@@ -85,9 +86,29 @@ export function discard(trace: Trace, targets: readonly Tensor[]): void {
     trace.restoreVariables();
   } finally {
     try {
-      trace.disposeMetrics(targets);
+      disposeMetrics(trace, targets);
     } finally {
       trace.dispose();
+    }
+  }
+}
+
+/**
+ * Disposes of the metrics that `fit` keeps for its logs, which it does not read after a failed
+ * step: kept scalar means of values that are made with the targets. Other kept tensors belong to
+ * layers or to the user.
+ */
+function disposeMetrics({nodes, values, producer, originals}: Trace, targets: readonly Tensor[]): void {
+  const data = new Set<object>(targets.map(target => target.dataId));
+  const ofTargets = values.map((value, i) => producer[i] === -1 && data.has(value.dataId));
+  for (const node of nodes) {
+    if (!node.inputs.some(([, value]) => ofTargets[value])) {
+      continue;
+    }
+    node.outputs.forEach(output => ofTargets[output] = true);
+    const original = originals[node.outputs[0]];
+    if (MEANS.has(node.kernel) && original.rank === 0 && original.kept && !original.isDisposed) {
+      original.dispose();
     }
   }
 }

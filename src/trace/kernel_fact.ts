@@ -22,6 +22,12 @@ export type Fact =
   | 'reshape'
   /** The same entries in the same order, in another shape or of another type. */
   | 'sameEntries'
+  /** The sum of two inputs. */
+  | 'sum'
+  /** The first input less the second. */
+  | 'difference'
+  /** Each entry of the output is the mean of entries of the input. */
+  | 'mean'
   /** The derivative in each input is 1 or -1, entry by entry. */
   | 'shift'
   /** The output has the relative error of the one input that has an error, entry by entry. */
@@ -107,6 +113,8 @@ export interface KernelFacts {
   readonly chosenBy?: string;
   /** Of a kernel with a fused bias and activation, the kernel underneath. */
   readonly fused?: string;
+  /** Of a kernel that squares the output of another kernel, that kernel. */
+  readonly squareOf?: string;
   readonly convolution?: ConvolutionFacts;
   /**
    * The kernel takes the largest or the smallest of several entries: of each window, or along the
@@ -117,4 +125,10 @@ export interface KernelFacts {
   readonly pole?: {readonly input: string; readonly at: number};
   /** The attribute that holds the shape of the output. */
   readonly outputShape?: 'shape' | 'inputShape' | 'size';
+  /** The attribute that holds the order of the axes. */
+  readonly axesBy?: 'perm';
+  /** The attribute that holds the number of copies along each axis. */
+  readonly copiesBy?: 'reps';
+  /** The attribute that holds the number of the entries that are made of no input. */
+  readonly filledWith?: 'constantValue';
 }

@@ -24,7 +24,7 @@ const MATRICES = rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shap
 const PRODUCT_OF_IMAGES = images('product', 'tame', 'shapeOnly');
 const CONV_2D = {...PRODUCT_OF_IMAGES, ...convolution(2, false, 'y')};
 const DEPTHWISE = {...PRODUCT_OF_IMAGES, ...convolution(2, true, 'y')};
-const SUM = rows('reduction', 'affine', 'tame', 'shapeOnly');
+const TOTAL = rows('reduction', 'affine', 'tame', 'shapeOnly');
 
 const KERNELS = new Map<string, KernelFacts>(Object.entries({
   // Of one tensor, entry by entry.
@@ -74,7 +74,7 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   ZerosLike: entrywise('constant'),
 
   // Of several tensors, entry by entry.
-  Add: binary('affine', 'shift', 'tame'),
+  Add: binary('sum', 'affine', 'shift', 'tame'),
   AddN: entrywise('affine', 'tame', 'unbroadcast'),
   Atan2: binary(),
   Equal: entrywise(),
@@ -95,8 +95,8 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Prelu: {...entrywise('tame'), broadcasts: ['alpha']},
   RealDiv: {...binary('keepsRelativeError', 'monotone'), factors: ['a'], ...pole('b')},
   Select: {...entrywise('exact', 'tame', 'unbroadcast'), broadcasts: ['t', 'e'], chosenBy: 'condition'},
-  SquaredDifference: binary('tame'),
-  Sub: binary('affine', 'shift', 'tame'),
+  SquaredDifference: {...binary('tame'), squareOf: 'Sub'},
+  Sub: binary('difference', 'affine', 'shift', 'tame'),
 
   // Entries moved, dropped, repeated or joined.
   BatchToSpaceND: {facts: ['tame']},
@@ -108,15 +108,15 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   GatherV2: {...rows('gather', 'product', 'exact', 'tame'), linearIn: ['x'], chosenBy: 'indices'},
   MirrorPad: rows('sameAxis', 'tame'),
   Pack: rows('pack', 'selection', 'affine', 'exact', 'tame', 'unbroadcast'),
-  PadV2: rows('sameAxis', 'exact', 'tame', 'shapeOnly'),
+  PadV2: {...rows('sameAxis', 'exact', 'tame', 'shapeOnly'), filledWith: 'constantValue'},
   Reshape: {...RESHAPE, outputShape: 'shape'},
   Reverse: rows({along: 'dims'}, 'selection', 'exact', 'tame'),
   Slice: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), outputShape: 'size'},
   SpaceToBatchND: {facts: ['tame']},
   SplitV: rows({along: 'axis'}, 'selection', 'exact', 'tame'),
   StridedSlice: rows('sameAxis', 'selection', 'exact', 'tame', 'boundToBatch'),
-  Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x']},
-  Transpose: rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'),
+  Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x'], copiesBy: 'reps'},
+  Transpose: {...rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), axesBy: 'perm'},
   Unpack: rows('unpack', 'selection', 'exact', 'tame'),
 
   // Along axes.
@@ -128,11 +128,11 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Cumsum: {...rows({along: 'axis'}, 'tame'), linearIn: ['x']},
   LogSoftmax: rows({along: 'axis'}),
   Max: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'reductionIndices'}},
-  Mean: SUM,
+  Mean: {...TOTAL, facts: [...TOTAL.facts, 'mean']},
   Min: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'axis'}},
   Prod: rows('reduction'),
   Softmax: rows({along: 'dim'}, 'tame'),
-  Sum: SUM,
+  Sum: TOTAL,
 
   // Products.
   BatchMatMul: {...MATRICES, linearIn: ['a', 'b']},

@@ -130,26 +130,6 @@ export class Trace {
     }
   }
 
-  /**
-   * Disposes of the metrics that `fit` keeps for its logs, which it does not read after a failed
-   * step: kept scalar means of values that are made with the targets. Other kept tensors belong to
-   * layers or to the user.
-   */
-  disposeMetrics(targets: readonly Tensor[]): void {
-    const data = new Set<object>(targets.map(target => target.dataId));
-    const ofTargets = this.values.map((value, i) => this.producer[i] === -1 && data.has(value.dataId));
-    for (const node of this.nodes) {
-      if (!node.inputs.some(([, value]) => ofTargets[value])) {
-        continue;
-      }
-      node.outputs.forEach(output => ofTargets[output] = true);
-      const original = this.originals[node.outputs[0]];
-      if (node.kernel === 'Mean' && original.rank === 0 && original.kept && !original.isDisposed) {
-        original.dispose();
-      }
-    }
-  }
-
   dispose(): void {
     dispose(this.values);
     dispose([...this.overwritten.values()].map(o => o.before));

@@ -194,6 +194,30 @@ test.serial('the attribute that holds the shape of the output', t => {
   }
 });
 
+test.serial('the sum, the difference, the mean and the square of a difference', t => {
+  const [a, b] = [tf.tensor2d([[1, 2], [4, 8]]), tf.tensor1d([3, 5])];
+  const wanted: Record<string, number[]> = {Add: [4, 7, 7, 13], Sub: [-2, -3, 1, 3], SquaredDifference: [4, 9, 1, 9]};
+  for (const [kernel, y] of Object.entries(wanted)) {
+    t.deepEqual([...(runKernel(kernel, {a, b}) as tf.Tensor).dataSync()], y, kernel);
+  }
+  t.deepEqual([...(runKernel('Mean', {x: a}, {axis: [1]}) as tf.Tensor).dataSync()], [1.5, 6]);
+  t.deepEqual([kernelsOf('sum'), kernelsOf('difference'), kernelsOf('mean')], [['Add'], ['Sub'], ['Mean']]);
+  const squares = [...kernelsWith(({squareOf}) => squareOf !== undefined)];
+  t.deepEqual(squares.map(kernel => [kernel, factsOf(kernel)!.squareOf]), [['SquaredDifference', 'Sub']]);
+});
+
+test.serial('the attributes with the order of the axes, the copies along them, and the filling', t => {
+  const x = tf.tensor2d([[1, 2, 3], [4, 5, 6]]);
+  const y = (kernel: string, by: 'axesBy' | 'copiesBy' | 'filledWith', attr: unknown, others = {}): [number[], number[]] => {
+    t.deepEqual([...kernelsWith(facts => facts[by] !== undefined)], [kernel]);
+    const result = runKernel(kernel, {x}, {...others, [factsOf(kernel)![by]!]: attr}) as tf.Tensor;
+    return [result.shape, [...result.dataSync()]];
+  };
+  t.deepEqual(y('Transpose', 'axesBy', [1, 0]), [[3, 2], [1, 4, 2, 5, 3, 6]]);
+  t.deepEqual(y('Tile', 'copiesBy', [1, 2]), [[2, 6], [1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6]]);
+  t.deepEqual(y('PadV2', 'filledWith', 7, {paddings: [[0, 0], [1, 0]]}), [[2, 4], [7, 1, 2, 3, 7, 4, 5, 6]]);
+});
+
 test.serial('kernels that do not broadcast their operands', t => {
   const operands = tf.ones([3, 4]);
   for (const [kernel, inputs, attrs] of [['Concat', [operands, tf.ones([4])], {axis: 0}], ['Pack', [operands, tf.ones([4])], {axis: 0}]] as const) {

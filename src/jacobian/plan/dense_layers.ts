@@ -1,4 +1,4 @@
-import {RESHAPES} from '../../trace/kernel_sets';
+import {RESHAPES, SUMS} from '../../trace/kernel_sets';
 import {isLinear} from '../../trace/linear_kernels';
 import {inputOf} from '../../trace/trace';
 import type {MatrixSite, Plan} from './plan';
@@ -73,7 +73,7 @@ function biasOf({sites, sweep}: Plan, product: number): number | null {
     }
   }
   const found = sites.findIndex(({kind, node: other, name}) => kind === 'vector' && (other === node ? name === 'bias' :
-    other.kernel === 'Add' && other.inputs.some(([, value]) => outputs.has(value))));
+    SUMS.has(other.kernel) && other.inputs.some(([, value]) => outputs.has(value))));
   return found < 0 ? null : found;
 }
 

@@ -5,7 +5,7 @@ import type {Dependence, Freeze} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
-import {rootsOf} from '../../loss/functions/row_block';
+import {differenceNode, rootsOf} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
 import {RESIDUAL} from './plan';
@@ -51,10 +51,11 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
           .map(([name, value]) => addSite(makeSite(trace, analysis, plain, name, value, parameterOf)))};
   };
 
-  const starts = blocks.map(({value, difference}): SweepStart => {
-    const node = difference === null ? null : trace.nodes[difference];
+  const starts = blocks.map((block): SweepStart => {
+    const {value} = block;
+    const node = differenceNode(trace, block);
     if (isActivation(value)) {
-      return {node: node === null ? null : sweepNode({...node, kernel: 'Sub', attrs: {}}), rows: []};
+      return {node: node === null ? null : sweepNode(node), rows: []};
     }
     const operands = node === null ? [['a', value] as const] :
       node.inputs.filter(([, input]) => analysis.dependent[input]);

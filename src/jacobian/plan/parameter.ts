@@ -1,6 +1,7 @@
 import {range, reshape, tidy} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/dependence';
+import {factsOf} from '../../trace/kernel_facts';
 import {RESHAPES, SELECTIONS} from '../../trace/kernel_sets';
 import {forward} from './parameter_products';
 import type {Parameter} from './plan';
@@ -47,8 +48,9 @@ export function findParameter(trace: Trace, analysis: Analysis, value: number): 
 }
 
 function isReshape(node: TraceNode): boolean {
+  const axesBy = factsOf(node.kernel)?.axesBy;
   return RESHAPES.has(node.kernel) ||
-      (node.kernel === 'Transpose' && (node.attrs['perm'] as number[]).every((axis, i) => axis === i));
+      (axesBy !== undefined && (node.attrs[axesBy] as number[]).every((axis, i) => axis === i));
 }
 
 /**
@@ -58,14 +60,15 @@ function isReshape(node: TraceNode): boolean {
 export function beforeTiling(trace: Trace, value: number): {value: number; shape: readonly number[]} {
   const {shape} = trace.values[value];
   const node = trace.nodes[trace.producer[value]] as TraceNode | undefined;
-  if (node === undefined || !(node.kernel === 'Tile' || isReshape(node))) {
+  const copiesBy = node === undefined ? undefined : factsOf(node.kernel)?.copiesBy;
+  if (node === undefined || !(copiesBy !== undefined || isReshape(node))) {
     return {value, shape};
   }
   const input = node.inputs[0][1];
   const inputShape = trace.values[input].shape;
-  if (node.kernel === 'Tile') {
-    const reps = node.attrs['reps'] as number[];
-    return inputShape.every((d, i) => d === 1 || reps[i] === 1) ? beforeTiling(trace, input) : {value, shape};
+  if (copiesBy !== undefined) {
+    const copies = node.attrs[copiesBy] as number[];
+    return inputShape.every((d, i) => d === 1 || copies[i] === 1) ? beforeTiling(trace, input) : {value, shape};
   }
   // Only a reshape that inserts or removes axes of size 1 is followed.
   const axes = inputShape.map((_, i) => i).filter(i => inputShape[i] !== 1);

@@ -1,6 +1,7 @@
 import {add, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
+import {factsOf} from '../../trace/kernel_facts';
 import {ENTRYWISE, SELECTIONS} from '../../trace/kernel_sets';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
@@ -26,7 +27,8 @@ export function findReach(values: Values, path: readonly TraceNode[], leaf: numb
     const known = new Map([[leaf, tensor(Float32Array.from({length: size}, (_, i) => i + 1), shape)]]);
     for (const node of path) {
       if (node.inputs.some(([, value]) => known.has(value))) {
-        const marks = SELECTIONS.has(node.kernel) || node.kernel === 'PadV2' ? select(values, node, known) :
+        const isSelection = SELECTIONS.has(node.kernel) || fillingOf(node) !== undefined;
+        const marks = isSelection ? select(values, node, known) :
           ENTRYWISE.has(node.kernel) ? merge(values, node, known) : null;
         if (marks === null) {
           return;
@@ -50,10 +52,14 @@ export function findReach(values: Values, path: readonly TraceNode[], leaf: numb
   return reach;
 }
 
+/** The attribute with the number of entries that are made of no input, if the kernel has one. */
+const fillingOf = ({kernel}: TraceNode): string | undefined => factsOf(kernel)?.filledWith;
+
 /** The marks of the outputs of a kernel that selects entries. The kernel itself moves the marks. */
 function select(values: Values, node: TraceNode, known: ReadonlyMap<number, Tensor>): Tensor[] {
   const inputs = node.inputs.map(([name, v]) => [name, known.get(v) ?? zeros(values[v].shape)] as const);
-  const attrs = node.kernel === 'PadV2' ? {...node.attrs, constantValue: 0} : node.attrs;
+  const filling = fillingOf(node);
+  const attrs = filling === undefined ? node.attrs : {...node.attrs, [filling]: 0};
   const result = runKernel(node.kernel, node.arrayInputs ? inputs.map(([, t]) => t) : Object.fromEntries(inputs),
       attrs);
   return Array.isArray(result) ? result : [result];

@@ -2,6 +2,7 @@ import {tidy, zeros} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {ForwardNode} from '../../derivatives/tangents/rule';
 import {tangentRule} from '../../derivatives/tangents/rules';
+import {differenceNode} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {shaped} from '../../tfjs/fast_ops';
 import {valuesOf} from '../../trace/trace';
@@ -37,16 +38,17 @@ export function pushTangents(trace: Trace, {blocks, analysis: {dependent}}: Plan
 }
 
 /** The tangent of a block of rows, [directions, rows]; zeros if no direction reaches the block. */
-function tangentOfBlock(trace: Trace, {value, difference}: RowBlock, tangents: ReadonlyMap<number, Tensor>,
+function tangentOfBlock(trace: Trace, block: RowBlock, tangents: ReadonlyMap<number, Tensor>,
     directions: number): Tensor {
-  const {values, nodes} = trace;
+  const {values} = trace;
+  const {value} = block;
   const {size} = values[value];
   const flat = (t: Tensor): Tensor => shaped(t, [directions, size]);
-  if (difference === null) {
+  const node = differenceNode(trace, block);
+  if (node === null) {
     const tangent = tangents.get(value);
     return tangent === undefined ? zeros([directions, size]) : flat(tangent);
   }
-  const node = {...nodes[difference], kernel: 'Sub', attrs: {}};
   const at = new ForwardNode(values, node, tangents, directions);
   return at.names.every(name => at.tangent(name) === null) ? zeros([directions, size]) :
     flat(tangentRule(node)!(at) as Tensor);

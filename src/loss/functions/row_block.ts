@@ -1,6 +1,7 @@
 import {sub} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import type {Trace} from '../../trace/trace';
+import {factsOf} from '../../trace/kernel_facts';
+import type {Trace, TraceNode} from '../../trace/trace';
 
 /**
  * A block of rows: the residuals or outputs that one value holds. The examples lie along its
@@ -18,6 +19,12 @@ export interface RowBlock {
 
 /** A block of all entries of a value. */
 export const blockOf = (value: number): RowBlock => ({value, difference: null});
+
+/** The node of the differences a - b of a block; null if the value holds the rows. */
+export function differenceNode({nodes}: Trace, {difference}: RowBlock): TraceNode | null {
+  const square = difference === null ? null : nodes[difference];
+  return square === null ? null : {...square, kernel: factsOf(square.kernel)!.squareOf!, attrs: {}};
+}
 
 /** The values that the rows are read from; for a difference its two terms. */
 export const rootsOf = (trace: Trace, blocks: readonly RowBlock[]): number[] =>

@@ -1,6 +1,6 @@
 import {upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import {RESHAPES} from '../../trace/kernel_sets';
+import {DIFFERENCES, RESHAPES, SUMS} from '../../trace/kernel_sets';
 import type {Square} from './terms';
 import {nodeOf, numberIn} from './nodes';
 import type {Trace} from '../../trace/trace';
@@ -50,7 +50,7 @@ export class Regularizers {
     if (RESHAPES.has(node.kernel)) {
       return this.shiftedVariable(first);
     }
-    return node.kernel === 'Sub' || node.kernel === 'Add' ? this.shiftedBy(first, second, value) : null;
+    return SUMS.has(node.kernel) || DIFFERENCES.has(node.kernel) ? this.shiftedBy(first, second, value) : null;
   }
 
   /**
