@@ -2,7 +2,7 @@ import {dispose, keep, scalar, tensor1d} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {AveragedWeights} from '../step/averaged_weights';
-import {BestWeights} from './best_weights';
+import {EvidenceMaximum} from '../step/evidence_maximum';
 import {AVERAGE, checkEntries, checkNumbers, COUNT, nameOfBest, nameOfPoint, nameOfStep} from './saved_tensors';
 import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';
@@ -22,7 +22,7 @@ interface KnownStep {
  */
 export class OptimizerState {
   /** The weights at the maximum of the evidence. */
-  readonly best = new BestWeights();
+  readonly maximum = new EvidenceMaximum();
   /** The training points of variables that hold an average. */
   readonly average = new AveragedWeights();
   private readonly steps = new Map<number, KnownStep>();
@@ -84,7 +84,7 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count, of d_prev, of the best weights and of the training points. They
+   * Copies of the iteration count, of d_prev, of the weights at the maximum of the evidence and of the training points. They
    * are the same copies as long as the state is the same, but for copies that were disposed of.
    */
   copy(iterations: number): NamedTensor[] {
@@ -116,7 +116,7 @@ export class OptimizerState {
       const steps = this.loaded ?? this.order.map(variable => this.steps.get(variable.id)!.step);
       const list = [entry(0, COUNT, () => scalar(iterations, 'int32')),
         ...steps.map((step, i) => entry(i + 1, nameOfStep(i), () => step.clone())),
-        ...this.best.tensors.map((t, i) => entry(steps.length + i + 1, nameOfBest(i), () => t.clone()))];
+        ...this.maximum.tensors.map((t, i) => entry(steps.length + i + 1, nameOfBest(i), () => t.clone()))];
       const average = this.average.of(this.order);
       if (average !== null) {
         const {count, fingerprints, points} = average;
@@ -151,7 +151,7 @@ export class OptimizerState {
         copies.filter((_, i) => saved[i].name.startsWith(name(0).slice(0, -1)));
       const [steps, best, points] = [nameOfStep, nameOfBest, nameOfPoint].map(of);
       dispose(copies.splice(0).filter(tensor => ![...steps, ...best, ...points].includes(tensor)));
-      this.best.load(best);
+      this.maximum.load(best);
       this.average.load(average === null ? null : {...average, points});
       this.loaded = steps.length === 0 ? null : steps;
       return iterations;
@@ -165,7 +165,7 @@ export class OptimizerState {
     this.retire();
     dispose(this.earlier.splice(0));
     this.disposeSteps();
-    this.best.dispose();
+    this.maximum.dispose();
     this.average.end();
   }
 

@@ -21,12 +21,13 @@ import type {StepReport} from '../step/step_report';
 import {assignAll, checkDisposed} from '../step/trained_variables';
 import {ScaleMemory} from '../systems/scale_memory';
 import {Clock} from '../tfjs/clock';
+import {aliasOf} from '../tfjs/handle';
 import {Thrift, withMemoryLimit} from '../tfjs/memory';
 import {capture, discard} from '../trace/capture';
 import {notingOutputs} from '../trace/model_outputs';
 import type {Trace} from '../trace/trace';
 import {Patience} from './convergence';
-import {beginEvidence} from './evidence_begin';
+import {beginEvidence} from '../step/evidence_begin';
 import {LastStep} from './last_step';
 import type {CheckedOptions} from './check_options';
 import {OptimizerState} from './optimizer_state';
@@ -200,13 +201,13 @@ export class Training {
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
     }
-    const before = evidence === null ? [] : variables.map(variable => variable.clone());
+    const before = evidence === null ? [] : variables.map(aliasOf);
     if (back !== null) {
       assignAll(back.variables, back.weights, trace);
       this.state.average.leaveOut(back.variables);
     } else if (isEnd) {
       this.state.average.leaveOut(variables);
-      assignAll(variables, this.state.best.of(variables) ?? before, trace);
+      assignAll(variables, this.state.maximum.of(variables) ?? before, trace);
     } else if (taken !== null) {
       clock.time('update', () => {
         if (isAveraged(request, trace, done) && beginning === null) {
@@ -234,7 +235,7 @@ export class Training {
       this.retreat.isAtBest ? afterLowerTrend(next) : next;
     if (evidence !== null) {
       this.policyState = {...this.policyState, evidence};
-      this.state.best.wrote(variables, evidence.since === 0 ? before : null);
+      this.state.maximum.wrote(variables, evidence.since === 0 ? before : null);
     }
     if (scale !== null) {
       this.scales.keep(variables, scale);
@@ -253,7 +254,7 @@ export class Training {
     const isBayesian = options.regularization === 'bayesian';
     const wanted = isBayesian ? 'levenbergMarquardt' : options.policy;
     const begin = (variables: readonly Variable[]): EvidenceState => beginEvidence(state.evidence, sign(),
-        fitBatch?.batchesPerEpoch() ?? null, this.state.best.areUntouched(variables));
+        fitBatch?.batchesPerEpoch() ?? null, this.state.maximum.areUntouched(variables));
     return withMemoryLimit(options.memoryLimit, () => solveStep(trace, fitBatch, {
       policyFor: size => StepPolicy.of(wanted, options.given, this.levenbergMarquardt, state, size, sign),
       evidence: isBayesian ? begin : null,

@@ -1,6 +1,6 @@
 import {dispose} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {handleOn} from '../tfjs/handle';
+import {handlesOn} from '../tfjs/handle';
 
 /**
  * Steps after which a detour that has not led lower is given up: the ten that leave the kink, and
@@ -65,13 +65,7 @@ export class Detour {
 
   /** Begins a detour at the present weights. */
   begin(variables: readonly Variable[], loss: number): void {
-    const weights: Tensor[] = [];
-    try {
-      variables.forEach(variable => weights.push(handleOn(variable)));
-    } catch (error) {
-      dispose(weights);
-      throw error;
-    }
+    const weights = handlesOn(variables);
     this.letGo();
     this.beginning = {variables, weights, loss};
     this.steps = 0;

@@ -1,8 +1,23 @@
-import {getBackend, keep, reshape} from '@tensorflow/tfjs-core';
+import {dispose, getBackend, keep, reshape} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 
 /**
- * One more reference to the data of a tensor, kept beyond every scope. WASM takes Reshape: Identity
- * copies there. On tfjs-node it is Reshape that makes new data.
+ * One more reference to the data of a tensor, in the scope of the caller. WASM takes Reshape:
+ * Identity copies there. On tfjs-node it is Reshape that makes new data.
  */
-export const handleOn = (t: Tensor): Tensor => keep(getBackend() === 'wasm' ? reshape(t, t.shape) : t.clone());
+export const aliasOf = (t: Tensor): Tensor => getBackend() === 'wasm' ? reshape(t, t.shape) : t.clone();
+
+/** The same, kept beyond every scope. */
+export const handleOn = (t: Tensor): Tensor => keep(aliasOf(t));
+
+/** References to the data of tensors, kept beyond every scope; none if an error comes between. */
+export function handlesOn(tensors: readonly Tensor[]): Tensor[] {
+  const handles: Tensor[] = [];
+  try {
+    tensors.forEach(t => handles.push(handleOn(t)));
+  } catch (error) {
+    dispose(handles);
+    throw error;
+  }
+  return handles;
+}

@@ -6,7 +6,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
  * optimizer. Loaded ones wait until a step tells the variables, to which they are matched by
  * position and shape.
  */
-export class BestWeights {
+export class EvidenceMaximum {
   /**
    * Handles on the data of the weights. They cost memory from the next step on, which writes
    * others.
@@ -32,7 +32,7 @@ export class BestWeights {
         (last.length === variables.length && variables.every((v, i) => v === last[i] && v.dataId === written[i]));
   }
 
-  /** The best weights of these variables; null if there are none. */
+  /** The weights at the maximum of these variables; null if there are none. */
   of(variables: readonly Variable[]): readonly Tensor[] | null {
     const {weights} = this;
     const fits = weights.length === variables.length &&
@@ -43,15 +43,15 @@ export class BestWeights {
   /**
    * Notes that the optimizer wrote these variables, or left them as they were.
    *
-   * @param best handles on the data of new best weights, which are kept; null if the old ones are
-   * still the best.
+   * @param weights handles on the data of the weights at a new maximum, which are kept; null if the
+   * maximum is still the old one.
    */
-  wrote(variables: readonly Variable[], best: readonly Tensor[] | null): void {
+  wrote(variables: readonly Variable[], weights: readonly Tensor[] | null): void {
     this.variables = variables;
     this.written = variables.map(v => v.dataId);
-    if (best !== null) {
+    if (weights !== null) {
       dispose([...this.weights]);
-      this.weights = best.map(t => keep(t));
+      this.weights = weights.map(t => keep(t));
     }
   }
 
