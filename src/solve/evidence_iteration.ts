@@ -1,5 +1,6 @@
+import {inverseDiagonal} from '../arrays/inverse_diagonal';
 import {addProduct, traceOf} from '../arrays/symmetric';
-import {dot} from '../arrays/vectors';
+import {dot, total} from '../arrays/vectors';
 import {shiftedIdentity} from './shifted_identity';
 
 /** Share of trace(C) below which λ means nothing, since C is known to float32. */
@@ -31,11 +32,11 @@ export const EVIDENCE_ROWS = 1024;
 export function evidenceIteration(curvature: Float64Array, n: number, lambda: number, z: Float64Array): number | null {
   const least = LEAST * traceOf(curvature, n);
   const from = Math.max(least, lambda);
-  const shifted = shiftedIdentity(curvature, n, from, z);
-  if (shifted === null) {
+  const factor = shiftedIdentity(curvature, n, from);
+  if (factor === null) {
     return null;
   }
-  const {trace, solved} = shifted;
+  const [trace, solved] = [total(inverseDiagonal(factor)), factor.solve(z)];
   const unseen = z.reduce((count, value, i) => count + (value === 0 && curvature[i * (n + 1)] === 0 ? 1 : 0), 0);
   const image = new Float64Array(n);  // C u
   addProduct(1, curvature, solved, image);

@@ -1,8 +1,8 @@
-import {cholesky} from '../arrays/cholesky';
 import type {CholeskyFactor} from '../arrays/cholesky';
 import {inverseDiagonal} from '../arrays/inverse_diagonal';
 import {traceOf} from '../arrays/symmetric';
 import {total} from '../arrays/vectors';
+import {shiftedIdentity} from './shifted_identity';
 
 /**
  * The curvature of the n rows of a step relative to that of a prior Λ: R = SᵀJΛ⁻¹JᵀS (n x n), or
@@ -60,12 +60,8 @@ function factored(relative: RelativeCurvature, wanted: number, value: (factor: C
   const most = LARGEST_TRACE[isFloat32 ? 'float32' : 'float64'];
   let lambda = Math.max(wanted, traceOf(matrix, k) / most);
   for (let raises = 0; raises <= MAX_RAISES && lambda < Infinity; raises++, lambda *= RAISE) {
-    const shifted = matrix.map(x => x / lambda);
-    for (let i = 0; i < k; i++) {
-      shifted[i * (k + 1)] += 1;
-    }
-    const factor = cholesky(shifted, k);
-    if (factor.ok) {
+    const factor = shiftedIdentity(matrix, k, lambda);
+    if (factor !== null) {
       return {lambda, value: value(factor)};
     }
   }
