@@ -68,30 +68,6 @@ export class LocalModel {
     return z === null ? Math.abs(value) : dot(z, z) / 2;
   }
 
-  /** See `Observation.squares`. Rows of one example have no spread: their loss stands for it. */
-  squares(groups: ReadonlyArray<{readonly count: number}>, batches: readonly number[]):
-      {readonly loss: number; readonly spread: number} | null {
-    const {z} = this.parts.derivatives;
-    if (z === null) {
-      return null;
-    }
-    let [first, loss, spread] = [0, 0, 0];
-    groups.forEach(({count}, g) => {
-      const components = count / batches[g];
-      for (let c = 0; c < components; c++) {
-        let [sum, squares] = [0, 0];
-        for (let i = first + c; i < first + count; i += components) {
-          sum += z[i];
-          squares += z[i] * z[i];
-        }
-        loss += squares / 2;
-        spread += batches[g] === 1 ? squares / 2 : Math.max(0, squares - sum * sum / batches[g]) / 2;
-      }
-      first += count;
-    });
-    return {loss, spread};
-  }
-
   /**
    * a = -⟨z, SᵀJ d_prev⟩ / (|z| |SᵀJ d_prev|), see `Observation.agreement`; null without a last
    * step, and if one of the two vectors is zero. Without z, a = -⟨q, J d_prev⟩ / (|q| |J d_prev|),

@@ -49,6 +49,7 @@ import {squaresOnly, systemWithEvidence} from './bayesian_step';
 import type {IdleLayer} from './layer_units';
 import {batchesOf, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
+import {observeBatch} from './observation';
 import {groupsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
@@ -154,10 +155,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   if (policy.estimates) {
     clock.time('solve', () => policy.estimate(damping => model.evidence(damping)));
   }
-  const agreement = policy.observes ? model.agreement() : null;
-  const headroom = policy.observes ? clock.time('solve', () => model.headroom(policy.settings.momentum)) : null;
-  policy.observe({agreement, headroom, examples, areResiduals,
-    squares: policy.observes ? model.squares(rows.groups, batchesOf(plans)) : null});
+  const agreement = observeBatch(policy, model,
+      {z: derivatives.z, groups: rows.groups, batches: batchesOf(plans), examples, areResiduals}, clock);
 
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));

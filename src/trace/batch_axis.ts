@@ -1,16 +1,8 @@
 import {factsOf} from './kernel_facts';
 import type {BatchPassing} from './kernel_fact';
 import type {TraceNode} from './trace';
-
-/**
- * The place of the examples in a tensor: the flat index i belongs to example floor(i / stride) mod
- * B.
- *
- * One number serves for any axis. The leading axis has stride = size / B, and an axis further in
- * has a smaller stride (time-major [T, B, in]: stride = in). The stride stays the same in every
- * reshape, also in [B, T, in] -> [B·T, in]. `null` stands for a tensor that all examples share.
- */
-export type BatchStride = number | null;
+import {axisStride, exampleAxis, sizeOf} from './example_axis';
+import type {BatchStride} from './example_axis';
 
 /**
  * The error of a kernel behind which the examples cannot be told apart:
@@ -50,32 +42,6 @@ export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, Batc
   }
   return ruleOf(node.kernel)(node, inputs, outputs, batch);
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-const axisStride = (shape: readonly number[], axis: number): number => sizeOf(shape.slice(axis + 1));
-
-/**
- * The axis that holds the examples, in the shape [before, B, inner], with stride = inner · (stride
- * of the axis); null if the examples are spread over several axes.
- */
-export function exampleAxis(shape: readonly number[], stride: number, batch: number):
-    {axis: number; before: number; inner: number} | null {
-  let behind = 1;
-  for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
-    const inner = stride / behind;
-    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
-      return {axis, before: shape[axis] / (batch * inner), inner};
-    }
-  }
-  return null;
-}
-
-/**
- * The shape [before, B, stride] of a value of this size: its entries in their order, with the
- * examples along axis 1.
- */
-export const exampleView = (size: number, stride: number, batch: number): [number, number, number] =>
-  [size / (batch * stride), batch, stride];
 
 /** The axis that holds the examples of an operand. @throws BatchAxisLost if there is none. */
 function locate(node: TraceNode, {shape, stride}: BatchOperand, batch: number): {axis: number; inner: number} {
@@ -164,7 +130,7 @@ const listOf = (value: unknown): number[] | null =>
 const transpose = keepAxis((node, axis) => (node.attrs['perm'] as number[]).indexOf(axis));
 
 /** Sum, Mean, Max, ...: if one of their axes is that of the examples, the examples meet. */
-const reduce = keepAxis((node, axis, rank) => {
+export const reduce = keepAxis((node, axis, rank) => {
   const axes = (listOf(node.attrs['axis'] ?? node.attrs['reductionIndices']) ?? [...Array(rank).keys()])
       .map(a => (a + rank) % rank);
   if (axes.includes(axis)) {

@@ -7,7 +7,7 @@ import test, {type ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {capture} from '../../src/trace/capture';
 import {BatchAxisLost, propagateBatch} from '../../src/trace/batch_axis';
-import type {BatchStride} from '../../src/trace/batch_axis';
+import type {BatchStride} from '../../src/trace/example_axis';
 import {within} from '../support/tensors';
 
 test.before(async () => {

@@ -4,7 +4,7 @@ import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {adjointCheck} from './adjoint_check';
-import type {BatchStride} from '../../trace/batch_axis';
+import type {BatchStride} from '../../trace/example_axis';
 import {BatchJacobian} from '../sweep/batch_jacobian';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {floats, relativeDifference} from './compare';

@@ -1,7 +1,9 @@
 import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {analyse, upstream} from '../../trace/dependence';
-import type {Dependence, Freeze} from '../../trace/dependence';
+import {analyse} from '../../trace/analysis';
+import type {Freeze} from '../../trace/analysis';
+import {upstream} from '../../trace/dependence';
+import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';

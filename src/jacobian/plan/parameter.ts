@@ -1,6 +1,6 @@
 import {range, reshape, tidy} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
-import type {Analysis} from '../../trace/dependence';
+import type {Analysis} from '../../trace/analysis';
 import {factsOf} from '../../trace/kernel_facts';
 import {RESHAPES, SELECTIONS} from '../../trace/kernel_sets';
 import {forward} from './parameter_products';

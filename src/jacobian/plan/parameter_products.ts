@@ -1,7 +1,7 @@
 import {ones, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
-import type {Analysis} from '../../trace/dependence';
+import type {Analysis} from '../../trace/analysis';
 import type {Values} from '../../derivatives/cotangents';
 import {collect, sweepBack} from '../../derivatives/reverse_sweep';
 import {mul, shaped} from '../../tfjs/fast_ops';

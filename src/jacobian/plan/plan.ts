@@ -1,5 +1,5 @@
 import type {TraceNode} from '../../trace/trace';
-import type {Analysis} from '../../trace/dependence';
+import type {Analysis} from '../../trace/analysis';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {RowBlock} from '../../loss/functions/row_block';
 

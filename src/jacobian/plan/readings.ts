@@ -1,7 +1,7 @@
 import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import {derivativePaths} from '../../trace/derivative_paths';
 import type {Trace} from '../../trace/trace';
-import type {Freeze} from '../../trace/dependence';
+import type {Freeze} from '../../trace/analysis';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {dataOf} from '../../tfjs/fit_batch_hook';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';

@@ -1,8 +1,8 @@
 import {inputOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {exampleAxis} from '../../trace/batch_axis';
-import type {BatchStride} from '../../trace/batch_axis';
-import type {Analysis} from '../../trace/dependence';
+import {exampleAxis} from '../../trace/example_axis';
+import type {BatchStride} from '../../trace/example_axis';
+import type {Analysis} from '../../trace/analysis';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';

@@ -1,5 +1,5 @@
 import type {Trace, TraceNode} from '../../trace/trace';
-import {analyse} from '../../trace/dependence';
+import {analyse} from '../../trace/analysis';
 import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import type {RowBlock} from '../../loss/functions/row_block';

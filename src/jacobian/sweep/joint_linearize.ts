@@ -1,4 +1,4 @@
-import {exampleView} from '../../trace/batch_axis';
+import {exampleView} from '../../trace/example_axis';
 import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {AFFINE, ENTRYWISE, RESHAPES, SHAPE_ONLY, SHIFTS, UNBROADCAST} from '../../trace/kernel_sets';

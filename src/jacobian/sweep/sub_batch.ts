@@ -1,6 +1,6 @@
 import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {exampleAxis, exampleView} from '../../trace/batch_axis';
+import {exampleAxis, exampleView} from '../../trace/example_axis';
 import {BOUND_TO_BATCH, MATRIX_PRODUCTS, PRODUCTS, UNBROADCAST} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/output_shape';
 import {valuesOf} from '../../trace/trace';

@@ -5,7 +5,7 @@ import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {BackwardNode} from '../../derivatives/rules/rule';
 import {unsummedRule} from '../../derivatives/table';
-import {exampleAxis} from '../../trace/batch_axis';
+import {exampleAxis} from '../../trace/example_axis';
 import {shaped, sumTo} from '../../tfjs/fast_ops';
 import {padded} from '../plan/site';
 

@@ -2,7 +2,7 @@ import {gather, getBackend, reshape, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../arrays/outer_product';
 import type {TraceNode} from '../../trace/trace';
-import type {BatchStride} from '../../trace/batch_axis';
+import type {BatchStride} from '../../trace/example_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import {tableSizes} from '../../derivatives/kernels/gather';

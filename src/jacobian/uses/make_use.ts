@@ -1,7 +1,7 @@
 import {reshape, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {inputOf} from '../../trace/trace';
-import type {BatchStride} from '../../trace/batch_axis';
+import type {BatchStride} from '../../trace/example_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {channelsLast} from '../../derivatives/kernels/convolution';
 import type {Plan, Site} from '../plan/plan';

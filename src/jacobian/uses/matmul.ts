@@ -1,4 +1,4 @@
-import {exampleView} from '../../trace/batch_axis';
+import {exampleView} from '../../trace/example_axis';
 import {reshape, transpose} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {inputOf} from '../../trace/trace';

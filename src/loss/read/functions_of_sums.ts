@@ -1,7 +1,7 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost, propagateBatch} from '../../trace/batch_axis';
-import type {BatchStride} from '../../trace/batch_axis';
+import type {BatchStride} from '../../trace/example_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {MONOTONE, REDUCTIONS} from '../../trace/kernel_sets';
 import {isLinear} from '../../trace/linear_kernels';

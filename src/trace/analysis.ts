@@ -1,0 +1,179 @@
+import {CUSTOM_GRAD} from './custom_grad';
+import type {Trace, TraceNode} from './trace';
+import {BatchAxisLost, propagateBatch} from './batch_axis';
+import type {BatchStride} from './example_axis';
+import {downstream, upstream} from './dependence';
+import type {Dependence} from './dependence';
+
+/**
+ * The part of a trace between the variables and the rows, with the place of the examples in every
+ * value.
+ */
+export interface Analysis extends Dependence {
+  /**
+   * Whether the value depends on the variables for the Jacobian, so not through frozen statistics;
+   * by value index.
+   */
+  readonly dependent: readonly boolean[];
+  /**
+   * Value indices of statistics of the batch that depend on the variables and that the Jacobian
+   * holds constant.
+   */
+  readonly frozen: ReadonlySet<number>;
+  readonly batch: number;
+  /**
+   * The strides of the examples, by value index; null for a value that all examples share: weights,
+   * and values made of weights alone.
+   */
+  readonly strides: readonly BatchStride[];
+  /**
+   * Indices of the nodes on a path from a variable to a row whose outputs belong to examples, in
+   * order.
+   */
+  readonly activations: readonly number[];
+  /**
+   * Indices of the nodes on such a path whose outputs all examples share (views of weights), in
+   * order.
+   */
+  readonly parameters: readonly number[];
+}
+
+/**
+ * Statistics of the batch (sums, means, largest entries over the examples) that depend on the
+ * variables:
+ *
+ * - `none`: a statistic couples the examples;
+ * - `within`: a statistic is held constant if a parameter joins the data behind it, as gamma does
+ *   in a batch normalisation;
+ * - `all`: every statistic is held constant, also one that is part of the residuals: (p - mean p)².
+ */
+export type Freeze = 'none' | 'within' | 'all';
+
+/**
+ * Follows the examples from the inputs to the rows.
+ *
+ * @param roots value indices of the rows.
+ * @param batch number of examples B. With B = 1 the whole batch counts as one example.
+ * @param isBatched whether a value holds one entry per example. It is asked for values that do not
+ * depend on the variables and that f() read, or made of values that all examples share.
+ * @throws BatchAxisLost if the examples cannot be followed.
+ */
+export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
+    isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
+  const needed = upstream(trace, roots);
+  const followed = withForwardPasses(trace, needed);
+  const dependent = [...dependence.dependent];
+  const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
+    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
+  const strides: Array<BatchStride | undefined> = trace.values.map((value, i) =>
+    trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
+  const frozen = new Set<number>();
+  const activations: number[] = [];
+  const parameters: number[] = [];
+  trace.nodes.forEach((node, i) => {
+    if (frozen.size > 0 && !node.inputs.some(([, value]) => dependent[value])) {
+      node.outputs.forEach(output => dependent[output] = false);
+    }
+    const isDependent = node.outputs.some(output => dependent[output]);
+    if (!node.outputs.some(output => needed.has(output))) {
+      if (node.outputs.some(output => followed.has(output))) {
+        const found = stridesOrLost(trace, node, strides, batch, isDependent);
+        node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+      }
+      return;
+    }
+    try {
+      const found = stridesOf(trace, node, strides, batch, isDependent);
+      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+    } catch (error) {
+      if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
+        throw error;
+      }
+      for (const output of node.outputs) {
+        frozen.add(output);
+        dependent[output] = false;
+      }
+      return;
+    }
+    if (isDependent) {
+      (strides[node.outputs[0]] === null ? parameters : activations).push(i);
+    }
+  });
+  const analysis =
+    {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
+  if (frozen.size === 0) {
+    return analysis;
+  }
+  // A node that only leads to a statistic is no part of the Jacobian.
+  const reached = upstream(trace, roots, frozen);
+  const isReached = (i: number): boolean => trace.nodes[i].outputs.some(output => reached.has(output));
+  const found = {...analysis, activations: activations.filter(isReached), parameters: parameters.filter(isReached)};
+  if (freeze === 'within' && !isWithin(trace, found)) {
+    throw new BatchAxisLost(trace.nodes[trace.producer[[...frozen][0]]].kernel, 'couples');
+  }
+  return found;
+}
+
+/**
+ * Whether a parameter joins the data behind a statistic. Then the statistic is part of the network,
+ * not of the residuals.
+ */
+function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analysis): boolean {
+  const behind = downstream(trace, frozen);
+  return activations.some(i => {
+    const values = trace.nodes[i].inputs.map(([, value]) => value);
+    return values.some(value => behind.has(value)) && values.some(value => dependent[value] && strides[value] === null);
+  });
+}
+
+/**
+ * Some values with the forward passes of the tf.customGrad ops among them, which lead the examples
+ * to the outputs of the ops.
+ */
+function withForwardPasses(trace: Trace, values: ReadonlySet<number>): ReadonlySet<number> {
+  const inner = trace.nodes.filter(({kernel, outputs: [output]}) => kernel === CUSTOM_GRAD && values.has(output))
+      .map(({attrs}) => attrs['inner'] as number).filter(value => !values.has(value));
+  return inner.length === 0 ? values : withForwardPasses(trace, new Set([...values, ...upstream(trace, inner)]));
+}
+
+/**
+ * The strides in the forward pass of a tf.customGrad, undefined behind a node that loses the
+ * examples. No Jacobian goes through that pass, so the loss matters only if it reaches the output
+ * of the op.
+ */
+function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+    isDependent: boolean): Array<BatchStride | undefined> {
+  try {
+    return stridesOf(trace, node, strides, batch, isDependent);
+  } catch (error) {
+    if (!(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    return node.outputs.map(() => undefined);
+  }
+}
+
+function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+    isDependent: boolean): BatchStride[] {
+  const sources = node.kernel === CUSTOM_GRAD ? [node.attrs['inner'] as number] : node.inputs.map(([, value]) => value);
+  if (sources.some(value => strides[value] === undefined)) {
+    throw new BatchAxisLost(node.kernel, 'unknown');
+  }
+  if (node.kernel === CUSTOM_GRAD) {
+    return [strides[sources[0]]!];
+  }
+  const shape = (value: number): number[] => trace.values[value].shape;
+  const inputs = new Map(node.inputs.map(([name, value]) => [name, {shape: shape(value), stride: strides[value]!}]));
+  try {
+    return propagateBatch(node, inputs, node.outputs.map(shape), batch);
+  } catch (error) {
+    if (isDependent || !(error instanceof BatchAxisLost)) {
+      throw error;
+    }
+    // Data that do not depend on the weights may mix the examples (statistics of the inputs), as
+    // they are constants to the Jacobian. If only the rule is missing, the leading axis is the best
+    // guess, which the self-check tests.
+    return node.outputs.map(output =>
+      error.reason === 'unknown' && shape(output)[0] === batch ? trace.values[output].size / batch : null);
+  }
+}
