@@ -74,7 +74,7 @@ function rehearseStep(plan: Plan, formedFor: FormedFor): void {
  */
 function rehearseCross(all: readonly Piece[], {partOf}: FormedFor): void {
   inScope(() => {
-    const [first, second] = heldInRehearsal(all.slice(0, 2), all.length);
+    const [first, second] = heldInRehearsal(all[0], all[1], all.length);
     let [n, entries] = [0, 0];
     for (const {rows} of all.slice(0, -1)) {
       n += rows;

@@ -11,8 +11,8 @@ interface Output {
   readonly sharedWith?: Tensor;
 }
 
-/** The outputs of a kernel by shape; null if they are not known. */
-type OutputsOf = (kernel: string, inputs: KernelInputs, attrs: KernelAttrs) => Output[] | null;
+/** The output of a kernel by shape, a list if the kernel gives a list; null if it is not known. */
+type OutputsOf = (kernel: string, inputs: KernelInputs, attrs: KernelAttrs) => Output | Output[] | null;
 
 /** Ends a rehearsal without a verdict. */
 class Unknown extends Error {
@@ -57,9 +57,10 @@ export function rehearse(f: () => void, outputsOf: OutputsOf, most: number): boo
     if (outputs === null) {
       throw new Unknown(`a rehearsal ends at the kernel '${kernelName}'`);
     }
-    const made = outputs.map(output => backend.make(open, output));
+    const made = Array.isArray(outputs) ? outputs.map(output => backend.make(open, output)) :
+      backend.make(open, outputs);
     checkMemory('of tensors at least');
-    return kernelName === 'Unpack' || kernelName === 'SplitV' ? made : made[0];
+    return made;
   });
   isRunning = true;
   try {

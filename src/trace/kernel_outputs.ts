@@ -18,36 +18,44 @@ type Shape = readonly number[];
 type ShapeRule = (inputs: Tensor[], attrs: KernelAttrs, named: Record<string, Tensor>) => Shape;
 
 /**
- * The outputs of a kernel, by its inputs and attributes alone; null for a kernel without a rule.
- * The data that an output shares are those that every backend lets it share, or the current
- * backend if that is WASM: its Identity and Cast copy.
+ * The output of a kernel, by its inputs and attributes alone: a list if the kernel gives a list,
+ * null for a kernel without a rule. The data that an output shares are those that every backend
+ * lets it share, or the current backend if that is WASM: its Identity and Cast copy.
  */
-export function outputsOf(kernel: string, named: KernelInputs, attrs: KernelAttrs): KernelOutput[] | null {
+export function outputsOf(kernel: string, named: KernelInputs, attrs: KernelAttrs):
+    KernelOutput | KernelOutput[] | null {
   const inputs = Object.values(named).filter(t => t != null);
   const [x] = inputs;
   if (RESHAPES.has(kernel)) {
     const shape = kernel === 'ExpandDims' ? expanded(x.shape, attrs['dim'] as number) :
       util.inferFromImplicitShape(attrs['shape'] as number[], x.size);
-    return [{shape, dtype: x.dtype, sharedWith: x}];
+    return {shape, dtype: x.dtype, sharedWith: x};
   }
   if (kernel === 'Identity' || kernel === 'Cast') {
     const dtype = (attrs?.['dtype'] ?? x.dtype) as DataType;
     const isShared = getBackend() !== 'wasm' && (kernel === 'Identity' || !util.hasEncodingLoss(x.dtype, dtype));
-    return [{shape: x.shape, dtype, sharedWith: isShared ? x : undefined}];
+    return {shape: x.shape, dtype, sharedWith: isShared ? x : undefined};
   }
-  const parts = partsOf(kernel, inputs, attrs);
-  if (parts !== null) {
-    return parts.map(shape => ({shape, dtype: x.dtype}));
+  if (kernel === 'StridedSlice') {
+    const {finalShape, isIdentity} = slicesOf(x, attrs);
+    return {shape: finalShape, dtype: x.dtype, sharedWith: isIdentity ? x : undefined};
+  }
+  if (kernel === 'Unpack' || kernel === 'SplitV') {
+    return partsOf(kernel, x, attrs).map(shape => ({shape, dtype: x.dtype}));
   }
   const shape = shapeOf(kernel, inputs, attrs, named as Record<string, Tensor>);
-  return shape === null ? null : [{shape, dtype: typeOf(kernel, inputs, attrs)}];
-}
-
-/** The shapes of the outputs of a kernel that takes a tensor apart; null for other kernels. */
-function partsOf(kernel: string, [x]: Tensor[], {axis, numOrSizeSplits}: KernelAttrs = {}): Shape[] | null {
-  if (kernel !== 'Unpack' && kernel !== 'SplitV') {
+  if (shape === null) {
     return null;
   }
+  const output = {shape, dtype: typeOf(kernel, inputs, attrs)};
+  return WITH_INDICES.has(kernel) ? [output, {shape, dtype: 'int32'}] : output;
+}
+
+/** Kernels with a second output: the indices of the entries of the first. */
+const WITH_INDICES = new Set(['MaxPoolWithArgmax', 'TopK']);
+
+/** The shapes of the outputs of a kernel that takes a tensor apart. */
+function partsOf(kernel: 'Unpack' | 'SplitV', x: Tensor, {axis, numOrSizeSplits}: KernelAttrs): Shape[] {
   const [along] = util.parseAxisParam(axis as number, x.shape);
   if (kernel === 'Unpack') {
     return Array.from({length: x.shape[along]}, () => x.shape.filter((_, i) => i !== along));
@@ -68,19 +76,22 @@ function shapeOf(kernel: string, inputs: Tensor[], attrs: KernelAttrs, named: Re
   return REDUCTIONS.has(kernel) || EXTREMA_ALONG_AXES.has(kernel) ? reduced(inputs[0].shape, attrs) : null;
 }
 
-/** Kernels that give true or false. */
-const TRUTHS = new Set(['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr',
-  'LogicalNot', 'IsNan', 'IsInf', 'IsFinite', 'Any', 'All']);
+/** The type of the output if it is not that of the first input. */
+const TYPES: Readonly<Record<string, DataType | undefined>> = {
+  ...Object.fromEntries(['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr',
+    'LogicalNot', 'IsNan', 'IsInf', 'IsFinite', 'Any', 'All'].map(kernel => [kernel, 'bool'])),
+  ...Object.fromEntries(['ArgMax', 'ArgMin', 'Multinomial', 'SearchSorted'].map(kernel => [kernel, 'int32'])),
+  ...Object.fromEntries(['ComplexAbs', 'CropAndResize', 'Imag', 'Real', 'ResizeBilinear'].map(kernel =>
+    [kernel, 'float32'])),
+  Complex: 'complex64',
+};
+
+/** Kernels whose output has the type of the second input. */
+const TYPE_OF_SECOND = new Set(['Bincount', 'DenseBincount', 'ScatterNd', 'Select', 'SparseToDense']);
 
 function typeOf(kernel: string, inputs: Tensor[], attrs: KernelAttrs): DataType {
-  if (TRUTHS.has(kernel)) {
-    return 'bool';
-  }
-  if (kernel === 'ArgMax' || kernel === 'ArgMin') {
-    return 'int32';
-  }
-  const first = kernel === 'Select' ? inputs[1] : inputs[0] as Tensor | undefined;
-  return (attrs?.['dtype'] ?? first?.dtype ?? 'float32') as DataType;
+  const input = inputs[TYPE_OF_SECOND.has(kernel) ? 1 : 0] as Tensor | undefined;
+  return TYPES[kernel] ?? (attrs?.['dtype'] ?? input?.dtype ?? 'float32') as DataType;
 }
 
 const same: ShapeRule = ([x]) => x.shape;
@@ -140,29 +151,91 @@ const gathered: ShapeRule = ([x, indices], {axis, batchDims}) => {
 
 const resized: ShapeRule = ([{shape}], {size}) => [shape[0], ...size as number[], shape[3]!];
 
-const FROM_ATTRIBUTE: ShapeRule = (_, {shape}) => shape as number[];
+const attribute = (name: string): ShapeRule => (_, attrs) => attrs[name] as number[];
 
-/** Rules by kernel. Entrywise kernels, reshapes and reductions need none. */
+/** A slice with strides and masks. */
+const slicesOf = ({shape}: Tensor, attrs: KernelAttrs): ReturnType<typeof slice_util.sliceInfo> => {
+  const {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask} =
+    attrs as Record<string, never>;
+  return slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask,
+      shrinkAxisMask);
+};
+
+/** Blocks of examples become blocks of pixels, which lose the crops. */
+const fromBatch: ShapeRule = ([{shape}], attrs) => {
+  const [block, crops] = [attrs['blockShape'] as number[], attrs['crops'] as number[][]];
+  return shape.map((size, i) => i === 0 ? size / util.sizeFromShape(block) : i > block.length ? size :
+    size * block[i - 1] - crops[i - 1][0] - crops[i - 1][1]);
+};
+
+/** Blocks of pixels become examples. */
+const intoBatch: ShapeRule = ([{shape}], attrs) => {
+  const [block, paddings] = [attrs['blockShape'] as number[], attrs['paddings'] as number[][]];
+  return shape.map((size, i) => i === 0 ? size * util.sizeFromShape(block) : i > block.length ? size :
+    (size + paddings[i - 1][0] + paddings[i - 1][1]) / block[i - 1]);
+};
+
+/** Blocks of channels become blocks of pixels. */
+const unfolded: ShapeRule = ([{shape}], {blockSize, dataFormat}) => {
+  const size = blockSize as number;
+  const channels = dataFormat === 'NCHW' ? 1 : 3;
+  return shape.map((old, i) => i === 0 ? old : i === channels ? old / size ** 2 : old * size);
+};
+
+const dilated: ShapeRule = ([x, filter], attrs) => {
+  const {strides, pad, dilations} = attrs as Record<string, never>;
+  return backend_util.computeDilation2DInfo(x.shape as never, filter.shape as never, strides, pad, 'NHWC', dilations)
+      .outShape;
+};
+
+/** The sizes of the axes by their letters; the axes of the output come first. */
+const contracted: ShapeRule = (inputs, {equation}) => {
+  const {allDims, summedDims, idDims} = backend_util.decodeEinsumEquation(equation as string, inputs.length);
+  const sizes = new Map(idDims.flatMap((axes, i) => axes.map((axis, at) => [axis, inputs[i].shape[at]])));
+  return allDims.slice(0, allDims.length - summedDims.length).map((_, axis) => sizes.get(axis)!);
+};
+
+/** Histograms, one for each row of the first input. */
+const counted: ShapeRule = ([x], {size}) => [...x.shape.slice(0, -1), size as number];
+
+const spaced: ShapeRule = (_, attrs) => {
+  const {start, stop, step} = attrs as Record<string, number>;
+  const isEmpty = start === stop || (start < stop && step < 0) || (stop < start && step > 1);
+  return [isEmpty ? 0 : Math.abs(Math.ceil((stop - start) / step))];
+};
+
+/**
+ * Rules by kernel. Entrywise kernels, reshapes and reductions need none. There is no rule if the
+ * entries of the inputs say how large the output is, as for Unique.
+ */
 const SHAPES: Readonly<Record<string, ShapeRule>> = {
-  AvgPool: pooled,
-  AvgPool3D: pooled,
+  // Of the shape of an input, or of a shape that an attribute holds.
+  ...Object.fromEntries(['BitwiseAnd', 'Complex', 'ComplexAbs', 'Cumprod', 'Cumsum', 'FFT', 'FlipLeftRight', 'IFFT',
+    'Imag', 'LRN', 'LogSoftmax', 'Real', 'Reverse', 'RotateWithOffset', 'Softmax',
+    'TensorScatterUpdate'].map(kernel => [kernel, same])),
   AvgPool3DGrad: sameAs('input'),
   AvgPoolGrad: sameAs('input'),
-  BatchMatMul: matrices,
-  Concat: joined,
-  Cumprod: same,
-  Cumsum: same,
-  Fill: FROM_ATTRIBUTE,
-  FlipLeftRight: same,
+  Dilation2DBackpropFilter: sameAs('filter'),
+  Dilation2DBackpropInput: sameAs('x'),
+  Fill: attribute('shape'),
   FusedBatchNorm: sameAs('x'),
-  GatherV2: gathered,
-  LRN: same,
   LRNGrad: sameAs('x'),
-  LogSoftmax: same,
-  MaxPool: pooled,
-  MaxPool3D: pooled,
   MaxPool3DGrad: sameAs('input'),
   MaxPoolGrad: sameAs('input'),
+  ResizeBilinearGrad: sameAs('images'),
+  ResizeNearestNeighborGrad: sameAs('images'),
+  ScatterNd: attribute('shape'),
+  SearchSorted: sameAs('values'),
+  Select: sameAs('t'),
+  SparseToDense: attribute('outputShape'),
+
+  // Entries moved, dropped, repeated or joined.
+  BatchToSpaceND: fromBatch,
+  Concat: joined,
+  DepthToSpace: unfolded,
+  Diag: ([x]) => [...x.shape, ...x.shape],
+  GatherNd: ([x, indices]) => [...indices.shape.slice(0, -1), ...x.shape.slice(indices.shape.at(-1))],
+  GatherV2: gathered,
   MirrorPad: padded,
   OneHot: ([x], {depth}) => [...x.shape, depth as number],
   Pack: (inputs, {axis}) => {
@@ -170,17 +243,30 @@ const SHAPES: Readonly<Record<string, ShapeRule>> = {
     return shape.map((size, i) => i === ((axis as number) + shape.length) % shape.length ? inputs.length : size);
   },
   PadV2: padded,
-  ResizeBilinear: resized,
-  ResizeBilinearGrad: sameAs('images'),
-  ResizeNearestNeighbor: resized,
-  ResizeNearestNeighborGrad: sameAs('images'),
-  Reverse: same,
-  ScatterNd: FROM_ATTRIBUTE,
-  Select: sameAs('t'),
   Slice: ([x], {begin, size}) => slice_util.parseSliceParams(x, begin as number[], size as number[])[1],
-  Softmax: same,
+  SpaceToBatchND: intoBatch,
   Tile: ([x], {reps}) => x.shape.map((size, i) => size * (reps as number[])[i]),
+  TopK: ([x], {k}) => [...x.shape.slice(0, -1), k as number],
   Transpose: ([x], {perm}) => (perm as number[]).map(axis => x.shape[axis]),
+
+  // Sums, products and images.
+  AvgPool: pooled,
+  AvgPool3D: pooled,
+  BatchMatMul: matrices,
+  Bincount: (_, {size}) => [size as number],
+  CropAndResize: ([x, boxes], {cropSize}) => [boxes.shape[0], ...cropSize as number[], x.shape[3]!],
+  DenseBincount: counted,
+  Dilation2D: dilated,
+  Einsum: contracted,
+  LinSpace: (_, {num}) => [num as number],
+  MaxPool: pooled,
+  MaxPool3D: pooled,
+  MaxPoolWithArgmax: pooled,
+  Multinomial: ([x], {numSamples}) => [x.shape[0], numSamples as number],
+  Range: spaced,
+  ResizeBilinear: resized,
+  ResizeNearestNeighbor: resized,
+  Transform: ([{shape}], {outputShape}) => [shape[0], ...(outputShape ?? shape.slice(1, 3)) as number[], shape[3]!],
   UnsortedSegmentSum: ([x, ids], {numSegments}) => [numSegments as number, ...x.shape.slice(ids.rank)],
   _FusedMatMul: matrices,
   ...Object.fromEntries(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',

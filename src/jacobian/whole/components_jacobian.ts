@@ -49,7 +49,7 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
         joined: () => null,
       };
     });
-    super(taken < count ? heldInRehearsal(parts, count) : heldWhereMay(parts), batch);
+    super(taken < count ? heldInRehearsal(parts[0], parts[1], count) : heldWhereMay(parts), batch);
     const held = this.pieces.filter((piece, i) => piece !== parts[i]);
     this.tensors = [...made, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
   }

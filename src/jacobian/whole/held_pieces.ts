@@ -72,25 +72,23 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
 }
 
 /**
- * The first pieces of a rehearsal, of which those are held that may be kept. If all of these are
- * held, memory is taken for the other pieces as far as they may be kept, too, each like the last.
- * If a piece is left that may not be kept, then the last one stands for it.
+ * Two pieces of a rehearsal, each held if it may be kept. The second stands for the last of all
+ * pieces: if the first is held, memory is taken for the pieces between them as far as those may be
+ * kept, each like the first.
  *
  * @param count number of all pieces.
  */
-export function heldInRehearsal<J extends PieceOperator>(first: ReadonlyArray<Piece<J>>, count: number):
+export function heldInRehearsal<J extends PieceOperator>(first: Piece<J>, second: Piece<J>, count: number):
     Array<Piece<J>> {
-  const pieces = heldWhereMay(first);
-  const last = first.length - 1;
-  if (pieces[last] === first[last]) {
-    return pieces;
+  const [before] = heldWhereMay([first]);
+  if (before === first) {
+    return [first, second];
   }
-  const floats = floatsOf(pieces[last]);
-  let kept = first.length;
-  for (; kept < count && mayKeep(floats); kept++) {
+  const floats = floatsOf(before);
+  for (let kept = 2; kept < count && mayKeep(floats); kept++) {
     fill([floats], 0);
   }
-  return kept === count ? pieces : [...pieces.slice(0, last), first[last]];
+  return [before, ...heldWhereMay([second], floats / first.rows)];
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>
