@@ -64,10 +64,10 @@ export function checkSetting(name: SettingName, value: unknown): number | 'auto'
 export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryLimit', value, MEMORY_LIMIT);
 
 /** Checks the weight decay and returns it. */
-export const checkWeightDecay = (value: unknown): number => checkNumber('weightDecay', value, WEIGHT_DECAY);
+const checkWeightDecay = (value: unknown): number => checkNumber('weightDecay', value, WEIGHT_DECAY);
 
 /** Checks the option `averaging` and returns it. */
-export function checkAveraging(value: unknown): boolean {
+function checkAveraging(value: unknown): boolean {
   if (typeof value !== 'boolean') {
     throw ggnError(`the option averaging must be true or false; received ${shown(value)}.`);
   }
@@ -75,10 +75,10 @@ export function checkAveraging(value: unknown): boolean {
 }
 
 /** Checks the option `solver` and returns it. */
-export const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice('solver', value, SOLVERS);
+const checkSolver = (value: unknown): 'auto' | SystemName => checkChoice('solver', value, SOLVERS);
 
 /** Checks the option `scaling`, which must go with the solver, and returns it. */
-export function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto' | Scaling {
+function checkScaling(value: unknown, solver: 'auto' | SystemName): 'auto' | Scaling {
   const scaling = checkChoice('scaling', value, SCALINGS);
   if (scaling === 'marquardt' && solver !== 'auto' && !SYSTEM_FACTS[solver].takesMarquardt) {
     const others = SOLVERS.filter(name => name !== 'auto' && SYSTEM_FACTS[name].takesMarquardt).map(shown).join(', ');

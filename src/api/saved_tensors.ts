@@ -41,7 +41,7 @@ interface Seen {
 }
 
 /** The numbers of a saved state beside d_prev and the training points. */
-export interface SavedNumbers {
+interface SavedNumbers {
   readonly iterations: number;
   /** The steps in the average and the fingerprints; null without an average. */
   readonly average: {readonly count: number; readonly fingerprints: readonly number[]} | null;

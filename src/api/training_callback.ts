@@ -47,7 +47,7 @@ export interface TrainingCallback {
 }
 
 /** The calls of `fit` that a callback of this package acts on. */
-export interface CallbackParts {
+interface CallbackParts {
   setModel?(model: TrainedModel): void;
   onTrainBegin?(): void;
   onEpochBegin?(): void;

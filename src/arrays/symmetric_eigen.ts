@@ -12,7 +12,7 @@ const MAX_SWEEPS = 30;
 const CONVERGED = 2 ** -52;
 
 /** A = V diag(values) Vᵀ. */
-export interface SymmetricEigen {
+interface SymmetricEigen {
   /** The eigenvalues (k), in no order. */
   readonly values: Float64Array;
   /** V, k x k, row-major. Its columns are the eigenvectors. */

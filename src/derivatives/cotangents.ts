@@ -16,7 +16,7 @@ export type Values = readonly Tensor[];
  * Vector-Jacobian products of a kernel: by input name, the cotangent of the input from those of the
  * outputs, when it is asked for.
  */
-export type Cotangents = Record<string, () => Tensor>;
+type Cotangents = Record<string, () => Tensor>;
 
 type OutputCotangents = ReadonlyArray<Tensor | null>;
 

@@ -7,7 +7,7 @@ import {beforeActivation, withoutActivation} from './fused';
 import {addTo} from '../tfjs/accumulate';
 
 /** Cotangents of the wanted inputs of a node, from those of its outputs. */
-export type NodePull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
+type NodePull = (values: Values, node: TraceNode, dys: ReadonlyArray<Tensor | null>,
     wanted: readonly string[]) => Tensor[];
 
 /**

@@ -11,7 +11,7 @@ import {rehearsedBatch} from './rehearsed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
 
 /** A batch that has passed the self-check, in this step or in an earlier one. */
-export interface CheckedBatch {
+interface CheckedBatch {
   readonly batch: FormedBatch;
   /** Whether the self-check ran in this step. */
   readonly isFresh: boolean;

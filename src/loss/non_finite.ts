@@ -155,6 +155,6 @@ function anyKernel(trace: Trace): Origin | null {
 }
 
 /** Whether all numbers of a tensor are finite. */
-export function isFinite(t: Tensor): boolean {
+function isFinite(t: Tensor): boolean {
   return t.dtype !== 'float32' || (t.dataSync() as Float32Array).every(Number.isFinite);
 }

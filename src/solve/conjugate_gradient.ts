@@ -3,7 +3,7 @@ import {addInto, dot, norm} from '../arrays/vectors';
 /** x ↦ A x (m) for a symmetric positive definite A, m x m. The result is a new array. */
 export type Product = (x: Float64Array) => Float64Array;
 
-export interface ConjugateGradientOptions {
+interface ConjugateGradientOptions {
   /** x ↦ M x (m). */
   readonly product: Product;
   /** b (m). */
@@ -21,7 +21,7 @@ export interface ConjugateGradientOptions {
   readonly maxIterations?: number;
 }
 
-export interface ConjugateGradientResult {
+interface ConjugateGradientResult {
   /** (m). */
   readonly x: Float64Array;
   /** |b - M x| / |b|, taken from the recurrence of the residual. */

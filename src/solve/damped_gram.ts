@@ -64,7 +64,7 @@ export interface DampedGramSystem {
  * d_v = previousScale · d_prev,v + extraScale · e_v - J_vᵀ coefficients for every variable v of a
  * part.
  */
-export interface PartStep {
+interface PartStep {
   readonly previousScale: number;
   readonly extraScale: number;
   /** (n). */
@@ -79,7 +79,7 @@ export interface DampedGramStep extends Solution {
   readonly change: Float64Array;
 }
 
-export type DampedGramSolution = DampedGramStep | SolveFailure;
+type DampedGramSolution = DampedGramStep | SolveFailure;
 
 /**
  * SᵀG_pS (n x n, not to be written into) of every part p: the work that does not depend on λ.

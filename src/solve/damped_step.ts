@@ -87,7 +87,7 @@ export const MAX_RAISES = 7;
  */
 export type SolveStatus = 'ok' | 'raised' | 'breakdown' | 'precision' | 'flat' | 'noCurvature';
 
-export interface DampedStepOptions<S extends Solution> {
+interface DampedStepOptions<S extends Solution> {
   /** τ, relative damping. */
   readonly damping: number;
   /** n of min(n, m), the rows whose weight is not 0. */

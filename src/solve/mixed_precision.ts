@@ -6,7 +6,7 @@ import {conjugateGradient} from './conjugate_gradient';
 import type {Product} from './conjugate_gradient';
 
 /** A matrix A, n x n, symmetric positive definite, that systems can be solved with. */
-export interface Factored {
+interface Factored {
   readonly ok: true;
   /** x = A⁻¹ b, a new array (n); a breakdown if A is not positive definite to working precision. */
   solve(b: Float64Array): Float64Array | CholeskyBreakdown;

@@ -28,7 +28,7 @@ import {marquardtScale} from './scaling';
 import type {Scaling} from './scaling';
 
 /** The normal equations of a step without their λ. */
-export interface NormalEquations {
+interface NormalEquations {
   /** Parameters. */
   readonly m: number;
   /** JᵀHJ, m x m, row-major, symmetric. */

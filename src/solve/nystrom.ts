@@ -4,7 +4,7 @@ import type {Product} from './conjugate_gradient';
 import {float32Floor} from './damping';
 
 /** A symmetric positive semidefinite matrix A [m, m], known by its products with a few vectors. */
-export interface Approximated {
+interface Approximated {
   /** The columns of B (m each) with A ≈ B Bᵀ. */
   readonly columns: readonly Float64Array[];
   /** trace(A), estimated. */

@@ -1,5 +1,5 @@
 /** The quadratic model of the loss without damping: gᵀd + ½ dᵀ(JᵀHJ + diag(2ρ))d. */
-export interface UndampedModel {
+interface UndampedModel {
   /** Parameters. */
   readonly m: number;
   /** JᵀHJ, m x m, row-major, symmetric. */
@@ -11,7 +11,7 @@ export interface UndampedModel {
 }
 
 /** Variances and errors that the rounding to float32 causes. */
-export interface Rounding {
+interface Rounding {
   /** Variance of an entry of z, from the rounding of the residuals. */
   readonly ofResiduals: number;
   /** Variance of g_j over M_jj, from the rounding of J, which is multiplied by the residuals. */

@@ -22,7 +22,7 @@
 export type SystemName = 'gram' | 'normal' | 'cg';
 
 /** The facts of a system that other code asks for. */
-export interface SystemFacts {
+interface SystemFacts {
   /** Rows and columns of the matrix that the system forms: n or m; null if it forms none. */
   readonly matrix: 'rows' | 'parameters' | null;
   /** The most rows and columns of that matrix. */

@@ -14,7 +14,7 @@ import type {StepDerivatives} from '../loss/output_derivatives';
 import type {Trace} from '../trace/trace';
 
 /** The parts of a step that its units are measured on. */
-export interface UnitParts {
+interface UnitParts {
   readonly trace: Trace;
   readonly plan: Plan;
   readonly variables: readonly Variable[];

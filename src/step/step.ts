@@ -76,7 +76,7 @@ export interface SolvedStep {
 }
 
 /** The options and the memories that a step is solved with. */
-export interface StepSettings extends SystemOptions {
+interface StepSettings extends SystemOptions {
   /** The policy of this step, by its numbers B of examples and m of parameters. */
   readonly policyFor: (size: StepSize) => StepPolicy;
   /** κ, see `GgnOptions.weightDecay`. */

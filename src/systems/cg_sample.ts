@@ -19,7 +19,7 @@ import {split, spread} from './variable_vector';
 export type RowsOperator = Pick<BatchJacobian, 'rows' | 'gram' | 'apply' | 'applyTranspose'>;
 
 /** The rows that stand for all rows of a step in the preconditioner of conjugate gradients. */
-export interface Sample {
+interface Sample {
   readonly jacobian: RowsOperator;
   /** S of these rows. */
   readonly root: CurvatureRoot;

@@ -129,7 +129,7 @@ export class NormalSystem extends ParameterSystem {
 }
 
 /** The sums over the rows that the normal equations take. */
-export interface NormalParts extends Pick<NormalSums, 'matrix' | 'gradient' | 'most'> {
+interface NormalParts extends Pick<NormalSums, 'matrix' | 'gradient' | 'most'> {
   /** Whether the products in the matrix are in float32. */
   readonly isFloat32: boolean;
   /** J d_prev (n); null if there is no d_prev. */

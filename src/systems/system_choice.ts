@@ -11,7 +11,7 @@ export interface SystemOptions {
 }
 
 /** The properties of a step, beside its size, that the choice depends on. */
-export interface ChosenFor {
+interface ChosenFor {
   readonly policy: PolicyName;
   readonly variables: ReadonlyArray<{readonly rank: number}>;
 }

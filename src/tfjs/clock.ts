@@ -1,7 +1,7 @@
 import {util} from '@tensorflow/tfjs-core';
 
 /** The parts of a step whose time `StepReport.milliseconds` reports. */
-export type StepPart = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
+type StepPart = 'capture' | 'linearize' | 'gram' | 'solve' | 'trial' | 'update';
 
 /** Sums the milliseconds of the parts of a step. */
 export class Clock {

@@ -2,7 +2,7 @@ import {CUSTOM_GRAD} from './custom_grad';
 import type {Trace, TraceNode} from './trace';
 import {BatchAxisLost, propagateBatch} from './batch_axis';
 import type {BatchStride} from './example_axis';
-import {downstream, upstream} from './dependence';
+import {downstream, upstream, upstreamOfReplay} from './dependence';
 import type {Dependence} from './dependence';
 
 /**
@@ -61,7 +61,7 @@ export type Freeze = 'none' | 'within' | 'all';
 export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
     isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
   const needed = upstream(trace, roots);
-  const followed = withForwardPasses(trace, needed);
+  const followed = upstreamOfReplay(trace, roots);
   const dependent = [...dependence.dependent];
   const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
     stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
@@ -124,16 +124,6 @@ function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analy
     const values = trace.nodes[i].inputs.map(([, value]) => value);
     return values.some(value => behind.has(value)) && values.some(value => dependent[value] && strides[value] === null);
   });
-}
-
-/**
- * Some values with the forward passes of the tf.customGrad ops among them, which lead the examples
- * to the outputs of the ops.
- */
-function withForwardPasses(trace: Trace, values: ReadonlySet<number>): ReadonlySet<number> {
-  const inner = trace.nodes.filter(({kernel, outputs: [output]}) => kernel === CUSTOM_GRAD && values.has(output))
-      .map(({attrs}) => attrs['inner'] as number).filter(value => !values.has(value));
-  return inner.length === 0 ? values : withForwardPasses(trace, new Set([...values, ...upstream(trace, inner)]));
 }
 
 /**

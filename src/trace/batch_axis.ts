@@ -130,7 +130,7 @@ const listOf = (value: unknown): number[] | null =>
 const transpose = keepAxis((node, axis) => (node.attrs['perm'] as number[]).indexOf(axis));
 
 /** Sum, Mean, Max, ...: if one of their axes is that of the examples, the examples meet. */
-export const reduce = keepAxis((node, axis, rank) => {
+const reduce = keepAxis((node, axis, rank) => {
   const axes = (listOf(node.attrs['axis'] ?? node.attrs['reductionIndices']) ?? [...Array(rank).keys()])
       .map(a => (a + rank) % rank);
   if (axes.includes(axis)) {

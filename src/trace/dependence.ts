@@ -1,4 +1,5 @@
 import type {Variable} from '@tensorflow/tfjs-core';
+import {CUSTOM_GRAD} from './custom_grad';
 import {CONSTANT} from './kernel_sets';
 import type {Trace, TraceNode} from './trace';
 
@@ -71,14 +72,25 @@ export function downstream(trace: Trace, values: Iterable<number>): Set<number> 
 /**
  * The values that some values are computed from, themselves included; not those that `stops` are
  * computed from.
+ *
+ * @param alsoFrom values that the outputs of a node are computed from beside its inputs.
  */
-export function upstream(trace: Trace, values: readonly number[], stops: ReadonlySet<number> = new Set()): Set<number> {
+export function upstream(trace: Trace, values: readonly number[], stops: ReadonlySet<number> = new Set(),
+    alsoFrom: (node: TraceNode) => readonly number[] = () => []): Set<number> {
   const found = new Set(values);
   for (let i = trace.nodes.length - 1; i >= 0; i--) {
     const node = trace.nodes[i];
     if (node.outputs.some(output => found.has(output) && !stops.has(output))) {
       node.inputs.forEach(([, value]) => found.add(value));
+      alsoFrom(node).forEach(value => found.add(value));
     }
   }
   return found;
 }
+
+/**
+ * The same with the forward passes of the tf.customGrad ops, which a replay runs, and which lead
+ * the examples to the outputs of the ops.
+ */
+export const upstreamOfReplay = (trace: Trace, values: readonly number[]): Set<number> =>
+  upstream(trace, values, new Set(), ({kernel, attrs}) => kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : []);

@@ -3,7 +3,7 @@ import type {Dependence} from './dependence';
 import type {Trace} from './trace';
 
 /** The ways on which derivatives pass from the trained variables to some values. */
-export interface DerivativePaths {
+interface DerivativePaths {
   /** The values on these ways, and the constants that enter there. */
   readonly reached: ReadonlySet<number>;
   /** Index of each variable with such a way -> its last value on the way. */

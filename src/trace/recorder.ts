@@ -57,8 +57,8 @@ export class Recorder {
   /**
    * Records a `tf.customGrad` of the user's as one node, after the kernels of its forward pass. Its
    * output is a value of its own, which leads back to the inputs of the op by the user's gradient
-   * and not to those kernels. `replay` runs the kernels, and derivatives of the tensors that the op
-   * saves lead through them.
+   * and not to those kernels. `replayAll` runs the kernels, and derivatives of the tensors that the
+   * op saves lead through them.
    */
   readonly runKernelFunc = (params: CustomGradInvocation): Tensor | Tensor[] => {
     if (this.depth > 0 || !isUserCustomGrad(this.open, params)) {

@@ -1,5 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from './custom_grad';
+import {upstreamOfReplay} from './dependence';
 import {runKernel} from '../tfjs/internals';
 import type {Trace, TraceNode} from './trace';
 
@@ -70,7 +71,7 @@ export function replayBytes(trace: Trace, substituted: ReadonlySet<number>, want
 
 /** The nodes that depend on a substituted value and lead to a wanted one. */
 function nodesToRun(trace: Trace, substituted: ReadonlySet<number>, wanted: readonly number[]): TraceNode[] {
-  const needed = upstream(trace, wanted);
+  const needed = upstreamOfReplay(trace, wanted);
   const reached = new Set(substituted);
   return trace.nodes.filter(node => {
     const runs = node.outputs.some(output => needed.has(output) && !substituted.has(output)) &&
@@ -118,27 +119,4 @@ function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, 
       }
     }
   };
-}
-
-/** One value, by default the result of f(); see `replayAll`. */
-export function replay(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted = trace.result): Tensor {
-  return replayAll(trace, substitutes, [wanted])[0];
-}
-
-/**
- * The values that some values are computed from, themselves included. For a customGrad op, those of
- * its forward pass are among them.
- */
-function upstream(trace: Trace, values: readonly number[]): Set<number> {
-  const found = new Set(values);
-  for (let i = trace.nodes.length - 1; i >= 0; i--) {
-    const node = trace.nodes[i];
-    if (node.outputs.some(output => found.has(output))) {
-      node.inputs.forEach(([, value]) => found.add(value));
-      if (node.kernel === CUSTOM_GRAD) {
-        found.add(node.attrs['inner'] as number);
-      }
-    }
-  }
-  return found;
 }

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {replay} from '../../src/trace/replay';
+import {replayAll} from '../../src/trace/replay';
 import {openEngine, shadow} from '../../src/tfjs/internals';
 import {capture} from '../../src/trace/capture';
 import type {Trace} from '../../src/trace/trace';
@@ -31,6 +31,10 @@ class Onlooker extends tf.Optimizer {
     return {};
   }
 }
+
+/** One value, by default the result of f(); see `replayAll`. */
+const replay = (trace: Trace, substitutes: ReadonlyMap<number, tf.Tensor>, wanted = trace.result): tf.Tensor =>
+  replayAll(trace, substitutes, [wanted])[0];
 
 /** Other tensors for the trained variables of a trace: `change` of their values. */
 function substitutes(trace: Trace, change: (value: tf.Tensor) => tf.Tensor): Map<number, tf.Tensor> {

@@ -8,7 +8,7 @@ import {cutSpatial, everyAlong} from './spatial';
  * A spatial axis of a pooling: window o covers the entries o·stride - before + {0 .. filter-1} of
  * the input.
  */
-export interface PooledAxis {
+interface PooledAxis {
   readonly size: number;
   readonly count: number;
   readonly stride: number;

@@ -114,7 +114,7 @@ export interface ForwardSweep {
 }
 
 /** The sweeps of products: J d by a forward sweep, Jᵀu by a reverse sweep, each for all rows. */
-export interface ProductSweeps {
+interface ProductSweeps {
   /** Indices of the nodes between the variables and the rows, in order. */
   readonly nodes: readonly number[];
   /**

@@ -37,13 +37,13 @@ export interface Reading {
 }
 
 /** Forward sweeps, which also work for examples that reverse sweeps can tell apart. */
-export interface ForwardReading extends Reading {
+interface ForwardReading extends Reading {
   /** Whether the forward sweeps take less work than the reverse sweeps. */
   isBetter(): boolean;
 }
 
 /** The readings of some rows. */
-export interface Readings {
+interface Readings {
   /** The best reading comes first. */
   readonly readings: readonly Reading[];
   /**

@@ -14,7 +14,7 @@ import type {Piece} from './operator';
 import {StackedJacobian} from './stacked_jacobian';
 
 /** Every cotangent counts as large: the memory is short, and the sweeps hold none without need. */
-export const ALL = 0;
+const ALL = 0;
 
 /**
  * The Jacobian of a batch of which no fewer examples can be taken, and whose cotangents of all

@@ -17,7 +17,7 @@ const VANISHED = 2 ** -10;
 export const LEAST_RESIDUAL = 0.1;
 
 /** Bounds of the curvature from below. */
-export interface CurvatureBounds {
+interface CurvatureBounds {
   /**
    * The largest change of an output that a step is to ask for, if the curvature is negative for
    * some output. The curvature is then at least |q| / reach: a term that is linear at last, as log

@@ -4,7 +4,7 @@ import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 
 /** Logits of a softmax or of a sigmoid, by value index. */
-export interface Logits {
+interface Logits {
   readonly kernel: 'Softmax' | 'Sigmoid';
   readonly value: number;
 }

@@ -12,7 +12,7 @@ import type {OutputCut} from './output_cut';
 import type {Trace} from '../../trace/trace';
 
 /** The functions of outputs in a loss. */
-export interface OutputTerms<S> {
+interface OutputTerms<S> {
   readonly outputTerms: readonly OutputTerm[];
   /** Squares that became part of them: those of values behind their outputs, as in Huber's loss. */
   readonly taken: readonly S[];

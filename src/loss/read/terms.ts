@@ -37,7 +37,7 @@ export interface LossHead {
 }
 
 /** Σ w_i r_i² with the values r of a block. */
-export interface WeightedSquare {
+interface WeightedSquare {
   readonly block: RowBlock;
   readonly weight: Weight;
   /**
