@@ -138,9 +138,10 @@ export interface GgnOptions {
    * and {@link GramGaussNewton.convergence} tell it. {@link StepReport.evidence} has the numbers.
    *
    * It takes all data in every step, the policy `'auto'` or `'levenbergMarquardt'`, and a loss that
-   * is a sum or mean of squares, without regularizers of its own; an error tells what does not fit.
-   * Each step takes two more factorizations of the system, in float64. Other data in `fit` begin
-   * anew; in a loop they are refused, as dropout is. Source: MacKay 1992; Foresee & Hagan 1997.
+   * is a sum or mean of squares, without regularizers of its own; an error names the part that does
+   * not fit. Each step takes two more factorizations of the system, in float64. Other data in `fit`
+   * begin anew; in a loop they are refused, as dropout is. Source: MacKay 1992; Foresee & Hagan
+   * 1997.
    */
   regularization?: Regularization;
   /**

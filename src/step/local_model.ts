@@ -144,8 +144,8 @@ export class LocalModel {
   }
 
   /**
-   * The model with other regularizers. What is formed of the rows is shared. Regularizers have a
-   * metric of their own, so that there are no units.
+   * The model with other regularizers. Both models share all that is formed of the rows.
+   * Regularizers have a metric of their own, so that there are no units.
    */
   regularized(ridge: Ridge, extra: ReadonlyArray<Tensor | null>): LocalModel {
     const parts = {...this.parts, ridge, extra};

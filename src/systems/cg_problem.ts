@@ -8,7 +8,7 @@ import {addInto, dot, norm as lengthOf} from '../arrays/vectors';
 import type {Ridge} from './ridge';
 import {spread} from './variable_vector';
 
-/** What is known of JᵀHJ beside products with it. */
+/** The facts of JᵀHJ that are known beside products with it. */
 export interface Approximation {
   /** trace(JᵀHJ). */
   readonly trace: number;

@@ -4,15 +4,16 @@ import {isObserved, openEngine, shadow} from './internals';
 import type {KernelAttrs, KernelInputs, OpenEngine} from './internals';
 import {checkMemory, isMemoryExceeded} from './memory';
 
-/** An output of a kernel: see `KernelOutput` in `trace/kernel_outputs.ts`. */
-interface Output {
+/** An output of a kernel without its entries. */
+export interface KernelOutput {
   readonly shape: readonly number[];
   readonly dtype: DataType;
+  /** The input whose data the output has; undefined if it has data of its own. */
   readonly sharedWith?: Tensor;
 }
 
 /** The output of a kernel by shape, a list if the kernel gives a list; null if it is not known. */
-type OutputsOf = (kernel: string, inputs: KernelInputs, attrs: KernelAttrs) => Output | Output[] | null;
+type OutputsOf = (kernel: string, inputs: KernelInputs, attrs: KernelAttrs) => KernelOutput | KernelOutput[] | null;
 
 /** Ends a rehearsal without a verdict. */
 class Unknown extends Error {
@@ -81,7 +82,7 @@ export function rehearse(f: () => void, outputsOf: OutputsOf, most: number): boo
 class HollowBackend {
   private readonly sizes = new Map<object, {size: number; dtype: DataType; references: number}>();
 
-  make(open: OpenEngine, {shape, dtype, sharedWith}: Output): Tensor {
+  make(open: OpenEngine, {shape, dtype, sharedWith}: KernelOutput): Tensor {
     if (sharedWith !== undefined) {
       const {dataId} = sharedWith;
       const {backend} = open.state.tensorInfo!.get(dataId)!;

@@ -1,16 +1,9 @@
 import {backend_util, getBackend, slice_util, util} from '@tensorflow/tfjs-core';
 import type {DataType, Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs, KernelInputs} from '../tfjs/internals';
+import type {KernelOutput} from '../tfjs/rehearsal';
 import {factsOf} from './kernel_facts';
-import {ENTRYWISE, EXTREMA_ALONG_AXES, REDUCTIONS, RESHAPES} from './kernel_sets';
-
-/** An output of a kernel without its entries. */
-export interface KernelOutput {
-  readonly shape: readonly number[];
-  readonly dtype: DataType;
-  /** The input whose data the output has; undefined if it has data of its own. */
-  readonly sharedWith?: Tensor;
-}
+import {CONVOLUTIONS, ENTRYWISE, EXTREMA_ALONG_AXES, REDUCTIONS, RESHAPES} from './kernel_sets';
 
 type Shape = readonly number[];
 
@@ -269,7 +262,5 @@ const SHAPES: Readonly<Record<string, ShapeRule>> = {
   Transform: ([{shape}], {outputShape}) => [shape[0], ...(outputShape ?? shape.slice(1, 3)) as number[], shape[3]!],
   UnsortedSegmentSum: ([x, ids], {numSegments}) => [numSegments as number, ...x.shape.slice(ids.rank)],
   _FusedMatMul: matrices,
-  ...Object.fromEntries(['Conv2D', 'FusedConv2D', 'DepthwiseConv2dNative', 'FusedDepthwiseConv2D', 'Conv3D',
-    'Conv2DBackpropInput', 'Conv3DBackpropInputV2', 'DepthwiseConv2dNativeBackpropInput', 'Conv2DBackpropFilter',
-    'Conv3DBackpropFilterV2', 'DepthwiseConv2dNativeBackpropFilter'].map(kernel => [kernel, convolved(kernel)])),
+  ...Object.fromEntries([...CONVOLUTIONS].map(kernel => [kernel, convolved(kernel)])),
 };

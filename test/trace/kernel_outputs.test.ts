@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {ggn} from '../../src/index';
 import {outputsOf} from '../../src/trace/kernel_outputs';
-import type {KernelOutput} from '../../src/trace/kernel_outputs';
+import type {KernelOutput} from '../../src/tfjs/rehearsal';
 import {cases} from '../cases/cases';
 
 /** Every so many of the cases. All of them were tried once, on both backends. */

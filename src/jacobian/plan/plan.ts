@@ -47,7 +47,7 @@ export interface MatrixSite {
 }
 
 /**
- * A place where a parameter enters the sweep: the input `name` of a node, or a row itself
+ * A place at which a parameter enters the sweep: the input `name` of a node, or a row itself
  * (`row`).
  */
 export interface Site {

@@ -2,8 +2,9 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {OuterProducts} from './outer_products';
 
 /**
- * A place where a kernel joins the data of the examples with a parameter p (a variable or a view of
- * one): one summand of the batch Jacobian. Its n = B·C rows are ordered (example b, component c).
+ * A place at which a kernel joins the data of the examples with a parameter p (a variable or a view
+ * of one): one summand of the batch Jacobian. Its n = B·C rows are ordered (example b, component
+ * c).
  */
 export interface ParameterUse {
   /** B. */
