@@ -5,6 +5,7 @@
 import {readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
+import * as core from '@tensorflow/tfjs-core';
 import {cruise} from 'dependency-cruiser';
 import type {ICruiseResult, IForbiddenRuleType} from 'dependency-cruiser';
 
@@ -50,6 +51,23 @@ test('no file of src/ has more than 300 lines', t => {
   const long = files.map(name => [name, readFileSync(path.join('src', name), 'utf8').split('\n').length - 1] as const).filter(([, lines]) => lines > 300);
   t.true(files.length > 100);
   t.deepEqual(long, []);
+});
+
+/**
+ * The tables of kernels; the readers of formulas, which a loss writes in these very kernels; and the places that treat an alias or a view of
+ * data apart from other kernels.
+ */
+const NAMES_KERNELS = /^(derivatives|loss\/read)\/|^trace\/(kernel_facts|kernel_outputs|recorder)\.ts$/;
+
+test('kernels are named in their tables: other files ask for facts, or run a kernel', t => {
+  const kernels = new Set<unknown>(Object.values(core).filter(value => typeof value === 'string' && /^_?[A-Z]/.test(value)));
+  t.true(kernels.size > 150);
+  const files = readdirSync('src', {recursive: true, encoding: 'utf8'}).filter(name => name.endsWith('.ts') && !NAMES_KERNELS.test(name));
+  const named = files.flatMap(name => {
+    const unrun = readFileSync(path.join('src', name), 'utf8').replace(/\brun(Kernel)?\('\w+'/g, '');
+    return [...unrun.matchAll(/'(_?[A-Z]\w+)'/g)].filter(([, word]) => kernels.has(word)).map(([, word]) => `${name}: ${word}`);
+  });
+  t.deepEqual(named, []);
 });
 
 test('ESLint knows the direction of every folder of src/', async t => {

@@ -1,3 +1,6 @@
+import type {DataType, Tensor} from '@tensorflow/tfjs-core';
+import type {KernelAttrs} from '../tfjs/internals';
+
 /** A property of a kernel. */
 export type Fact =
   /**
@@ -71,7 +74,9 @@ export type Fact =
    */
   | 'magnitude'
   /** The next call with the same inputs and attributes may give something else. */
-  | 'random';
+  | 'random'
+  /** The kernel has a second output: the indices of the entries of the first. */
+  | 'withIndices';
 
 /**
  * The rule by which the axis of the examples passes a kernel (`batch_axis.ts`); `along` names the
@@ -91,6 +96,14 @@ export interface ConvolutionFacts {
   /** The operand that the kernel computes. */
   readonly result: Operand;
 }
+
+export type Shape = readonly number[];
+
+/** The shape of the output, from the inputs in their order or by name. */
+export type ShapeRule = (inputs: Tensor[], attrs: KernelAttrs, named: Record<string, Tensor>) => Shape;
+
+/** The shapes of the outputs of a kernel that takes a tensor apart. */
+export type ShapesRule = (x: Tensor, attrs: KernelAttrs) => Shape[];
 
 export interface KernelFacts {
   readonly facts: readonly Fact[];
@@ -125,6 +138,14 @@ export interface KernelFacts {
   readonly pole?: {readonly input: string; readonly at: number};
   /** The attribute that holds the shape of the output. */
   readonly outputShape?: 'shape' | 'inputShape' | 'size';
+  /** The shape of the output. Entrywise kernels and reductions need no rule. */
+  readonly shape?: ShapeRule;
+  /** The shapes of the outputs of a kernel that gives a list. */
+  readonly shapes?: ShapesRule;
+  /** The type of the output if it is that of no input. */
+  readonly type?: DataType;
+  /** Index of the input whose type the output has. Default 0. */
+  readonly typeOf?: number;
   /** The attribute that holds the order of the axes. */
   readonly axesBy?: 'perm';
   /** The attribute that holds the number of copies along each axis. */

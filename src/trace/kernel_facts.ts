@@ -1,5 +1,6 @@
 import {CUSTOM_GRAD} from './custom_grad';
-import type {BatchPassing, Fact, KernelFacts, Operand} from './kernel_fact';
+import type {BatchPassing, Fact, KernelFacts, Operand, ShapeRule} from './kernel_fact';
+import * as shape from './shape_rules';
 
 /**
  * The facts of the kernels of tfjs that this package uses, beside their derivatives
@@ -11,16 +12,19 @@ import type {BatchPassing, Fact, KernelFacts, Operand} from './kernel_fact';
 
 const entrywise = (...facts: Fact[]): KernelFacts => ({batch: 'entrywise', facts: ['entrywise', ...facts]});
 const smooth = (...facts: Fact[]): KernelFacts => entrywise('slope', ...facts);
+const truth = (): KernelFacts => ({...entrywise(), type: 'bool'});
 const binary = (...facts: Fact[]): KernelFacts => ({...entrywise(...facts), broadcasts: ['a', 'b']});
 const rows = (batch: BatchPassing, ...facts: Fact[]): KernelFacts => ({batch, facts});
 const images = (...facts: Fact[]): KernelFacts => rows('leading', ...facts);
 const pole = (input: string, at = 0): Pick<KernelFacts, 'pole'> => ({pole: {input, at}});
-const convolution = (spatial: 2 | 3, depthwise: boolean, result: Operand): Pick<KernelFacts, 'convolution'> =>
-  ({convolution: {spatial, depthwise, result}});
+const convolution = (spatial: 2 | 3, depthwise: boolean, result: Operand): Omit<KernelFacts, 'facts'> =>
+  ({convolution: {spatial, depthwise, result}, shape: shape.convolved({spatial, depthwise, result})});
+const outputOnly = (rule: ShapeRule, type: Pick<KernelFacts, 'type' | 'typeOf'> = {}): KernelFacts =>
+  ({facts: [], shape: rule, ...type});
 
 const RESHAPE = rows('reshape', 'reshape', 'sameEntries', 'selection', 'affine', 'shift', 'keepsRelativeError',
     'exact', 'tame', 'shapeOnly');
-const MATRICES = rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shapeOnly');
+const MATRICES = {...rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shapeOnly'), shape: shape.matrices};
 const PRODUCT_OF_IMAGES = images('product', 'tame', 'shapeOnly');
 const CONV_2D = {...PRODUCT_OF_IMAGES, ...convolution(2, false, 'y')};
 const DEPTHWISE = {...PRODUCT_OF_IMAGES, ...convolution(2, true, 'y')};
@@ -46,13 +50,13 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Exp: smooth('monotone'),
   Expm1: smooth('monotone'),
   Floor: entrywise('constant'),
-  IsFinite: entrywise(),
-  IsInf: entrywise(),
-  IsNan: entrywise(),
+  IsFinite: truth(),
+  IsInf: truth(),
+  IsNan: truth(),
   LeakyRelu: smooth('tame'),
   Log: {...smooth('monotone'), ...pole('x')},
   Log1p: {...smooth('monotone'), ...pole('x', -1)},
-  LogicalNot: entrywise(),
+  LogicalNot: truth(),
   Neg: smooth('affine', 'shift', 'keepsRelativeError', 'exact', 'tame'),
   OnesLike: entrywise('constant'),
   Reciprocal: {...smooth('monotone'), ...pole('x')},
@@ -77,61 +81,67 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Add: binary('sum', 'affine', 'shift', 'tame'),
   AddN: entrywise('affine', 'tame', 'unbroadcast'),
   Atan2: binary(),
-  Equal: entrywise(),
+  Equal: truth(),
   FloorDiv: entrywise(),
-  FusedBatchNorm: {...entrywise('tame', 'shapeOnly'), broadcasts: ['scale', 'offset', 'mean', 'variance']},
-  Greater: entrywise(),
-  GreaterEqual: entrywise(),
-  Less: entrywise(),
-  LessEqual: entrywise(),
-  LogicalAnd: entrywise(),
-  LogicalOr: entrywise(),
+  FusedBatchNorm: {...entrywise('tame', 'shapeOnly'), broadcasts: ['scale', 'offset', 'mean', 'variance'],
+    shape: shape.sameAs('x')},
+  Greater: truth(),
+  GreaterEqual: truth(),
+  Less: truth(),
+  LessEqual: truth(),
+  LogicalAnd: truth(),
+  LogicalOr: truth(),
   Maximum: binary('exact', 'tame', 'monotone', 'magnitude'),
   Minimum: binary('exact', 'tame', 'monotone'),
   Mod: binary(),
   Multiply: {...binary('keepsRelativeError', 'tame', 'shapeOnly'), factors: ['a', 'b']},
-  NotEqual: entrywise(),
+  NotEqual: truth(),
   Pow: {...binary('monotone'), ...pole('a')},
   Prelu: {...entrywise('tame'), broadcasts: ['alpha']},
   RealDiv: {...binary('keepsRelativeError', 'monotone'), factors: ['a'], ...pole('b')},
-  Select: {...entrywise('exact', 'tame', 'unbroadcast'), broadcasts: ['t', 'e'], chosenBy: 'condition'},
+  Select: {...entrywise('exact', 'tame', 'unbroadcast'), broadcasts: ['t', 'e'], chosenBy: 'condition',
+    shape: shape.sameAs('t'), typeOf: 1},
   SquaredDifference: {...binary('tame'), squareOf: 'Sub'},
   Sub: binary('difference', 'affine', 'shift', 'tame'),
 
   // Entries moved, dropped, repeated or joined.
-  BatchToSpaceND: {facts: ['tame']},
+  BatchToSpaceND: {...{facts: ['tame']}, shape: shape.fromBatch},
   BroadcastTo: {...rows('entrywise', 'selection', 'affine', 'exact'), outputShape: 'shape'},
-  Concat: rows({along: 'axis'}, 'selection', 'affine', 'exact', 'tame', 'unbroadcast'),
-  DepthToSpace: images(),
-  ExpandDims: RESHAPE,
-  FlipLeftRight: {...images('selection', 'affine', 'exact', 'tame'), linearIn: ['image']},
-  GatherV2: {...rows('gather', 'product', 'exact', 'tame'), linearIn: ['x'], chosenBy: 'indices'},
-  MirrorPad: rows('sameAxis', 'tame'),
-  Pack: rows('pack', 'selection', 'affine', 'exact', 'tame', 'unbroadcast'),
-  PadV2: {...rows('sameAxis', 'exact', 'tame', 'shapeOnly'), filledWith: 'constantValue'},
-  Reshape: {...RESHAPE, outputShape: 'shape'},
-  Reverse: rows({along: 'dims'}, 'selection', 'exact', 'tame'),
-  Slice: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), outputShape: 'size'},
-  SpaceToBatchND: {facts: ['tame']},
-  SplitV: rows({along: 'axis'}, 'selection', 'exact', 'tame'),
+  Concat: {...rows({along: 'axis'}, 'selection', 'affine', 'exact', 'tame', 'unbroadcast'), shape: shape.joined},
+  DepthToSpace: {...images(), shape: shape.unfolded},
+  ExpandDims: {...RESHAPE, shape: shape.expanded},
+  FlipLeftRight: {...images('selection', 'affine', 'exact', 'tame'), linearIn: ['image'], shape: shape.same},
+  GatherV2: {...rows('gather', 'product', 'exact', 'tame'), linearIn: ['x'], chosenBy: 'indices',
+    shape: shape.gathered},
+  MirrorPad: {...rows('sameAxis', 'tame'), shape: shape.padded},
+  Pack: {...rows('pack', 'selection', 'affine', 'exact', 'tame', 'unbroadcast'), shape: shape.packed},
+  PadV2: {...rows('sameAxis', 'exact', 'tame', 'shapeOnly'), filledWith: 'constantValue', shape: shape.padded},
+  Reshape: {...RESHAPE, outputShape: 'shape', shape: shape.reshaped},
+  Reverse: {...rows({along: 'dims'}, 'selection', 'exact', 'tame'), shape: shape.same},
+  Slice: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), outputShape: 'size',
+    shape: shape.cut},
+  SpaceToBatchND: {...{facts: ['tame']}, shape: shape.intoBatch},
+  SplitV: {...rows({along: 'axis'}, 'selection', 'exact', 'tame'), shapes: shape.split},
   StridedSlice: rows('sameAxis', 'selection', 'exact', 'tame', 'boundToBatch'),
-  Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x'], copiesBy: 'reps'},
-  Transpose: {...rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), axesBy: 'perm'},
-  Unpack: rows('unpack', 'selection', 'exact', 'tame'),
+  Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x'], copiesBy: 'reps',
+    shape: shape.tiled},
+  Transpose: {...rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), axesBy: 'perm',
+    shape: shape.transposed},
+  Unpack: {...rows('unpack', 'selection', 'exact', 'tame'), shapes: shape.unpacked},
 
   // Along axes.
-  All: rows('reduction'),
-  Any: rows('reduction'),
-  ArgMax: rows('reduction'),
-  ArgMin: rows('reduction'),
-  Cumprod: rows({along: 'axis'}),
-  Cumsum: {...rows({along: 'axis'}, 'tame'), linearIn: ['x']},
-  LogSoftmax: rows({along: 'axis'}),
+  All: {...rows('reduction'), type: 'bool'},
+  Any: {...rows('reduction'), type: 'bool'},
+  ArgMax: {...rows('reduction'), type: 'int32'},
+  ArgMin: {...rows('reduction'), type: 'int32'},
+  Cumprod: {...rows({along: 'axis'}), shape: shape.same},
+  Cumsum: {...rows({along: 'axis'}, 'tame'), linearIn: ['x'], shape: shape.same},
+  LogSoftmax: {...rows({along: 'axis'}), shape: shape.same},
   Max: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'reductionIndices'}},
   Mean: {...TOTAL, facts: [...TOTAL.facts, 'mean']},
   Min: {...rows('reduction', 'exact', 'tame'), extremum: {along: 'axis'}},
   Prod: rows('reduction'),
-  Softmax: rows({along: 'dim'}, 'tame'),
+  Softmax: {...rows({along: 'dim'}, 'tame'), shape: shape.same},
   Sum: TOTAL,
 
   // Products.
@@ -150,25 +160,56 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   DepthwiseConv2dNativeBackpropFilter: {facts: [], ...convolution(2, true, 'filter')},
 
   // Images, one by one.
-  AvgPool: {...images('tame'), linearIn: ['x']},
-  AvgPool3D: {...images('tame'), linearIn: ['x']},
-  AvgPoolGrad: {...images(), linearIn: ['dy']},
-  AvgPool3DGrad: {...images(), linearIn: ['dy']},
-  Dilation2D: images('tame'),
-  LRN: images('tame'),
-  LRNGrad: {...images(), linearIn: ['dy']},
-  MaxPool: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows'},
-  MaxPool3D: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows'},
-  MaxPoolGrad: images(),
-  MaxPool3DGrad: images(),
-  ResizeBilinear: {...images('tame'), linearIn: ['images']},
-  ResizeBilinearGrad: images(),
-  ResizeNearestNeighbor: {...images('tame'), linearIn: ['images']},
-  ResizeNearestNeighborGrad: images(),
+  AvgPool: {...images('tame'), linearIn: ['x'], shape: shape.pooled},
+  AvgPool3D: {...images('tame'), linearIn: ['x'], shape: shape.pooled},
+  AvgPoolGrad: {...images(), linearIn: ['dy'], shape: shape.sameAs('input')},
+  AvgPool3DGrad: {...images(), linearIn: ['dy'], shape: shape.sameAs('input')},
+  Dilation2D: {...images('tame'), shape: shape.dilated},
+  LRN: {...images('tame'), shape: shape.same},
+  LRNGrad: {...images(), linearIn: ['dy'], shape: shape.sameAs('x')},
+  MaxPool: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows', shape: shape.pooled},
+  MaxPool3D: {...images('tame'), homogeneousIn: ['x'], extremum: 'windows', shape: shape.pooled},
+  MaxPoolGrad: {...images(), shape: shape.sameAs('input')},
+  MaxPool3DGrad: {...images(), shape: shape.sameAs('input')},
+  ResizeBilinear: {...images('tame'), linearIn: ['images'], shape: shape.resized, type: 'float32'},
+  ResizeBilinearGrad: {...images(), shape: shape.sameAs('images')},
+  ResizeNearestNeighbor: {...images('tame'), linearIn: ['images'], shape: shape.resized},
+  ResizeNearestNeighborGrad: {...images(), shape: shape.sameAs('images')},
 
   // The attributes do not tell the results.
-  Multinomial: {facts: ['random']},
+  Multinomial: {facts: ['random'], shape: shape.drawn, type: 'int32'},
   [CUSTOM_GRAD]: {facts: ['random', 'boundToBatch']},
+
+  // Kernels whose outputs alone are known. There is no rule if the entries of the inputs say how
+  // large the output is, as for Unique.
+  Bincount: outputOnly(shape.listOf('size'), {typeOf: 1}),
+  BitwiseAnd: outputOnly(shape.same),
+  Complex: outputOnly(shape.same, {type: 'complex64'}),
+  ComplexAbs: outputOnly(shape.same, {type: 'float32'}),
+  CropAndResize: outputOnly(shape.cropped, {type: 'float32'}),
+  DenseBincount: outputOnly(shape.alongLast('size'), {typeOf: 1}),
+  Diag: outputOnly(shape.diagonal),
+  Dilation2DBackpropFilter: outputOnly(shape.sameAs('filter')),
+  Dilation2DBackpropInput: outputOnly(shape.sameAs('x')),
+  Einsum: outputOnly(shape.contracted),
+  FFT: outputOnly(shape.same),
+  Fill: outputOnly(shape.attribute('shape')),
+  GatherNd: outputOnly(shape.gatheredBlocks),
+  IFFT: outputOnly(shape.same),
+  Imag: outputOnly(shape.same, {type: 'float32'}),
+  LinSpace: outputOnly(shape.listOf('num')),
+  MaxPoolWithArgmax: {facts: ['withIndices'], shape: shape.pooled},
+  OneHot: outputOnly(shape.oneHot),
+  Range: outputOnly(shape.spaced),
+  Real: outputOnly(shape.same, {type: 'float32'}),
+  RotateWithOffset: outputOnly(shape.same),
+  ScatterNd: outputOnly(shape.attribute('shape'), {typeOf: 1}),
+  SearchSorted: outputOnly(shape.sameAs('values'), {type: 'int32'}),
+  SparseToDense: outputOnly(shape.attribute('outputShape'), {typeOf: 1}),
+  TensorScatterUpdate: outputOnly(shape.same),
+  TopK: {facts: ['withIndices'], shape: shape.alongLast('k')},
+  Transform: outputOnly(shape.transformed),
+  UnsortedSegmentSum: outputOnly(shape.summed),
 }));
 
 /** null for a kernel of which nothing is known. */

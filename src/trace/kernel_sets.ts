@@ -29,6 +29,7 @@ export const SLOPES = that('slope');
 export const SUMS = that('sum');
 export const TAME = that('tame');
 export const UNBROADCAST = that('unbroadcast');
+export const WITH_INDICES = that('withIndices');
 
 /** Kernels that treat the entries of the leading axis one by one. */
 export const BY_LEADING_ENTRY = passing('leading');
