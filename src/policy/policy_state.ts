@@ -14,7 +14,7 @@ import type {PolicyStates} from './policies';
 export interface PolicyState extends PolicyStates {
   readonly history: BatchHistory;
   readonly determination: Determination;
-  /** Whether the last step had an evidence, see `StepSize`. */
+  /** `mayDampByEvidence` of the last step, see `StepSize`. */
   readonly hasEvidence: boolean;
   /** Steps that are left of a detour, see {@link DETOUR}. */
   readonly detour: number;

@@ -23,7 +23,7 @@ export interface StepSize extends BatchSize {
    * Whether the loss is a sum of squares without regularizers, of a network, with fewer than three
    * rows a parameter, in a system that has the evidence.
    */
-  readonly hasEvidence: boolean;
+  readonly mayDampByEvidence: boolean;
 }
 
 /**
@@ -80,8 +80,8 @@ export class StepPolicy {
     const history = recognise(state.history, sign());
     const determination = determine(state.determination, size);
     const share = history.isFull ? 1 : worth(determination, size);
-    const {hasEvidence} = size;
-    return StepPolicy.after(wanted, given, options, {...state, history, determination, hasEvidence}, share);
+    const all = {...state, history, determination, hasEvidence: size.mayDampByEvidence};
+    return StepPolicy.after(wanted, given, options, all, share);
   }
 
   /**

@@ -115,7 +115,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
   const sizes = {rows: rows.count, parameters, width, outputs};
   const policy = settings.policyFor({examples, parameters,
-    hasEvidence: state === null && hasEvidence(rows, sizes, settings)});
+    mayDampByEvidence: state === null && mayDampByEvidence(rows, sizes, settings)});
 
   const chosenFor = {policy: policy.name, variables};
   const fastest = chooseSystem(sizes, settings, chosenFor);
@@ -178,13 +178,14 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 }
 
 /**
- * Whether the step has an evidence, see `StepSize`. A regularizer is a prior of its own. With three
- * rows a parameter and more, Levenberg-Marquardt fits hardly any noise.
+ * Whether the evidence of the rows gives a damping, see `StepSize`. A regularizer is a prior of its
+ * own. With three rows a parameter and more, Levenberg-Marquardt fits hardly any noise.
  *
  * Measured: with 9 rows a parameter the evidence led to a validation loss of 0.055, and
  * Levenberg-Marquardt to 0.048.
  */
-function hasEvidence({head, dependence: {variables}}: Rows, sizes: SystemSize, options: SystemOptions): boolean {
+function mayDampByEvidence({head, dependence: {variables}}: Rows, sizes: SystemSize,
+    options: SystemOptions): boolean {
   const areSquares = head.outputTerms.length + head.functions.length + head.extra.size + head.ridge.size === 0;
   const areFew = sizes.rows < DETERMINED * sizes.parameters && sizes.rows <= EVIDENCE_ROWS;
   return areSquares && areFew && variables.some(({rank}) => rank > 1) &&

@@ -19,8 +19,8 @@ const never = (): BatchSign => {
 };
 
 function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START,
-    size: {examples: number; parameters: number; hasEvidence?: boolean} = {examples: 32, parameters: 100}): StepPolicy {
-  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, {hasEvidence: false, ...size}, sign);
+    size: {examples: number; parameters: number; mayDampByEvidence?: boolean} = {examples: 32, parameters: 100}): StepPolicy {
+  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, {mayDampByEvidence: false, ...size}, sign);
 }
 
 test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches", t => {
@@ -29,7 +29,7 @@ test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches",
 });
 
 test("'auto': the evidence on the full batch of a step that has one, unless damping or momentum is given", t => {
-  const size = {examples: 32, parameters: 100, hasEvidence: true};
+  const size = {examples: 32, parameters: 100, mayDampByEvidence: true};
   const named = (given: Partial<Given>, sign: BatchSign, wanted: 'auto' | PolicyName = 'auto'): PolicyName =>
     policyOf(wanted, given, () => sign, START, size).name;
   t.is(named({}, WHOLE), 'evidenceDamping');
@@ -51,7 +51,7 @@ test("'auto': the evidence on the full batch of a step that has one, unless damp
 });
 
 test('a detour from the evidence: its damping stays, and Levenberg-Marquardt begins anew', t => {
-  const size = {examples: 32, parameters: 100, hasEvidence: true};
+  const size = {examples: 32, parameters: 100, mayDampByEvidence: true};
   const policy = policyOf('auto', {}, () => WHOLE, START, size);
   policy.estimate(() => 7);
   policy.judge(-1);
