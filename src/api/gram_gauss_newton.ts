@@ -141,7 +141,7 @@ export class GramGaussNewton extends Optimizer {
   }
 
   private get coming(): Settings {
-    return this.training.settings(this.wanted.policy, this.given);
+    return this.training.policies.settings(this.wanted.policy, this.given);
   }
 
   /** The report of the last step; null before the first step. */
@@ -245,7 +245,7 @@ export class GramGaussNewton extends Optimizer {
   /** The options and the state of the policy, as saved in a model. */
   override getConfig(): serialization.ConfigDict {
     const config = {...this.given, policy: this.wanted.policy, ...this.own,
-      levenbergMarquardt: {...this.levenbergMarquardt}, policyState: this.training.savedPolicyState()};
+      levenbergMarquardt: {...this.levenbergMarquardt}, policyState: this.training.policies.saved()};
     return config as unknown as serialization.ConfigDict;
   }
 
@@ -255,7 +255,7 @@ export class GramGaussNewton extends Optimizer {
     const {policyState} = config;
     const optimizer = new cls(Object.fromEntries(OPTIONS.map(name => [name, config[name]])));
     if (optimizer instanceof GramGaussNewton && policyState !== undefined) {
-      optimizer.training.loadPolicyState(policyState);
+      optimizer.training.policies.load(policyState);
     }
     return optimizer;
   }

@@ -84,8 +84,9 @@ export class OptimizerState {
   }
 
   /**
-   * Copies of the iteration count, of d_prev, of the weights at the maximum of the evidence and of the training points. They
-   * are the same copies as long as the state is the same, but for copies that were disposed of.
+   * Copies of the iteration count, of d_prev, of the weights at the maximum of the evidence and of
+   * the training points. They are the same copies as long as the state is the same, but for copies
+   * that were disposed of.
    */
   copy(iterations: number): NamedTensor[] {
     const known = this.copies?.iterations === iterations ? this.copies.list : [];

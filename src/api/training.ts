@@ -2,15 +2,11 @@ import type {Scalar, Variable} from '@tensorflow/tfjs-core';
 import {isNonFinite, markNonFinite} from '../errors';
 import {PlanCache} from '../jacobian/plan/plan_cache';
 import {explainNonFinite} from '../loss/non_finite';
-import {readPolicyState} from '../policy/saved_state';
 import {isAtEnd, NO_EVIDENCE} from '../policy/evidence';
 import type {EvidenceState} from '../policy/evidence';
 import type {BatchSign} from '../policy/full_batch';
-import {afterDivergence, afterLowerTrend, initialState, withoutDetour} from '../policy/policy_state';
-import type {PolicyState} from '../policy/policy_state';
+import {afterDivergence, afterLowerTrend, withoutDetour} from '../policy/policy_state';
 import {StepPolicy} from '../policy/step_policy';
-import type {Given} from '../policy/step_policy';
-import type {Settings} from '../policy/policy';
 import {batchSign} from '../step/batch_sign';
 import {Detour} from '../step/detour';
 import type {Beginning} from '../step/detour';
@@ -31,6 +27,7 @@ import {beginEvidence} from '../step/evidence_begin';
 import {LastStep} from './last_step';
 import type {CheckedOptions} from './check_options';
 import {OptimizerState} from './optimizer_state';
+import {PolicyMemory} from './policy_memory';
 import {candidatesOf, isAveraged, isWatched, policyAfter} from './request';
 import type {Request} from './request';
 import {Warnings} from './warnings';
@@ -47,7 +44,7 @@ export class Training {
   readonly last = new LastStep();
   readonly state = new OptimizerState();
   readonly patience = new Patience();
-  private policyState: PolicyState;
+  readonly policies: PolicyMemory;
   private readonly scales = new ScaleMemory();
   private readonly detour = new Detour();
   private readonly retreat = new Retreat();
@@ -56,26 +53,7 @@ export class Training {
   private readonly warnings = new Warnings();
 
   constructor(private readonly levenbergMarquardt: CheckedOptions['levenbergMarquardt']) {
-    this.policyState = initialState(levenbergMarquardt);
-  }
-
-  /** The settings of the coming step, as far as they are known before its batch is. */
-  settings(wanted: CheckedOptions['policy'], given: Given): Settings {
-    return StepPolicy.after(wanted, given, this.levenbergMarquardt, this.policyState).settings;
-  }
-
-  /** The state of the policies as plain values, for a saved config. */
-  savedPolicyState(): object {
-    return JSON.parse(JSON.stringify(this.policyState)) as object;
-  }
-
-  /**
-   * Takes over the state of the policies from a saved config, without a detour.
-   *
-   * @throws for a state that no optimizer has saved. Training then goes on with its own state.
-   */
-  loadPolicyState(saved: unknown): void {
-    this.policyState = {...readPolicyState(saved, this.policyState, this.levenbergMarquardt), detour: 0};
+    this.policies = new PolicyMemory(levenbergMarquardt);
   }
 
   /**
@@ -146,7 +124,7 @@ export class Training {
    */
   dispose(): void {
     this.state.dispose();
-    this.policyState = {...this.policyState, evidence: NO_EVIDENCE};
+    this.policies.state = {...this.policies.state, evidence: NO_EVIDENCE};
     this.scales.clear();
     this.last.release();
     this.detour.end();
@@ -168,14 +146,19 @@ export class Training {
     if (back === null) {
       return false;
     }
-    assignAll(back.variables, back.weights, trace);
+    this.goBack(back, trace);
     trace.restoreVariables();
-    this.policyState = afterDivergence(this.policyState);
+    this.policies.state = afterDivergence(this.policies.state);
     this.state.forget();
-    this.state.average.leaveOut(back.variables);
     this.retreat.wentBack();
     this.reportBack(report, request.iteration, loss);
     return true;
+  }
+
+  /** Sets variables to earlier weights. An average of them ends. */
+  private goBack({variables, weights}: Pick<Beginning, 'variables' | 'weights'>, trace: Trace): void {
+    assignAll(variables, weights, trace);
+    this.state.average.leaveOut(variables);
   }
 
   /** Notes the report of a call that has gone back, and taken no step. */
@@ -203,11 +186,9 @@ export class Training {
     }
     const before = evidence === null ? [] : variables.map(aliasOf);
     if (back !== null) {
-      assignAll(back.variables, back.weights, trace);
-      this.state.average.leaveOut(back.variables);
+      this.goBack(back, trace);
     } else if (isEnd) {
-      this.state.average.leaveOut(variables);
-      assignAll(variables, this.state.maximum.of(variables) ?? before, trace);
+      this.goBack({variables, weights: this.state.maximum.of(variables) ?? before}, trace);
     } else if (taken !== null) {
       clock.time('update', () => {
         if (isAveraged(request, trace, done) && beginning === null) {
@@ -231,10 +212,10 @@ export class Training {
       this.warnings.unbounded();
     }
     Object.freeze(clock.milliseconds);
-    this.policyState = back !== null ? withoutDetour(next, this.levenbergMarquardt) :
+    this.policies.state = back !== null ? withoutDetour(next, this.levenbergMarquardt) :
       this.retreat.isAtBest ? afterLowerTrend(next) : next;
     if (evidence !== null) {
-      this.policyState = {...this.policyState, evidence};
+      this.policies.state = {...this.policies.state, evidence};
       this.state.maximum.wrote(variables, evidence.since === 0 ? before : null);
     }
     if (scale !== null) {
@@ -249,7 +230,7 @@ export class Training {
   /** @param beginning the beginning of the detour that is going on; null without a detour. */
   private solve({fitBatch, isTrained, options, iteration}: Request, trace: Trace, loss: number,
       beginning: Beginning | null, clock: Clock): SolvedStep {
-    const state = beginning === null ? {...this.policyState, detour: 0} : this.policyState;
+    const state = beginning === null ? {...this.policies.state, detour: 0} : this.policies.state;
     const sign = (): BatchSign => batchSign(trace, fitBatch, isTrained);
     const isBayesian = options.regularization === 'bayesian';
     const wanted = isBayesian ? 'levenbergMarquardt' : options.policy;
@@ -272,16 +253,15 @@ export class Training {
    */
   private comesBack({fitBatch, isTrained, iteration}: Request, trace: Trace, loss: number): boolean {
     const beginning = this.detour.from(NaN);
-    const {fingerprint} = this.policyState.history;
+    const {fingerprint} = this.policies.state.history;
     const {report} = this.last;
     if (beginning === null || report === null || fingerprint === null ||
         batchSign(trace, fitBatch, isTrained).fingerprint !== fingerprint) {
       return false;
     }
-    assignAll(beginning.variables, beginning.weights, trace);
-    this.state.average.leaveOut(beginning.variables);
+    this.goBack(beginning, trace);
     trace.restoreVariables();
-    this.policyState = withoutDetour(this.policyState, this.levenbergMarquardt);
+    this.policies.state = withoutDetour(this.policies.state, this.levenbergMarquardt);
     this.reportBack(report, iteration, loss);
     this.detour.fails();
     return true;
