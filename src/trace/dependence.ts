@@ -1,6 +1,7 @@
 import type {Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from './custom_grad';
-import {CONSTANT} from './kernel_sets';
+import {factsOf} from './kernel_facts';
+import {AFFINE, CONSTANT} from './kernel_sets';
 import type {Trace, TraceNode} from './trace';
 
 /**
@@ -94,3 +95,15 @@ export function upstream(trace: Trace, values: readonly number[], stops: Readonl
  */
 export const upstreamOfReplay = (trace: Trace, values: readonly number[]): Set<number> =>
   upstream(trace, values, new Set(), ({kernel, attrs}) => kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : []);
+
+/**
+ * Whether a node is an affine function of those of its inputs that depend on the variables. It is
+ * not if the outputs of the model choose its entries by a comparison, although no derivative passes
+ * through the comparison: as in r · sign(r) and in where(r > 0, q r, (q - 1) r).
+ */
+export function isLinear(node: TraceNode, {varying}: Pick<Dependence, 'varying'>): boolean {
+  const {chosenBy, factors} = factsOf(node.kernel) ?? {};
+  const moving = node.inputs.filter(([, value]) => varying[value]).map(([name]) => name);
+  return AFFINE.has(node.kernel) || (chosenBy !== undefined && !moving.includes(chosenBy)) ||
+      (factors !== undefined && moving.length === 1 && factors.includes(moving[0]));
+}

@@ -5,6 +5,7 @@ import type {KernelOutput} from '../tfjs/rehearsal';
 import type {KernelFacts, Shape} from './kernel_fact';
 import {factsOf} from './kernel_facts';
 import {ENTRYWISE, EXTREMA_ALONG_AXES, REDUCTIONS, RESHAPES, WITH_INDICES} from './kernel_sets';
+import type {TraceNode} from './trace';
 
 /**
  * The output of a kernel, by its inputs and attributes alone: a list if the kernel gives a list,
@@ -64,3 +65,11 @@ const slicesOf = ({shape}: Tensor, attrs: KernelAttrs): ReturnType<typeof slice_
   return slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask,
       shrinkAxisMask);
 };
+
+/**
+ * The node for an output of another shape, by the attribute that holds it if the kernel has one.
+ */
+export function withOutputShape(node: TraceNode, shape: readonly number[]): TraceNode {
+  const name = factsOf(node.kernel)?.outputShape;
+  return name === undefined ? node : {...node, attrs: {...node.attrs, [name]: shape}};
+}

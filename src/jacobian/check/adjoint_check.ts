@@ -6,7 +6,7 @@ import type {Trace, TraceNode} from '../../trace/trace';
 import type {Analysis} from '../../trace/analysis';
 import type {BatchStride} from '../../trace/example_axis';
 import {factsOf} from '../../trace/kernel_facts';
-import {withOutputShape} from '../../trace/output_shape';
+import {withOutputShape} from '../../trace/kernel_outputs';
 import {pseudoRandom} from '../../arrays/pseudo_random';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import type {Convolution} from '../../derivatives/kernels/convolution_geometry';

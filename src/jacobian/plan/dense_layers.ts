@@ -1,5 +1,5 @@
 import {RESHAPES, SUMS} from '../../trace/kernel_sets';
-import {isLinear} from '../../trace/linear_kernels';
+import {isLinear} from '../../trace/dependence';
 import {inputOf} from '../../trace/trace';
 import type {MatrixSite, Plan} from './plan';
 

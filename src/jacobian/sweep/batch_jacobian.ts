@@ -6,6 +6,7 @@ import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
 import {blocksOf, denseBlocks, denseGram} from '../uses/row_blocks';
+import type {FormedRows} from '../uses/row_blocks';
 import {sharesDelta} from '../uses/use';
 import type {GramTerm, ParameterUse} from '../uses/use';
 import {ByMatrix, OuterProducts} from '../uses/outer_products';
@@ -73,10 +74,8 @@ export class BatchJacobian {
    * @param k rows of a block: C for a block of each example, 1 for the squares |J_i|².
    */
   diagonalBlocks(k = this.plan.components): Tensor {
-    const {analysis: {batch, variables}, components} = this.plan;
     return tidy(() => this.total(this.plan.bySite.flatMap(({bundles}, v) =>
-      bundles !== null ? this.joined[v].map(([use]) => use.diagonalBlocks(k)) :
-        [denseBlocks(k, batch, components, variables[v].size, (from, to) => this.rowsOf(v, from, to))]),
+      bundles !== null ? this.joined[v].map(([use]) => use.diagonalBlocks(k)) : [denseBlocks(k, this.formed(v))]),
     [this.rows / k, k, k]));
   }
 
@@ -162,12 +161,14 @@ export class BatchJacobian {
   }
 
   private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
-    if (variable.bundles !== null) {
-      return this.joined[v].map(([use]) => use.gram(outer));
-    }
-    const {batch} = this.plan.analysis;
-    const size = this.plan.analysis.variables[v].size;
-    return [{left: null, right: denseGram(batch, this.plan.components, size, (from, to) => this.rowsOf(v, from, to))}];
+    return variable.bundles !== null ? this.joined[v].map(([use]) => use.gram(outer)) :
+      [{left: null, right: denseGram(this.formed(v))}];
+  }
+
+  /** The dense rows of a variable, formed when they are asked for. */
+  private formed(v: number): FormedRows {
+    const {analysis: {batch, variables}, components} = this.plan;
+    return {examples: batch, components, size: variables[v].size, rows: (from, to) => this.rowsOf(v, from, to)};
   }
 
   /** (Σ lefts) ∘ right; a left factor [B, B] counts for all pairs of components. */

@@ -2,7 +2,7 @@ import {exampleView} from '../../trace/example_axis';
 import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {AFFINE, ENTRYWISE, RESHAPES, SHAPE_ONLY, SHIFTS, UNBROADCAST} from '../../trace/kernel_sets';
-import {withOutputShape} from '../../trace/output_shape';
+import {withOutputShape} from '../../trace/kernel_outputs';
 import {valuesOf} from '../../trace/trace';
 import type {TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';

@@ -2,7 +2,7 @@ import {reshape, slice} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {exampleAxis, exampleView} from '../../trace/example_axis';
 import {BOUND_TO_BATCH, MATRIX_PRODUCTS, PRODUCTS, UNBROADCAST} from '../../trace/kernel_sets';
-import {withOutputShape} from '../../trace/output_shape';
+import {withOutputShape} from '../../trace/kernel_outputs';
 import {valuesOf} from '../../trace/trace';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';

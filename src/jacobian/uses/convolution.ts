@@ -104,7 +104,7 @@ export class EachRow implements ParameterUse {
   }
 
   diagonalBlocks(k: number): Tensor {
-    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+    return denseBlocks(k, this);
   }
 
   get tensors(): readonly Tensor[] {

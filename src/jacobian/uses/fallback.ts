@@ -6,7 +6,7 @@ import {ggnError} from '../../errors';
 import {exampleView} from '../../trace/example_axis';
 import type {BatchStride} from '../../trace/example_axis';
 import {BY_LEADING_ENTRY} from '../../trace/kernel_sets';
-import {withOutputShape} from '../../trace/output_shape';
+import {withOutputShape} from '../../trace/kernel_outputs';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
@@ -62,11 +62,11 @@ export class FallbackUse implements ParameterUse {
   }
 
   gram(): GramTerm {
-    return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+    return {left: null, right: denseGram(this)};
   }
 
   diagonalBlocks(k: number): Tensor {
-    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+    return denseBlocks(k, this);
   }
 
   get tensors(): Tensor[] {

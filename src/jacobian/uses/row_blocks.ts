@@ -5,9 +5,10 @@ import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed} from '../.
 import {blockFloats} from '../../tfjs/memory';
 import {sliceRows} from '../../tfjs/slices';
 import {LONGEST_SUM, longProducts, OuterProducts} from './outer_products';
+import type {ParameterUse} from './use';
 
-/** Gives the dense rows of the examples from..to-1, [(to - from)·C, size]. */
-type FormRows = (from: number, to: number) => Tensor;
+/** B·C dense rows R [n, size], of which `rows` gives those of the examples from..to-1. */
+export type FormedRows = Pick<ParameterUse, 'examples' | 'components' | 'size' | 'rows'>;
 
 /** Ranges [from, to) of examples whose dense rows, `perExample` floats each, fit into a block. */
 export function blocksOf(examples: number, perExample: number): Array<readonly [number, number]> {
@@ -44,10 +45,11 @@ export function blockProducts(x: Tensor, examples: number, components: number): 
  *
  * @param k rows of a block, C or 1.
  */
-export function denseBlocks(k: number, examples: number, components: number, size: number, rows: FormRows): Tensor {
+export function denseBlocks(k: number, formed: FormedRows): Tensor {
+  const {examples, components, size} = formed;
   return tidy(() => {
     const parts = blocksOf(examples, size * components)
-        .map(([from, to]) => tidy(() => blockProducts(rows(from, to), (to - from) * components / k, k)));
+        .map(([from, to]) => tidy(() => blockProducts(formed.rows(from, to), (to - from) * components / k, k)));
     return parts.length === 1 ? parts[0] : concat(parts, 0);
   });
 }
@@ -56,15 +58,15 @@ export function denseBlocks(k: number, examples: number, components: number, siz
  * The Gram matrix R Rᵀ [n, n] of dense rows R, block of examples by block. Rows that do not fit
  * into one block are formed again for each pair of blocks.
  */
-export function denseGram(examples: number, components: number, size: number, rows: FormRows): Tensor {
-  const blocks = blocksOf(examples, size * components);
+export function denseGram(formed: FormedRows): Tensor {
+  const blocks = blocksOf(formed.examples, formed.size * formed.components);
   if (blocks.length === 1) {
-    return tidy(() => new OuterProducts().of(rows(...blocks[0])));
+    return tidy(() => new OuterProducts().of(formed.rows(...blocks[0])));
   }
   return tidy(() => concat(blocks.map(block => tidy(() => {
-    const left = rows(...block);
+    const left = formed.rows(...block);
     return concat(blocks.map(other =>
-      tidy(() => longProducts(left, other === block ? left : rows(...other)))), 1);
+      tidy(() => longProducts(left, other === block ? left : formed.rows(...other)))), 1);
   })), 0));
 }
 

@@ -80,7 +80,7 @@ export class RowsUse implements DeltaUse {
   }
 
   diagonalBlocks(k: number): Tensor {
-    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+    return denseBlocks(k, this);
   }
 
   get tensors(): Tensor[] {

@@ -113,7 +113,7 @@ export class SharedUse implements ParameterUse {
     }
     const outputs = Math.floor(blockFloats() / (n * data.inner));
     if (outputs === 0) {
-      return {left: null, right: denseGram(examples, components, this.size, (from, to) => this.rows(from, to))};
+      return {left: null, right: denseGram(this)};
     }
     return {left: null, right: gramOfColumns(outer, outputs, (from, to) => {
       const part = slice(this.cotangents, [0, 0, 0, from], [-1, -1, -1, to - from]);
@@ -134,7 +134,7 @@ export class SharedUse implements ParameterUse {
   }
 
   diagonalBlocks(k: number): Tensor {
-    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+    return denseBlocks(k, this);
   }
 
   get tensors(): Tensor[] {

@@ -29,11 +29,11 @@ export class SummedUse implements ParameterUse {
   }
 
   gram(): GramTerm {
-    return {left: null, right: denseGram(this.examples, this.components, this.size, (from, to) => this.rows(from, to))};
+    return {left: null, right: denseGram(this)};
   }
 
   diagonalBlocks(k: number): Tensor {
-    return denseBlocks(k, this.examples, this.components, this.size, (from, to) => this.rows(from, to));
+    return denseBlocks(k, this);
   }
 
   get tensors(): Tensor[] {

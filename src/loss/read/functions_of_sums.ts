@@ -1,10 +1,10 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
+import {isLinear} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost, propagateBatch} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/example_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {MONOTONE, REDUCTIONS} from '../../trace/kernel_sets';
-import {isLinear} from '../../trace/linear_kernels';
 import {nodeOf, numberIn} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';
 

@@ -1,12 +1,11 @@
 import {addTo} from '../../tfjs/accumulate';
 import {add, fill, mul, reshape, tensor} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {upstream} from '../../trace/dependence';
+import {isLinear, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {FunctionsOfSums} from './functions_of_sums';
 import {SAME_ENTRIES} from '../../trace/kernel_sets';
-import {isLinear} from '../../trace/linear_kernels';
 import {readOutputTerms} from './output_terms';
 import {ProbabilityReader} from './log_probability';
 import type {LogProbability} from './log_probability';

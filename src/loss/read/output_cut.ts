@@ -1,11 +1,10 @@
 import {tidy} from '@tensorflow/tfjs-core';
-import {upstream} from '../../trace/dependence';
-import {MAGNITUDES, RESHAPES, SHIFTS} from '../../trace/kernel_sets';
+import {isLinear, upstream} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
+import {MAGNITUDES, RESHAPES, SHIFTS} from '../../trace/kernel_sets';
 import {rowTensor} from '../functions/row_block';
 import type {RowBlock} from '../functions/row_block';
 import {lastOutputs} from './last_outputs';
-import {isLinear} from '../../trace/linear_kernels';
 import {ProbabilityReader} from './log_probability';
 import {nodeOf, reachedFrom} from './nodes';
 import {squareAt} from './squares';
