@@ -33,18 +33,19 @@ export interface CheckedJacobian {
  * memory.
  *
  * @param partOf part of ρ of each variable of `rows.dependence`.
- * @param trial see `FormedFor`.
+ * @param later the stages of the step that come after the Jacobian, see `FormedFor`.
  * @throws if no reading is right: the self-check fails, or the examples are lost and there are too
  * many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly number[], fitBatch: FitBatch | null,
-    cache: PlanCache, clock: Clock, system: SystemName = 'gram', trial: FormedFor['trial'] = null): CheckedJacobian {
+    cache: PlanCache, clock: Clock, system: SystemName = 'gram',
+    later: Pick<FormedFor, 'trial' | 'products'> = {trial: null, products: null}): CheckedJacobian {
   const {dependence} = rows;
   const {variables} = dependence;
   // A saturated activation can hide an infinite input from the loss, but not from the Jacobian.
   const notFinite = (): Error => markNonFinite(
       explainNonFinite('the Jacobian of the batch is not finite', trace, fitBatch, v => variables.includes(v)));
-  const formedFor: FormedFor = {trace, fitBatch, partOf, system, clock, trial, dependence, notFinite};
+  const formedFor: FormedFor = {trace, fitBatch, partOf, system, clock, dependence, notFinite, ...later};
   const signatures = signaturesOf(formedFor, rows);
   const checked = rows.groups.map((group, g) => checkedBatch(rows, group, signatures[g], cache, formedFor));
   const batches = checked.map(({batch}) => batch);

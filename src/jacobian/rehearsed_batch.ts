@@ -7,11 +7,12 @@ import {rehearseChecks} from './check/batch_check';
 import {footprint} from './plan/footprint';
 import type {Plan} from './plan/plan';
 import {crossGrams} from './whole/cross_gram';
-import {formBatch} from './whole/formed_batch';
+import {formBatch, trialFloats} from './whole/formed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
-import {heldInRehearsal} from './whole/held_pieces';
+import {heldEnds, heldInRehearsal} from './whole/held_pieces';
 import type {Piece} from './whole/operator';
 import {gradientThroughStatistics} from './whole/statistics_gradient';
+import {sweptFootprint} from './whole/swept_pieces';
 
 /**
  * Kernels after which a rehearsal ends.
@@ -29,14 +30,14 @@ const rehearsed = new WeakMap<Plan, Set<string>>();
 /**
  * `formBatch`, after a rehearsal of the step. So a step that would exceed the memory limit late, in
  * its checks or in its products, is refused before anything is swept. A plan is rehearsed in the
- * first step that takes it, if it forms rows and its memory is not small against the limit.
+ * first step that takes it, if its memory is not small against the limit.
  */
 export function rehearsedBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
   const key = `${getBackend()} ${formedFor.system} ${divisionOfLimit()}`;
   const done = rehearsed.get(plan) ?? new Set<string>();
   rehearsed.set(plan, done);
   if (!done.has(key)) {
-    if (plan.products === undefined && !hasAmpleMemory(plan, formedFor)) {
+    if (!hasAmpleMemory(plan, formedFor)) {
       rehearse(() => inScope(() => rehearseStep(plan, formedFor)), outputsOf, MOST_KERNELS);
     }
     done.add(key);
@@ -45,20 +46,30 @@ export function rehearsedBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
 }
 
 function hasAmpleMemory(plan: Plan, {trace, system}: FormedFor): boolean {
+  if (plan.products !== undefined) {
+    const {floats, changes} = sweptFootprint(trace, plan);
+    return mayBeWhole(AMPLE * (floats + changes));
+  }
   const {most, changes} = footprint(trace, plan);
   const rows = plan.analysis.batch * plan.components;
   return mayBeWhole(AMPLE * (most + changes + (SYSTEM_FACTS[system].matrix === 'rows' ? rows ** 2 : 0)));
 }
 
 /**
- * The checks of a batch, the products that the system takes with its first two pieces, and the
- * gradient through frozen statistics.
+ * The checks of a batch, the products that the system takes with its first and last pieces, the
+ * trial of the step beside the held pieces, and the gradient through frozen statistics.
  */
 function rehearseStep(plan: Plan, formedFor: FormedFor): void {
   const batch = formBatch(plan, formedFor);
   const {whole, pieces} = batch;
   rehearseChecks(batch);
   const {matrix} = SYSTEM_FACTS[formedFor.system];
+  if (formedFor.products !== null) {
+    inScope(() => {
+      formedFor.products!(heldEnds(pieces));
+      fill([trialFloats(plan, formedFor)], 0);
+    });
+  }
   if (matrix === 'parameters') {
     inScope(() => pieces[0].linearize().jacobian.dense());
   }
@@ -74,7 +85,7 @@ function rehearseStep(plan: Plan, formedFor: FormedFor): void {
  */
 function rehearseCross(all: readonly Piece[], {partOf}: FormedFor): void {
   inScope(() => {
-    const [first, second] = heldInRehearsal(all[0], all[1], all.length);
+    const [first, second] = heldInRehearsal(all[0], all[1], all.length).pieces;
     let [n, entries] = [0, 0];
     for (const {rows} of all.slice(0, -1)) {
       n += rows;

@@ -8,6 +8,7 @@ import {approximationBySample, sampleOf} from './cg_sample';
 import {sketchOf} from './cg_sketch';
 import type {Sketch} from './cg_sketch';
 import type {Clock} from '../tfjs/clock';
+import {inScope} from '../tfjs/memory';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
 import {heldPieces} from '../jacobian/whole/held_pieces';
 import type {PieceOperator} from '../jacobian/whole/operator';
@@ -56,7 +57,7 @@ export class ConjugateGradientSystem extends ParameterSystem {
   previousChange(): Float64Array | null {
     const {previous} = this.parts;
     return this.previous === null ? null : this.checkProduct(
-        this.clock.time('gram', () => Float64Array.from(this.jacobian.apply(previous).dataSync())));
+        this.clock.time('gram', () => inScope(() => Float64Array.from(this.jacobian.apply(previous).dataSync()))));
   }
 
   traceOfBounds(bounds: Float64Array): number {
@@ -73,8 +74,8 @@ export class ConjugateGradientSystem extends ParameterSystem {
 
   protected gradientOfRows(): Float64Array {
     const {variables, derivatives: {q}} = this.parts;
-    return this.ofRows ??= this.checkProduct(this.clock.time('gram', () =>
-      flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables)));
+    return this.ofRows ??= this.checkProduct(this.clock.time('gram', () => inScope(() =>
+      flatten(this.jacobian.applyTranspose(tensor(Float32Array.from(q), [this.rows])), variables))));
   }
 
   /** JᵀHJ by random vectors, if no form of the rows is made; else null. */

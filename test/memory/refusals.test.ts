@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
-import {ggn} from '../../src/index';
+import {ggn, type GgnOptions} from '../../src/index';
 import {kernelsOf} from '../support/kernels';
 import {noise} from '../support/tensors';
 
@@ -34,6 +34,8 @@ interface Network {
   readonly from?: number;
   /** MiB at which it trains; not tried if it is not given. */
   readonly trains?: number;
+  /** 'gram' by default. */
+  readonly solver?: GgnOptions['solver'];
 }
 
 const head = (): tf.layers.Layer[] => [L.globalAveragePooling2d({}), L.dense({units: 2, ...seeded})];
@@ -56,6 +58,18 @@ function attention(length: number, width: number): tf.LayersModel {
   const further = L.add().apply([normal, dense(dense(normal, 2 * width, {activation: 'relu'}), width)]) as tf.SymbolicTensor;
   const pooled = L.globalAveragePooling1d({}).apply(L.layerNormalization({}).apply(further)) as tf.SymbolicTensor;
   return tf.model({inputs: x, outputs: dense(pooled, 3)});
+}
+
+/** A U-net of one level: as many outputs of an example as it has pixels. */
+function unet(pixels: number): tf.LayersModel {
+  let seed = 1;
+  const conv = (of: tf.SymbolicTensor, filters: number): tf.SymbolicTensor => L.conv2d({filters, kernelSize: 3, padding: 'same',
+    activation: filters === 1 ? 'linear' : 'relu', kernelInitializer: tf.initializers.glorotUniform({seed: seed++})}).apply(of) as tf.SymbolicTensor;
+  const x = tf.input({shape: [pixels, pixels, 1]});
+  const before = conv(x, 6);
+  const inner = conv(L.maxPooling2d({poolSize: 2}).apply(before) as tf.SymbolicTensor, 8);
+  const joined = L.concatenate().apply([before, L.upSampling2d({size: [2, 2]}).apply(inner) as tf.SymbolicTensor]) as tf.SymbolicTensor;
+  return tf.model({inputs: x, outputs: conv(joined, 1)});
 }
 
 const networks: Record<string, Network> = {
@@ -105,6 +119,14 @@ const networks: Record<string, Network> = {
   'batch normalisation': {batch: 8, refused: 1.27, trains: 1.36, layers: () => [
     L.conv2d({filters: 8, kernelSize: 3, inputShape: [32, 32, 1], ...seeded}), L.batchNormalization(), L.activation({activation: 'relu'}),
     L.conv2d({filters: 4, kernelSize: 3, strides: 2, ...seeded}), ...head()]},
+  'U-net': {batch: 6, refused: 2.16, from: 2.05, solver: 'auto', layers: () => unet(40)},
+  'many outputs': {batch: 128, refused: 1.518, from: 1.42, solver: 'auto', layers: () => [
+    L.dense({units: 32, activation: 'tanh', inputShape: [16], ...seeded}), L.dense({units: 1100, ...seeded})]},
+  'many outputs behind a batch normalisation': {batch: 128, refused: 3.85, solver: 'auto', layers: () => [
+    L.dense({units: 32, inputShape: [16], ...seeded}), L.batchNormalization(), L.activation({activation: 'relu'}), L.dense({units: 1100, ...seeded})]},
+  'conjugate gradients': {batch: 12, refused: 2.094, from: 2, solver: 'cg', layers: () => [
+    L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', inputShape: [64, 64, 1], ...seeded}), L.maxPooling2d({poolSize: 2}),
+    L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 6, ...seeded})]},
   'layer normalisation': {batch: 8, refused: 3.17, trains: 3.4, layers: () => [
     L.dense({units: 64, inputShape: [100, 4], ...seeded}), L.layerNormalization({}), L.globalAveragePooling1d({}),
     L.dense({units: 3, ...seeded})]},
@@ -112,14 +134,14 @@ const networks: Record<string, Network> = {
 
 const dataOf = (model: tf.LayersModel, batch: number, integers?: number): [tf.Tensor, tf.Tensor] => {
   const shape = [batch, ...model.inputs[0].shape.slice(1) as number[]];
-  return [integers === undefined ? noise(shape, 1) : tf.randomUniform(shape, 0, integers, 'int32', 1), noise([batch, model.outputs[0].shape[1]!], 2)];
+  return [integers === undefined ? noise(shape, 1) : tf.randomUniform(shape, 0, integers, 'int32', 1), noise([batch, ...model.outputs[0].shape.slice(1) as number[]], 2)];
 };
 
 /** The handles of a trace are reshapes, which share the data. In a pass through layers of small kernels these are half of all kernels. */
 const computes = (kernel: string | undefined): boolean => kernel !== 'Reshape' && kernel !== 'Identity';
 
-async function trainAt(model: tf.LayersModel, memoryLimit: number, [x, y]: [tf.Tensor, tf.Tensor]): Promise<{kernels: number; message: string | null}> {
-  const optimizer = ggn({memoryLimit, solver: 'gram'});
+async function trainAt(model: tf.LayersModel, options: GgnOptions, [x, y]: [tf.Tensor, tf.Tensor]): Promise<{kernels: number; message: string | null}> {
+  const optimizer = ggn(options);
   model.compile({optimizer, loss: 'meanSquaredError'});
   let message: string | null = null;
   const kernels = await kernelsOf(() => model.trainOnBatch(x, y).then(() => {}, (error: Error) => {
@@ -137,23 +159,23 @@ async function forwardPass(model: tf.LayersModel, [x, y]: [tf.Tensor, tf.Tensor]
   return evaluating + await kernelsOf(training, computes) - await kernelsOf(testing, computes);
 }
 
-for (const [name, {layers, batch, integers, refused, trains, from = 1}] of Object.entries(networks)) {
+for (const [name, {layers, batch, integers, refused, trains, from = 1, solver = 'gram'}] of Object.entries(networks)) {
   test.serial(`${name}: refused within two forward passes, and never a limit that suffices`, async t => {
     await tf.setBackend('wasm');
     const made = layers();
     const model = Array.isArray(made) ? tf.sequential({layers: made}) : made;
     const data = dataOf(model, batch, integers);
-    await trainAt(model, MiB, data);  // what is made once for a model is made
+    await trainAt(model, {solver, memoryLimit: MiB}, data);  // what is made once for a model is made
     const forward = await forwardPass(model, data);
     const {numTensors} = tf.memory();
     for (let limit = refused; limit >= from; limit /= from > refused / 1.16 ? 1.02 : 1.16) {
-      const {kernels, message} = await trainAt(model, Math.round(limit * MiB), data);
+      const {kernels, message} = await trainAt(model, {solver, memoryLimit: Math.round(limit * MiB)}, data);
       t.regex(message ?? '', /memoryLimit allows: \d+\.\d MiB of .* at least, the limit is/, `${limit}`);
       t.true(kernels <= 2 * forward, `limit ${limit}: ${kernels} kernels, a forward pass ${forward}`);
     }
     t.is(tf.memory().numTensors, numTensors);
     if (trains !== undefined) {
-      t.is((await trainAt(model, Math.round(trains * MiB), data)).message, null);
+      t.is((await trainAt(model, {solver, memoryLimit: Math.round(trains * MiB)}, data)).message, null);
     }
     model.dispose();
     tf.dispose(data);

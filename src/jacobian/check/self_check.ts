@@ -65,11 +65,16 @@ export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, gram: F
  * @param takesGram whether the self-check gets the Gram matrix.
  */
 export function rehearseSelfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, takesGram: boolean): void {
-  const {analysis: {batch, variables}, components} = plan;
+  const {components, analysis: {batch, variables}} = plan;
   tidy(() => {
-    const mine = jacobian.applyTranspose(ones([jacobian.rows]));
-    ordinaryGradients(trace, plan, ones([batch * components]));
+    const u = ones([batch * components]);
+    const {rows} = jacobian;  // fewer in a `ComponentsJacobian`, which rehearses two of its parts
+    const mine = jacobian.applyTranspose(rows === u.size ? u : ones([rows]));
+    ordinaryGradients(trace, plan, u);
     jacobian.apply(mine);
+    if (plan.products !== undefined) {
+      tidy(() => void jacobian.applyTranspose(jacobian.apply(ofGroup(mine, 0))));
+    }
     if (takesGram && mayCheckByVariable(jacobian, variables.length)) {
       jacobian.gram(variables.map((_, v) => v));
     }
@@ -140,7 +145,7 @@ const GROUPS = 16;
 function findProblemOfProducts(plan: Plan, jacobian: BatchRows, d: ReadonlyArray<Tensor | null>): string | null {
   const {variables} = plan.analysis;
   for (let group = 0; group < Math.min(GROUPS, variables.length); group++) {
-    const part = d.map((t, v) => v % GROUPS === group ? t : null);
+    const part = ofGroup(d, group);
     let [square, product] = [0, 0];
     tidy(() => {
       const change = jacobian.apply(part);
@@ -156,6 +161,9 @@ function findProblemOfProducts(plan: Plan, jacobian: BatchRows, d: ReadonlyArray
   }
   return null;
 }
+
+const ofGroup = (d: ReadonlyArray<Tensor | null>, group: number): Array<Tensor | null> =>
+  d.map((t, v) => v % GROUPS === group ? t : null);
 
 const dotOf = (a: Tensor, b: Tensor | null): number =>
   b === null ? 0 : dot(Float64Array.from(a.dataSync()), Float64Array.from(b.dataSync()));

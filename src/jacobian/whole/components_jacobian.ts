@@ -49,9 +49,11 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
         joined: () => null,
       };
     });
-    super(taken < count ? heldInRehearsal(parts[0], parts[1], count) : heldWhereMay(parts), batch);
-    const held = this.pieces.filter((piece, i) => piece !== parts[i]);
-    this.tensors = [...made, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
+    const {pieces, between} = taken < count ? heldInRehearsal(parts[0], parts[1], count) :
+      {pieces: heldWhereMay(parts), between: []};
+    super(pieces, batch);
+    const held = pieces.filter((piece, i) => piece !== parts[i]);
+    this.tensors = [...made, ...between, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
   }
 
   /**

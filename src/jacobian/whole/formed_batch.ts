@@ -12,7 +12,7 @@ import {ChunkedJacobian} from './chunked_jacobian';
 import {noteTensor} from './factorize';
 import {linearizedPiece} from './held_pieces';
 import {RowsLinearization} from './linearization';
-import type {BatchPiece, Jacobian} from './operator';
+import type {BatchPiece, Jacobian, Piece, PieceOperator} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 import {stackedFloats} from './stacked_jacobian';
 import {sweptPieces} from './swept_pieces';
@@ -28,6 +28,11 @@ export interface FormedFor {
   readonly clock: Clock;
   /** Counts the floats that the trial of the step holds at once; null without a trial. */
   readonly trial: (() => number) | null;
+  /**
+   * Takes the products of the system with some pieces of J, in a rehearsal of the step; null if the
+   * system takes no products.
+   */
+  readonly products: ((pieces: ReadonlyArray<Piece<PieceOperator>>) => void) | null;
   readonly dependence: Dependence;
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;
@@ -70,7 +75,7 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
 const trials = new WeakMap<Plan, number>();
 
 /** Floats that the trial holds at once, counted in the first step of the plan that has a trial. */
-function trialFloats(plan: Plan, {trial}: FormedFor): number {
+export function trialFloats(plan: Plan, {trial}: FormedFor): number {
   if (trial === null) {
     return 0;
   }

@@ -37,12 +37,32 @@ const HELD_ROWS = 8192;
  * tensors belong to the caller's scope.
  */
 export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
+  const {first, others, perRow} = heldFirst(pieces);
+  return [first, ...heldWhereMay(others, perRow)];
+}
+
+/**
+ * Some of `heldPieces` for a rehearsal: the first, the last, and the largest of those between them
+ * that may not be held. Memory is taken for those that may.
+ */
+export function heldEnds<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
+  const {first, others, perRow} = heldFirst(pieces);
+  const open = others.slice(0, -1).filter(({rows}) => standIn(perRow * rows) === null);
+  const largest = open.sort((a, b) => b.rows - a.rows).slice(0, 1);
+  return [first, ...heldWhereMay(others.slice(-1), perRow), ...largest];
+}
+
+/** The first piece, held; the others, joined; and the floats that a row takes. */
+function heldFirst<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>):
+    {first: Piece<J>; others: Array<Piece<J>>; perRow: number} {
   const first = held(pieces[0]);
   mayKeep(floatsOf(first));
   const perRow = floatsOf(first) / first.rows;
-  const others = joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() * first.rows / floatsOf(first)));
-  return [first, ...heldWhereMay(others, perRow)];
+  return {first, perRow, others: joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() / perRow))};
 }
+
+/** Memory in the place of a piece of so many floats, in a rehearsal; null if it may not be kept. */
+const standIn = (floats: number): Tensor | null => mayKeep(floats) ? fill([floats], 0) : null;
 
 /**
  * The same pieces, of which those are held that may be kept.
@@ -79,16 +99,17 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
  * @param count number of all pieces.
  */
 export function heldInRehearsal<J extends PieceOperator>(first: Piece<J>, second: Piece<J>, count: number):
-    Array<Piece<J>> {
+    {readonly pieces: Array<Piece<J>>; readonly between: readonly Tensor[]} {
   const [before] = heldWhereMay([first]);
   if (before === first) {
-    return [first, second];
+    return {pieces: [first, second], between: []};
   }
   const floats = floatsOf(before);
-  for (let kept = 2; kept < count && mayKeep(floats); kept++) {
-    fill([floats], 0);
+  const between: Tensor[] = [];
+  for (let t: Tensor | null; between.length < count - 2 && (t = standIn(floats)) !== null;) {
+    between.push(t);
   }
-  return [before, ...heldWhereMay([second], floats / first.rows)];
+  return {pieces: [before, ...heldWhereMay([second], floats / first.rows)], between};
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>

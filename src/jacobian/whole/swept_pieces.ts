@@ -26,10 +26,8 @@ const TEMPORARIES = 2;
  * cut.
  */
 export function sweptPieces(trace: Trace, plan: Plan, onePass: number): BatchPiece[] {
-  const {analysis: {batch, variables}, products} = plan;
-  const least = sweptFloats(trace, plan);
-  const floats = (1 + TEMPORARIES) * least;
-  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
+  const {analysis: {batch}, products} = plan;
+  const {least, floats, changes} = sweptFootprint(trace, plan);
   const {ofRows} = products!;
   const cut = mayBeWhole(floats) || ofRows === null ? null : SubBatches.of(trace, ofRows);
   if (cut === null) {
@@ -80,6 +78,13 @@ class SweptChunk implements BatchPiece {
   joined(): null {
     return null;
   }
+}
+
+/** The memory of a sweep, and of the vectors of the size of all weights, in floats. */
+export function sweptFootprint(trace: Trace, plan: Plan): {least: number; floats: number; changes: number} {
+  const least = sweptFloats(trace, plan);
+  const changes = CHANGES * plan.analysis.variables.reduce((sum, {size}) => sum + size, 0);
+  return {least, floats: (1 + TEMPORARIES) * least, changes};
 }
 
 /** Floats of the tangents that a forward sweep holds at once. */
