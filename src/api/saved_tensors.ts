@@ -49,8 +49,8 @@ interface SavedNumbers {
 
 /**
  * Checks names, kinds and shapes of a saved state: the iteration count, then d_prev of every
- * variable, then the best weights if there are any, then the numbers of an average and the training
- * points if the variables hold one, each in order.
+ * variable, then the weights at the maximum of the evidence if there are any, then the numbers of
+ * an average and the training points if the variables hold one, each in order.
  *
  * @throws Error with the name of the first entry that is wrong.
  */

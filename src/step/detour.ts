@@ -14,7 +14,9 @@ const PATIENCE = 50;
  */
 const LOWER = 2 ** -10;
 
-/** The beginning of a detour: the best weights that have been judged, and their loss. */
+/**
+ * The beginning of a detour: the weights of the lowest loss that has been judged, and that loss.
+ */
 export interface Beginning {
   readonly variables: readonly Variable[];
   /**

@@ -7,7 +7,8 @@ import * as shape from './shape_rules';
  * (`derivatives/table.ts`): one row for each kernel. A fact that a row does not state does not hold
  * or is not known. A kernel without a row may mix the examples, have poles, and so on.
  * `kernel_sets.ts` holds the sets of kernels that have a fact, and
- * `test/trace/kernel_facts.test.ts` tests the facts by running the kernels.
+ * `test/trace/kernel_facts.test.ts` tests the facts by running the kernels. Other files ask for
+ * facts: `test/structure.test.ts` lists the few that may name a kernel.
  */
 
 const entrywise = (...facts: Fact[]): KernelFacts => ({batch: 'entrywise', facts: ['entrywise', ...facts]});
