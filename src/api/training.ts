@@ -69,6 +69,7 @@ export class Training {
       return this.step(request);  // f() calls minimize(): the capture refuses it
     }
     average.enter(() => candidatesOf(request));
+    this.retreat.begin();
     let isDone = false;
     try {
       const cost = this.step(request);
@@ -128,7 +129,7 @@ export class Training {
     this.scales.clear();
     this.last.release();
     this.detour.end();
-    this.retreat.end();
+    this.retreat.dispose();
   }
 
   /**

@@ -24,6 +24,21 @@ const STRIKES = 3;
 /** Batches that the kept weights fit badly, after which the data count as others. */
 const UNUSUAL = 5;
 
+/** The facts of the steps so far. */
+interface Memory {
+  readonly trend: LossTrend;
+  /** Batches in a row that only the present weights fit badly. */
+  readonly strikes: number;
+  /** Batches since the last lower trend that the kept weights fit badly, too. */
+  readonly unusual: number;
+  readonly best: GoodWeights | null;
+  readonly variables: readonly Variable[];
+  /** Identities of the data of the weights that the optimizer wrote last, by variable. */
+  readonly written: readonly object[];
+}
+
+const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, best: null, variables: [], written: []};
+
 /**
  * The way back from a divergence on mini-batches. Steps on mini-batches are not judged. Each new
  * batch shows the loss on data that the last step has not seen, at no cost. The weights are kept
@@ -38,19 +53,16 @@ const UNUSUAL = 5;
  * The kept weights are not saved: a loaded training begins a new trend.
  */
 export class Retreat {
-  private trend = NO_TREND;
-  /** Batches in a row that only the present weights fit badly. */
-  private strikes = 0;
-  /** Batches since the last lower trend that the kept weights fit badly, too. */
-  private unusual = 0;
-  private best: GoodWeights | null = null;
+  private memory = NOTHING;
+  /** The memory before the present step, which comes back if the step ends in an error. */
+  private before: Memory | null = null;
   /** The weights of the present step, if the trend is at its lowest; kept for good by `settle`. */
   private candidate: GoodWeights | null = null;
-  /** The counts before the present step, which come back if the step ends in an error. */
-  private before: {readonly trend: LossTrend; readonly strikes: number; readonly unusual: number} | null = null;
-  private variables: readonly Variable[] = [];
-  /** Identities of the data of the weights that the optimizer wrote last, by variable. */
-  private written: readonly object[] = [];
+
+  /** Notes that a step begins. Kept weights that it lets go are freed when it ends. */
+  begin(): void {
+    this.before = this.memory;
+  }
 
   /**
    * Takes the loss L(w) of a new batch, at the weights that the last step wrote.
@@ -58,20 +70,20 @@ export class Retreat {
    * @returns the weights to go back to; null if training goes on.
    */
   judge(trace: Trace, loss: number): GoodWeights | null {
-    const {best, variables, written} = this;
+    const {best, variables, written} = this.memory;
     const used = new Set(trace.variables.values());
     if (variables.length === 0 || variables.some((v, i) => !used.has(v) || v.isDisposed || v.dataId !== written[i])) {
       this.end();
       return null;
     }
-    this.before = {trend: this.trend, strikes: this.strikes, unusual: this.unusual};
     const isFinite = Number.isFinite(loss);
-    const trend = isFinite ? follow(this.trend, best === null ? loss : counted(loss, best.trend)) : this.trend;
-    this.trend = trend;
+    const {trend: last} = this.memory;
+    const trend = isFinite ? follow(last, best === null ? loss : counted(loss, best.trend)) : last;
+    this.memory = {...this.memory, trend};
     if (best !== null && (!isFinite || isFarAbove(trend.mean, best.trend))) {
       return this.isOfWeights(lossAt(trace, best), loss, best.trend) ? best : null;
     }
-    this.strikes = 0;
+    this.memory = {...this.memory, strikes: 0};
     if (isSettled(trend) && (best === null || isLower(trend, best.trend))) {
       this.keepWeights(trend);
     }
@@ -83,17 +95,17 @@ export class Retreat {
     if (!Number.isFinite(loss)) {
       return Number.isFinite(kept);
     }
+    const {variables, unusual, strikes} = this.memory;
     if (isFarAbove(kept, best)) {
-      this.strikes = 0;
-      if (++this.unusual >= UNUSUAL) {
-        const {variables} = this;
+      this.memory = {...this.memory, strikes: 0, unusual: unusual + 1};
+      if (unusual + 1 >= UNUSUAL) {
         this.end();
         this.wrote(variables);
       }
       return false;
     }
-    this.strikes = isFarAbove(loss, best) ? this.strikes + 1 : 0;
-    return this.strikes >= STRIKES;
+    this.memory = {...this.memory, strikes: isFarAbove(loss, best) ? strikes + 1 : 0};
+    return this.memory.strikes >= STRIKES;
   }
 
   /** Whether the weights have just been kept: the trend is at its lowest. */
@@ -103,67 +115,78 @@ export class Retreat {
 
   /** Keeps the weights of a step that has ended without an error, if the trend is at its lowest. */
   settle(): void {
-    if (this.candidate !== null) {
-      this.letGo();
-      this.best = this.candidate;
-      this.unusual = 0;
+    const {before, candidate} = this;
+    [this.before, this.candidate] = [null, null];
+    free(before?.best ?? null, this.memory);
+    if (candidate !== null) {
+      this.replace({...this.memory, best: candidate, unusual: 0});
     }
-    this.candidate = null;
-    this.before = null;
   }
 
-  /** Forgets the loss of a step that has ended in an error. It runs no kernel. */
+  /** Forgets a step that has ended in an error. It runs no kernel. */
   takeBack(): void {
-    Object.assign(this, this.before);
-    this.before = null;
-    dispose([...this.candidate?.weights ?? []]);
-    this.candidate = null;
+    const {before, candidate} = this;
+    [this.before, this.candidate] = [null, null];
+    free(candidate, this.memory);
+    this.replace(before ?? this.memory);
   }
 
   /** Notes that the step wrote these variables. */
   wrote(variables: readonly Variable[]): void {
-    if (variables.length !== this.variables.length || variables.some((v, i) => v !== this.variables[i])) {
+    const {variables: known} = this.memory;
+    if (variables.length !== known.length || variables.some((v, i) => v !== known[i])) {
       this.end();
     }
-    this.variables = variables;
-    this.written = variables.map(v => v.dataId);
+    this.memory = {...this.memory, variables, written: variables.map(v => v.dataId)};
   }
 
   /** Notes that training has gone back. */
   wentBack(): void {
-    const {variables, trend} = this.best!;
-    this.trend = {...trend};
-    this.strikes = 0;
+    const {variables, trend} = this.memory.best!;
+    this.memory = {...this.memory, trend, strikes: 0};
     this.wrote(variables);
   }
 
   /** Forgets everything: the next losses are of other data, or of weights of the user. */
   end(): void {
-    this.letGo();
-    dispose([...this.candidate?.weights ?? []]);
+    free(this.candidate, this.memory);
     this.candidate = null;
+    this.replace(NOTHING);
+  }
+
+  /** Forgets everything for good, also for the step that is going on, and frees it. */
+  dispose(): void {
+    this.end();
+    free(this.before?.best ?? null, this.memory);
     this.before = null;
-    this.trend = NO_TREND;
-    this.strikes = 0;
-    this.unusual = 0;
-    this.variables = [];
-    this.written = [];
+  }
+
+  /** Weights that are not in the new memory are freed, unless they belong to a step's beginning. */
+  private replace(memory: Memory): void {
+    const {best} = this.memory;
+    this.memory = memory;
+    if (best !== this.before?.best) {
+      free(best, memory);
+    }
   }
 
   private keepWeights(trend: LossTrend): void {
+    const {variables} = this.memory;
     const weights: Tensor[] = [];
     try {
-      this.variables.forEach(variable => weights.push(handleOn(variable)));
+      variables.forEach(variable => weights.push(handleOn(variable)));
     } catch (error) {
       dispose(weights);
       throw error;
     }
-    this.candidate = {variables: this.variables, weights, trend};
+    this.candidate = {variables, weights, trend};
   }
+}
 
-  private letGo(): void {
-    dispose([...this.best?.weights ?? []]);
-    this.best = null;
+/** Frees weights that a memory does not hold. */
+function free(good: GoodWeights | null, memory: Memory): void {
+  if (good !== null && good !== memory.best) {
+    dispose([...good.weights]);
   }
 }
 

@@ -79,6 +79,32 @@ for (const backend of ['cpu', 'wasm']) {
   });
 }
 
+test.serial('a failed step on other variables or other weights keeps the good weights', async t => {
+  await tf.setBackend('cpu');
+  const {numTensors} = tf.memory();
+  const [job, twin] = [new Regression(), new Regression()];
+  [job, twin].forEach(each => each.steps(60));
+  const other = tf.tidy(() => tf.variable(tf.ones([3])));
+  const atEnd = tf.memory().numTensors;
+  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(other)), NaN)), {message: /the loss is NaN/});
+  const [weights, ones] = [tf.clone(job.w), tf.ones([12, 1])];
+  job.w.assign(ones);
+  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(job.w)), NaN)), {message: /the loss is NaN/});
+  job.w.assign(weights);
+  tf.dispose([weights, ones]);
+  t.is(tf.memory().numTensors, atEnd);
+  const seen = [job, twin].map(each => {
+    each.step(far);
+    each.optimizer.learningRate = 1e-9;
+    return [1, 2, 3].map(() => [each.step(), each.isBack, numbersOf([each.w])]);
+  });
+  t.true(seen[1][2][1], 'the third batch in a row');
+  t.deepEqual(seen[0], seen[1]);
+  other.dispose();
+  [job, twin].forEach(each => each.dispose());
+  t.is(tf.memory().numTensors, numTensors);
+});
+
 test.serial('unusual batches alone do not lead back', async t => {
   await tf.setBackend('cpu');
   // With so small a learning rate no batch throws the weights away.
