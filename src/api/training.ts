@@ -92,6 +92,7 @@ export class Training {
     const {cost, trace} = clock.time('capture', () => capture(noting, fitBatch?.targets));
     let loss = NaN;
     try {
+      this.state.average.choose(trace.variables.values());
       checkDisposed(trace, request.isTrained);
       loss = cost.dataSync()[0];
       if (this.retreats(request, trace, loss)) {

@@ -3,6 +3,8 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {allFinite} from '../tfjs/all_finite';
 import {addScaled} from '../tfjs/fast_ops';
 import {handleOn} from '../tfjs/handle';
+import {chosenOf, matchAverage} from './average_match';
+import type {Match, SavedAverage} from './average_match';
 import {fingerprintOf} from './fingerprint';
 
 /** η + 1 of Shamir and Zhang: the average looks back on about a ninth of all steps. */
@@ -26,15 +28,6 @@ interface Averaged {
 interface Next extends Omit<Averaged, 'written'> {
   /** x. */
   readonly average: Tensor;
-}
-
-/** A saved average: it belongs to the variables whose weights have these fingerprints. */
-export interface SavedAverage {
-  readonly count: number;
-  /** Of the average x, by variable, as signed numbers of 32 bits. */
-  readonly fingerprints: readonly number[];
-  /** The training points y, by variable. The tensors are kept. */
-  readonly points: readonly Tensor[];
 }
 
 /**
@@ -61,8 +54,8 @@ export class AveragedWeights {
   private next: readonly Next[] = [];
   private left: readonly Variable[] = [];
   private loaded: SavedAverage | null = null;
-  /** The variables of the loaded average, in its first step; null in others. */
-  private matched: readonly Variable[] | null = null;
+  /** The loaded average with its variables, in its first step; null in others. */
+  private matched: readonly Match[] | null = null;
 
   /** Whether a step is going on. */
   get isEntered(): boolean {
@@ -73,6 +66,7 @@ export class AveragedWeights {
    * Sets the variables to the training point, at the beginning of a step.
    *
    * @param candidates the variables among which those of a loaded average are looked for.
+   * @throws for a loaded average that `matchAverage` refuses.
    */
   enter(candidates: () => readonly Variable[]): void {
     if (this.loaded !== null) {
@@ -97,6 +91,30 @@ export class AveragedWeights {
       }
     });
     this.held = held;
+  }
+
+  /**
+   * Chooses the variables of a loaded average when f() has run. Copies of them get their weights
+   * back.
+   *
+   * @param read the variables that f() has read.
+   * @throws if f() has read several variables with the same weights of the average.
+   */
+  choose(read: Iterable<Variable>): void {
+    const all = new Set(read);
+    this.matched = this.matched?.map(match => {
+      const chosen = chosenOf(match, all);
+      for (const variable of match.variables.filter(other => other !== chosen)) {
+        const handle = this.held?.get(variable);
+        if (handle !== undefined && !variable.isDisposed) {
+          variable.assign(handle);
+        }
+        handle?.dispose();
+        this.held?.delete(variable);
+        this.known.delete(variable.id);
+      }
+      return {...match, variables: [chosen]};
+    }) ?? null;
   }
 
   /**
@@ -200,31 +218,24 @@ export class AveragedWeights {
     this.known.delete(variable.id);
   }
 
-  /** Finds the variables of a loaded average by their weights; none if one of them is not found. */
-  private match({count, fingerprints, points}: SavedAverage, candidates: readonly Variable[]): readonly Variable[] {
-    const found: Variable[] = [];
-    for (const [i, point] of points.entries()) {
-      const variable = candidates.find(candidate => candidate.trainable && !candidate.isDisposed &&
-          !found.includes(candidate) && candidate.dtype === point.dtype &&
-          candidate.shape.join() === point.shape.join() && (fingerprintOf(candidate) | 0) === fingerprints[i]);
-      if (variable === undefined) {
-        return [];
-      }
-      found.push(variable);
+  /** Gives a loaded average to all variables that it may belong to. */
+  private match(saved: SavedAverage, candidates: readonly Variable[]): readonly Match[] {
+    const {count} = saved;
+    const matches = matchAverage(saved, candidates);
+    for (const {point, variables} of matches) {
+      variables.forEach(variable => this.known.set(variable.id, {variable, point, written: variable.dataId, count}));
     }
-    found.forEach((variable, i) =>
-      this.known.set(variable.id, {variable, point: points[i], written: variable.dataId, count}));
-    return found;
+    return matches;
   }
 
   /** Takes the loaded average back, which waits for a step that ends without an error. */
   private unmatch(): void {
-    this.matched?.forEach(({id}) => this.known.delete(id));
+    this.matched?.forEach(({variables}) => variables.forEach(({id}) => this.known.delete(id)));
     this.matched = null;
   }
 
   /** Ends the wait of the loaded average. Variables that the step did not train have no part. */
-  private takeOver(matched: readonly Variable[] | null, next: readonly Next[]): void {
+  private takeOver(matched: readonly Match[] | null, next: readonly Next[]): void {
     if (matched === null || this.loaded === null) {
       this.matched = null;
       return;
@@ -232,7 +243,8 @@ export class AveragedWeights {
     if (matched.length === 0) {
       dispose([...this.loaded.points]);
     }
-    const others = matched.filter(variable => next.length > 0 && next.every(each => each.variable !== variable));
+    const others = matched.flatMap(({variables}) => variables)
+        .filter(variable => next.length > 0 && next.every(each => each.variable !== variable));
     others.forEach(variable => this.drop(variable));
     this.loaded = null;
     this.matched = null;

@@ -227,6 +227,57 @@ test.serial('a loaded average of other weights is forgotten', async t => {
   other.dispose();
 });
 
+test.serial('a loaded average goes to the network that f() reads, not to its newer copy; if f() reads both, varList says which', async t => {
+  await tf.setBackend('cpu');
+  const job = regression();
+  job.steps(0, 20);
+  const saved = await job.optimizer.getWeights();
+  const start = [tf.clone(job.w), tf.clone(job.b)];
+  const loaded = async (): Promise<GramGaussNewton> => {
+    [job.w, job.b].forEach((variable, i) => variable.assign(start[i]));
+    const optimizer = ggn();
+    await optimizer.setWeights(saved);
+    return optimizer;
+  };
+  const alone = await loaded();
+  alone.minimize(() => job.loss(20));
+  const expected = job.weights;
+  const copy = tf.tidy(() => [tf.variable(job.w), tf.variable(job.b)]);  // the target network of a DQN
+  copy.forEach((variable, i) => variable.assign(start[i]));
+  const weights = numbersOf(copy);
+  const [outside, both, named] = [await loaded(), await loaded(), await loaded()];
+
+  outside.minimize(() => job.loss(20));
+  t.deepEqual([job.weights, numbersOf(copy)], [expected, weights]);
+
+  await both.setWeights(saved);
+  [job.w, job.b].forEach((variable, i) => variable.assign(start[i]));
+  const {numTensors} = tf.memory();
+  const withCopy = (): tf.Scalar => tf.tidy(() => tf.add(job.loss(20), tf.mul(tf.sum(copy[0]), 0)) as tf.Scalar);
+  t.throws(() => both.minimize(withCopy), {message: /an average of weights.*'\d+', '\d+' all have these weights.*varList/});
+  t.deepEqual([job.weights, numbersOf(copy)], [weights, weights]);
+  t.is(tf.memory().numTensors, numTensors);
+  named.minimize(withCopy, false, [job.w, job.b]);
+  t.deepEqual([job.weights, numbersOf(copy)], [expected, weights]);
+  tf.dispose([...start, ...copy]);
+  [alone, outside, both, named, job].forEach(each => each.dispose());
+});
+
+test.serial('a training point that no training has saved is refused as a damaged state', async t => {
+  await tf.setBackend('cpu');
+  const job = regression();
+  job.steps(0, 20);
+  const saved = await job.optimizer.getWeights();
+  const optimizer = ggn();
+  const damaged = saved.map(({name, tensor}) => ({name, tensor: name.includes('oint') ? tf.mul(tensor, 1e18) : tensor}));
+  await optimizer.setWeights(damaged);
+  const before = job.weights;
+  t.throws(() => optimizer.minimize(() => job.loss(20)), {message: /state is damaged: a training point of the variable '\d+' has the size \de\+1[78]/});
+  t.deepEqual(job.weights, before);
+  optimizer.dispose();
+  job.dispose();
+});
+
 const model = (layers: tf.layers.Layer[] = []): tf.Sequential => tf.sequential({layers: [
   tf.layers.dense({units: 6, activation: 'tanh', inputShape: [3], kernelInitializer: tf.initializers.glorotNormal({seed: 1})}), ...layers,
   tf.layers.dense({units: 1, kernelInitializer: tf.initializers.glorotNormal({seed: 2})})]});

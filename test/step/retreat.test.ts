@@ -86,10 +86,10 @@ test.serial('a failed step on other variables or other weights keeps the good we
   [job, twin].forEach(each => each.steps(60));
   const other = tf.tidy(() => tf.variable(tf.ones([3])));
   const atEnd = tf.memory().numTensors;
-  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(other)), NaN)), {message: /the loss is NaN/});
-  const [weights, ones] = [tf.clone(job.w), tf.ones([12, 1])];
-  job.w.assign(ones);
-  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(job.w)), NaN)), {message: /the loss is NaN/});
+  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(other)), NaN) as tf.Scalar), {message: /the loss is NaN/});
+  const [weights, ones] = [tf.clone(job.w), tf.ones([12, 1])] as const;
+  job.w.assign(ones as never);
+  t.throws(() => job.optimizer.minimize(() => tf.mul(tf.mean(tf.square(job.w)), NaN) as tf.Scalar), {message: /the loss is NaN/});
   job.w.assign(weights);
   tf.dispose([weights, ones]);
   t.is(tf.memory().numTensors, atEnd);
