@@ -37,8 +37,8 @@ export const isAveraged = ({options}: Request, {hasOverwritten}: Trace, {policy,
   options.averaging && policy === 'agreement' && curvature !== 'unbounded' && !hasOverwritten;
 
 /**
- * The variables that a step may train: the given ones, else all of tfjs, the newest first. If two
- * have the same weights, then the newer one is the copy that was loaded.
+ * The variables that a step may train: the given ones, else all of tfjs, the newest first. Of two
+ * with the same weights that f() does not read, the newer one is the copy that was loaded.
  */
 export const candidatesOf = ({varList}: Request): readonly Variable[] =>
   varList ?? Object.values(engine().registeredVariables).sort((a, b) => b.id - a.id);

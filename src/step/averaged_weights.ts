@@ -119,12 +119,15 @@ export class AveragedWeights {
 
   /**
    * Takes the weights that the step is about to write into the average. If float32 overflows there,
-   * then the average stays. The new tensors belong to the scope of the step.
+   * then the average stays, or begins anew if it is not finite itself. The new tensors belong to
+   * the scope of the step.
    */
   take(variables: readonly Variable[], moved: readonly Tensor[]): void {
     const next = this.averages(variables, moved);
-    this.next = allFinite(next.map(({average}) => average)) ? next :
-      next.map(each => ({...each, average: this.held?.get(each.variable) ?? each.average}));
+    this.next = allFinite(next.map(({average}) => average)) ? next : next.map((each, v) => {
+      const before = this.held?.get(each.variable);
+      return before !== undefined && allFinite([before]) ? {...each, average: before} : begun(each.variable, moved[v]);
+    });
   }
 
   private averages(variables: readonly Variable[], moved: readonly Tensor[]): Next[] {
@@ -132,7 +135,7 @@ export class AveragedWeights {
       const point = moved[v];
       const before = this.held?.get(variable);
       if (before === undefined) {
-        return {variable, point: null, average: point, count: 1};
+        return begun(variable, point);
       }
       const count = this.known.get(variable.id)?.count ?? 0;  // 0 if f() has disposed of the optimizer's state
       const average = addScaled(SHARPNESS / (count + SHARPNESS))(before, sub(point, before));
@@ -250,3 +253,6 @@ export class AveragedWeights {
     this.matched = null;
   }
 }
+
+/** The average of the first step. */
+const begun = (variable: Variable, average: Tensor): Next => ({variable, point: null, average, count: 1});

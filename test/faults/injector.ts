@@ -31,8 +31,12 @@ export async function countKernels(job: Job): Promise<number> {
   return count;
 }
 
-/** Takes a step with a fault in its k-th kernel. */
-export async function stepWith(fault: Fault, k: number, job: Job): Promise<void> {
+/**
+ * Takes a step with a fault in its k-th kernel.
+ *
+ * @param sparesHandles whether a kernel that gives the data of its input does not give NaN in their place.
+ */
+export async function stepWith(fault: Fault, k: number, job: Job, sparesHandles = false): Promise<void> {
   let count = 0;
   await withKernels(run => {
     const distance = count++ - k;
@@ -43,7 +47,8 @@ export async function stepWith(fault: Fault, k: number, job: Job): Promise<void>
       throw new Error('injected');
     }
     const result = run();
-    return Array.isArray(result) ? result.map(spoiled) : spoiled(result);
+    const changed = (t: tf.Tensor): tf.Tensor => sparesHandles && tf.backend().refCount(t.dataId) > 1 ? t : spoiled(t);
+    return Array.isArray(result) ? result.map(changed) : changed(result);
   }, async () => job.step());
 }
 

@@ -5,7 +5,7 @@ import {glorotUniform} from '../support/models';
 import {wave} from '../support/numbers';
 
 export interface Job {
-  readonly optimizer: GramGaussNewton;
+  optimizer: GramGaussNewton;
   /** One step; `broken` is called inside f(), at its end. */
   step(broken?: () => void): Promise<void>;
   /** Everything that a step may write. */
@@ -19,8 +19,11 @@ export interface Kind {
   readonly name: string;
   readonly options: GgnOptions;
   readonly make: (options: GgnOptions) => Job;
+  /** Whether the faults come into the first step of an optimizer that has loaded the state of the job's own. */
+  readonly isLoaded?: boolean;
+  /** Whether NaN spares handles: a training that compares its data or weights by their handles takes them for others. */
+  readonly sparesHandles?: boolean;
 }
-
 
 /** A model with metrics, whose losses go through `broken`. */
 function ofModel(layers: () => tf.LayersModel, shape: number[], outputs: number[][], options: GgnOptions): Job {
@@ -83,6 +86,47 @@ function loop(options: GgnOptions): Job {
   };
 }
 
+/** A loop of the user's own on mini-batches, which moves to the next batch after each step that is taken. */
+function miniBatches(options: GgnOptions): Job {
+  const [a, b] = [tf.tidy(() => tf.variable(tf.scalar(0.5))), tf.tidy(() => tf.variable(tf.tensor2d([0.2, -0.3, 0.4], [3, 1])))];
+  let batch = 0;
+  const job: Job = {
+    optimizer: ggn(options),
+    variables: () => [a, b],
+    trained: () => [a, b],
+    step: async (broken = () => {}) => {
+      const [x, y] = [tf.tensor2d(wave(18, 3 + batch), [6, 3]), tf.tensor2d(wave(6, 7 + batch), [6, 1])];
+      try {
+        job.optimizer.minimize(() => {
+          const loss = tf.losses.meanSquaredError(y, x.matMul(b as unknown as tf.Tensor2D).tanh().mul(a)) as tf.Scalar;
+          broken();
+          return loss;
+        });
+        batch++;
+      } finally {
+        tf.dispose([x, y]);
+      }
+    },
+    dispose: () => {
+      job.optimizer.dispose();
+      tf.dispose([a, b]);
+    },
+  };
+  return job;
+}
+
+/** Puts an optimizer that has loaded the state of the job's own in its place. */
+export async function reload({options}: Kind, job: Job): Promise<void> {
+  const old = job.optimizer;
+  job.optimizer = ggn(options);
+  const saved = await old.getWeights();
+  if (!saved.some(({name}) => name.endsWith('average'))) {
+    throw new Error('no average was saved');
+  }
+  await job.optimizer.setWeights(saved);
+  old.dispose();
+}
+
 const {layers: L} = tf;
 
 export const KINDS: Kind[] = [
@@ -105,4 +149,7 @@ export const KINDS: Kind[] = [
     return tf.model({inputs: input, outputs});
   }, [6, 3], [[6, 1], [6, 1]], options)},
   {name: 'custom loop', options: {}, make: loop},
+  {name: 'evidence', options: {regularization: 'bayesian'}, sparesHandles: true, make: options => ofModel(() =>
+    sequential(L.dense({units: 3, inputShape: [2], activation: 'tanh', ...glorotUniform(1)}), L.dense({units: 1, ...glorotUniform(2)})), [5, 2], [[5, 1]], options)},
+  {name: 'loaded average', options: {policy: 'agreement'}, make: miniBatches, isLoaded: true, sparesHandles: true},
 ];

@@ -18,6 +18,9 @@ console.warn = () => {};
 
 const {x, y} = smallData();
 
+/** The state of the training on mini-batches. */
+const MINI_BATCHES = 5;
+
 /** An entry of a saved state, without a tensor: so that fast-check can show it. */
 interface Entry {
   name: unknown;
@@ -32,20 +35,37 @@ interface Entry {
 interface Saved {
   config: Record<string, unknown>;
   entries: Entry[];
+  /** The weights of the model when its optimizer was saved: a saved average belongs to them. */
+  weights: number[][];
 }
 
-/** The states of some trainings under every policy. */
-const SAVED: Saved[] = await Promise.all([{}, {policy: 'agreement'}, {policy: 'levenbergMarquardt'}, {policy: 'fixed'}].map(async options => {
+/** Other data in every step, as of mini-batches. */
+const batch = (i: number): tf.Tensor2D => tf.tidy(() => tf.add(x, 0.1 * i));
+
+const setWeights = (model: tf.LayersModel, weights: number[][]): void => {
+  const tensors = model.getWeights().map(({shape}, i) => tf.tensor(weights[i], shape));
+  model.setWeights(tensors);
+  tf.dispose(tensors);
+};
+
+const weightsOf = (model: tf.LayersModel): number[][] => model.getWeights().map(w => [...w.dataSync()]);
+
+/** The states of some trainings: under every policy, with an evidence, and with an average of mini-batches. */
+const SAVED: Saved[] = await Promise.all([{}, {policy: 'agreement'}, {policy: 'levenbergMarquardt'}, {policy: 'fixed'}, {regularization: 'bayesian'},
+  {policy: 'agreement', momentum: 0.4}].map(async (options, which) => {
   const {model, optimizer} = compiled(options as object);
   for (let i = 0; i < 3; i++) {
-    await model.trainOnBatch(x, y);
+    const data = which === MINI_BATCHES ? batch(i) : x.clone();
+    await model.trainOnBatch(data, y);
+    data.dispose();
   }
   const entries = (await optimizer.getWeights()).map(({name, tensor}): Entry =>
     ({name, shape: tensor.shape, dtype: tensor.dtype as 'float32', values: [...tensor.dataSync()]}));
   const config = JSON.parse(JSON.stringify(optimizer.getConfig())) as Record<string, unknown>;
+  const weights = weightsOf(model);
   model.layers.forEach(layer => layer.dispose());
   optimizer.dispose();
-  return {config, entries};
+  return {config, entries, weights};
 }));
 
 const deep = (depth: number): unknown => Array.from({length: depth}).reduce<unknown>(inner => ({inner}), 1);
@@ -140,7 +160,7 @@ async function stateOf(optimizer: GramGaussNewton): Promise<unknown> {
 }
 
 /** Loads a state as tfjs does, and takes two steps. */
-async function tryState({config, entries}: Saved): Promise<void> {
+async function tryState({config, entries, weights: saved}: Saved): Promise<void> {
   const before = tf.memory().numTensors;
   const list = entries.map(named);
   let optimizer: GramGaussNewton = ggn();
@@ -160,11 +180,13 @@ async function tryState({config, entries}: Saved): Promise<void> {
   }
   const {model} = compiled();
   model.compile({optimizer, loss: 'meanSquaredError'});
-  const weights = (): number[][] => model.getWeights().map(w => [...w.dataSync()]);
+  const weights = (): number[][] => weightsOf(model);
+  setWeights(model, saved);
   for (let i = 0; i < 2; i++) {
     const [old, state] = [weights(), await stateOf(optimizer)];
     try {
-      await model.trainOnBatch(x, y);
+      const data = batch(7 + i);
+      await model.trainOnBatch(data, y).finally(() => data.dispose());
       if (!weights().flat().every(Number.isFinite)) {
         throw new Error('weights that are not finite');
       }
@@ -205,4 +227,17 @@ test.serial('states as they were saved are taken whole', async t => {
     t.deepEqual(JSON.parse(JSON.stringify(optimizer.getConfig())), saved.config);
     t.is(optimizer.iterations, 3);
   }
+});
+
+test.serial('the saved average finds its weights, and goes on', async t => {
+  const {config, entries, weights} = structuredClone(SAVED[MINI_BATCHES]);
+  const count = (list: readonly NamedTensor[]): number => list.find(({name}) => name.endsWith('average'))!.tensor.dataSync()[0];
+  const {model} = compiled();
+  const optimizer: GramGaussNewton = GramGaussNewton.fromConfig(GramGaussNewton as never, config as tf.serialization.ConfigDict);
+  const saved = entries.map(named);
+  await optimizer.setWeights(saved);
+  model.compile({optimizer, loss: 'meanSquaredError'});
+  setWeights(model, weights);
+  await model.trainOnBatch(batch(7), y);
+  t.is(count(await optimizer.getWeights()), count(saved) + 1);
 });
