@@ -117,7 +117,7 @@ test.serial('with little memory the sweeps take some examples after the others',
   const network = {...small['upsampling, max pooling, Huber'], loss: 'meanSquaredError'};
   const [taken, slices]: [Taken[], number[]] = [[], []];
   for (const options of [{}, {memoryLimit: 2 ** 20}]) {
-    slices.push(await kernelsOf(async () => taken.push(await step(network, 8, {solver: 'cg', ...options})), name => name === 'Slice'));
+    slices.push(await kernelsOf(async () => taken.push(await step(network, 4, {solver: 'cg', ...options})), name => name === 'Slice'));
   }
   const [whole, parts] = taken;
   t.true(slices[1] > 2 * slices[0], slices.join());
