@@ -56,8 +56,8 @@ function hasAmpleMemory(plan: Plan, {trace, system}: FormedFor): boolean {
 }
 
 /**
- * The checks of a batch, the products that the system takes with its first and last pieces, the
- * trial of the step beside the held pieces, and the gradient through frozen statistics.
+ * The checks of a batch, the products that the system takes with some of its pieces, the trial of
+ * the step beside the held pieces, and the gradient through frozen statistics.
  */
 function rehearseStep(plan: Plan, formedFor: FormedFor): void {
   const batch = formBatch(plan, formedFor);
@@ -66,12 +66,10 @@ function rehearseStep(plan: Plan, formedFor: FormedFor): void {
   const {matrix} = SYSTEM_FACTS[formedFor.system];
   if (formedFor.products !== null) {
     inScope(() => {
-      formedFor.products!(heldEnds(pieces));
+      const largest = pieces.reduce((a, b) => b.rows > a.rows ? b : a);
+      formedFor.products!(matrix === null ? heldEnds(pieces) : [largest]);
       fill([trialFloats(plan, formedFor)], 0);
     });
-  }
-  if (matrix === 'parameters') {
-    inScope(() => pieces[0].linearize().jacobian.dense());
   }
   if (matrix === 'rows' && whole === null) {
     rehearseCross(pieces, formedFor);

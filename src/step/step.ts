@@ -33,7 +33,7 @@ import type {EvidenceState} from '../policy/evidence';
 import type {StepPolicy, StepSize} from '../policy/step_policy';
 import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {rehearseProducts} from '../systems/cg_rehearsal';
+import {rehearsalOf} from '../systems/rehearsal_of_system';
 import {ridgeOf} from '../systems/ridge';
 import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
 import type {SystemOptions} from '../systems/system_choice';
@@ -42,7 +42,7 @@ import type {FitBatch} from '../tfjs/fit_batch_hook';
 import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
 import {bytesOfTrial} from './decrease';
-import {MATRIX_FREE, takesGram} from '../solve/system';
+import {takesGram} from '../solve/system';
 import type {SystemName, SystemSize} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
@@ -130,7 +130,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
       trial: policy.judges ? () => floatsOfTrial(trace, rows, system) : null,
-      products: system === MATRIX_FREE ? pieces => rehearseProducts(pieces, variables, partOf) : null,
+      products: rehearsalOf(system, variables, rows.count, partOf),
     }));
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));

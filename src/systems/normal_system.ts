@@ -1,7 +1,9 @@
 import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {ForEachRows} from '../jacobian/whole/linearization';
+import type {DenseRows, ForEachRows} from '../jacobian/whole/linearization';
+import type {Jacobian} from '../jacobian/whole/operator';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {READS_ARE_CHEAP, transposeMultiply} from '../tfjs/fast_ops';
+import {diagonalRoot} from '../solve/curvature_root';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import {LEAST_CURVATURE} from '../solve/damping';
 import {normalProblem} from '../solve/normal_equations';
@@ -152,19 +154,42 @@ const MAX_FLOAT64_PRODUCTS = 2 ** 28;
 export function formNormalParts(forEachRows: ForEachRows, m: number, weights: RowWeights, previous: Float64Array | null,
     maxFloat64 = MAX_FLOAT64_PRODUCTS): NormalParts {
   const {n} = weights.root;
-  // On the cpu backend a product in float32 is a loop, too.
-  const isFloat32 = n * m * m > maxFloat64 && getBackend() !== 'cpu';
-  const sums = isFloat32 && !READS_ARE_CHEAP.has(getBackend()) ? new BackendSums(m, previous) :
-    new NormalSums(m, isFloat32 ? productsInFloat32 : undefined, previous);
+  const isFloat32 = takesFloat32(n, m, maxFloat64);
+  const sums = sumsOf(m, isFloat32, previous);
   const previousChange = previous === null ? null : new Float64Array(n);
   forEachRows((rows, from, count) => {
-    const part = weightsOf(weights, from, from + count);
-    const change = sums instanceof NormalSums ? sums.add(rows.read(), part) : sums.add(rows, part);
+    const change = addRows(sums, rows, weightsOf(weights, from, from + count));
     previousChange?.set(change!, from);
   });
   const {matrix, gradient, most} = sums;
   return {matrix, gradient, most, isFloat32, previousChange};
 }
+
+/**
+ * Adds the first rows of J to normal equations of n rows, for a rehearsal, which counts the memory.
+ * Sums in float64 take none beside the rows, and the time is not spent on them.
+ */
+export function rehearseSums(jacobian: Pick<Jacobian, 'rows' | 'dense'>, n: number, m: number): void {
+  tidy(() => {
+    const {rows} = jacobian;
+    const dense = jacobian.dense();
+    if (takesFloat32(n, m)) {
+      addRows(sumsOf(m, true, null), {tensor: () => dense, read: () => dense.dataSync() as Float32Array},
+          {root: diagonalRoot(new Float64Array(rows).fill(1)), q: new Float64Array(rows), bounds: null});
+    }
+  });
+}
+
+/** Whether the backend takes the products. On cpu, one in float32 is a loop, too. */
+const takesFloat32 = (n: number, m: number, maxFloat64 = MAX_FLOAT64_PRODUCTS): boolean =>
+  n * m * m > maxFloat64 && getBackend() !== 'cpu';
+
+const sumsOf = (m: number, isFloat32: boolean, previous: Float64Array | null): NormalSums | BackendSums =>
+  isFloat32 && !READS_ARE_CHEAP.has(getBackend()) ? new BackendSums(m, previous) :
+    new NormalSums(m, isFloat32 ? productsInFloat32 : undefined, previous);
+
+const addRows = (sums: NormalSums | BackendSums, rows: DenseRows, weights: RowWeights): Float64Array | null =>
+  sums instanceof NormalSums ? sums.add(rows.read(), weights) : sums.add(rows, weights);
 
 const productsInFloat32: GramProducts = (rows, n, m) => {
   let products: ArrayLike<number> = [];

@@ -12,7 +12,7 @@ import {ChunkedJacobian} from './chunked_jacobian';
 import {noteTensor} from './factorize';
 import {linearizedPiece} from './held_pieces';
 import {RowsLinearization} from './linearization';
-import type {BatchPiece, Jacobian, Piece, PieceOperator} from './operator';
+import type {BatchPiece, Jacobian, Piece} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 import {stackedFloats} from './stacked_jacobian';
 import {sweptPieces} from './swept_pieces';
@@ -29,10 +29,10 @@ export interface FormedFor {
   /** Counts the floats that the trial of the step holds at once; null without a trial. */
   readonly trial: (() => number) | null;
   /**
-   * Takes the products of the system with some pieces of J, in a rehearsal of the step; null if the
-   * system takes no products.
+   * Takes the products of the system with some pieces of J, in a rehearsal of the step; null for
+   * the Gram system, which takes them of all pieces.
    */
-  readonly products: ((pieces: ReadonlyArray<Piece<PieceOperator>>) => void) | null;
+  readonly products: ((pieces: readonly Piece[]) => void) | null;
   readonly dependence: Dependence;
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;

@@ -48,8 +48,8 @@ export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<
 export function heldEnds<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
   const {first, others, perRow} = heldFirst(pieces);
   const open = others.slice(0, -1).filter(({rows}) => standIn(perRow * rows) === null);
-  const largest = open.sort((a, b) => b.rows - a.rows).slice(0, 1);
-  return [first, ...heldWhereMay(others.slice(-1), perRow), ...largest];
+  const last = heldWhereMay(others.slice(-1), perRow);
+  return [first, ...last, ...open.sort((a, b) => b.rows - a.rows).slice(0, 1)];
 }
 
 /** The first piece, held; the others, joined; and the floats that a row takes. */
