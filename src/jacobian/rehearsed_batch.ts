@@ -1,4 +1,4 @@
-import {fill, getBackend, tidy} from '@tensorflow/tfjs-core';
+import {fill, getBackend, ones, tidy} from '@tensorflow/tfjs-core';
 import {SYSTEM_FACTS} from '../solve/system';
 import {divisionOfLimit, inScope, mayBeWhole} from '../tfjs/memory';
 import {rehearse} from '../tfjs/rehearsal';
@@ -6,11 +6,13 @@ import {outputsOf} from '../trace/kernel_outputs';
 import {rehearseChecks} from './check/batch_check';
 import {footprint} from './plan/footprint';
 import type {Plan} from './plan/plan';
+import {ChunkedJacobian} from './whole/chunked_jacobian';
 import {crossGrams} from './whole/cross_gram';
 import {formBatch, trialFloats} from './whole/formed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
 import {heldEnds, heldInRehearsal} from './whole/held_pieces';
 import type {Piece} from './whole/operator';
+import {stackedFloats} from './whole/stacked_jacobian';
 import {gradientThroughStatistics} from './whole/statistics_gradient';
 import {sweptFootprint} from './whole/swept_pieces';
 
@@ -66,31 +68,45 @@ function rehearseStep(plan: Plan, formedFor: FormedFor): void {
   const {matrix} = SYSTEM_FACTS[formedFor.system];
   if (formedFor.products !== null) {
     inScope(() => {
-      const largest = pieces.reduce((a, b) => b.rows > a.rows ? b : a);
-      formedFor.products!(matrix === null ? heldEnds(pieces) : [largest]);
+      formedFor.products!(matrix === null ? heldEnds(pieces) : [largestOf(pieces)]);
       fill([trialFloats(plan, formedFor)], 0);
     });
   }
   if (matrix === 'rows' && whole === null) {
-    rehearseCross(pieces, formedFor);
+    rehearseCross(pieces, plan, formedFor);
   }
   tidy(() => void gradientThroughStatistics(formedFor.trace, formedFor.dependence, [plan]));
 }
 
 /**
- * The products of two pieces, which exist together then, beside the held pieces and the blocks of
- * the Gram matrices that are there when the last piece comes.
+ * The products of the Gram system with two pieces, beside the held pieces: those of each other,
+ * with the blocks of the Gram matrices that are there when the last piece comes; the joining of the
+ * blocks; the change of the weights; and the trial.
  */
-function rehearseCross(all: readonly Piece[], {partOf}: FormedFor): void {
+function rehearseCross(all: readonly Piece[], plan: Plan, formedFor: FormedFor): void {
+  const {partOf} = formedFor;
   inScope(() => {
-    const [first, second] = heldInRehearsal(all[0], all[1], all.length).pieces;
+    const [first, second] = heldInRehearsal(all[0], largestOf(all.slice(1)), all.length).pieces;
     let [n, entries] = [0, 0];
     for (const {rows} of all.slice(0, -1)) {
       n += rows;
       entries += rows * n;
     }
-    fill([(Math.max(...partOf) + 1) * entries], 0);
-    const {jacobian} = second.linearize();
-    inScope(() => crossGrams(jacobian, first.linearize().jacobian, partOf));
+    const total = n + all.at(-1)!.rows;
+    const parts = Math.max(...partOf) + 1;
+    inScope(() => {
+      fill([parts * entries], 0);
+      const {jacobian} = second.linearize();
+      inScope(() => crossGrams(jacobian, first.linearize().jacobian, partOf));
+    });
+    inScope(() => void fill([stackedFloats(all)], 0));
+    inScope(() => {
+      fill([parts * total ** 2 + total], 0);  // the Gram matrices, and a vector of all rows
+      const both = new ChunkedJacobian([first, second]);
+      both.applyTranspose(ones([both.rows]));
+    });
+    fill([trialFloats(plan, formedFor)], 0);
   });
 }
+
+const largestOf = (pieces: readonly Piece[]): Piece => pieces.reduce((a, b) => b.rows > a.rows ? b : a);

@@ -127,6 +127,9 @@ const networks: Record<string, Network> = {
   'conjugate gradients': {batch: 12, refused: 2.094, from: 2, solver: 'cg', layers: () => [
     L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', inputShape: [64, 64, 1], ...seeded}), L.maxPooling2d({poolSize: 2}),
     L.conv2d({filters: 8, kernelSize: 3, padding: 'same', activation: 'relu', ...seeded}), L.globalAveragePooling2d({}), L.dense({units: 6, ...seeded})]},
+  'dense layers of many weights': {batch: 64, refused: 1.705, from: 1.64, layers: () => [
+    L.dense({units: 200, activation: 'relu', inputShape: [300], ...seeded}), L.dense({units: 200, activation: 'relu', ...seeded}),
+    L.dense({units: 5, ...seeded})]},
   'normal equations by products of the backend': {batch: 200, refused: 9.55, from: 9.2, solver: 'normal', layers: () => [
     L.dense({units: 30, activation: 'tanh', inputShape: [40], ...seeded}), L.dense({units: 10, ...seeded})]},
   'layer normalisation': {batch: 8, refused: 3.17, trains: 3.4, layers: () => [
