@@ -23,7 +23,7 @@ export interface CheckedOptions {
   readonly memoryLimit: number;
   readonly solver: 'auto' | SystemName;
   readonly scaling: 'auto' | Scaling;
-  readonly weightDecay: number;
+  readonly weightDecay: number | 'auto';
   readonly regularization: Regularization;
   readonly averaging: boolean;
 }
@@ -64,7 +64,8 @@ export function checkSetting(name: SettingName, value: unknown): number | 'auto'
 export const checkMemoryLimit = (value: unknown): number => checkNumber('memoryLimit', value, MEMORY_LIMIT);
 
 /** Checks the weight decay and returns it. */
-const checkWeightDecay = (value: unknown): number => checkNumber('weightDecay', value, WEIGHT_DECAY);
+const checkWeightDecay = (value: unknown): number | 'auto' =>
+  value === 'auto' ? value : checkNumber('weightDecay', value, WEIGHT_DECAY, " or 'auto'");
 
 /** Checks the option `averaging` and returns it. */
 function checkAveraging(value: unknown): boolean {
@@ -104,7 +105,7 @@ function checkRegularization(value: unknown,
     throw ggnError(`${option} takes the trace of an inverse, which the solver '${solver}' does not have. ` +
         "Use solver 'gram', 'normal' or 'auto', or regularization 'none'.");
   }
-  if (weightDecay > 0) {
+  if (weightDecay !== 'auto' && weightDecay > 0) {
     throw ggnError(`${option} finds the strength of an L2 penalty by itself, and the option weightDecay is ` +
         `${weightDecay}. Leave one of them out.`);
   }
@@ -172,7 +173,7 @@ export function checkOptions(options: unknown): CheckedOptions {
   const read = (name: SettingName): number | 'auto' => checkSetting(name, or(name, 'auto'));
   const solver = checkSolver(or('solver', 'auto'));
   const policy = checkPolicy(or('policy', 'auto'));
-  const weightDecay = checkWeightDecay(or('weightDecay', 0));
+  const weightDecay = checkWeightDecay(or('weightDecay', 'auto'));
   return {
     given: {learningRate: read('learningRate'), damping: read('damping'), momentum: read('momentum')},
     ...policy,

@@ -66,7 +66,7 @@ export class GramGaussNewton extends Optimizer {
   /** See {@link GgnOptions.scaling}; may be changed between steps. */
   scaling: 'auto' | Scaling;
   /** See {@link GgnOptions.weightDecay}; may be changed between steps. */
-  weightDecay: number;
+  weightDecay: number | 'auto';
   /** See {@link GgnOptions.regularization}; may be changed between steps. */
   regularization: Regularization;
   /** See {@link GgnOptions.averaging}; may be changed between steps. */

@@ -37,6 +37,10 @@ export interface Observation {
    * each output that fits the batch best. null for other losses.
    */
   readonly squares?: {readonly loss: number; readonly spread: number} | null;
+  /**
+   * Whether the data are new. A full batch repeats itself, and says nothing of noise. Default true.
+   */
+  readonly isNew?: boolean;
 }
 
 /**
@@ -66,6 +70,8 @@ export interface Policy<State> {
   readonly attempts: number;
   /** The settings of the coming attempt. */
   settings(state: State): Settings;
+  /** κ of the coming attempt, if the option `weightDecay` is `'auto'`. Without it, κ = 0. */
+  weightDecay?(state: State): number;
   /** The state once the metric of the damping is known. It changes before the first step only. */
   begin?(state: State, scaling: Scaling): State;
   /**

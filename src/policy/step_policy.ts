@@ -20,8 +20,8 @@ export const isPinned = (given: Given): boolean => Object.values(given).every(va
 /** Size of the batch of a step, and whether the evidence of its rows gives a damping. */
 export interface StepSize extends BatchSize {
   /**
-   * Whether the loss is a sum of squares without regularizers, of a network, with fewer than three
-   * rows a parameter, in a system that has the evidence.
+   * Whether the loss is one of squares and likelihoods without regularizers, of a network, with
+   * fewer than three rows a parameter, in a system that has the evidence.
    */
   readonly mayDampByEvidence: boolean;
 }
@@ -142,6 +142,11 @@ export class StepPolicy {
     };
   }
 
+  /** κ of the policy, see `Policy.weightDecay`. */
+  get weightDecay(): number {
+    return this.policy.weightDecay?.(this.state) ?? 0;
+  }
+
   /** Whether the policy wants the evidence of the rows before the first solve. */
   get estimates(): boolean {
     return this.policy.estimate !== undefined;
@@ -160,13 +165,9 @@ export class StepPolicy {
     this.state = this.policy.begin?.(this.state, scaling) ?? this.state;
   }
 
-  /**
-   * Takes an observation of the new batch, before the first solve. The loss of a full batch says
-   * nothing of noise, so a detour does not see it.
-   */
-  observe(observation: Observation): void {
-    const seen = this.isDetour ? {...observation, squares: null} : observation;
-    this.state = this.policy.observe?.(this.state, seen) ?? this.state;
+  /** Takes an observation of the batch, before the first solve. */
+  observe(observation: Omit<Observation, 'isNew'>): void {
+    this.state = this.policy.observe?.(this.state, {...observation, isNew: !this.isDetour}) ?? this.state;
   }
 
   /** Takes the evidence of the rows, before the first solve. */

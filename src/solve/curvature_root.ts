@@ -21,6 +21,11 @@ export interface CurvatureRoot {
   /** Sᵀ u, a new array (n). */
   applyTranspose(u: Float64Array): Float64Array;
   /**
+   * z with S z = q, without the part of q that S does not reach, a new array (n); null if the
+   * columns of a block of S are not orthogonal.
+   */
+  preimage(q: Float64Array): Float64Array | null;
+  /**
    * out += weight · Sᵀ G S. `gram` and `out` are n x n, row-major; all entries of `gram` are read.
    */
   addCongruence(gram: Float64Array, weight: number, out: Float64Array): void;
@@ -50,6 +55,7 @@ export function diagonalRoot(s: Float64Array): CurvatureRoot {
     tiles: () => ({k: 1, entries: s}),
     apply: scale,
     applyTranspose: scale,
+    preimage: q => q.map((x, i) => s[i] === 0 ? 0 : x / s[i]),
     addCongruence(gram, weight, out) {
       for (let i = 0; i < n; i++) {
         const rowScale = weight * s[i];

@@ -6,8 +6,11 @@ import {shiftedIdentity} from './shifted_identity';
 /** Share of trace(C) below which λ means nothing, since C is known to float32. */
 const LEAST = 2 ** -22;
 
-/** Rows up to which 'auto' takes the evidence, whose 2n³/3 operations run in JavaScript. */
-export const EVIDENCE_ROWS = 1024;
+/**
+ * Rows up to which 'auto' takes the evidence, whose 2n³/3 operations run in JavaScript: 640
+ * examples of a mean and a variance.
+ */
+export const EVIDENCE_ROWS = 1280;
 
 /**
  * One step of the iteration for the damping λ = α/β of the largest evidence. The linear model of n

@@ -65,15 +65,17 @@ const largestRho = ({parts}: DampedGramSystem): number => Math.max(0, ...parts.m
 
 /**
  * The damping of the evidence for residuals z - SᵀJc, which are those at w - c by the linear model;
- * null unless the loss is ½|z|² with nothing beside it.
+ * null if the loss has more than rows, or no z with q = S z. Near the weights a likelihood is
+ * ½|z + SᵀJd|² but for a constant, as squares are.
  */
 function evidenceOf({residual, parts, root, n}: DampedGramSystem, total: Float64Array, lambda: number,
     moved: Float64Array | null): number | null {
-  if (!('z' in residual) || parts.some(({rho, extra}) => rho !== 0 || extra !== null)) {
+  if (parts.some(({rho, extra}) => rho !== 0 || extra !== null)) {
     return null;
   }
-  const {z} = residual;
-  return evidenceIteration(total, n, lambda, moved === null ? z : addInto(z.slice(), -1, root.applyTranspose(moved)));
+  const z = 'z' in residual ? residual.z.slice() : root.preimage(residual.q);
+  return z === null ? null :
+    evidenceIteration(total, n, lambda, moved === null ? z : addInto(z, -1, root.applyTranspose(moved)));
 }
 
 function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {

@@ -48,6 +48,7 @@ export function segmentedRoot(s: Float64Array, blocks: readonly RootBlock[]): Cu
     },
     apply: u => apply(u, false),
     applyTranspose: u => apply(u, true),
+    preimage: q => preimage(q, s, blocks),
     addCongruence(gram, weight, out) {
       if (blocks.length === 0) {
         diagonalRoot(s).addCongruence(gram, weight, out);
@@ -140,4 +141,31 @@ function addRowTimesRoot(row: Float64Array, s: Float64Array, blocks: readonly Ro
     from = first + k;
   }
   addDiagonal(row.length);
+}
+
+/** Cosine of two columns above which they do not count as orthogonal. */
+const ORTHOGONAL = 1e-6;
+
+/** See `CurvatureRoot.preimage`: z_c = s_cᵀq / |s_c|² for orthogonal columns s_c of a block. */
+function preimage(q: Float64Array, s: Float64Array, blocks: readonly RootBlock[]): Float64Array | null {
+  const z = q.map((x, i) => s[i] === 0 ? 0 : x / s[i]);
+  for (const {first, k, entries} of blocks) {
+    const product = (c: number, other: (r: number) => number): number => {
+      let sum = 0;
+      for (let r = 0; r < k; r++) {
+        sum += entries[r * k + c] * other(r);
+      }
+      return sum;
+    };
+    const squares = Array.from({length: k}, (_, c) => product(c, r => entries[r * k + c]));
+    for (let c = 0; c < k; c++) {
+      for (let b = 0; b < c; b++) {
+        if (Math.abs(product(c, r => entries[r * k + b])) > ORTHOGONAL * Math.sqrt(squares[b] * squares[c])) {
+          return null;
+        }
+      }
+      z[first + c] = squares[c] === 0 ? 0 : product(c, r => q[first + r]) / squares[c];
+    }
+  }
+  return z;
 }

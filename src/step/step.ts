@@ -81,7 +81,7 @@ interface StepSettings extends SystemOptions {
   /** The policy of this step, by its numbers B of examples and m of parameters. */
   readonly policyFor: (size: StepSize) => StepPolicy;
   /** κ, see `GgnOptions.weightDecay`. */
-  readonly weightDecay: number;
+  readonly weightDecay: number | 'auto';
   /**
    * Prior and noise at the beginning of a step with the regularization `'bayesian'`; null without
    * it.
@@ -164,7 +164,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
-  const {weightDecay} = settings;
+  const weightDecay = settings.weightDecay === 'auto' ? policy.weightDecay : settings.weightDecay;
   const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, previous, weightDecay, penalty, scale,
     resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
@@ -189,9 +189,10 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
  */
 function mayDampByEvidence({head, dependence: {variables}}: Rows, sizes: SystemSize,
     options: SystemOptions): boolean {
-  const areSquares = head.outputTerms.length + head.functions.length + head.extra.size + head.ridge.size === 0;
+  const isOfRows = head.functions.length + head.extra.size + head.ridge.size === 0 &&
+    head.outputTerms.every(term => term.kind === 'function' && !term.isResidual);
   const areFew = sizes.rows < DETERMINED * sizes.parameters && sizes.rows <= EVIDENCE_ROWS;
-  return areSquares && areFew && variables.some(({rank}) => rank > 1) &&
+  return isOfRows && areFew && variables.some(({rank}) => rank > 1) &&
     takesGram(chooseSystem(sizes, options, {policy: 'evidenceDamping', variables}));
 }
 

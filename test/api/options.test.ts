@@ -6,7 +6,7 @@ import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 0, regularization: 'none', averaging: true,
+  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 'auto', regularization: 'none', averaging: true,
 } as const;
 
 test('defaults', t => {
@@ -109,7 +109,8 @@ test('solver and scaling are names, and go together', t => {
 
 test('weightDecay is from 0 to 1', t => {
   t.is(checkOptions({weightDecay: 0.01}).weightDecay, 0.01);
-  t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number from 0 to 1; received -1.'});
+  t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number from 0 to 1, or \'auto\'; received -1.'});
+  t.is(ggn({weightDecay: 'auto'}).getConfig()['weightDecay'], 'auto');
 });
 
 test('policy: a name or a function', t => {
