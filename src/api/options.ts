@@ -119,9 +119,9 @@ export interface GgnOptions {
    * variables of rank 2 and more (kernels and embeddings, not biases and scales). The decay is
    * beside the loss and its Jacobian, as in AdamW. Source: Loshchilov & Hutter 2019.
    *
-   * With the default `'auto'`, κ is up to 0.01 on mini-batches of squares and likelihoods whose
-   * steps fit noise, as far as new batches show it. Without noise, on the full batch and for other
-   * losses it is 0. The formula is in the policy `'agreement'`.
+   * With the default `'auto'`, κ is up to 0.01 on mini-batches of squares and likelihoods, while
+   * new batches contradict the last steps, as they do if the steps fit noise. On the full batch and
+   * for other losses it is 0. The policy `'agreement'` has the formula.
    */
   weightDecay?: number | 'auto';
   /**

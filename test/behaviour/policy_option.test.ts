@@ -182,3 +182,19 @@ test.serial('weight decay: matrices shrink by learning rate · κ beside the sam
   t.is(decayed.optimizer.lastStep!.stepNorm, plain.optimizer.lastStep!.stepNorm);
   t.is(decayed.optimizer.getConfig()['weightDecay'], 0.2);
 });
+
+test.serial('weight decay by itself: kernels decay on mini-batches of noise, and not on the full batch', async t => {
+  const inputs = tf.randomUniform([64, 3], -1, 1, 'float32', 3) as tf.Tensor2D;
+  const noise = tf.randomNormal([64, 1], 0, 1, 'float32', 4) as tf.Tensor2D;
+  const targets = tf.tidy(() => inputs.slice([0, 0], [64, 1]).add(noise));
+  const normOf = async (weightDecay: number | 'auto', batchSize: number): Promise<number> => {
+    const optimizer = ggn({weightDecay});
+    const model = tf.sequential({layers: [seededDense(20, 1, {inputShape: [3], activation: 'tanh'}), seededDense(1, 2)]});
+    model.compile({optimizer, loss: 'meanSquaredError'});
+    await model.fit(inputs, targets, {epochs: 30, batchSize, verbose: 0, shuffle: false});
+    return model.getWeights().reduce((sum, w) => sum + tf.tidy(() => w.square().sum().dataSync()[0]), 0);
+  };
+  const [own, none] = [await normOf('auto', 8), await normOf(0, 8)];
+  t.true(own < 0.98 * none, `${own}, ${none}`);
+  t.is(await normOf('auto', 64), await normOf(0, 64));
+});

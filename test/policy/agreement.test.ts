@@ -137,6 +137,49 @@ test('squares: without a spread, as of a batch of equal residuals, the damping i
   t.is(agreement.settings(agreement.observe!(state, {agreement: 0, examples: 8, squares: {loss: 3, spread: 0}})).damping, 0.95);
 });
 
+/** The states after steps on a likelihood whose outputs are no residuals. */
+function ofLikelihood(agreements: readonly number[], examples = 128): AgreementState[] {
+  const list = [agreement.initial];
+  [null, ...agreements].forEach(newest =>
+    list.push(agreement.observe!(list.at(-1)!, {agreement: newest, examples, areResiduals: false})));
+  return list.slice(1);
+}
+
+test('likelihoods: damping 30, the momentum and learning rate of squares, and the lowest floor', t => {
+  const settings = ofLikelihood(repeated(3, 0)).map(state => agreement.settings(state));
+  t.deepEqual(settings.map(({damping}) => damping), [30, 30, 30, 30]);
+  t.true(near(settings.map(({momentum}) => momentum), [0, 1 / 6, 2 / 7, 3 / 8]));
+  t.deepEqual(settings.map(({learningRate}) => learningRate), [0.3, 1, 1, 1]);
+  t.true(near([32, 128].map(examples => ofLikelihood(repeated(400, -1), examples).at(-1)!.learningRate), [0.0125, 0.05]));
+  const squares = agreement.observe!(ofLikelihood([0]).at(-1)!, {agreement: 0, examples: 128, squares: {loss: 1, spread: 2}});
+  t.is(agreement.settings(squares).damping, 30 * 0.95, 'squares after it: the damping falls');
+  t.is(squares.spread, 2, 'and L₁ is that of their first batch');
+});
+
+test('squares and likelihoods: the damping grows and kernels decay as new batches contradict the steps', t => {
+  for (const state of [ofSquares([2, 1]).at(-1)!, ofLikelihood([0]).at(-1)!]) {
+    const at = (smoothed: number): AgreementState => ({...state, agreement: smoothed});
+    const damping = agreement.settings(at(0)).damping;
+    t.true(near([0.5, 0, -0.06, -0.075, -0.09, -0.12, -1].map(a => Math.log10(agreement.settings(at(a)).damping / damping)),
+        [0, 0, 0, 0.5, 1, 2, 2]));
+    t.true(near([0.5, -0.06, -0.09, -0.12, -1].map(a => agreement.weightDecay!(at(a))), [0, 0, 0.005, 0.01, 0.01]));
+  }
+});
+
+test('other losses, and data that are not new, have no decay and no damping by the agreement', t => {
+  const from = {...agreement.initial, agreement: -1};
+  for (const observation of [{}, {headroom: 4}, {areResiduals: false, isNew: false}, {squares: {loss: 1, spread: 1}, isNew: false}]) {
+    const state = agreement.observe!(from, {agreement: -1, examples: 8, ...observation});
+    t.is(agreement.weightDecay!(state), 0);
+    t.is(agreement.settings(state).damping, 0.95 * state.headroom);
+  }
+  let likelihood = from;
+  for (let i = 0; i < 40; i++) {
+    likelihood = agreement.observe!(likelihood, {agreement: 0, examples: 8, areResiduals: false, isNew: false});
+  }
+  t.is(agreement.settings(likelihood).damping, 0.3);
+});
+
 test('states are made anew, never changed', t => {
   const state = Object.freeze({...agreement.initial});
   agreement.observe!(state, {agreement: 1, examples: 8});

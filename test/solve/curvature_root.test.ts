@@ -63,3 +63,7 @@ test('inputs are left as they are', t => {
   t.deepEqual([...u], [1, 2]);
   t.deepEqual([...gram], [1, 2, 2, 5]);
 });
+
+test('z with S z = q; rows without curvature have z = 0', t => {
+  t.deepEqual([...diagonalRoot(Float64Array.of(2, 0, 0.5)).preimage(Float64Array.of(3, 4, 5))!], [1.5, 0, 10]);
+});

@@ -68,3 +68,12 @@ test('tiles: blocks of one size side by side, or the diagonal', t => {
   t.is(segmentedRoot(s, blocks).tiles(), null);
   t.is(segmentedRoot(new Float64Array(5), pair).tiles(), null, 'a row without a block');
 });
+
+test('z with S z = q, for blocks with orthogonal columns; the part of q that S does not reach is left out', t => {
+  const orthogonal = [{first: 1, k: 2, entries: Float64Array.of(3, -4, 4, 3)}, {first: 4, k: 2, entries: Float64Array.of(0, 1, 0, 2)}];
+  const root = segmentedRoot(Float64Array.of(2, 0, 0, 0, 0, 0, 0.5), orthogonal);
+  const z = Float64Array.of(1, -2, 3, 0, 0, 4, -5);
+  t.true(root.preimage(root.apply(z))!.every((x, i) => Math.abs(x - z[i]) < 1e-14));
+  t.deepEqual([...root.preimage(Float64Array.of(0, 0, 0, 7, 2, -1, 0))!], [0, 0, 0, 0, 0, 0, 0], 'row 3 has no curvature, and (2, -1) is orthogonal to (1, 2)');
+  t.is(segmentedRoot(s, blocks).preimage(u), null, 'columns that are not orthogonal');
+});
