@@ -160,7 +160,8 @@ test.serial('other data begin a new trend and do not lead back for ever', async 
   }
   t.true(backs <= 1, `${backs}`);
   t.true(job.step(y => tf.mul(y, -5)) < 5);
-  t.true(job.optimizer.damping < 0.5, `${job.optimizer.damping}`);
+  const {caution} = (job.optimizer.getConfig()['policyState'] as {agreement: {caution: number}}).agreement;
+  t.true(caution < 4, `${caution}`);
   job.dispose();
 });
 
