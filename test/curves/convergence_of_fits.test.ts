@@ -1,4 +1,4 @@
-/** convergence(): the loop of docs/training.md ends where it should, and not before. */
+/** convergence(): the loop of docs/loops.md ends where it should, and not before. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {ggn, leastSquares, type GgnOptions} from '../../src/index';

@@ -1,4 +1,7 @@
-/** `npm run example:bayesian`: validation of Bayesian regularization and of plain training on the diabetes data. See docs/bayesian.md. */
+/**
+ * `npm run example:bayesian`: validation of Bayesian regularization, of the defaults and of plain training on the diabetes data. See
+ * docs/training.md and docs/bayesian.md.
+ */
 import * as tf from '@tensorflow/tfjs';
 import {readFileSync} from 'node:fs';
 import {relative} from 'node:path';
@@ -21,6 +24,8 @@ const EPOCHS = 60;
 
 const CONTESTANTS: Array<Contestant & {batchSize: number}> = [
   {name: 'ggn bayesian', colour: '#d55e00', batchSize: TRAINING, make: () => ggn({regularization: 'bayesian'})},
+  {name: 'ggn default, full batch', colour: '#cc79a7', batchSize: TRAINING, make: () => ggn()},
+  {name: 'ggn default, batch 32', colour: '#009e73', batchSize: 32, make: () => ggn()},
   {name: 'ggn levenbergMarquardt', colour: '#0072b2', batchSize: TRAINING, make: () => ggn({policy: 'levenbergMarquardt'})},
   {name: 'adam 0.001, batch 32', colour: '#999999', batchSize: 32, make: () => tf.train.adam(1e-3)},
 ];
