@@ -63,8 +63,8 @@ function withPlainCallbacks(model: FittedModel, args: FitArguments): FitArgument
     return args;
   }
   const plain = list.map(callback => isWhole(callback) ? asPlain(model, callback) : callback);
-  // fit yields to the event loop by an empty plain callback if it has none; plain callbacks of the
-  // user yield anyway.
+  // If fit gets no callbacks, it adds an empty plain one, by which it yields to the event loop. To
+  // a list without a plain callback fit adds none.
   return {...args, callbacks: list.every(isWhole) ? [{}, ...plain] : plain};
 }
 

@@ -102,8 +102,9 @@ function checkRegularization(value: unknown,
         `received policy '${policy}'. Leave the option policy out, or use regularization 'none'.`);
   }
   if (solver !== 'auto' && SYSTEM_FACTS[solver].matrix === null) {
+    const others = SOLVERS.filter(name => name !== 'auto' && SYSTEM_FACTS[name].matrix !== null).map(shown).join(', ');
     throw ggnError(`${option} takes the trace of an inverse, which the solver '${solver}' does not have. ` +
-        "Use solver 'gram', 'normal' or 'auto', or regularization 'none'.");
+        `Use solver ${others} or 'auto', or regularization 'none'.`);
   }
   if (weightDecay !== 'auto' && weightDecay > 0) {
     throw ggnError(`${option} finds the strength of an L2 penalty by itself, and the option weightDecay is ` +

@@ -14,7 +14,7 @@ export class PolicyMemory {
     this.state = initialState(options);
   }
 
-  /** The settings of the coming step, as far as they are known before its batch is. */
+  /** The settings of the coming step by the states so far: its batch may still change them. */
   settings(wanted: CheckedOptions['policy'], given: Given): Settings {
     return StepPolicy.after(wanted, given, this.options, this.state).settings;
   }

@@ -38,7 +38,7 @@ export interface CheckedJacobian {
  * many rows to go row by row.
  */
 export function checkedJacobian(trace: Trace, rows: Rows, partOf: readonly number[], fitBatch: FitBatch | null,
-    cache: PlanCache, clock: Clock, system: SystemName = 'gram',
+    cache: PlanCache, clock: Clock, system: SystemName,
     later: Pick<FormedFor, 'trial' | 'products'> = {trial: null, products: null}): CheckedJacobian {
   const {dependence} = rows;
   const {variables} = dependence;

@@ -78,7 +78,10 @@ const LAST_OF_OUTPUTS = 0.3;
  */
 const OF_LIKELIHOODS = 30;
 
-/** The -ā from which on the last steps count as noise, and the range over which τ is 10 times. */
+/**
+ * The -ā above which the steps count as fits of noise, and the growth of -ā by which the damping
+ * grows tenfold.
+ */
 const [NOISY, TENFOLD] = [0.06, 0.03];
 
 /** Largest power of ten by which noise raises τ. */
@@ -201,15 +204,25 @@ export const agreement: Policy<AgreementState> = {
 const noise = ({steps, agreement: smoothed}: AgreementState): number =>
   steps === 0 ? 1 : 10 ** clip((-smoothed - NOISY) / TENFOLD, 0, MOST_TENFOLD);
 
-/** k / (k + 5) in the step after k steps, which is counted already; 1 on other losses. */
+/**
+ * The bound k / (k + 5) of the momentum after k earlier steps; `steps` counts the present step,
+ * too. The bound is 1 on losses that are neither squares nor likelihoods.
+ */
 const warmedUp = ({steps}: AgreementState): number => steps === 0 ? 1 : (steps - 1) / (steps - 1 + WARM_UP);
 
 type Watched = Pick<AgreementState, 'steps' | 'loss' | 'spread'>;
 
-/** Other losses have no share, and their momentum no warm-up. */
+/**
+ * The numbers of losses that are neither squares nor likelihoods. Such losses have no share s, and
+ * their momentum does not warm up.
+ */
 const UNWATCHED: Watched = {steps: 0, loss: 0, spread: 0};
 
-/** k, and L̄ and L₁ with the loss of one more batch, which a likelihood has not. */
+/**
+ * The numbers after one more batch: k counts it, its loss enters L̄, and the first batch gives L₁.
+ *
+ * @param newest null for a likelihood, which has neither L̄ nor L₁.
+ */
 function afterStep({steps, loss, spread}: AgreementState,
     newest: {readonly loss: number; readonly spread: number} | null): Watched {
   if (newest === null) {

@@ -33,7 +33,7 @@ export const UNDETERMINED: Determination = {examples: 0, isShort: false};
  */
 const FULL_STEPS = 16;
 
-/** B/m from which on shorter steps may be judged so. At three, η is 6/19, about a third. */
+/** Least B/m at which steps of this learning rate are judged. At 3, η is 6/19, about a third. */
 export const DETERMINED = 3;
 
 /**

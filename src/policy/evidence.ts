@@ -99,7 +99,7 @@ const RISE = 0.01;
 /** Parameters that the hyperprior of α counts as, twice: it keeps α finite if |w| goes to 0. */
 const HYPERPRIOR = 4;
 
-/** β of the residuals as they are, as if γ were 0. */
+/** The first β, from the residuals alone: no parameter counts as determined (γ = 0). */
 export const firstBeta = (rows: number, squares: number): number => bounded(rows / squares);
 
 const bounded = (x: number): number => Math.min(MOST, Math.max(1 / MOST, x));
@@ -147,7 +147,7 @@ export function nextEvidence(state: EvidenceState, facts: EvidenceFacts):
   return isAtEnd(next) ? atEnd(next) : {evidence: reported(here, next.since), next};
 }
 
-/** The evidence at its maximum, to which training has gone back. */
+/** The report of the maximum of the evidence, after training has gone back to its weights. */
 const atEnd = (state: EvidenceState): {evidence: Evidence; next: EvidenceState} =>
   ({evidence: reported({...state.maximum, logEvidence: state.maximum.logEvidence!}, state.since), next: state});
 

@@ -29,9 +29,10 @@ const MEMORY = 0.7;
  *
  *     c ← 0.7 c + d
  *
- * and the residuals are z - SᵀJc, those at w - c. Around w itself the model takes what the last
- * steps have fitted for noise: the residuals then lack the directions that the data determine best,
- * and τ_ev runs away long before a network has learnt its task.
+ * and the residuals are z - SᵀJc, those at w - c. If the prior were centred at w itself, then the
+ * residuals would lack the directions that the data determine best, since the last steps have
+ * fitted them. The model would find noise alone, and τ_ev would run away long before a network has
+ * learnt its task.
  *
  * Source: MacKay 1992, equations 4.8 to 4.10, for the iteration; the moving centre has no
  * publication.

@@ -197,8 +197,8 @@ export class StepPolicy {
   /**
    * Notes that every attempt was rejected.
    *
-   * @param mayDetour whether a detour may begin here: not on a curve, and not if the last detour
-   *   led no lower.
+   * @param mayDetour whether a detour may begin here. None begins on a curve, or if the last detour
+   *   has led to no lower loss.
    */
   exhausted(mayDetour: boolean): void {
     this.isExhausted = true;

@@ -27,7 +27,7 @@ export interface Move {
 }
 
 /** Everything that the attempts of a step need. */
-export interface AttemptParts {
+interface AttemptParts {
   readonly trace: Trace;
   readonly rows: Rows;
   readonly model: LocalModel;
@@ -48,7 +48,7 @@ export interface AttemptParts {
 }
 
 /** The fields of the report that the last attempt fills in, and the step to be taken. */
-export type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' |
+type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' |
     'attempts' | 'predictedDecrease' | 'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
 type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};

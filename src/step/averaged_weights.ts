@@ -26,7 +26,7 @@ interface Averaged {
 
 /** The average of one more step, not written yet. */
 interface Next extends Omit<Averaged, 'written'> {
-  /** x. */
+  /** The average x. */
   readonly average: Tensor;
 }
 
@@ -149,8 +149,8 @@ export class AveragedWeights {
   }
 
   /**
-   * Sets the variables to the average, at the end of a step. It runs no kernel, since the step may
-   * have failed because none runs any more.
+   * Sets the variables to the average, at the end of a step. This method runs no kernel: the step
+   * may have failed because the backend runs no kernels any more.
    *
    * @param isDone whether the step ended without an error; else the variables get the average from
    *   before the step.

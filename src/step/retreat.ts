@@ -18,10 +18,13 @@ export interface GoodWeights {
   readonly trend: LossTrend;
 }
 
-/** Batches in a row that lead back. Weights that one batch has thrown away often recover. */
+/**
+ * Batches in a row that only the present weights fit badly, after which training goes back. Weights
+ * often recover from a single such batch.
+ */
 const STRIKES = 3;
 
-/** Batches that the kept weights fit badly, after which the data count as others. */
+/** Batches that the kept weights fit badly, too, after which the data count as changed. */
 const UNUSUAL = 5;
 
 /** The facts of the steps so far. */
@@ -47,8 +50,8 @@ const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, best: null, va
  *     L̄ and L(w) are far above L̄* (`isFarAbove`), and L(w*) is not, on three batches in a row,
  *     or L(w) is not finite, and L(w*) is finite.
  *
- * So batches of unusual data do not lead back. If the losses at the kept weights are far above L̄*,
- * too, on five batches, then the data have changed, and a new trend begins.
+ * So training does not go back after batches of unusual data. If the losses at the kept weights are
+ * far above L̄*, too, on five batches, then the data have changed, and a new trend begins.
  *
  * The kept weights are not saved: a loaded training begins a new trend.
  */

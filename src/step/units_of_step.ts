@@ -37,9 +37,10 @@ const isDoubled = (from: number, to: number): boolean =>
   from === to || Math.floor(Math.log2(to)) > Math.floor(Math.log2(from));
 
 /**
- * The linearization of a step in the units of its layers; the plain linearization and null if these
- * are all one. A plan whose units were one is asked again when the number of steps has passed a
- * power of two, since to measure them takes a read from the backend for each layer.
+ * The linearization of a step in the units of its layers. If all units are one, the result is the
+ * plain linearization, without units. Then the units of the plan are measured again when the number
+ * of steps has passed a power of two, since a measurement takes a read from the backend for each
+ * layer.
  *
  * There are no units for conjugate gradients, for a Gram system in pieces, and for rows with
  * different numbers of examples.

@@ -44,8 +44,8 @@ export type Fact =
    */
   | 'tame'
   /**
-   * The kernel is monotone in its one varying input as long as that is not negative, as a sum of
-   * squares is not. A quotient is monotone in its denominator.
+   * If its one varying input is not negative, as a sum of squares is not, then the kernel is
+   * monotone in that input. A quotient is monotone in its denominator.
    */
   | 'monotone'
   /**

@@ -37,7 +37,7 @@ export class Probe extends GramGaussNewton {
       const {cost, trace} = capture(f, fitBatch?.targets);
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), fitBatch);
-        const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), fitBatch, new PlanCache(), new Clock());
+        const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), fitBatch, new PlanCache(), new Clock(), 'gram');
         const {residual, weight} = readResiduals(trace, rows, plans.map(({analysis}) => analysis.batch));
         const checked = {plan: plans[0], plans, jacobian: linearization.jacobian as BatchJacobian, grams: linearization.grams()};
         this.look({trace, rows, fitBatch: fitBatch, checked, variables: rows.dependence.variables, residual, weight});

@@ -40,7 +40,7 @@ export interface MatrixSite {
   readonly data: string;
   /** Whether the data are stored as [.., in, rows]; their product needs [.., rows, in]. */
   readonly flipData: boolean;
-  /** The same of δ. */
+  /** Whether the cotangents δ are stored as [.., out, rows]; the product needs [.., rows, out]. */
   readonly flipDelta: boolean;
   /** Whether the parameter is stored as [out, in]. */
   readonly transposed: boolean;

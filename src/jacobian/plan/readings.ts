@@ -61,7 +61,7 @@ type IsBatched = (value: number) => boolean;
  * the rows, else row by row.
  */
 export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, 'dependence' | 'blocks'>,
-    group: Pick<RowGroup, 'blocks' | 'examples'>, fitBatch: FitBatch | null, system: SystemName = 'gram'): Readings {
+    group: Pick<RowGroup, 'blocks' | 'examples'>, fitBatch: FitBatch | null, system: SystemName): Readings {
   const {examples} = group;
   const blocks = group.blocks.map(b => all[b]);
   const shapeOf = (value: number): number[] => trace.values[value].shape;

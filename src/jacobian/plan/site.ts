@@ -14,7 +14,7 @@ import {RESIDUAL} from './plan';
 import type {MatrixSite, Parameter, Site} from './plan';
 
 /**
- * The site of the input `name` of a node, as the most special kind that its use can have.
+ * The site of the input `name` of a node. Its kind is the most special one that its use allows.
  *
  * @param node without its fused activation.
  * @param value value index of the input.

@@ -24,9 +24,9 @@ import type {OuterProducts} from './outer_products';
 export const isByComponent = (c: Convolution): boolean => c.depthwise || c.names.x === null;
 
 /**
- * Whether the cotangents are kept in the place of the rows of a transposed convolution's filter:
- * the rows are more than may be kept, or their products cost less by the cotangents. Rows that may
- * be kept are counted.
+ * Whether the cotangents are kept instead of the rows of a transposed convolution's filter. They
+ * are kept if the rows take more memory than may be kept, or if products by the cotangents cost
+ * less. If the rows may be kept, they count as kept from then on.
  */
 export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan,
     {convolution, parameter}: Site): boolean {
@@ -74,7 +74,10 @@ export function transposedUse(values: Values, node: TraceNode, c: Convolution, d
   return new EachRow(new SharedUse(data, cotangents, false), batch, components);
 }
 
-/** A use whose examples are the rows of another. */
+/**
+ * The examples of a batch by a use that counts each row as an example: an example here is C
+ * examples of that use, one after the other.
+ */
 export class EachRow implements ParameterUse {
   readonly size: number;
 

@@ -13,23 +13,23 @@ import {sliceRows} from '../../tfjs/slices';
  * far as needed.
  */
 export interface PositionData {
-  /** B. */
+  /** Number B of examples. */
   readonly examples: number;
-  /** s. */
+  /** Number s of positions of an example. */
   readonly positions: number;
-  /** in. */
+  /** Number `in` of entries at a position. */
   readonly inner: number;
   /** Writes aᵀ [in, s] of one example; for cpu and WASM. */
   transposedTo(example: number, out: Float32Array): void;
   /** a of the examples from..to-1, [(to - from), s, in]. */
   part(from: number, to: number): Tensor;
-  /** The same as a factor of a product, [(to - from)·s, in]. */
+  /** a of the examples from..to-1 as one matrix, [(to - from)·s, in]. */
   matrix(from: number, to: number): Tensor;
   /** a p, [B·s, out], for a matrix p [in, out]. */
   times(p: Tensor): Tensor;
   /** aᵀ w, [in, out], for w [B·s, out]. */
   transposeTimes(w: Tensor): Tensor;
-  /** The tensors that these are made of. */
+  /** The tensors that the data are made of. */
   readonly tensors: readonly Tensor[];
 }
 

@@ -42,8 +42,9 @@ export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<
 }
 
 /**
- * Some of `heldPieces` for a rehearsal: the first, the last, and the largest of those between them
- * that may not be held. Memory is taken for those that may.
+ * The pieces of `heldPieces` that a rehearsal runs: the first, the last, and the largest of the
+ * pieces between them that may not be held. For each piece between them that may be held, a tensor
+ * takes its memory.
  */
 export function heldEnds<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
   const {first, others, perRow} = heldFirst(pieces);

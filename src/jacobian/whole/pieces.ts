@@ -24,7 +24,10 @@ const CHUNK_ROWS = 1024;
  */
 const CHUNK_ROWS_NATIVE = 2560;
 
-/** Floats that no way to divide the limit does without: of a linearization, and of a whole pass. */
+/**
+ * Words of errors for the floats that every division of a batch needs: those of a linearization,
+ * and those of a pass through the whole batch.
+ */
 export const [LEAST, PASS] = ['cotangents or changes of weights', 'tensors in a pass through the whole batch'];
 
 /**

@@ -5,9 +5,9 @@ import {MovableOutputs} from './movable_outputs';
 import type {Terms} from './movable_outputs';
 
 /**
- * Distances that outputs are moved by, the longest first. They are beyond the unit of any output,
- * so that a loss which levels off has done so. If the loss at a longer distance is no number, as
- * exp(z) / exp(z) is none, or has overflowed downwards, as -log cosh z has, the next one counts.
+ * Distances by which outputs are moved, the longest first. They are beyond the unit of any output:
+ * a loss that levels off is level there. If the loss at a distance is NaN, as exp(z) / exp(z) is,
+ * or has overflowed downwards, as -log cosh z has, then the next distance counts.
  */
 const FAR = [1e12, 1e8, 1e4, 1e3, 100, 30];
 
@@ -18,8 +18,8 @@ const FAR = [1e12, 1e8, 1e4, 1e3, 100, 30];
 const EARLY = 7;
 
 /**
- * Fall for each unit of the way, as a share of the weight of an example. A smaller fall is the
- * rounding of terms that cancel.
+ * Least fall of the loss for each unit of the distance, as a share of the weight of an example. A
+ * smaller fall is the rounding of terms that cancel.
  */
 const ROUNDING = 1e-3;
 
@@ -27,11 +27,11 @@ const ROUNDING = 1e-3;
 const MAX_COMPONENTS = 16;
 
 /**
- * The outputs f along which terms of the loss fall without end, in proportion to the way or faster,
- * so that the loss has no lower bound. Two directions are tried: the steepest descent in one output
- * of each example, which finds a policy gradient with a squared error beside it, and the steepest
- * descent in all outputs. A loss that falls like a logarithm (a likelihood whose variance goes to
- * 0) does not count.
+ * The outputs f along which terms of the loss fall without end. They fall in proportion to the
+ * distance or faster, and the loss has no lower bound. Two directions are tried: the steepest
+ * descent in one output of each example, which finds a policy gradient with a squared error beside
+ * it, and the steepest descent in all outputs. A loss that falls like a logarithm (a likelihood
+ * whose variance goes to 0) does not count.
  *
  * The loss is replayed from the last values behind which no variable enters, even if the outputs of
  * the model are known: these values are free to move, and outputs behind a sigmoid are not. The

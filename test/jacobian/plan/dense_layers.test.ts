@@ -16,7 +16,7 @@ function layersOf(rows: () => tf.Tensor): Array<[string, string | null, boolean,
   const {trace} = capture(() => rows().square().mean() as tf.Scalar);
   try {
     const found = findRows(trace, v => v.trainable, null);
-    const plan = readingsOf(trace, found, found.groups[0], null).readings[0].plan();
+    const plan = readingsOf(trace, found, found.groups[0], null, 'gram').readings[0].plan();
     const {variables} = plan.analysis;
     return denseLayers(plan).map(({kernel, bias, isHidden, isLast}) =>
       [names.get(variables[kernel])!, bias === null ? null : names.get(variables[bias])!, isHidden, isLast]);

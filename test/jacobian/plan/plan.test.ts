@@ -28,7 +28,7 @@ function look(rows: () => tf.Tensor, see: (plan: Plan, trace: Trace) => void,
     const {trace} = capture(() => loss(rows()) as tf.Scalar);
     try {
       const rows = findRows(trace, v => v.trainable, null);
-      see(readingsOf(trace, rows, rows.groups[0], null).readings[0].plan(), trace);
+      see(readingsOf(trace, rows, rows.groups[0], null, 'gram').readings[0].plan(), trace);
     } finally {
       trace.dispose();
     }
@@ -140,7 +140,7 @@ test.serial('a variable is a row itself', t => {
   tf.tidy(() => {
     const {trace} = capture(() => w.square().mean());
     const rows = findRows(trace, v => v.trainable, null);
-    const {readings} = readingsOf(trace, rows, rows.groups[0], null);
+    const {readings} = readingsOf(trace, rows, rows.groups[0], null, 'gram');
     t.throws(() => readings[0].plan(), {instanceOf: BatchAxisLost});
     const plan = readings.at(-1)!.plan();
     t.deepEqual(plan.sites.map(site => site.kind), ['row']);

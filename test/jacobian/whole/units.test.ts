@@ -55,7 +55,7 @@ for (const backend of ['cpu', 'wasm']) {
       tf.tidy(() => {
         const {trace} = capture(() => rows().square().mean() as tf.Scalar);
         const found = findRows(trace, v => v.trainable, null);
-        const plan = readingsOf(trace, found, found.groups[0], null).readings[0].plan();
+        const plan = readingsOf(trace, found, found.groups[0], null, 'gram').readings[0].plan();
         const {variables} = plan.analysis;
         const units = new Units(denseLayers(plan).map((layer, l) => {
           const inner = layer.shape[layer.product.transposed ? 1 : 0];
