@@ -174,8 +174,8 @@ export class Training {
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
     const beginning = this.detour.from(loss);
     const solved = this.solve(request, trace, loss, beginning, clock);
-    const {policy, variables, idle, scale, report, evidence, effectiveDimension, undampedDecrease} = solved;
-    const isEnd = evidence !== null && isAtEnd(evidence);
+    const {policy, variables, idle, scale, report, priorState, effectiveDimension, undampedDecrease} = solved;
+    const isEnd = priorState !== null && isAtEnd(priorState);
     const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
     const back = beginning !== null && policy.isOnFullBatch && isLost ? beginning : null;
@@ -186,7 +186,7 @@ export class Training {
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
     }
-    const before = evidence === null ? [] : variables.map(aliasOf);
+    const before = priorState === null ? [] : variables.map(aliasOf);
     if (back !== null) {
       this.goBack(back, trace);
     } else if (isEnd) {
@@ -216,9 +216,9 @@ export class Training {
     Object.freeze(clock.milliseconds);
     this.policies.state = back !== null ? withoutDetour(next, this.levenbergMarquardt) :
       this.retreat.isAtBest ? afterLowerTrend(next) : next;
-    if (evidence !== null) {
-      this.policies.state = {...this.policies.state, evidence};
-      this.state.maximum.wrote(variables, evidence.since === 0 ? before : null);
+    if (priorState !== null) {
+      this.policies.state = {...this.policies.state, evidence: priorState};
+      this.state.maximum.wrote(variables, priorState.since === 0 ? before : null);
     }
     if (scale !== null) {
       this.scales.keep(variables, scale);
@@ -240,7 +240,7 @@ export class Training {
         fitBatch?.batchesPerEpoch() ?? null, this.state.maximum.areUntouched(variables));
     return withMemoryLimit(options.memoryLimit, () => solveStep(trace, fitBatch, {
       policyFor: size => StepPolicy.of(wanted, options.given, this.levenbergMarquardt, state, size, sign),
-      evidence: isBayesian ? begin : null,
+      priorState: isBayesian ? begin : null,
       mayDetour: this.detour.mayBegin(loss), iteration,
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
       scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),

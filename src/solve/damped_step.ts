@@ -58,7 +58,7 @@ export interface DampedProblem<S extends Solution> {
    *
    * @param moved J c (n): the prior is centred at w - c; null if it is centred at w.
    */
-  evidence?(lambda: number, moved: Float64Array | null): number | null;
+  dampingByEvidence?(lambda: number, moved: Float64Array | null): number | null;
 }
 
 /** Factor of λ of one raise. Four raises lead from the float32 floor to above the trusted level. */

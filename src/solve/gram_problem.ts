@@ -54,8 +54,8 @@ function rescaled(problem: DampedProblem<DampedGramStep>, s: number): DampedProb
       return {...solution, lambda, parts};
     },
     effectiveDimension: lambda => problem.effectiveDimension(lambda / square),
-    evidence: (lambda, moved) => {
-      const found = problem.evidence!(lambda / square, moved);
+    dampingByEvidence: (lambda, moved) => {
+      const found = problem.dampingByEvidence!(lambda / square, moved);
       return found === null ? null : square * found;
     },
   };
@@ -68,7 +68,7 @@ const largestRho = ({parts}: DampedGramSystem): number => Math.max(0, ...parts.m
  * null if the loss has more than rows, or no z with q = S z. Near the weights a likelihood is
  * ½|z + SᵀJd|² but for a constant, as squares are.
  */
-function evidenceOf({residual, parts, root, n}: DampedGramSystem, total: Float64Array, lambda: number,
+function dampingByEvidence({residual, parts, root, n}: DampedGramSystem, total: Float64Array, lambda: number,
     moved: Float64Array | null): number | null {
   if (parts.some(({rho, extra}) => rho !== 0 || extra !== null)) {
     return null;
@@ -93,6 +93,6 @@ function problemOf(system: DampedGramSystem): DampedProblem<DampedGramStep> {
     firstBadRow: () => Math.max(0, Math.floor(firstNonFinite(total) / n)),
     solve: lambda => solveDampedGram(system, lambda, curvatures),
     effectiveDimension: lambda => effectiveDimension(total, n, lambda),
-    evidence: (lambda, moved) => evidenceOf(system, total, lambda, moved),
+    dampingByEvidence: (lambda, moved) => dampingByEvidence(system, total, lambda, moved),
   };
 }

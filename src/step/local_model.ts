@@ -156,11 +156,11 @@ export class LocalModel {
    * The relative damping of the evidence after one step of its iteration from another, around
    * weights that lie d_prev back; null if there is none. See `evidenceIteration`.
    */
-  evidence(damping: number): number | null {
+  dampingByEvidence(damping: number): number | null {
     const {parameters, derivatives: {weighted}} = this.parts;
-    const {evidence, trace} = this.problemOf(0);
+    const {dampingByEvidence, trace} = this.problemOf(0);
     const unit = relativeDamping(1, trace, weighted, parameters);
-    const lambda = evidence?.(damping * unit, this.system.previousChange()) ?? NaN;
+    const lambda = dampingByEvidence?.(damping * unit, this.system.previousChange()) ?? NaN;
     return unit > 0 && lambda >= 0 ? lambda / unit : null;
   }
 

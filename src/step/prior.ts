@@ -9,10 +9,10 @@ import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {Ridge} from '../systems/ridge';
 
 /**
- * The group of each variable: a layer with its bias. Variables of a layer share the first part of
+ * The part of each variable: a layer with its bias. Variables of a layer share the first part of
  * their name, before '/'. Other variables of rank 0 and 1 belong to the variable before them.
  */
-export function groupsOf(variables: ReadonlyArray<Pick<Variable, 'name' | 'rank'>>): number[] {
+export function partsOf(variables: ReadonlyArray<Pick<Variable, 'name' | 'rank'>>): number[] {
   const layers = new Map<string, number>();
   let count = 0;
   return variables.map(({name, rank}) => {
@@ -31,7 +31,7 @@ export function groupsOf(variables: ReadonlyArray<Pick<Variable, 'name' | 'rank'
 type SquaredRows = Pick<OutputDerivatives, 'root'> & {readonly z: Float64Array};
 
 /**
- * A Gaussian prior of the weights w_g of each group g, at 0, beside noise of the targets:
+ * A Gaussian prior of the weights w_g of each part g, at 0, beside noise of the targets:
  *
  *     ½|z|² + ½ Σ_g λ_g |w_g|²      λ_g = α α⁰_g s̄²/β,      s̄² the mean of s_i² over the rows
  *
@@ -45,23 +45,23 @@ export class Prior {
   private readonly facts: Pick<EvidenceFacts, 'rows' | 'squares' | 'logWeights' | 'weights'>;
 
   /**
-   * @param groups the group of each variable, see {@link groupsOf}.
+   * @param parts the part of each variable, see {@link partsOf}.
    * @param state the state of the evidence before the step.
    */
-  constructor(private readonly variables: readonly Variable[], private readonly groups: readonly number[],
+  constructor(private readonly variables: readonly Variable[], private readonly parts: readonly number[],
       {z, root}: SquaredRows, state: EvidenceState) {
     const weights = root.apply(new Float64Array(root.n).fill(1)).filter(s => s > 0).map(s => s * s);  // s_i²
     const rows = weights.length;
     const mean = total(weights) / rows;
     const squares = dot(z, z) / mean;
-    const isBegun = state.beta > 0 && state.firstAlphas.length === Math.max(...groups) + 1;
+    const isBegun = state.beta > 0 && state.firstAlphas.length === Math.max(...parts) + 1;
     this.state = isBegun ? state : {...NO_EVIDENCE, fingerprint: state.fingerprint,
-      firstAlphas: firstAlphasOf(variables, groups), beta: firstBeta(rows, squares)};
+      firstAlphas: firstAlphasOf(variables, parts), beta: firstBeta(rows, squares)};
     const {firstAlphas} = this.state;
     this.unitRidge = this.ridge(firstAlphas.map(alpha => alpha * mean / 2));
     this.facts = {
       rows, squares, logWeights: weights.reduce((sum, x) => sum + Math.log(x / mean), 0),
-      weights: variables.reduce((sum, variable, v) => sum + firstAlphas[groups[v]] * squaresOf(variable), 0),
+      weights: variables.reduce((sum, variable, v) => sum + firstAlphas[parts[v]] * squaresOf(variable), 0),
     };
   }
 
@@ -82,9 +82,9 @@ export class Prior {
     return {evidence, next, penalty: new Penalty(variables, this.ridge(unitRidge.distinct.map(rho => lambda * rho)))};
   }
 
-  /** @param distinct ρ by group. */
+  /** @param distinct ρ by part. */
   private ridge(distinct: readonly number[]): Ridge {
-    return {distinct, partOf: this.groups, rhos: this.groups.map(g => distinct[g])};
+    return {distinct, partOf: this.parts, rhos: this.parts.map(g => distinct[g])};
   }
 }
 
@@ -111,16 +111,16 @@ export class Penalty {
 }
 
 /**
- * α⁰ of each group: the number of its weights of rank 2 and more over the sum of their squares.
- * Without such weights those of all ranks count. A group of zeros has the mean of the others.
+ * α⁰ of each part: the number of its weights of rank 2 and more over the sum of their squares.
+ * Without such weights those of all ranks count. A part of zeros has the mean of the others.
  */
-function firstAlphasOf(variables: readonly Variable[], groups: readonly number[]): number[] {
+function firstAlphasOf(variables: readonly Variable[], parts: readonly number[]): number[] {
   const alphaOf = (members: readonly Variable[]): number => {
     const squares = members.reduce((sum, variable) => sum + squaresOf(variable), 0);
     return squares > 0 ? members.reduce((sum, {size}) => sum + size, 0) / squares : NaN;
   };
-  const alphas = Array.from({length: Math.max(...groups) + 1}, (_, g) => {
-    const members = variables.filter((_, v) => groups[v] === g);
+  const alphas = Array.from({length: Math.max(...parts) + 1}, (_, g) => {
+    const members = variables.filter((_, v) => parts[v] === g);
     const own = alphaOf(members.filter(({rank}) => rank > 1));
     return Number.isNaN(own) ? alphaOf(members) : own;
   });

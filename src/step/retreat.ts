@@ -8,7 +8,7 @@ import type {Trace} from '../trace/trace';
 import {substitutesFor} from './decrease';
 
 /** The weights at the lowest trend of the loss, and that trend. */
-export interface GoodWeights {
+interface KeptWeights {
   readonly variables: readonly Variable[];
   /**
    * Handles on the data of the weights. They cost memory from the next step on, which writes
@@ -34,13 +34,13 @@ interface Memory {
   readonly strikes: number;
   /** Batches since the last lower trend that the kept weights fit badly, too. */
   readonly unusual: number;
-  readonly best: GoodWeights | null;
+  readonly kept: KeptWeights | null;
   readonly variables: readonly Variable[];
   /** Identities of the data of the weights that the optimizer wrote last, by variable. */
   readonly written: readonly object[];
 }
 
-const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, best: null, variables: [], written: []};
+const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, kept: null, variables: [], written: []};
 
 /**
  * The way back from a divergence on mini-batches. Steps on mini-batches are not judged. Each new
@@ -60,7 +60,7 @@ export class Retreat {
   /** The memory before the present step, which comes back if the step ends in an error. */
   private before: Memory | null = null;
   /** The weights of the present step, if the trend is at its lowest; kept for good by `settle`. */
-  private candidate: GoodWeights | null = null;
+  private candidate: KeptWeights | null = null;
 
   /** Notes that a step begins. Kept weights that it lets go are freed when it ends. */
   begin(): void {
@@ -72,8 +72,8 @@ export class Retreat {
    *
    * @returns the weights to go back to; null if training goes on.
    */
-  judge(trace: Trace, loss: number): GoodWeights | null {
-    const {best, variables, written} = this.memory;
+  judge(trace: Trace, loss: number): KeptWeights | null {
+    const {kept, variables, written} = this.memory;
     const used = new Set(trace.variables.values());
     if (variables.length === 0 || variables.some((v, i) => !used.has(v) || v.isDisposed || v.dataId !== written[i])) {
       this.end();
@@ -81,25 +81,25 @@ export class Retreat {
     }
     const isFinite = Number.isFinite(loss);
     const {trend: last} = this.memory;
-    const trend = isFinite ? follow(last, best === null ? loss : counted(loss, best.trend)) : last;
+    const trend = isFinite ? follow(last, kept === null ? loss : counted(loss, kept.trend)) : last;
     this.memory = {...this.memory, trend};
-    if (best !== null && (!isFinite || isFarAbove(trend.mean, best.trend))) {
-      return this.isOfWeights(lossAt(trace, best), loss, best.trend) ? best : null;
+    if (kept !== null && (!isFinite || isFarAbove(trend.mean, kept.trend))) {
+      return this.isOfWeights(lossAt(trace, kept), loss, kept.trend) ? kept : null;
     }
     this.memory = {...this.memory, strikes: 0};
-    if (isSettled(trend) && (best === null || isLower(trend, best.trend))) {
+    if (isSettled(trend) && (kept === null || isLower(trend, kept.trend))) {
       this.keepWeights(trend);
     }
     return null;
   }
 
   /** Whether training goes back, by the losses of the new batch at the kept and present weights. */
-  private isOfWeights(kept: number, loss: number, best: LossTrend): boolean {
+  private isOfWeights(lossThere: number, loss: number, lowest: LossTrend): boolean {
     if (!Number.isFinite(loss)) {
-      return Number.isFinite(kept);
+      return Number.isFinite(lossThere);
     }
     const {variables, unusual, strikes} = this.memory;
-    if (isFarAbove(kept, best)) {
+    if (isFarAbove(lossThere, lowest)) {
       this.memory = {...this.memory, strikes: 0, unusual: unusual + 1};
       if (unusual + 1 >= UNUSUAL) {
         this.end();
@@ -107,7 +107,7 @@ export class Retreat {
       }
       return false;
     }
-    this.memory = {...this.memory, strikes: isFarAbove(loss, best) ? strikes + 1 : 0};
+    this.memory = {...this.memory, strikes: isFarAbove(loss, lowest) ? strikes + 1 : 0};
     return this.memory.strikes >= STRIKES;
   }
 
@@ -120,9 +120,9 @@ export class Retreat {
   settle(): void {
     const {before, candidate} = this;
     [this.before, this.candidate] = [null, null];
-    free(before?.best ?? null, this.memory);
+    free(before?.kept ?? null, this.memory);
     if (candidate !== null) {
-      this.replace({...this.memory, best: candidate, unusual: 0});
+      this.replace({...this.memory, kept: candidate, unusual: 0});
     }
   }
 
@@ -145,7 +145,7 @@ export class Retreat {
 
   /** Notes that training has gone back. */
   wentBack(): void {
-    const {variables, trend} = this.memory.best!;
+    const {variables, trend} = this.memory.kept!;
     this.memory = {...this.memory, trend, strikes: 0};
     this.wrote(variables);
   }
@@ -160,16 +160,16 @@ export class Retreat {
   /** Forgets everything for good, also for the step that is going on, and frees it. */
   dispose(): void {
     this.end();
-    free(this.before?.best ?? null, this.memory);
+    free(this.before?.kept ?? null, this.memory);
     this.before = null;
   }
 
   /** Weights that are not in the new memory are freed, unless they belong to a step's beginning. */
   private replace(memory: Memory): void {
-    const {best} = this.memory;
+    const {kept} = this.memory;
     this.memory = memory;
-    if (best !== this.before?.best) {
-      free(best, memory);
+    if (kept !== this.before?.kept) {
+      free(kept, memory);
     }
   }
 
@@ -187,13 +187,13 @@ export class Retreat {
 }
 
 /** Frees weights that a memory does not hold. */
-function free(good: GoodWeights | null, memory: Memory): void {
-  if (good !== null && good !== memory.best) {
-    dispose([...good.weights]);
+function free(kept: KeptWeights | null, memory: Memory): void {
+  if (kept !== null && kept !== memory.kept) {
+    dispose([...kept.weights]);
   }
 }
 
 /** The loss of the batch at other weights, by the recorded kernels of f(). */
-function lossAt(trace: Trace, {variables, weights}: GoodWeights): number {
+function lossAt(trace: Trace, {variables, weights}: KeptWeights): number {
   return tidy(() => replayAll(trace, substitutesFor(trace, variables, weights), [trace.result])[0].dataSync()[0]);
 }

@@ -51,7 +51,7 @@ import type {IdleLayer} from './layer_units';
 import {batchesOf, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
 import {observeBatch} from './observation';
-import {groupsOf, Prior} from './prior';
+import {partsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
 import type {StepReport} from './step_report';
@@ -69,7 +69,7 @@ export interface SolvedStep {
   readonly scale: Float64Array | null;
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
   /** Prior and noise of the next step; null without regularization `'bayesian'`. */
-  readonly evidence: EvidenceState | null;
+  readonly priorState: EvidenceState | null;
   /** trace(C(C + λI)⁻¹), see `LocalModel.effectiveDimension`. */
   readonly effectiveDimension: () => number;
   /** See `LocalModel.undampedDecrease`. */
@@ -86,7 +86,7 @@ interface StepSettings extends SystemOptions {
    * Prior and noise at the beginning of a step with the regularization `'bayesian'`; null without
    * it.
    */
-  readonly evidence: ((variables: readonly Variable[]) => EvidenceState) | null;
+  readonly priorState: ((variables: readonly Variable[]) => EvidenceState) | null;
   /** Whether a detour may begin with the next step, unless the variables are those of a curve. */
   readonly mayDetour: boolean;
   /** Number of the step, counted from 1. */
@@ -111,7 +111,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {parameters} = derivativePaths(trace, rows.dependence, rootsOf(trace, rows.blocks));
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
   const width = variables.reduce((sum, {size}) => sum + size, 0);
-  const state = settings.evidence?.(variables) ?? null;
+  const state = settings.priorState?.(variables) ?? null;
   // An evidence needs a matrix, so that the number of outputs does not count.
   const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
   const sizes = {rows: rows.count, parameters, width, outputs};
@@ -125,7 +125,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   policy.begin(scaling);
 
   const ridgeOfLoss = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
-  const partOf = state === null ? ridgeOfLoss.partOf : groupsOf(variables);
+  const partOf = state === null ? ridgeOfLoss.partOf : partsOf(variables);
   const mayChange = settings.solver === 'auto' && state === null && scaling === 'levenberg';
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
@@ -156,7 +156,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const penalty = known?.penalty ?? null;
   const model = penalty === null ? ofRows : ofRows.regularized(penalty.ridge, penalty.gradient());
   if (policy.estimates) {
-    clock.time('solve', () => policy.estimate(damping => model.evidence(damping)));
+    clock.time('solve', () => policy.estimate(damping => model.dampingByEvidence(damping)));
   }
   const agreement = observeBatch(policy, model,
       {z: derivatives.z, groups: rows.groups, batches: batchesOf(plans), examples, areResiduals}, clock);
@@ -168,7 +168,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, previous, weightDecay, penalty, scale,
     resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
-    policy, variables, taken, idle, scale: scale(), evidence: known?.next ?? null,
+    policy, variables, taken, idle, scale: scale(), priorState: known?.next ?? null,
     undampedDecrease: model.undampedDecrease(
       policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
     effectiveDimension: model.effectiveDimension(attempted.lambda),

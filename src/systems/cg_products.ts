@@ -9,7 +9,7 @@ import type {CurvatureRoot} from '../solve/curvature_root';
 import {flatten, split} from './variable_vector';
 
 /** Shows the rows in pieces, as operators, each with the index of its first row. */
-export type ForEachPiece<T = JacobianOperator> = (visit: (part: T, from: number) => void) => void;
+export type ForEachPiece<T = JacobianOperator> = (visit: (piece: T, from: number) => void) => void;
 
 /** x ↦ JᵀHJ x (m), piece by piece. */
 export const curvatureOf = (forEachPiece: ForEachPiece, root: CurvatureRoot, variables: readonly Variable[]): Product =>
@@ -17,9 +17,9 @@ export const curvatureOf = (forEachPiece: ForEachPiece, root: CurvatureRoot, var
     const sum = new Float64Array(x.length);
     tidy(() => {
       const d = split(x, variables);
-      forEachPiece((part, from) => {
-        const curved = hessianTimes(root.part(from, from + part.rows), changeOf(part, d));
-        addInto(sum, 1, pulled(part, curved, variables));
+      forEachPiece((piece, from) => {
+        const curved = hessianTimes(root.part(from, from + piece.rows), changeOf(piece, d));
+        addInto(sum, 1, pulled(piece, curved, variables));
       });
     });
     return sum;
@@ -32,11 +32,11 @@ export const curvatureOf = (forEachPiece: ForEachPiece, root: CurvatureRoot, var
 export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'rows' | 'diagonalBlocks'>>,
     root: CurvatureRoot): number {
   let trace = 0;
-  forEachPiece((part, from) => {
-    const grams = root.isDiagonal ? part.diagonalBlocks(1) : part.diagonalBlocks();
+  forEachPiece((piece, from) => {
+    const grams = root.isDiagonal ? piece.diagonalBlocks(1) : piece.diagonalBlocks();
     const [examples, components] = grams.shape as [number, number, number];
     const blocks = Float64Array.from(grams.dataSync());
-    const own = root.part(from, from + part.rows);
+    const own = root.part(from, from + piece.rows);
     if (components === 1) {
       trace += hessianTimes(own, blocks).reduce((sum, x) => sum + x, 0);
       return;
@@ -55,9 +55,9 @@ export function traceOfPieces(forEachPiece: ForEachPiece<Pick<BatchJacobian, 'ro
 export const hessianTimes = (root: CurvatureRoot, u: Float64Array): Float64Array => root.apply(root.applyTranspose(u));
 
 /** J d of a piece. */
-export const changeOf = (part: JacobianOperator, d: Parameters<JacobianOperator['apply']>[0]): Float64Array =>
-  Float64Array.from(part.apply(d).dataSync());
+export const changeOf = (piece: JacobianOperator, d: Parameters<JacobianOperator['apply']>[0]): Float64Array =>
+  Float64Array.from(piece.apply(d).dataSync());
 
 /** Jᵀu of a piece. */
-export const pulled = (part: JacobianOperator, u: Float64Array, variables: readonly Variable[]): Float64Array =>
-  flatten(part.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);
+export const pulled = (piece: JacobianOperator, u: Float64Array, variables: readonly Variable[]): Float64Array =>
+  flatten(piece.applyTranspose(tensor(Float32Array.from(u), [u.length])), variables);

@@ -22,7 +22,7 @@ export function rehearsalOf(system: SystemName, variables: readonly Variable[], 
   const m = variables.reduce((sum, {size}) => sum + size, 0);
   const {matrix} = SYSTEM_FACTS[system];
   return matrix === 'rows' ? null : matrix === null ? pieces => rehearseProducts(pieces, variables, partOf) :
-    pieces => new ChunkedJacobian(pieces).forEach(part => rehearseSums(part, rows, m));
+    pieces => new ChunkedJacobian(pieces).forEach(piece => rehearseSums(piece, rows, m));
 }
 
 /**
@@ -38,12 +38,12 @@ function rehearseProducts(pieces: ReadonlyArray<Piece<PieceOperator>>, variables
     if (!pieces.some(({isSwept}) => isSwept)) {
       const sample = sampleOf(pieces[0], diagonalRoot(new Float64Array(pieces[0].rows).fill(1)));
       tidy(() => void sample.jacobian.gram(partOf));
-      jacobian.forEach(part => part.diagonalBlocks(1));
+      jacobian.forEach(piece => piece.diagonalBlocks(1));
     }
     const d = split(new Float64Array(variables.reduce((sum, {size}) => sum + size, 0)), variables);
-    jacobian.forEach(part => {
-      changeOf(part, d);
-      pulled(part, new Float64Array(part.rows), variables);
+    jacobian.forEach(piece => {
+      changeOf(piece, d);
+      pulled(piece, new Float64Array(piece.rows), variables);
     });
   });
 }

@@ -101,7 +101,7 @@ test('in the problem of a step: any weights of the rows, and residuals at earlie
     const curvature = gram.map((x, p) => x * weights[Math.floor(p / n)] * weights[p % n]);
     for (const by of [null, moved]) {
       const before = by === null ? z : z.map((x, i) => x - weights[i] * by[i]);
-      const found = damped.evidence!(0.7, by)!;
+      const found = damped.dampingByEvidence!(0.7, by)!;
       t.true(Math.abs(found / evidenceIteration(curvature, n, 0.7, before)! - 1) < 1e-12, weights.join(' '));
     }
   }
@@ -111,7 +111,7 @@ test('none for other losses, nor beside a regularizer', t => {
   const {j, z, n} = problem(4, 6, 0.4, 8);
   const part = {rho: 0, gram: flat(multiply(j, transpose(j))), previous: null, extra: null};
   const root = diagonalRoot(new Float64Array(n).fill(0.5));
-  t.is(gramProblem({n, parts: [part], root, residual: {q: z}, momentum: 0}).evidence!(1, null), null);
-  t.is(gramProblem({n, parts: [{...part, rho: 0.1}], root, residual: {z}, momentum: 0}).evidence!(1, null), null);
-  t.is(gramProblem({n, parts: [{...part, extra: z}], root, residual: {z}, momentum: 0}).evidence!(1, null), null);
+  t.is(gramProblem({n, parts: [part], root, residual: {q: z}, momentum: 0}).dampingByEvidence!(1, null), null);
+  t.is(gramProblem({n, parts: [{...part, rho: 0.1}], root, residual: {z}, momentum: 0}).dampingByEvidence!(1, null), null);
+  t.is(gramProblem({n, parts: [{...part, extra: z}], root, residual: {z}, momentum: 0}).dampingByEvidence!(1, null), null);
 });

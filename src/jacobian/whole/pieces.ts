@@ -124,17 +124,17 @@ class Chunk implements BatchPiece {
 
   linearize(): Linearized {
     const {cut, plan, from, to, parts} = this;
-    const part = cut.take(from, to);
+    const piece = cut.take(from, to);
     if (parts > 1) {
-      const sliced = part.trace.values.filter((_, value) => cut.has(value));
-      return {...part, jacobian: new ComponentsJacobian(part.trace, part.plan, parts, sliced)};
+      const sliced = piece.trace.values.filter((_, value) => cut.has(value));
+      return {...piece, jacobian: new ComponentsJacobian(piece.trace, piece.plan, parts, sliced)};
     }
-    return {...part, jacobian: isJoint(plan) ? jointLinearize(cut, part) : linearize(part.trace, part.plan)};
+    return {...piece, jacobian: isJoint(plan) ? jointLinearize(cut, piece) : linearize(piece.trace, piece.plan)};
   }
 
   components(count: number): BatchRows {
-    const part = this.cut.take(this.from, this.to);
-    return linearizeByComponent(part.trace, part.plan, 0, count);
+    const piece = this.cut.take(this.from, this.to);
+    return linearizeByComponent(piece.trace, piece.plan, 0, count);
   }
 
   head(rows: number): Piece {
