@@ -1,6 +1,7 @@
 import test from 'ava';
 import {symmetricEigen} from '../../src/arrays/symmetric_eigen';
 import {diagonalRoot} from '../../src/solve/curvature_root';
+import {segmentedRoot} from '../../src/solve/segmented_root';
 import {evidenceIteration} from '../../src/solve/evidence_iteration';
 import {gramProblem} from '../../src/solve/gram_problem';
 import {flat, multiply, multiplyVector, randomMatrix, randomNumbers, randomVector, transpose} from './dense';
@@ -107,11 +108,16 @@ test('in the problem of a step: any weights of the rows, and residuals at earlie
   }
 });
 
-test('none for other losses, nor beside a regularizer', t => {
+test('of a likelihood that of the z with q = S z; none without such a z, nor beside a regularizer', t => {
   const {j, z, n} = problem(4, 6, 0.4, 8);
   const part = {rho: 0, gram: flat(multiply(j, transpose(j))), previous: null, extra: null};
   const root = diagonalRoot(new Float64Array(n).fill(0.5));
-  t.is(gramProblem({n, parts: [part], root, residual: {q: z}, momentum: 0}).dampingByEvidence!(1, null), null);
-  t.is(gramProblem({n, parts: [{...part, rho: 0.1}], root, residual: {z}, momentum: 0}).dampingByEvidence!(1, null), null);
-  t.is(gramProblem({n, parts: [{...part, extra: z}], root, residual: {z}, momentum: 0}).dampingByEvidence!(1, null), null);
+  const damping = (of: Partial<Parameters<typeof gramProblem>[0]>): number | null =>
+    gramProblem({n, parts: [part], root, residual: {z}, momentum: 0, ...of}).dampingByEvidence!(1, null);
+  t.true(Math.abs(damping({residual: {q: root.apply(z)}})! / damping({})! - 1) < 1e-12);
+  const oblique = segmentedRoot(new Float64Array(n).fill(0.5), [{first: 0, k: 2, entries: Float64Array.of(1, 2, 0, -1)}]);
+  t.not(damping({root: oblique}), null);
+  t.is(damping({residual: {q: z}, root: oblique}), null);
+  t.is(damping({parts: [{...part, rho: 0.1}]}), null);
+  t.is(damping({parts: [{...part, extra: z}]}), null);
 });
