@@ -182,7 +182,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 
 /**
  * Whether the evidence of the rows gives a damping, see `StepSize`. A regularizer is a prior of its
- * own. With three rows a parameter and more, Levenberg-Marquardt fits hardly any noise.
+ * own. With three rows a parameter and more, Levenberg-Marquardt fits hardly any noise. One matrix
+ * alone is a linear fit or a system of equations, whose solution is wanted.
  *
  * Measured: with 9 rows a parameter the evidence led to a validation loss of 0.055, and
  * Levenberg-Marquardt to 0.048.
@@ -192,7 +193,7 @@ function mayDampByEvidence({head, dependence: {variables}}: Rows, sizes: SystemS
   const isOfRows = head.functions.length + head.extra.size + head.ridge.size === 0 &&
     head.outputTerms.every(term => term.kind === 'function' && !term.isResidual);
   const areFew = sizes.rows < DETERMINED * sizes.parameters && sizes.rows <= EVIDENCE_ROWS;
-  return isOfRows && areFew && variables.some(({rank}) => rank > 1) &&
+  return isOfRows && areFew && variables.filter(({rank}) => rank > 1).length > 1 &&
     takesGram(chooseSystem(sizes, options, {policy: 'evidenceDamping', variables}));
 }
 

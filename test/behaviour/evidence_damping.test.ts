@@ -107,6 +107,18 @@ test.serial('likelihoods: their noise is not fitted either', async t => {
   t.true(own.error < 0.23 && own.error < 0.8 * marquardt.error, `${own.error}, ${marquardt.error}`);
 });
 
+test.serial('one matrix alone is a linear fit or a system of equations, which has no noise to stop at', async t => {
+  await tf.setBackend('cpu');
+  const [a, b] = [tf.randomNormal([5, 5], 0, 1, 'float32', 3) as tf.Tensor2D, tf.randomNormal([5, 5], 0, 1, 'float32', 4)];
+  const x = tf.variable(tf.zeros([5, 5])) as tf.Variable<tf.Rank.R2>;
+  const optimizer = ggn();
+  for (let i = 0; i < 60; i++) {
+    optimizer.minimize(() => leastSquares(tf.sub(tf.matMul(a, x), b)));
+  }
+  t.is(optimizer.lastStep!.policy, 'levenbergMarquardt');
+  t.true(optimizer.lastStep!.loss < 1e-9, `${optimizer.lastStep!.loss}`);
+});
+
 test.serial('a regularizer is a prior of its own', async t => {
   await tf.setBackend('cpu');
   const {x, y} = examples(20, 3, 0.3);
