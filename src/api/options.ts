@@ -53,8 +53,8 @@ export interface GgnOptions {
    *   parameter, with shorter steps below 16 examples for each, else `'agreement'`. In the place of
    *   `'levenbergMarquardt'` it is `'evidenceDamping'` on the same data in every step for squares
    *   and likelihoods without regularizers, solved from the Gram system, with at most 1280 rows and
-   *   fewer than three rows for each parameter, if two variables have rank 2 or more, and damping and
-   *   momentum are `'auto'`.
+   *   fewer than three rows for each parameter, if two variables have rank 2 or more, and damping
+   *   and momentum are `'auto'`.
    * - `'agreement'`: a learning rate that grows, up to 1, while new batches agree with the last
    *   steps, and falls while they do not. For squares, let s be the share of the loss that is left,
    *   k the steps so far and B the examples of a batch. The learning rate is 0.3 in the first step,
