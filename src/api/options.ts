@@ -59,14 +59,14 @@ export interface GgnOptions {
    *   steps, and falls while they do not. For squares, let s be the share of the loss that is left,
    *   k the steps so far and B the examples of a batch. The learning rate is 0.3 in the first step,
    *   then from 1 on, and at least clip(B/256, 0.1, 0.5) · clip(0.05/s, 0.1, 1). The damping is
-   *   max(0.03, 0.95^k, min(1, s)). The momentum is k/(k + 5), up to 0.9, or up to 0.96 for B below
-   *   128. Likelihoods of outputs that are no errors have a damping of 30 and s = ∞. For squares
-   *        and likelihoods the damping grows up to 100 times, and kernels decay (see
-   *        `weightDecay`), while new batches contradict the last steps: the steps then fit noise.
-   *        For other losses the learning rate is at first 0.3 and at least 0.1, the damping falls
-   *        from 1 to 0.03, or to 0.3 for cross-entropies, and the momentum is 0.9 to 0.96. The
-   *        variables hold an average of the weights, see `averaging`. If the training diverges, the
-   *        optimizer goes back to its last good weights, with more damping.
+   *   max(0.03, 0.95^k, min(1, s)). The momentum is k/(k + 5), up to 0.9, for B below 128 up to
+   *   0.96. Likelihoods of outputs that are no errors have a damping of 30 and s = ∞. For squares
+   *   and likelihoods the damping grows up to 100 times, and kernels decay (see `weightDecay`),
+   *   while new batches contradict the last steps: the steps then fit noise. For other losses the
+   *   learning rate is at first 0.3 and at least 0.1, the damping falls from 1 to 0.03, or to 0.3
+   *   for cross-entropies, and the momentum is 0.9 to 0.96. The variables hold an average of the
+   *   weights, see `averaging`. If the training diverges, the optimizer goes back to its last good
+   *   weights, with more damping.
    * - `'evidenceDamping'`: `'levenbergMarquardt'` with a second damping, up to τ = 100, that the
    *   evidence of a linear model of the rows adds in each step. It fits the signal, and stops by
    *   itself if noise is left. On steps without an evidence (other losses, regularizers, other

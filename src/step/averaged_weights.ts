@@ -2,7 +2,7 @@ import {dispose, keep, sub} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {allFinite} from '../tfjs/all_finite';
 import {addScaled} from '../tfjs/fast_ops';
-import {handleOn} from '../tfjs/handle';
+import {handlesOn} from '../tfjs/handle';
 import {chosenOf, matchAverage} from './average_match';
 import type {Match, SavedAverage} from './average_match';
 import {fingerprintOf} from './fingerprint';
@@ -76,15 +76,15 @@ export class AveragedWeights {
     if ([...this.known.values()].some(({variable, written}) => variable.dataId !== written)) {
       this.end();
     }
-    const handles: Tensor[] = [];
+    const variables = [...this.known.values()].map(({variable}) => variable);
+    let handles: Tensor[];
     try {
-      this.known.forEach(({variable}) => handles.push(handleOn(variable)));
+      handles = handlesOn(variables);
     } catch (error) {
-      dispose(handles);
       this.unmatch();
       throw error;
     }
-    const held = new Map([...this.known.values()].map(({variable}, i) => [variable, handles[i]]));
+    const held = new Map(variables.map((variable, i) => [variable, handles[i]]));
     this.known.forEach(({variable, point}) => {
       if (point !== null) {
         variable.assign(point);

@@ -2,7 +2,7 @@ import {dispose, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND} from '../policy/loss_trend';
 import type {LossTrend} from '../policy/loss_trend';
-import {handleOn} from '../tfjs/handle';
+import {handlesOn} from '../tfjs/handle';
 import {replayAll} from '../trace/replay';
 import type {Trace} from '../trace/trace';
 import {substitutesFor} from './decrease';
@@ -175,14 +175,7 @@ export class Retreat {
 
   private keepWeights(trend: LossTrend): void {
     const {variables} = this.memory;
-    const weights: Tensor[] = [];
-    try {
-      variables.forEach(variable => weights.push(handleOn(variable)));
-    } catch (error) {
-      dispose(weights);
-      throw error;
-    }
-    this.candidate = {variables, weights, trend};
+    this.candidate = {variables, weights: handlesOn(variables), trend};
   }
 }
 
