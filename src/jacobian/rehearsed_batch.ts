@@ -53,7 +53,7 @@ function hasAmpleMemory(plan: Plan, {trace, system}: FormedFor): boolean {
     return mayBeWhole(AMPLE * (floats + changes));
   }
   const {most, changes} = footprint(trace, plan);
-  const rows = plan.analysis.batch * plan.components;
+  const rows = plan.analysis.examples * plan.components;
   return mayBeWhole(AMPLE * (most + changes + (SYSTEM_FACTS[system].matrix === 'rows' ? rows ** 2 : 0)));
 }
 

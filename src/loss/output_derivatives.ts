@@ -23,20 +23,20 @@ const CLAIMS: readonly Curvature[] = ['unbounded', 'majorized', 'projected', 'ex
  * The derivatives of the loss in the n rows: of squares by their residuals, of other functions of
  * outputs by their closed form or by `outputFunction`.
  *
- * @param batches the number of examples B of each group of rows.
+ * @param examplesByGroup B, the number of examples, of each group of rows.
  * @throws for squares with a negative weight, for targets of a cross-entropy that are not finite,
  * and in the cases in which `outputFunction` throws.
  */
-export function readDerivatives(trace: Trace, rows: Rows, batches: readonly number[]): StepDerivatives {
+export function readDerivatives(trace: Trace, rows: Rows, examplesByGroup: readonly number[]): StepDerivatives {
   const {head, dependence} = rows;
-  const {residual, weight} = readResiduals(trace, rows, batches);
+  const {residual, weight} = readResiduals(trace, rows, examplesByGroup);
   if (weight.some(w => w < 0)) {
     throw ggnError(head.functions.length === 0 ?
       'the loss has squares with a negative weight: it is not a sum of squares. Check class weights and signs.' :
       'the loss is a function f(Σ w r²) of a sum of squares, and it falls as that sum grows: f is not monotone with ' +
         'f\' ≥ 0. Check its sign, or use another optimizer.');
   }
-  const {rowOf} = placeRows(trace, rows, batches);
+  const {rowOf} = placeRows(trace, rows, examplesByGroup);
   const ofSquares = {...squaredError(residual, weight),
     weighted: countDistinct(trace, rows, (block, i) => weight[rowOf(block, i)] > 0)};
   let curvature: Curvature = head.functions.length === 0 ? 'exact' : 'majorized';

@@ -14,7 +14,7 @@ import type {Dependence} from '../trace/dependence';
 import {addTo} from '../tfjs/accumulate';
 import {sumTo} from '../tfjs/fast_ops';
 
-export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
+export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty examplesByGroup out.';
 
 /** The n rows of a step, in groups with their own number of examples. */
 export interface Rows {
@@ -153,18 +153,18 @@ export function namesOfLosses(loss: unknown): Array<string | null> {
  * The places of the rows of each block: entry i of block b is the row `rowOf(b, i)`, in the order
  * (group, example, component).
  *
- * @param batches the number of examples B of each group; 1 if the whole group counts as one
- * example.
+ * @param examplesByGroup B, the number of examples, of each group; 1 if the whole group counts as
+ * one example.
  */
 export function placeRows(trace: Trace, {groups, blocks}: Rows,
-    batches: readonly number[]): {readonly n: number; rowOf(block: number, i: number): number} {
+    examplesByGroup: readonly number[]): {readonly n: number; rowOf(block: number, i: number): number} {
   const places = new Map<number, {readonly from: number; readonly width: number; readonly components: number}>();
   let first = 0;
   groups.forEach((group, g) => {
-    const components = group.count / batches[g];
+    const components = group.count / examplesByGroup[g];
     let from = first;
     for (const block of group.blocks) {
-      const width = trace.values[blocks[block].value].size / batches[g];
+      const width = trace.values[blocks[block].value].size / examplesByGroup[g];
       places.set(block, {from, width, components});
       from += width;
     }
@@ -181,8 +181,8 @@ export function placeRows(trace: Trace, {groups, blocks}: Rows,
  * for rows that are no squares.
  */
 export function readResiduals(trace: Trace, rows: Rows,
-    batches: readonly number[]): {residual: Float64Array; weight: Float64Array} {
-  const {n, rowOf} = placeRows(trace, rows, batches);
+    examplesByGroup: readonly number[]): {residual: Float64Array; weight: Float64Array} {
+  const {n, rowOf} = placeRows(trace, rows, examplesByGroup);
   const residual = new Float64Array(n);
   const weight = new Float64Array(n);
   rows.head.squares.forEach((square, b) => {
@@ -202,9 +202,9 @@ export function readResiduals(trace: Trace, rows: Rows,
  * A vector of the rows (n) as cotangents of the values that the rows are read from: for each group,
  * by value index.
  */
-export function seedsOfRows(trace: Trace, rows: Rows, batches: readonly number[],
+export function seedsOfRows(trace: Trace, rows: Rows, examplesByGroup: readonly number[],
     q: Float64Array): Array<Map<number, Tensor>> {
-  const {rowOf} = placeRows(trace, rows, batches);
+  const {rowOf} = placeRows(trace, rows, examplesByGroup);
   return rows.groups.map(group => {
     const seeds = new Map<number, Tensor>();
     for (const b of group.blocks) {

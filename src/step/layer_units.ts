@@ -182,11 +182,11 @@ function sizeOfResiduals({q, root}: StepDerivatives): number | null {
 
 /** One read from the backend. */
 function sizesOf(layer: DenseLayer, {trace, plan, variables, jacobian}: UnitParts): LayerSizes {
-  const {analysis: {batch, strides}, sites} = plan;
+  const {analysis: {examples, strides}, sites} = plan;
   const {kernel, kernelSite, data, product} = layer;
   const {cotangents} = jacobian.uses[kernelSite] as MatrixUse | SharedUse;
   return tidy(() => {
-    const a = matrixData(trace.values, sites[kernelSite].node, product, strides[data]!, batch);
+    const a = matrixData(trace.values, sites[kernelSite].node, product, strides[data]!, examples);
     const means = mean(a, 0);
     const variances = mean(square(sub(a, means)), 0);
     const [inner] = variances.shape;

@@ -16,8 +16,8 @@ import type {Rows} from '../loss/rows';
 import type {Ridge} from '../systems/ridge';
 import type {Trace} from '../trace/trace';
 
-/** B, the number of examples, of each group of rows. */
-export const batchesOf = (plans: readonly Plan[]): number[] => plans.map(({analysis}) => analysis.batch);
+/** B, the number of examples, of each group of rows, as its plan reads them. */
+export const examplesByGroup = (plans: readonly Plan[]): number[] => plans.map(({analysis}) => analysis.examples);
 
 /**
  * The checked Jacobian for a system. If no reading of the batch axis gives its rows, it is that of
@@ -80,7 +80,7 @@ function throughStatistics(trace: Trace, rows: Rows, plans: readonly Plan[], {q}
   // For squares alone, the kernels behind the rows give q. Behind a softmax the kernels clip, and q
   // does not; a root has no derivative at 0.
   const isTrace = rows.head.outputTerms.length + rows.head.functions.length === 0;
-  const seeds = isTrace ? null : seedsOfRows(trace, rows, batchesOf(plans), q);
+  const seeds = isTrace ? null : seedsOfRows(trace, rows, examplesByGroup(plans), q);
   return gradientThroughStatistics(trace, rows.dependence, plans, seeds);
 }
 

@@ -48,7 +48,7 @@ import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {squaresOnly, systemWithEvidence} from './bayesian_step';
 import type {IdleLayer} from './layer_units';
-import {batchesOf, jacobianBy, linearizationOf} from './linearization';
+import {examplesByGroup, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
 import {observeBatch} from './observation';
 import {partsOf, Prior} from './prior';
@@ -133,7 +133,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       products: rehearsalOf(system, variables, rows.count, partOf),
     }));
   const {plans} = checked;
-  const derivatives = clock.time('gram', () => readDerivatives(trace, rows, batchesOf(plans)));
+  const derivatives = clock.time('gram', () => readDerivatives(trace, rows, examplesByGroup(plans)));
   const prior = state === null ? null :
     new Prior(variables, partOf, squaresOnly(rows, plans, derivatives, fitBatch), state);
   const ridge = prior?.unitRidge ?? ridgeOfLoss;
@@ -159,7 +159,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     clock.time('solve', () => policy.estimate(damping => model.dampingByEvidence(damping)));
   }
   const agreement = observeBatch(policy, model,
-      {z: derivatives.z, groups: rows.groups, batches: batchesOf(plans), examples, areResiduals}, clock);
+      {z: derivatives.z, groups: rows.groups, examplesByGroup: examplesByGroup(plans), examples, areResiduals}, clock);
 
   const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
@@ -215,7 +215,7 @@ function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'
   if (plans.some(plan => plan.products !== undefined)) {
     return 'products';
   }
-  if (groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.batch < examples)) {
+  if (groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.examples < examples)) {
     return 'rowByRow';
   }
   return plans.some(plan => plan.forward !== undefined) ? 'forward' : 'batch';

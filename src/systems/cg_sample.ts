@@ -30,8 +30,8 @@ interface Sample {
  * more rows and the loss does not couple them, the sample has the first rows of each example.
  */
 export function sampleOf(piece: Piece<PieceOperator>, root: CurvatureRoot): Sample {
-  const {jacobian, plan: {components: C, analysis: {batch}}} = piece.linearize();
-  const ofEach = Math.floor(Math.min(SAMPLE_ROWS, Math.sqrt(blockFloats())) / batch);
+  const {jacobian, plan: {components: C, analysis: {examples}}} = piece.linearize();
+  const ofEach = Math.floor(Math.min(SAMPLE_ROWS, Math.sqrt(blockFloats())) / examples);
   if (C <= SAMPLE_ROWS || !root.isDiagonal || ofEach === 0) {
     const rows = Math.min(jacobian.rows, Math.max(1, Math.floor(SAMPLE_ROWS / C)) * C);
     return {jacobian: firstRows(jacobian, rows), root: root.part(0, rows)};
@@ -39,7 +39,7 @@ export function sampleOf(piece: Piece<PieceOperator>, root: CurvatureRoot): Samp
   const {entries} = root.tiles()!;
   return {
     jacobian: piece.components(ofEach),
-    root: diagonalRoot(Float64Array.from({length: batch * ofEach},
+    root: diagonalRoot(Float64Array.from({length: examples * ofEach},
         (_, i) => entries[Math.floor(i / ofEach) * C + i % ofEach])),
   };
 }

@@ -20,7 +20,8 @@ export interface Analysis extends Dependence {
    * holds constant.
    */
   readonly frozen: ReadonlySet<number>;
-  readonly batch: number;
+  /** B, the number of examples; 1 if the whole batch counts as one example. */
+  readonly examples: number;
   /**
    * The strides of the examples, by value index; null for a value that all examples share: weights,
    * and values made of weights alone.
@@ -53,20 +54,20 @@ export type Freeze = 'none' | 'within' | 'all';
  * Follows the examples from the inputs to the rows.
  *
  * @param roots value indices of the rows.
- * @param batch number of examples B. With B = 1 the whole batch counts as one example.
+ * @param examples B, the number of examples. With B = 1 the whole batch counts as one example.
  * @param isBatched whether a value holds one entry per example. It is asked for values that do not
  * depend on the variables and that f() read, or made of values that all examples share.
  * @throws BatchAxisLost if the examples cannot be followed.
  */
-export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], batch: number,
+export function analyse(trace: Trace, dependence: Dependence, roots: readonly number[], examples: number,
     isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Analysis {
   const needed = upstream(trace, roots);
   const followed = upstreamOfReplay(trace, roots);
   const dependent = [...dependence.dependent];
   const made = (value: number, stride: BatchStride | undefined, isDependent: boolean): BatchStride | undefined =>
-    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / batch : stride;
+    stride === null && !isDependent && isBatched(value) ? trace.values[value].size / examples : stride;
   const strides: Array<BatchStride | undefined> = trace.values.map((value, i) =>
-    trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / batch : null);
+    trace.producer[i] === -1 && followed.has(i) && !dependent[i] && isBatched(i) ? value.size / examples : null);
   const frozen = new Set<number>();
   const activations: number[] = [];
   const parameters: number[] = [];
@@ -77,13 +78,13 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
     const isDependent = node.outputs.some(output => dependent[output]);
     if (!node.outputs.some(output => needed.has(output))) {
       if (node.outputs.some(output => followed.has(output))) {
-        const found = stridesOrLost(trace, node, strides, batch, isDependent);
+        const found = stridesOrLost(trace, node, strides, examples, isDependent);
         node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
       }
       return;
     }
     try {
-      const found = stridesOf(trace, node, strides, batch, isDependent);
+      const found = stridesOf(trace, node, strides, examples, isDependent);
       node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
     } catch (error) {
       if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
@@ -99,8 +100,8 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
       (strides[node.outputs[0]] === null ? parameters : activations).push(i);
     }
   });
-  const analysis =
-    {...dependence, dependent, frozen, batch, strides: strides.map(stride => stride ?? null), activations, parameters};
+  const analysis = {...dependence, dependent, frozen, examples, strides: strides.map(stride => stride ?? null),
+    activations, parameters};
   if (frozen.size === 0) {
     return analysis;
   }
@@ -131,10 +132,10 @@ function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analy
  * examples. No Jacobian goes through that pass, so the loss matters only if it reaches the output
  * of the op.
  */
-function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, examples: number,
     isDependent: boolean): Array<BatchStride | undefined> {
   try {
-    return stridesOf(trace, node, strides, batch, isDependent);
+    return stridesOf(trace, node, strides, examples, isDependent);
   } catch (error) {
     if (!(error instanceof BatchAxisLost)) {
       throw error;
@@ -143,7 +144,7 @@ function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<Bat
   }
 }
 
-function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, batch: number,
+function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, examples: number,
     isDependent: boolean): BatchStride[] {
   const sources = node.kernel === CUSTOM_GRAD ? [node.attrs['inner'] as number] : node.inputs.map(([, value]) => value);
   if (sources.some(value => strides[value] === undefined)) {
@@ -155,7 +156,7 @@ function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchSt
   const shape = (value: number): number[] => trace.values[value].shape;
   const inputs = new Map(node.inputs.map(([name, value]) => [name, {shape: shape(value), stride: strides[value]!}]));
   try {
-    return propagateBatch(node, inputs, node.outputs.map(shape), batch);
+    return propagateBatch(node, inputs, node.outputs.map(shape), examples);
   } catch (error) {
     if (isDependent || !(error instanceof BatchAxisLost)) {
       throw error;
@@ -164,6 +165,6 @@ function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchSt
     // they are constants to the Jacobian. If only the rule is missing, the leading axis is the best
     // guess, which the self-check tests.
     return node.outputs.map(output =>
-      error.reason === 'unknown' && shape(output)[0] === batch ? trace.values[output].size / batch : null);
+      error.reason === 'unknown' && shape(output)[0] === examples ? trace.values[output].size / examples : null);
   }
 }

@@ -25,7 +25,7 @@ interface BatchOperand {
 }
 
 type BatchRule = (node: TraceNode, inputs: ReadonlyMap<string, BatchOperand>, outputs: ReadonlyArray<readonly number[]>,
-    batch: number) => BatchStride[];
+    examples: number) => BatchStride[];
 
 /**
  * The batch strides of a kernel's outputs, from those of its inputs.
@@ -36,20 +36,20 @@ type BatchRule = (node: TraceNode, inputs: ReadonlyMap<string, BatchOperand>, ou
  * @throws BatchAxisLost
  */
 export function propagateBatch(node: TraceNode, inputs: ReadonlyMap<string, BatchOperand>,
-    outputs: ReadonlyArray<readonly number[]>, batch: number): BatchStride[] {
+    outputs: ReadonlyArray<readonly number[]>, examples: number): BatchStride[] {
   if (![...inputs.values()].some(input => input.stride !== null)) {
     return outputs.map(() => null);
   }
-  return ruleOf(node.kernel)(node, inputs, outputs, batch);
+  return ruleOf(node.kernel)(node, inputs, outputs, examples);
 }
 
 /** The axis that holds the examples of an operand. @throws BatchAxisLost if there is none. */
-function locate(node: TraceNode, {shape, stride}: BatchOperand, batch: number): {axis: number; inner: number} {
-  const found = exampleAxis(shape, stride!, batch);
+function locate(node: TraceNode, {shape, stride}: BatchOperand, examples: number): {axis: number; inner: number} {
+  const found = exampleAxis(shape, stride!, examples);
   if (found !== null) {
     return found;
   }
-  if (batch === 1) {
+  if (examples === 1) {
     return {axis: 0, inner: shape[0] ?? 1};
   }
   throw new BatchAxisLost(node.kernel, 'unknown');
@@ -68,32 +68,32 @@ function agree(node: TraceNode, strides: number[]): number {
   return strides[0];
 }
 
-const unknown: BatchRule = (node, _inputs, outputs, batch) => {
-  if (batch === 1) {
+const unknown: BatchRule = (node, _inputs, outputs, examples) => {
+  if (examples === 1) {
     return outputs.map(sizeOf);
   }
   throw new BatchAxisLost(node.kernel, 'unknown');
 };
 
 /** Kernels that treat the entries of the leading axis one by one. */
-const leading: BatchRule = (node, inputs, outputs, batch) => {
+const leading: BatchRule = (node, inputs, outputs, examples) => {
   const isLeading = ({shape, stride}: BatchOperand): boolean =>
-    stride === sizeOf(shape) / batch && (batch === 1 || shape[0] % batch === 0);
-  if (!batched(inputs).every(isLeading) || outputs.some(shape => batch !== 1 && (shape[0] ?? 1) % batch !== 0)) {
+    stride === sizeOf(shape) / examples && (examples === 1 || shape[0] % examples === 0);
+  if (!batched(inputs).every(isLeading) || outputs.some(shape => examples !== 1 && (shape[0] ?? 1) % examples !== 0)) {
     throw new BatchAxisLost(node.kernel, 'unknown');
   }
-  return outputs.map(shape => sizeOf(shape) / batch);
+  return outputs.map(shape => sizeOf(shape) / examples);
 };
 
-const entrywise: BatchRule = (node, inputs, outputs, batch) => outputs.map(out => {
-  if (batch === 1) {
+const entrywise: BatchRule = (node, inputs, outputs, examples) => outputs.map(out => {
+  if (examples === 1) {
     return sizeOf(out);
   }
   return agree(node, batched(inputs).map(input => {
     if (sizeOf(input.shape) === sizeOf(out)) {
       return input.stride!;
     }
-    const {axis, inner} = locate(node, input, batch);
+    const {axis, inner} = locate(node, input, examples);
     const outAxis = axis + out.length - input.shape.length;
     if (out[outAxis] !== input.shape[axis]) {
       throw new BatchAxisLost(node.kernel, 'unknown');
@@ -110,12 +110,12 @@ const reshape: BatchRule = (_node, inputs, outputs) => outputs.map(() => batched
  */
 const keepAxis = (to: (node: TraceNode, axis: number, rank: number) => number,
     otherwise: 'reduces' | 'couples' = 'couples'): BatchRule =>
-  (node, inputs, outputs, batch) => outputs.map(out => {
-    if (batch === 1) {
+  (node, inputs, outputs, examples) => outputs.map(out => {
+    if (examples === 1) {
       return sizeOf(out);
     }
     return agree(node, batched(inputs).map(input => {
-      const {axis, inner} = locate(node, input, batch);
+      const {axis, inner} = locate(node, input, examples);
       const outAxis = to(node, axis, input.shape.length);
       if (outAxis < 0 || out[outAxis] !== input.shape[axis]) {
         throw new BatchAxisLost(node.kernel, otherwise);
@@ -158,11 +158,11 @@ const pack = keepAxis((node, axis, rank) => {
   return along <= axis ? axis + 1 : axis;
 });
 
-const gather: BatchRule = (node, inputs, outputs, batch) => {
+const gather: BatchRule = (node, inputs, outputs, examples) => {
   const x = inputs.get('x')!;
   const indices = inputs.get('indices')!;
   const axis = ((node.attrs['axis'] as number | undefined ?? 0) + x.shape.length) % x.shape.length;
-  if (batch === 1) {
+  if (examples === 1) {
     return outputs.map(sizeOf);
   }
   if (x.stride === null && !node.attrs['batchDims']) {
@@ -170,7 +170,7 @@ const gather: BatchRule = (node, inputs, outputs, batch) => {
   }
   if (indices.stride === null) {
     return keepAxis((_node, a) => a === axis ? -1 : a < axis ? a : a + indices.shape.length - 1)(
-        node, new Map([['x', x]]), outputs, batch);
+        node, new Map([['x', x]]), outputs, examples);
   }
   throw new BatchAxisLost(node.kernel, 'unknown');
 };
@@ -179,9 +179,9 @@ const gather: BatchRule = (node, inputs, outputs, batch) => {
  * [.., M, K] x [.., K, N]: rows, columns and leading axes keep the examples. The contracted axis
  * must not hold them.
  */
-const matMul: BatchRule = (node, inputs, outputs, batch) => {
+const matMul: BatchRule = (node, inputs, outputs, examples) => {
   const out = outputs[0];
-  if (batch === 1) {
+  if (examples === 1) {
     return [sizeOf(out)];
   }
   const strides: number[] = [];
@@ -192,7 +192,7 @@ const matMul: BatchRule = (node, inputs, outputs, batch) => {
       continue;
     }
     const rank = input.shape.length;
-    const {axis, inner} = locate(node, input, batch);
+    const {axis, inner} = locate(node, input, examples);
     if (axis < rank - 2) {
       const outAxis = axis + out.length - rank;
       if (out[outAxis] !== input.shape[axis]) {
@@ -211,7 +211,8 @@ const matMul: BatchRule = (node, inputs, outputs, batch) => {
   if (contractions > 0) {
     // B mixtures of the examples, as in a graph over the batch, have an entry for each example and
     // are no statistic.
-    const isStatistic = strides.length === 0 && !out.slice(-2).some(size => size % batch === 0 && contractions === 1);
+    const isStatistic = strides.length === 0 &&
+      !out.slice(-2).some(size => size % examples === 0 && contractions === 1);
     throw new BatchAxisLost(node.kernel, isStatistic ? 'reduces' : 'couples');
   }
   const bias = inputs.get('bias');

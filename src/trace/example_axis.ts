@@ -18,13 +18,13 @@ export const axisStride = (shape: readonly number[], axis: number): number => si
  * The axis that holds the examples, in the shape [before, B, inner], with stride = inner · (stride
  * of the axis); null if the examples are spread over several axes.
  */
-export function exampleAxis(shape: readonly number[], stride: number, batch: number):
+export function exampleAxis(shape: readonly number[], stride: number, examples: number):
     {axis: number; before: number; inner: number} | null {
   let behind = 1;
   for (let axis = shape.length - 1; axis >= 0; behind *= shape[axis--]) {
     const inner = stride / behind;
-    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (batch * inner) === 0) {
-      return {axis, before: shape[axis] / (batch * inner), inner};
+    if (shape[axis] > 1 && Number.isInteger(inner) && shape[axis] % (examples * inner) === 0) {
+      return {axis, before: shape[axis] / (examples * inner), inner};
     }
   }
   return null;
@@ -34,5 +34,5 @@ export function exampleAxis(shape: readonly number[], stride: number, batch: num
  * The shape [before, B, stride] of a value of this size: its entries in their order, with the
  * examples along axis 1.
  */
-export const exampleView = (size: number, stride: number, batch: number): [number, number, number] =>
-  [size / (batch * stride), batch, stride];
+export const exampleView = (size: number, stride: number, examples: number): [number, number, number] =>
+  [size / (examples * stride), examples, stride];

@@ -28,7 +28,7 @@ function look<T>(f: () => tf.Tensor, see: (rows: Rows, trace: Trace) => T, isTra
 
 /** The examples that the readings of a step count; not of those with frozen statistics. */
 const batchesOf = (trace: Trace, rows: Rows, fitBatch: FitBatch | null): number[] =>
-  rows.groups.flatMap(group => readingsOf(trace, rows, group, fitBatch, 'gram').readings).filter(({after}) => after !== 'reduces').map(({batch}) => batch);
+  rows.groups.flatMap(group => readingsOf(trace, rows, group, fitBatch, 'gram').readings).filter(({after}) => after !== 'reduces').map(({examples}) => examples);
 
 const variable = (shape: number[], seed: number): tf.Variable => tf.variable(tf.randomNormal(shape, 0, 1, 'float32', seed));
 

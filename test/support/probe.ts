@@ -38,7 +38,7 @@ export class Probe extends GramGaussNewton {
       try {
         const rows = findRows(trace, v => v.trainable && (varList === undefined || varList.includes(v)), fitBatch);
         const {plans, linearization} = checkedJacobian(trace, rows, rows.dependence.variables.map(() => 0), fitBatch, new PlanCache(), new Clock(), 'gram');
-        const {residual, weight} = readResiduals(trace, rows, plans.map(({analysis}) => analysis.batch));
+        const {residual, weight} = readResiduals(trace, rows, plans.map(({analysis}) => analysis.examples));
         const checked = {plan: plans[0], plans, jacobian: linearization.jacobian as BatchJacobian, grams: linearization.grams()};
         this.look({trace, rows, fitBatch: fitBatch, checked, variables: rows.dependence.variables, residual, weight});
       } catch (error) {

@@ -127,7 +127,7 @@ async function wayOf(c: Case): Promise<'fast' | 'fallback'> {
   let way: 'fast' | 'fallback' = 'fast';
   try {
     model.compile({loss: c.loss, optimizer: new Probe(({checked: {plans}}) => {
-      if (plans.some(plan => plan.sites.some(site => site.kind === 'fallback') || (plan.analysis.batch === 1 && c.batchSize > 1))) {
+      if (plans.some(plan => plan.sites.some(site => site.kind === 'fallback') || (plan.analysis.examples === 1 && c.batchSize > 1))) {
         way = 'fallback';
       }
     })});

@@ -7,7 +7,7 @@ import {sampleOf} from '../../src/systems/cg_sample';
 
 /** A piece of B examples with C rows each. */
 const piece = (examples: number, components: number): Piece<PieceOperator> => ({
-  linearize: () => ({jacobian: {rows: examples * components}, plan: {components, analysis: {batch: examples}}}),
+  linearize: () => ({jacobian: {rows: examples * components}, plan: {components, analysis: {examples}}}),
   components: (count: number) => ({rows: examples * count}),
 }) as unknown as Piece<PieceOperator>;
 

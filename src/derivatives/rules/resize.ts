@@ -16,14 +16,14 @@ const bilinear: Pull = at => {
 /** Sums each block of equal pixels. Only whole factors make blocks. */
 const nearest: Pull = at => {
   const {shape} = at.value('images');
-  const [batch, height, width, channels] = shape;
+  const [examples, height, width, channels] = shape;
   const [factorH, factorW] = [at.dy.shape[1]! / height, at.dy.shape[2]! / width];
   if (!Number.isInteger(factorH) || !Number.isInteger(factorW) || at.attrs['alignCorners'] === true) {
     throw ggnError("tfjs's gradient of 'ResizeNearestNeighbor' is wrong on the CPU backend for more than one " +
         'example: train this model on another backend (wasm, webgl, tfjs-node), or resize by whole factors.');
   }
-  const columns = sum(reshape(at.dy, [batch * height * factorH * width, factorW, channels]), 1);
-  return reshape(sum(reshape(columns, [batch * height, factorH, width * channels]), 1), shape);
+  const columns = sum(reshape(at.dy, [examples * height * factorH * width, factorW, channels]), 1);
+  return reshape(sum(reshape(columns, [examples * height, factorH, width * channels]), 1), shape);
 };
 
 /** The backward kernels are linear in dy, and the forward kernel is their derivative. */

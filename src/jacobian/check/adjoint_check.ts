@@ -64,7 +64,7 @@ export function adjointCheck(trace: Trace, plan: Plan): Fault | null {
 }
 
 /** The largest difference of the two sums, over the examples; 0 if there is no identity. */
-function adjointDifference(values: Values, {strides, batch}: Analysis, node: TraceNode, name: string): number {
+function adjointDifference(values: Values, {strides, examples}: Analysis, node: TraceNode, name: string): number {
   const convolution = convolutionOf(values, node);
   const facts = factsOf(node.kernel);
   const isLinear = convolution !== null || facts?.linearIn?.includes(name) === true;
@@ -72,7 +72,7 @@ function adjointDifference(values: Values, {strides, batch}: Analysis, node: Tra
     return 0;
   }
   return convolution !== null ? compareImages(values, node, convolution, name) :
-    compare(values, node, name, isLinear, value => strides[value] ?? null, batch);
+    compare(values, node, name, isLinear, value => strides[value] ?? null, examples);
 }
 
 /**
@@ -97,7 +97,7 @@ function compareImages(values: Values, node: TraceNode, {images, names}: Convolu
 const IMAGES = 16;
 
 function compare(values: Values, node: TraceNode, name: string, isLinear: boolean,
-    strideOf: (value: number) => BatchStride, batch: number): number {
+    strideOf: (value: number) => BatchStride, examples: number): number {
   const [output] = node.outputs;
   const input = inputOf(node, name);
   const x = isLinear ? tensor(pseudoRandom(values[input].size, 1), values[input].shape) : values[input];
@@ -106,9 +106,9 @@ function compare(values: Values, node: TraceNode, name: string, isLinear: boolea
   const delta = tensor(pseudoRandom(y.size, 2), y.shape);
   const pulled = tfjsCotangents(values, node, [delta])[name]();
   const [before, after] = [strideOf(input), strideOf(output)];
-  const examples = before === null || after === null ? 1 : batch;
-  const left = innerProducts(y, delta, after ?? y.size, examples);
-  const right = innerProducts(x, pulled, before ?? x.size, examples);
+  const separate = before === null || after === null ? 1 : examples;
+  const left = innerProducts(y, delta, after ?? y.size, separate);
+  const right = innerProducts(x, pulled, before ?? x.size, separate);
   return left.sums.reduce((largest, sum, b) => {
     const difference = Math.abs(sum - right.sums[b]);
     const relative = difference === 0 ? 0 : difference / Math.sqrt(Math.max(left.squares[b], right.squares[b]));

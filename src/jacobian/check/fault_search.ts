@@ -89,8 +89,8 @@ function findNonlinear({values, nodes}: Trace, {sweep, analysis}: Plan): Fault |
 function followCotangents(trace: Trace, plan: Plan, u: Tensor):
     {found: Fault | null; arriving: Array<Deltas | undefined>} {
   const {values} = trace;
-  const {batch, strides} = plan.analysis;
-  const weights = pseudoRandom(batch, 3);
+  const {examples, strides} = plan.analysis;
+  const weights = pseudoRandom(examples, 3);
   const weigh = (t: Tensor, stride: BatchStride): Tensor => mul(t, exampleWeights(weights, t, stride ?? t.size));
   const known = new Map<number, Tensor>();
   const arriving: Array<Deltas | undefined> = plan.sites.map(() => undefined);
@@ -103,11 +103,11 @@ function followCotangents(trace: Trace, plan: Plan, u: Tensor):
     }
     const ours = cotangents(values, plain, bare, names);
     const theirs = pull(values, plain, bare, names);
-    const weighed = batch === 1 ? theirs :
+    const weighed = examples === 1 ? theirs :
       pull(values, plain, bare.map((d, k) => d === null ? null : weigh(d, strides[node.outputs[k]])), names);
     for (const [i, name] of names.entries()) {
       const difference = gap(ours[i], theirs[i]);
-      const coupling = batch === 1 ? 0 : gap(weighed[i], weigh(theirs[i], strides[inputs[i]]));
+      const coupling = examples === 1 ? 0 : gap(weighed[i], weigh(theirs[i], strides[inputs[i]]));
       if (!(Math.max(difference, coupling) <= TOLERANCE)) {
         const kind = difference <= TOLERANCE ? 'couples' : 'rule';
         return {kind, nodes: [node], input: name, variable: null, product: null,
@@ -158,7 +158,7 @@ const gap = (a: Tensor, b: Tensor): number => relativeDifference(floats(a, a.siz
 function findWrongPull(trace: Trace, plan: Plan, jacobian: BatchJacobian, u: Tensor,
     arriving: ReadonlyArray<Deltas | undefined>): Fault | null {
   const {analysis, components} = plan;
-  const entries = reshape(u, [analysis.batch, components]);
+  const entries = reshape(u, [analysis.examples, components]);
   const views = analysis.parameters.map(i => trace.nodes[i]);
   for (const [i, {node, name, parameter}] of plan.sites.entries()) {
     const deltas = arriving[i];

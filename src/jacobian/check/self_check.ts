@@ -65,9 +65,9 @@ export function selfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, gram: F
  * @param takesGram whether the self-check gets the Gram matrix.
  */
 export function rehearseSelfCheck(trace: Trace, plan: Plan, jacobian: BatchRows, takesGram: boolean): void {
-  const {components, analysis: {batch, variables}} = plan;
+  const {components, analysis: {examples, variables}} = plan;
   tidy(() => {
-    const u = ones([batch * components]);
+    const u = ones([examples * components]);
     const {rows} = jacobian;  // fewer in a `ComponentsJacobian`, which rehearses two of its parts
     const mine = jacobian.applyTranspose(rows === u.size ? u : ones([rows]));
     ordinaryGradients(trace, plan, u);

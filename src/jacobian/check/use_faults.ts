@@ -30,7 +30,7 @@ interface RowProducts {
 export function findFaultOfUses(plan: Plan, jacobian: BatchJacobian, u: Tensor): Fault | null {
   const {components, sites, bySite, analysis} = plan;
   const {uses} = jacobian;
-  const entries = shaped(u, [analysis.batch, components]);
+  const entries = shaped(u, [analysis.examples, components]);
   for (const [i, use] of uses.entries()) {
     const difference = relativeDifference(rowsOf([use]).pull(u), floats(use.applyTranspose(entries), use.size));
     if (!(difference <= TOLERANCE)) {

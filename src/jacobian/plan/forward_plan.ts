@@ -49,7 +49,7 @@ export function makeProductPlan(trace: Trace, dependence: Dependence, blocks: re
 }
 
 /** The parts of both plans. */
-function planOfColumns(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], batch: number):
+function planOfColumns(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], examples: number):
     Plan & ForwardSweep {
   const {dependent, variables} = dependence;
   const {reached, leafOf, parameters} = derivativePaths(trace, dependence, rootsOf(trace, blocks));
@@ -71,7 +71,7 @@ function planOfColumns(trace: Trace, dependence: Dependence, blocks: readonly Ro
       next += size;
     }
   });
-  const perExample = blocks.map(({value}) => trace.values[value].size / batch);
+  const perExample = blocks.map(({value}) => trace.values[value].size / examples);
   const used = [...first.keys()];
   const sites = used.map(v => {
     const value = leafOf.get(v)!;
@@ -82,7 +82,7 @@ function planOfColumns(trace: Trace, dependence: Dependence, blocks: readonly Ro
     const own = first.has(v) ? [used.indexOf(v)] : [];
     return {sites: own, bundles: own.map(i => [i])};
   });
-  const analysis = {...dependence, frozen: new Set<number>(), batch, strides: trace.values.map(() => null),
+  const analysis = {...dependence, frozen: new Set<number>(), examples, strides: trace.values.map(() => null),
     activations: [], parameters: trace.nodes.flatMap((node, i) => isOnTheWay(node) ? [i] : [])};
   return {analysis, blocks, perExample, components: perExample.reduce((a, b) => a + b, 0), starts: [], sweep: [],
     sites, bySite, nodes, first, directions: parameters};

@@ -18,21 +18,21 @@ import {bundleSites} from './site_bundles';
 /**
  * The plan of the reverse sweeps of some rows.
  *
- * @param batch B, the number of examples.
+ * @param examples B, the number of examples.
  * @param isBatched whether the value with this index has an entry for each example.
  * @param freeze the statistics of the batch that are held constant.
  * @throws BatchAxisLost if a kernel loses the examples on the way to the rows.
  */
-export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], batch: number,
+export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], examples: number,
     isBatched: (value: number) => boolean, freeze: Freeze = 'none'): Plan {
-  const analysis = analyse(trace, dependence, blocks.map(block => block.value), batch, isBatched, freeze);
+  const analysis = analyse(trace, dependence, blocks.map(block => block.value), examples, isBatched, freeze);
   const perExample = blocks.map(({value}) => {
     const {size, shape} = trace.values[value];
     const stride = analysis.strides[value] ?? null;
-    if (batch > 1 && (stride !== size / batch || shape[0] !== batch)) {
+    if (examples > 1 && (stride !== size / examples || shape[0] !== examples)) {
       throw new BatchAxisLost(RESIDUAL, 'unknown');
     }
-    return size / batch;
+    return size / examples;
   });
   const sites: Site[] = [];
   const parameters = new Map<number, Parameter>();

@@ -27,7 +27,7 @@ const MAX_ROW_BY_ROW = 1024;
  */
 export interface Reading {
   /** Examples B that the reading counts. */
-  readonly batch: number;
+  readonly examples: number;
   /**
    * The failure of an earlier reading that this reading needs: any, a statistic of the batch, or
    * lost examples, but no failed self-check.
@@ -68,14 +68,14 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   const isLeading: IsBatched = value => shapeOf(value)[0] === examples;
   const isRead: IsBatched = value => trace.producer[value] === -1;
   const whole: IsBatched = value => isRead(value) && shapeOf(value).length > 0;
-  const reading = (batch: number, isBatched: IsBatched, after: Reading['after'] = 'any', freeze: Freeze = 'none'):
-      Reading => ({batch, after, plan: () => {
-    const plan = makePlan(trace, dependence, blocks, batch, isBatched, freeze);
+  const reading = (counted: number, isBatched: IsBatched, after: Reading['after'] = 'any', freeze: Freeze = 'none'):
+      Reading => ({examples: counted, after, plan: () => {
+    const plan = makePlan(trace, dependence, blocks, counted, isBatched, freeze);
     // If the rows are a function of the variables alone, without an axis of examples, they go one
     // by one, too.
     const isFunction = ({kind, parameter: p}: Site): boolean =>
       (kind === 'row' || kind === 'fallback') && p.kind === 'function' && p.reach === null;
-    if (rows > MAX_ROW_BY_ROW && batch > 1 && plan.sites.some(isFunction)) {
+    if (rows > MAX_ROW_BY_ROW && counted > 1 && plan.sites.some(isFunction)) {
       throw new BatchAxisLost(RESIDUAL, 'unknown');
     }
     return plan;
@@ -117,7 +117,7 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
       examples === 1 ? null : planOrLost(() => makePlan(trace, dependence, blocks, examples, ways[0]))));
   const columns = products !== null ? () => products : mayGoForward && !isMatrixFree ? forward : null;
   if (columns !== null && (examples > 1 || !areFew)) {
-    readings.push({batch: 1, after, plan: columns});
+    readings.push({examples: 1, after, plan: columns});
   }
   if (mayGoRowByRow) {
     readings.push(reading(1, whole, after));
@@ -128,10 +128,10 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
   const isBetter = (): boolean =>
     ways.some(way => isForwardBetter(trace, dependence, blocks, way === whole ? 1 : examples, way));
   if (products !== null && rows / examples > MANY_OUTPUTS) {
-    readings.unshift({batch: examples, after: 'any', plan: () => products});
+    readings.unshift({examples, after: 'any', plan: () => products});
   }
   return {readings, forward: columns !== null && mayGoForward && parameters <= FEW_PARAMETERS ?
-    {batch: 1, after: 'any', plan: columns, isBetter} : null};
+    {examples: 1, after: 'any', plan: columns, isBetter} : null};
 }
 
 /** A plan; null if the examples are lost on the way to the rows. */

@@ -19,12 +19,12 @@ import type {MatrixSite, Parameter, Site} from './plan';
  * @param node without its fused activation.
  * @param value value index of the input.
  */
-export function makeSite(trace: Trace, {strides, batch}: Analysis, node: TraceNode, name: string, value: number,
+export function makeSite(trace: Trace, {strides, examples}: Analysis, node: TraceNode, name: string, value: number,
     parameterOf: (value: number) => Parameter): Site {
   const small = beforeTiling(trace, value);
   const matrix = matrixSite(node, name, small.shape);
   const stride = strides[node.outputs[0]]!;
-  if (matrix !== null || isElementwise(trace.values, node, name, small.shape, stride, batch)) {
+  if (matrix !== null || isElementwise(trace.values, node, name, small.shape, stride, examples)) {
     return {node, name, kind: matrix !== null ? 'matrix' : 'vector', matrix, convolution: null,
       parameter: parameterOf(small.value), shape: small.shape};
   }
@@ -73,7 +73,7 @@ export function filterSite(values: Values, node: TraceNode, name: string): Convo
  * @param stride of the examples in the output.
  */
 function isElementwise(values: Values, node: TraceNode, name: string, shape: readonly number[], stride: number,
-    batch: number): boolean {
+    examples: number): boolean {
   if (factsOf(node.kernel)?.broadcasts?.includes(name) !== true) {
     return false;
   }
@@ -82,8 +82,8 @@ function isElementwise(values: Values, node: TraceNode, name: string, shape: rea
   if (!full.every((d, i) => d === 1 || d === out[i])) {
     return false;
   }
-  const place = batch === 1 ? null : exampleAxis(out, stride, batch);
-  return batch === 1 || (place !== null && full[place.axis] === 1);
+  const place = examples === 1 ? null : exampleAxis(out, stride, examples);
+  return examples === 1 || (place !== null && full[place.axis] === 1);
 }
 
 /** The shape with as many axes as `rank`, those in front of size 1. */

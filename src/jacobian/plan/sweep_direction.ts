@@ -69,9 +69,9 @@ const forwardWork = (trace: Trace, {nodes, directions}: ForwardSweep): number =>
  * Work of the reverse sweeps of a plan: the nodes of a sweep for each component, and, if a
  * parameter mixes the entries of its variables, the nodes of its path for each row and variable.
  */
-function reverseWork(trace: Trace, {analysis: {batch}, components, sweep, sites}: Plan): number {
+function reverseWork(trace: Trace, {analysis: {examples}, components, sweep, sites}: Plan): number {
   const byValue = new Map(sites.map(({parameter}) => [parameter.value, parameter]));
   return [...byValue.values()].filter(({kind, reach}) => kind === 'function' && reach === null).reduce(
-      (work, {path, variables}) => work + batch * components * variables.length * workOf(trace, path, 1),
+      (work, {path, variables}) => work + examples * components * variables.length * workOf(trace, path, 1),
       components * workOf(trace, sweep.map(({node}) => node), 1));
 }

@@ -34,7 +34,7 @@ export class BatchJacobian {
    * @param uses by site of the plan.
    */
   constructor(private readonly values: Values, readonly plan: Plan, readonly uses: readonly ParameterUse[]) {
-    this.rows = plan.analysis.batch * plan.components;
+    this.rows = plan.analysis.examples * plan.components;
     this.joined = plan.bySite.map(({sites, bundles}) =>
       (bundles ?? sites.map(i => [i])).map(bundle => [joinUses(bundle.map(i => uses[i])), bundle[0]] as const));
   }
@@ -122,7 +122,7 @@ export class BatchJacobian {
    */
   applyTranspose(u: Tensor, wanted: (variable: number) => boolean = () => true): Array<Tensor | null> {
     const {analysis, components, sites} = this.plan;
-    const entries = shaped(u, [analysis.batch, components]);
+    const entries = shaped(u, [analysis.examples, components]);
     const weighted = new ByMatrix<Tensor>();
     let row: Tensor | undefined;
     const onesRow = (): Tensor => row ??= ones([1, this.rows]);
@@ -167,13 +167,13 @@ export class BatchJacobian {
 
   /** The dense rows of a variable, formed when they are asked for. */
   private formed(v: number): FormedRows {
-    const {analysis: {batch, variables}, components} = this.plan;
-    return {examples: batch, components, size: variables[v].size, rows: (from, to) => this.rowsOf(v, from, to)};
+    const {analysis: {examples, variables}, components} = this.plan;
+    return {examples, components, size: variables[v].size, rows: (from, to) => this.rowsOf(v, from, to)};
   }
 
   /** (Σ lefts) ∘ right; a left factor [B, B] counts for all pairs of components. */
   private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor {
-    const {analysis: {batch}, components} = this.plan;
+    const {analysis: {examples}, components} = this.plan;
     const matrices = lefts.filter(left => left !== null);
     const constant = lefts.length - matrices.length;
     if (matrices.length === 0) {
@@ -183,8 +183,8 @@ export class BatchJacobian {
     if (components > 1) {
       // The ones are added to the smaller factor.
       const all = constant === 0 ? left : add(left, scalar(constant));
-      const entries = shaped(right, [batch, components, batch, components]);
-      return shaped(mul(shaped(all, [batch, 1, batch, 1]), entries), [this.rows, this.rows]);
+      const entries = shaped(right, [examples, components, examples, components]);
+      return shaped(mul(shaped(all, [examples, 1, examples, 1]), entries), [this.rows, this.rows]);
     }
     const product = mul(left, right);
     return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
@@ -199,7 +199,7 @@ export class BatchJacobian {
   /** The ranges of examples whose dense rows of a variable fit into a block. */
   blocks(v: number): ReturnType<typeof blocksOf> {
     const {analysis, components} = this.plan;
-    return blocksOf(analysis.batch, analysis.variables[v].size * components);
+    return blocksOf(analysis.examples, analysis.variables[v].size * components);
   }
 
   /** Dense rows of one variable for the examples from..to-1, [(to - from)·C, |v|]. */

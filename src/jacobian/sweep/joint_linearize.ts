@@ -51,14 +51,14 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
     const delta = deltas[i] ?? zerosLike(repeated.of(site.node.outputs[0]));
     const use = (own: Tensor): ParameterUse =>
       makeUse(trace.values, plan, site, cotangentsOf(repeated, site, own));
-    if (delta.size !== repeated.batch * delta.shape[delta.rank - 1] || !(site.kind === 'matrix' || isAdded(site))) {
+    if (delta.size !== repeated.rows * delta.shape[delta.rank - 1] || !(site.kind === 'matrix' || isAdded(site))) {
       return use(delta);
     }
     // The kernel and the bias of a layer have one tensor, also with a reshape between them, so that
     // its products are shared.
     const origin = repeated.originOf(delta);
     if (!flat.has(origin)) {
-      flat.set(origin, shaped(delta, [repeated.batch, delta.size / repeated.batch]));
+      flat.set(origin, shaped(delta, [repeated.rows, delta.size / repeated.rows]));
     }
     return use(flat.get(origin)!);
   });
@@ -75,7 +75,8 @@ export function jointLinearize(cut: SubBatches, {trace, plan}: SubBatch, large =
  * The values of a sub-batch as if it had each example C times in a row. They are made on demand.
  */
 class Repeated implements SweepRules {
-  readonly batch: number;
+  /** n: the repeated examples. */
+  readonly rows: number;
   /**
    * By value index: tensors without entries, which have the shapes of the repeated values. Values
    * that all examples share are the tensors themselves.
@@ -87,8 +88,8 @@ class Repeated implements SweepRules {
 
   constructor(private readonly cut: SubBatches, readonly part: SubBatch) {
     const {trace, plan} = part;
-    this.batch = plan.analysis.batch * plan.components;
-    this.shapes = trace.values.map((t, value) => cut.has(value) ? emptyOf(cut.shapeOf(value, this.batch), t) : t);
+    this.rows = plan.analysis.examples * plan.components;
+    this.shapes = trace.values.map((t, value) => cut.has(value) ? emptyOf(cut.shapeOf(value, this.rows), t) : t);
   }
 
   get values(): readonly Tensor[] {
@@ -96,7 +97,7 @@ class Repeated implements SweepRules {
   }
 
   of(value: number): Tensor {
-    const {trace, plan: {analysis: {batch, strides}, components}} = this.part;
+    const {trace, plan: {analysis: {examples, strides}, components}} = this.part;
     const t = trace.values[value];
     if (!this.cut.has(value)) {
       return t;
@@ -105,8 +106,8 @@ class Repeated implements SweepRules {
     // A tensor that was made in the scope of a node of the sweep ends with that node.
     if (known === undefined || known.isDisposed) {
       const stride = strides[value]!;
-      const [before] = exampleView(t.size, stride, batch);
-      const repeated = broadcast(reshape(t, [before, batch, 1, stride]), [before, batch, components, stride]);
+      const [before] = exampleView(t.size, stride, examples);
+      const repeated = broadcast(reshape(t, [before, examples, 1, stride]), [before, examples, components, stride]);
       known = reshape(repeated, this.shapes[value].shape);
       this.made.set(value, known);
     }
@@ -127,8 +128,8 @@ class Repeated implements SweepRules {
     let first = 0;
     plan.blocks.forEach(({value}, b) => {
       const width = plan.perExample[b];
-      const data = new Float32Array(this.batch * width);
-      for (let example = 0; example < plan.analysis.batch; example++) {
+      const data = new Float32Array(this.rows * width);
+      for (let example = 0; example < plan.analysis.examples; example++) {
         for (let k = 0; k < width; k++) {
           data[(example * plan.components + first + k) * width + k] = 1;
         }
@@ -185,18 +186,19 @@ class Repeated implements SweepRules {
    * the same for all components; null for other kernels.
    */
   private chosen(node: TraceNode, delta: Tensor | null): Tensor | null {
-    const {analysis: {batch, strides}} = this.part.plan;
+    const {analysis: {examples, strides}} = this.part.plan;
     const [x, y] = [node.inputs[0][1], node.outputs[0]];
-    const isLeading = [x, y].every(value => strides[value]! * batch === this.values[value].size);
-    return delta === null || !isLeading ? null : chosenCotangent(node, this.values[x], this.values[y], delta, batch);
+    const isLeading = [x, y].every(value => strides[value]! * examples === this.values[value].size);
+    return delta === null || !isLeading ? null : chosenCotangent(node, this.values[x], this.values[y], delta, examples);
   }
 
   /** δ ∘ f with one factor f for all components of an example, of the shape of a value. */
   private scaled(delta: Tensor, factor: Tensor, value: number): Tensor {
-    const {analysis: {batch, strides}, components} = this.part.plan;
+    const {analysis: {examples, strides}, components} = this.part.plan;
     const stride = strides[value]!;
-    const [before] = exampleView(factor.size, stride, batch);
-    const [all, one] = [shaped(delta, [before, batch, components, stride]), shaped(factor, [before, batch, 1, stride])];
+    const [before] = exampleView(factor.size, stride, examples);
+    const all = shaped(delta, [before, examples, components, stride]);
+    const one = shaped(factor, [before, examples, 1, stride]);
     return shaped(mul(all, one), delta.shape);
   }
 }
@@ -216,7 +218,7 @@ const isAdded = ({name, node}: Site): boolean => name === 'bias' || SHIFTS.has(n
  * @param delta in front of a fused activation.
  */
 function cotangentsOf(repeated: Repeated, site: Site, delta: Tensor): SiteCotangents {
-  const {part: {trace, plan}, batch: all} = repeated;
+  const {part: {trace, plan}, rows: all} = repeated;
   const rows = (): Tensor => {
     const values = isAdded(site) ? trace.values : repeated.around(site.node);
     const convolution = site.convolution === null ? null : convolutionOf(values, site.node);

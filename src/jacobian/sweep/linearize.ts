@@ -48,8 +48,8 @@ export function linearize(trace: Trace, plan: Plan): BatchJacobian {
 export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all.components,
     large = LARGE): BatchJacobian {
   const plan = {...all, components: to - from};
-  const {batch} = plan.analysis;
-  const byRow = new RowOrder(batch);
+  const {examples} = plan.analysis;
+  const byRow = new RowOrder(examples);
   /** The cotangents of each site, by component. */
   const found: Array<Array<Found | null>> = plan.sites.map(() => Array<Found | null>(plan.components).fill(null));
   const spread = plan.sites.map(site => isSpread(trace, plan, site));
@@ -58,7 +58,7 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
     const width = plan.perExample[b];
     for (let k = Math.max(0, -first); k < Math.min(width, plan.components - first); k++) {
       const component = first + k;
-      const seed = unitCotangent(trace.values[block.value], batch, k);
+      const seed = unitCotangent(trace.values[block.value], examples, k);
       const {node, rows} = plan.starts[b];
       for (const {site, value, negative} of rows) {
         const delta = sumTo(seed, trace.values[value].shape);
@@ -89,27 +89,27 @@ export function linearizeByComponent(trace: Trace, all: Plan, from = 0, to = all
  */
 function rowsAtOnce(trace: Trace, plan: Plan, site: Site, delta: Tensor, large: number): Tensor | null {
   const {node, convolution} = site;
-  const {batch, strides} = plan.analysis;
+  const {examples, strides} = plan.analysis;
   if (formsRows(site)) {
-    const form = (): Tensor => formRows(trace.values, strides, site, delta, batch);
+    const form = (): Tensor => formRows(trace.values, strides, site, delta, examples);
     return convolution !== null || delta.size >= large ? tidy(form) : form();
   }
-  const rows = batch * trace.values[site.parameter.value].size;
+  const rows = examples * trace.values[site.parameter.value].size;
   // The patches of the data serve all components: of several components the rows are formed later.
   if (convolution === null || plan.components > 1 || rows > delta.size) {
     return null;
   }
   // Returned in a list: no other tensor of the use may outlive the tidy.
   const [found] = tidy(() => {
-    const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, delta), 1, batch).keptRows();
+    const kept = filterUse(trace.values, node, convolution, filterDelta(convolution, delta), 1, examples).keptRows();
     return kept === null ? [] : [kept];
   });
   return found ?? null;
 }
 
 /** The cotangents [B, ...] of some rows with a one at component k of every example. */
-function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
-  const perExample = rows.size / batch;
+function unitCotangent(rows: Tensor, examples: number, k: number): Tensor {
+  const perExample = rows.size / examples;
   if (perExample === 1) {
     return ones(rows.shape);
   }
@@ -121,14 +121,14 @@ function unitCotangent(rows: Tensor, batch: number, k: number): Tensor {
 }
 
 /** The cotangents of a site by component as those of all components. */
-function joined({values}: Trace, {analysis: {batch}}: Plan, site: Site, found: ReadonlyArray<Found | null>,
+function joined({values}: Trace, {analysis: {examples}}: Plan, site: Site, found: ReadonlyArray<Found | null>,
     byRow: RowOrder, isSpread: boolean): SiteCotangents {
   const {node: {outputs}, parameter} = site;
   const isFormed = (formsRows(site) && !isSpread) || found.some(one => one?.rows != null);
-  const empty = (): Tensor => zeros([batch, values[parameter.value].size]);
+  const empty = (): Tensor => zeros([examples, values[parameter.value].size]);
   const byComponent = found.map(one => one?.deltas ?? outputs.map(() => null));
   return {byComponent, rows: isFormed ? byRow.join(found.map(one => one?.rows ?? empty())) : null,
-    inRows: form => byRow.join(byComponent.map(([delta]) => form(delta ?? zerosLike(values[outputs[0]]), batch)))};
+    inRows: form => byRow.join(byComponent.map(([delta]) => form(delta ?? zerosLike(values[outputs[0]]), examples)))};
 }
 
 /**
@@ -138,7 +138,7 @@ function joined({values}: Trace, {analysis: {batch}}: Plan, site: Site, found: R
 class RowOrder {
   private readonly joined = new Map<string, Tensor>();
 
-  constructor(private readonly batch: number) {}
+  constructor(private readonly examples: number) {}
 
   join(parts: readonly Tensor[]): Tensor {
     if (parts.length === 1) {
@@ -147,8 +147,8 @@ class RowOrder {
     const key = parts.map(part => part.id).join();
     let rows = this.joined.get(key);
     if (rows === undefined) {
-      const [positions, features] = [parts[0].shape[0] / this.batch, parts[0].shape[1]!];
-      rows = reshape(stack(parts.map(part => reshape(part, [this.batch, positions, features])), 1), [-1, features]);
+      const [positions, features] = [parts[0].shape[0] / this.examples, parts[0].shape[1]!];
+      rows = reshape(stack(parts.map(part => reshape(part, [this.examples, positions, features])), 1), [-1, features]);
       this.joined.set(key, rows);
     }
     return rows;

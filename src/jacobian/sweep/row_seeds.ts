@@ -10,10 +10,10 @@ import type {Plan} from '../plan/plan';
  * that the block names.
  */
 export function seedsOf(trace: Trace, plan: Plan, u: Tensor): Tensor[] {
-  const byExample = reshape(u, [plan.analysis.batch, plan.components]);
+  const byExample = reshape(u, [plan.analysis.examples, plan.components]);
   let from = 0;
   return plan.blocks.map((block, b) => {
-    const part = slice(byExample, [0, from], [plan.analysis.batch, plan.perExample[b]]);
+    const part = slice(byExample, [0, from], [plan.analysis.examples, plan.perExample[b]]);
     from += plan.perExample[b];
     return reshape(part, trace.values[block.value].shape);
   });

@@ -46,8 +46,8 @@ export class SubBatches {
   }
 
   private static find(trace: Trace, plan: Plan): SubBatches | string {
-    const {analysis: {batch, strides, activations}, blocks, starts} = plan;
-    if (batch === 1) {
+    const {analysis: {examples, strides, activations}, blocks, starts} = plan;
+    if (examples === 1) {
       return COUPLED;
     }
     if (starts.some(({rows}) => rows.length > 0)) {
@@ -80,7 +80,7 @@ export class SubBatches {
   /** Floats of the sliced values of this many examples. */
   floats(examples: number): number {
     const all = [...this.values].reduce((sum, value) => sum + this.trace.values[value].size, 0);
-    return all / this.plan.analysis.batch * examples;
+    return all / this.plan.analysis.examples * examples;
   }
 
   /** The examples from..to-1. The sliced tensors belong to the caller's scope. */
@@ -90,7 +90,7 @@ export class SubBatches {
     const values = [...this.trace.values];
     for (const value of this.values) {
       const stride = analysis.strides[value]!;
-      values[value] = cut(this.trace.values[value], stride, analysis.batch, from, to, this.shapeOf(value, count));
+      values[value] = cut(this.trace.values[value], stride, analysis.examples, from, to, this.shapeOf(value, count));
     }
     const isCut = new Set(this.nodes.flatMap(({outputs}) => outputs));
     const known = new Map<TraceNode, TraceNode>();
@@ -117,7 +117,7 @@ export class SubBatches {
       const node = plainOf.get(site.node) ?? nodeOf(site.node);
       return {...site, node, convolution: site.convolution === null ? null : filterSite(values, node, site.name)};
     });
-    return {trace, plan: {...this.plan, analysis: {...analysis, batch: count}, sweep, sites}};
+    return {trace, plan: {...this.plan, analysis: {...analysis, examples: count}, sweep, sites}};
   }
 }
 
@@ -126,13 +126,13 @@ export class SubBatches {
  * must not depend on their number, and the values that all examples share must not have an entry
  * for each example (data that lost their examples, a parameter that was tiled to the batch).
  */
-function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inputs, outputs}: TraceNode): boolean {
+function mayBeCut(trace: Trace, {analysis: {strides, examples}}: Plan, {kernel, inputs, outputs}: TraceNode): boolean {
   const shared = inputs.filter(([, value]) => strides[value] == null).map(([, value]) => trace.values[value]);
   if (BOUND_TO_BATCH.has(kernel) || (UNBROADCAST.has(kernel) && shared.some(t => t.rank > 0))) {
     return false;
   }
   const {shape} = trace.values[outputs[0]];
-  const place = exampleAxis(shape, strides[outputs[0]]!, batch);
+  const place = exampleAxis(shape, strides[outputs[0]]!, examples);
   if (place === null) {
     return false;
   }
@@ -148,16 +148,16 @@ function mayBeCut(trace: Trace, {analysis: {strides, batch}}: Plan, {kernel, inp
 }
 
 /** The shape of a value with `count` examples; null if its examples have no axis of their own. */
-function cutShape(trace: Trace, {analysis: {strides, batch}}: Plan, value: number, count: number): number[] | null {
+function cutShape(trace: Trace, {analysis: {strides, examples}}: Plan, value: number, count: number): number[] | null {
   const {shape} = trace.values[value];
-  const place = exampleAxis(shape, strides[value]!, batch);
-  return place === null ? null : shape.map((size, i) => i === place.axis ? size / batch * count : size);
+  const place = exampleAxis(shape, strides[value]!, examples);
+  return place === null ? null : shape.map((size, i) => i === place.axis ? size / examples * count : size);
 }
 
-function cut(t: Tensor, stride: number, batch: number, from: number, to: number, shape: number[]): Tensor {
-  const view = exampleView(t.size, stride, batch);
+function cut(t: Tensor, stride: number, examples: number, from: number, to: number, shape: number[]): Tensor {
+  const view = exampleView(t.size, stride, examples);
   const [before] = view;
-  if (before === 1 && t.shape[0] === batch) {
+  if (before === 1 && t.shape[0] === examples) {
     return sliceRows(t, from, to);
   }
   return reshape(slice(reshape(t, view), [0, from, 0], [before, to - from, stride]), shape);

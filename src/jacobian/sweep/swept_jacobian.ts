@@ -25,12 +25,12 @@ export class SweptJacobian implements BatchRows {
 
   /** @param tensors those of the trace that were made for this Jacobian. */
   constructor(private readonly trace: Trace, private readonly plan: Plan, readonly tensors: Tensor[] = []) {
-    this.rows = plan.analysis.batch * plan.components;
+    this.rows = plan.analysis.examples * plan.components;
     this.nodes = plan.products!.nodes.map(i => trace.nodes[i]);
   }
 
   apply(d: ReadonlyArray<Tensor | null>): Tensor {
-    const {trace, nodes, plan: {analysis: {batch, variableOf}, perExample}} = this;
+    const {trace, nodes, plan: {analysis: {examples, variableOf}, perExample}} = this;
     const change = tidy(() => {
       const tangents = new Map<number, Tensor>();
       for (const [value, v] of variableOf) {
@@ -40,7 +40,7 @@ export class SweptJacobian implements BatchRows {
         }
       }
       const blocks = pushTangents(trace, this.plan, nodes, tangents, 1);
-      const parts = blocks.map((block, b) => shaped(block, [batch, perExample[b]]));
+      const parts = blocks.map((block, b) => shaped(block, [examples, perExample[b]]));
       return shaped(parts.length === 1 ? parts[0] : concat(parts, 1), [this.rows]);
     });
     checkMemory();
@@ -76,12 +76,12 @@ export class SweptJacobian implements BatchRows {
   /** The rows, by a reverse sweep for each. */
   private formed(): BatchJacobian {
     const {trace, plan, rows} = this;
-    const {analysis: {batch, variables}, components, sites} = plan;
+    const {analysis: {examples, variables}, components, sites} = plan;
     const pulled = Array.from({length: rows}, (_, i) =>
       this.applyTranspose(tensor(Float32Array.from({length: rows}, (_, j) => i === j ? 1 : 0))));
     return new BatchJacobian(trace.values, plan, sites.map(({parameter: {variables: [v]}}) => {
       const {size} = variables[v];
-      return new RowsUse(stack(pulled.map(parts => shaped(parts[v] ?? zeros([size]), [size]))), batch, components);
+      return new RowsUse(stack(pulled.map(parts => shaped(parts[v] ?? zeros([size]), [size]))), examples, components);
     }));
   }
 }

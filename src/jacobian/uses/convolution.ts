@@ -28,13 +28,13 @@ export const isByComponent = (c: Convolution): boolean => c.depthwise || c.names
  * are kept if the rows take more memory than may be kept, or if products by the cotangents cost
  * less. If the rows may be kept, they count as kept from then on.
  */
-export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan,
+export function isSpread({values}: Trace, {analysis: {examples}, components}: Plan,
     {convolution, parameter}: Site): boolean {
   if (convolution === null || convolution.names.x !== null) {
     return false;
   }
-  const n = batch * components;
-  const positions = convolution.images / batch * positionsOf(convolution);
+  const n = examples * components;
+  const positions = convolution.images / examples * positionsOf(convolution);
   return isByPairs(n, positions, columnsOf(convolution), convolution.outChannels) ||
       !mayKeep(n * values[parameter.value].size);
 }
@@ -44,16 +44,16 @@ export function isSpread({values}: Trace, {analysis: {batch}, components}: Plan,
  *
  * @param delta δ, the cotangent of the node's output.
  */
-export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, batch: number): Tensor {
+export function filterRows(values: Values, node: TraceNode, c: Convolution, delta: Tensor, examples: number): Tensor {
   const operand = (name: string): Tensor => channelsLast(c, values[inputOf(node, name)]);
   const own = channelsLast(c, delta);
   if (c.depthwise) {
-    return reshape(depthwiseProduct(c, operand(c.names.x!), own, batch), [batch, -1]);
+    return reshape(depthwiseProduct(c, operand(c.names.x!), own, examples), [examples, -1]);
   }
   // y = conv(x): patches of x times δ; x = convᵀ(y): patches of δ times y.
   const [x, y] = c.names.x === null ? [own, operand(c.names.y!)] : [operand(c.names.x), own];
-  const deltas = reshape(y, [batch, 1, c.images / batch * positionsOf(c), c.outChannels]);
-  return exampleProducts(new PatchPositions(c, x, batch), deltas, false, 0, batch);
+  const deltas = reshape(y, [examples, 1, c.images / examples * positionsOf(c), c.outChannels]);
+  return exampleProducts(new PatchPositions(c, x, examples), deltas, false, 0, examples);
 }
 
 /**
@@ -64,14 +64,14 @@ export function filterRows(values: Values, node: TraceNode, c: Convolution, delt
  * @param deltas δ of every component in the order of rows, [n, ...].
  */
 export function transposedUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
-    batch: number): ParameterUse {
+    examples: number): ParameterUse {
   const y = channelsLast(c, values[inputOf(node, c.names.y!)]);
-  const rows = batch * components;
+  const rows = examples * components;
   const all = {...c, images: c.images * components, channelsFirst: false};
-  const repeated = tile(reshape(y, [batch, 1, y.size / batch]), [1, components, 1]);
+  const repeated = tile(reshape(y, [examples, 1, y.size / examples]), [1, components, 1]);
   const data = new PatchPositions(all, reshape(deltas, shapeOf(all, 'x')), rows);
-  const cotangents = reshape(repeated, [rows, 1, c.images / batch * positionsOf(c), c.outChannels]);
-  return new EachRow(new SharedUse(data, cotangents, false), batch, components);
+  const cotangents = reshape(repeated, [rows, 1, c.images / examples * positionsOf(c), c.outChannels]);
+  return new EachRow(new SharedUse(data, cotangents, false), examples, components);
 }
 
 /**
@@ -125,9 +125,9 @@ export const filterDelta = (c: Convolution, delta: Tensor): Tensor =>
  * @param deltas δ of every component in the order of rows, [B·C·s, out].
  */
 export function filterUse(values: Values, node: TraceNode, c: Convolution, deltas: Tensor, components: number,
-    batch: number): SharedUse {
+    examples: number): SharedUse {
   const x = channelsLast(c, values[inputOf(node, c.names.x!)]);
-  const positions = c.images / batch * positionsOf(c);
-  return new SharedUse(new PatchPositions(c, x, batch),
-      reshape(deltas, [batch, components, positions, c.outChannels]), false);
+  const positions = c.images / examples * positionsOf(c);
+  return new SharedUse(new PatchPositions(c, x, examples),
+      reshape(deltas, [examples, components, positions, c.outChannels]), false);
 }

@@ -18,18 +18,18 @@ import {padded} from '../plan/site';
  * @param stride of the examples in the output.
  */
 export function elementwiseRows(values: Values, node: TraceNode, name: string, shape: readonly number[], dy: Tensor,
-    stride: number, batch: number): Tensor {
+    stride: number, examples: number): Tensor {
   const elements = elementsOf(values, node, name, dy);
   const size = shape.reduce((a, b) => a * b, 1);
-  if (elements.size === batch * size && stride === size) {
-    return shaped(elements, [batch, size]);
+  if (elements.size === examples * size && stride === size) {
+    return shaped(elements, [examples, size]);
   }
   const out = elements.shape;
   const full = padded(shape, out.length);
-  if (batch === 1) {
+  if (examples === 1) {
     return shaped(sumTo(elements, full), [1, size]);
   }
-  const {axis, before, inner} = exampleAxis(out, stride, batch)!;
+  const {axis, before, inner} = exampleAxis(out, stride, examples)!;
   // Neighbouring axes of one kind are one: those that are summed, the examples, those of the
   // parameter.
   const axes: Array<{size: number; kind: 'summed' | 'examples' | 'kept'}> = [];
@@ -44,7 +44,7 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
   out.forEach((d, i) => {
     if (i === axis) {
       push(before, 'summed');
-      push(batch, 'examples');
+      push(examples, 'examples');
       push(inner, 'summed');
     } else {
       push(d, full[i] === 1 ? 'summed' : 'kept');
@@ -55,7 +55,7 @@ export function elementwiseRows(values: Values, node: TraceNode, name: string, s
   const summed = over.length === 0 ? all : sum(all, over);
   const at = axes.filter(({kind}) => kind !== 'summed').findIndex(({kind}) => kind === 'examples');
   const others = [...Array(summed.rank).keys()].filter(i => i !== at);
-  return shaped(at === 0 ? summed : transpose(summed, [at, ...others]), [batch, size]);
+  return shaped(at === 0 ? summed : transpose(summed, [at, ...others]), [examples, size]);
 }
 
 /** δ times the derivative of each element of the output in its element of the parameter. */

@@ -177,14 +177,14 @@ export class GatherUse implements ParameterUse {
  *
  * @param deltas by component, the cotangents of the node's output.
  */
-export function gatherUse(values: Values, node: TraceNode, strides: readonly BatchStride[], batch: number,
+export function gatherUse(values: Values, node: TraceNode, strides: readonly BatchStride[], examples: number,
     deltas: readonly Tensor[]): GatherUse {
   const inputs = new Map(node.inputs);
   const indices = inputs.get('indices')!;
   const stride = strides[indices]!;
   return new GatherUse([{
     indices: values[indices].dataSync(),
-    exampleOf: position => Math.floor(position / stride) % batch,
+    exampleOf: position => Math.floor(position / stride) % examples,
     deltas: deltas.map(delta => delta.dataSync() as Float32Array),
-  }], {examples: batch, components: deltas.length, ...tableSizes(node, values[inputs.get('x')!].shape)});
+  }], {examples, components: deltas.length, ...tableSizes(node, values[inputs.get('x')!].shape)});
 }

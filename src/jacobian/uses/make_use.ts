@@ -31,31 +31,31 @@ export interface SiteCotangents {
 }
 
 /** The use of a site, in the form that its kind of kernel allows. */
-export function makeUse(values: Values, {analysis: {batch, strides}, components}: Plan, site: Site,
+export function makeUse(values: Values, {analysis: {examples, strides}, components}: Plan, site: Site,
     found: SiteCotangents): ParameterUse {
   const {node, name, kind, matrix, convolution} = site;
   const [output] = node.outputs;
   if (found.rows !== null) {
-    return new RowsUse(found.rows, batch, components, convolution === null);
+    return new RowsUse(found.rows, examples, components, convolution === null);
   }
   if (matrix !== null) {
     const data = inputOf(node, matrix.data);
     const deltas = found.inRows((delta, examples) => matrixDelta(delta, matrix, strides[output]!, examples));
-    return matrixUse(values, node, matrix, strides[data]!, batch, deltas, components);
+    return matrixUse(values, node, matrix, strides[data]!, examples, deltas, components);
   }
   if (convolution !== null && isByComponent(convolution)) {
     const deltas = found.inRows((delta, examples) => reshape(channelsLast(convolution, delta), [examples, -1]));
-    return transposedUse(values, node, convolution, deltas, components, batch);
+    return transposedUse(values, node, convolution, deltas, components, examples);
   }
   if (convolution !== null) {
     const deltas = found.inRows(delta => filterDelta(convolution, delta));
-    return filterUse(values, node, convolution, deltas, components, batch);
+    return filterUse(values, node, convolution, deltas, components, examples);
   }
   if (kind === 'gather') {
     const deltas = found.byComponent.map(([delta]) => delta ?? zerosLike(values[output]));
-    return gatherUse(values, node, strides, batch, deltas);
+    return gatherUse(values, node, strides, examples, deltas);
   }
-  return new FallbackUse(values, node, name, strides, batch, found.byComponent);
+  return new FallbackUse(values, node, name, strides, examples, found.byComponent);
 }
 
 /**

@@ -157,12 +157,13 @@ function timesColumn(x: Tensor, row: Tensor): Tensor {
 }
 
 /** The cotangent of the node's output as rows of positions, [B·s, out]. */
-export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, batch: number): Tensor =>
-  toPositions(delta, stride, batch, site.flipDelta);
+export const matrixDelta = (delta: Tensor, site: MatrixSite, stride: number, examples: number): Tensor =>
+  toPositions(delta, stride, examples, site.flipDelta);
 
 /** The data of the product as rows of positions, [B·s, in]. */
-export const matrixData = (values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number): Tensor =>
-  toPositions(values[inputOf(node, site.data)], stride, batch, site.flipData);
+export const matrixData = (values: Values, node: TraceNode, site: MatrixSite, stride: number,
+    examples: number): Tensor =>
+  toPositions(values[inputOf(node, site.data)], stride, examples, site.flipData);
 
 /**
  * The matrix use of a node.
@@ -170,23 +171,23 @@ export const matrixData = (values: Values, node: TraceNode, site: MatrixSite, st
  * @param stride of the examples in the data.
  * @param deltas δ of every component in the order of rows, [B·C·s, out].
  */
-export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, batch: number,
+export function matrixUse(values: Values, node: TraceNode, site: MatrixSite, stride: number, examples: number,
     deltas: Tensor, components: number): MatrixUse | SharedUse {
-  const a = matrixData(values, node, site, stride, batch);
+  const a = matrixData(values, node, site, stride, examples);
   const outer = deltas.shape[1]!;
-  if (a.shape[0] !== batch) {
-    const cotangents = reshape(deltas, [batch, components, a.shape[0] / batch, outer]);
-    return new SharedUse(new PlainPositions(a, batch), cotangents, site.transposed);
+  if (a.shape[0] !== examples) {
+    const cotangents = reshape(deltas, [examples, components, a.shape[0] / examples, outer]);
+    return new SharedUse(new PlainPositions(a, examples), cotangents, site.transposed);
   }
   const {transposed} = site;
-  return new MatrixUse(a, deltas, {examples: batch, components, inner: a.shape[1]!, outer, transposed});
+  return new MatrixUse(a, deltas, {examples, components, inner: a.shape[1]!, outer, transposed});
 }
 
 /**
  * [.., rows, features] (flipped: [.., features, rows]) with the examples at `stride` -> [B·s,
  * features].
  */
-function toPositions(t: Tensor, stride: number, batch: number, flip: boolean): Tensor {
+function toPositions(t: Tensor, stride: number, examples: number, flip: boolean): Tensor {
   let features = t.shape[t.rank - 1];
   if (flip) {
     const rows = features;
@@ -197,10 +198,10 @@ function toPositions(t: Tensor, stride: number, batch: number, flip: boolean): T
     t = transpose(t, [...Array(t.rank - 2).keys(), t.rank - 1, t.rank - 2]);
   }
   const positions = stride / features;
-  const [before] = exampleView(t.size, stride, batch);
+  const [before] = exampleView(t.size, stride, examples);
   if (before === 1) {
-    return shaped(t, [batch * positions, features]);
+    return shaped(t, [examples * positions, features]);
   }
-  return reshape(transpose(reshape(t, [before, batch, positions, features]), [1, 0, 2, 3]),
-      [batch * before * positions, features]);
+  return reshape(transpose(reshape(t, [before, examples, positions, features]), [1, 0, 2, 3]),
+      [examples * before * positions, features]);
 }

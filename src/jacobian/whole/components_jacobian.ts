@@ -37,13 +37,13 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
    * @param made tensors of the trace that were made for this Jacobian.
    */
   constructor(trace: Trace, plan: Plan, count: number, made: readonly Tensor[]) {
-    const {components, analysis: {batch}} = plan;
+    const {components, analysis: {examples}} = plan;
     // The parts take the same memory one after the other: a rehearsal does with two.
     const taken = isRehearsal() ? Math.min(2, count) : count;
     const parts = Array.from({length: taken}, (_, i): Piece<BatchJacobian> => {
       const [from, to] = [i, i + 1].map(k => Math.floor(k * components / count));
       return {
-        rows: batch * (to - from),
+        rows: examples * (to - from),
         linearize: () => ({trace, plan, jacobian: linearizeByComponent(trace, plan, from, to, ALL)}),
         components: wanted => linearizeByComponent(trace, plan, from, from + wanted, ALL),
         joined: () => null,
@@ -51,7 +51,7 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
     });
     const {pieces, between} = taken < count ? heldInRehearsal(parts[0], parts[1], count) :
       {pieces: heldWhereMay(parts), between: []};
-    super(pieces, batch);
+    super(pieces, examples);
     const held = pieces.filter((piece, i) => piece !== parts[i]);
     this.tensors = [...made, ...between, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
   }
@@ -85,14 +85,14 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
 
 /** The products of rows of the same example, over all variables: [B, C, C']. */
 function crossOfExamples(part: BatchJacobian, other: BatchJacobian): Tensor {
-  const {analysis: {batch, variables}, bySite} = part.plan;
+  const {analysis: {examples, variables}, bySite} = part.plan;
   const [own, theirs] = [part, other].map(({plan}) => plan.components);
   const ofVariable = (v: number, size: number): Tensor =>
-    concat(blocksOf(batch, size * (own + theirs)).map(([from, to]) => tidy(() => {
+    concat(blocksOf(examples, size * (own + theirs)).map(([from, to]) => tidy(() => {
       const [a, b] = [part, other].map(jacobian =>
         reshape<Rank.R3>(jacobian.rowsOf(v, from, to), [to - from, -1, size]));
       return batchMatMul(a, b, false, true);
     })), 0);
   return tidy(() => variables.reduce<Tensor>((sum, {size}, v) =>
-    bySite[v].sites.length === 0 ? sum : add(sum, ofVariable(v, size)), zeros([batch, own, theirs])));
+    bySite[v].sites.length === 0 ? sum : add(sum, ofVariable(v, size)), zeros([examples, own, theirs])));
 }

@@ -62,7 +62,7 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
     matrix === 'rows' ? piecesWithin(trace, plan, {onePass}) : piecesOf(trace, plan, width, onePass));
   const parts = Math.max(...partOf) + 1;
   if (matrix === 'rows') {
-    checkRoom(parts * (pieces === null ? (plan.analysis.batch * plan.components) ** 2 : stackedFloats(pieces)));
+    checkRoom(parts * (pieces === null ? (plan.analysis.examples * plan.components) ** 2 : stackedFloats(pieces)));
   }
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);

@@ -38,12 +38,12 @@ export const [LEAST, PASS] = ['cotangents or changes of weights', 'tensors in a 
  * @param onePass floats that a pass through the whole batch holds at once, later in the step.
  */
 export function piecesOf(trace: Trace, plan: Plan, width: number, onePass = 0): BatchPiece[] | null {
-  const {analysis: {batch}, components} = plan;
+  const {analysis: {examples}, components} = plan;
   // The Gram matrix of a chunk is a block, too.
   const most = width > 0 && getBackend() === 'tensorflow' ? CHUNK_ROWS_NATIVE : CHUNK_ROWS;
   const fitting = Math.min(Math.sqrt(blockFloats()), blockFloats() / Math.max(1, width));
   const rows = Math.min(most, Math.max(1, Math.floor(fitting)));
-  return piecesWithin(trace, plan, {onePass, least: Math.ceil(batch * components / rows)});
+  return piecesWithin(trace, plan, {onePass, least: Math.ceil(examples * components / rows)});
 }
 
 /** The use of the pieces of a batch. */
@@ -61,21 +61,21 @@ interface PiecesFor {
  * @throws if one example takes more than the limit though its components are taken one by one.
  */
 export function piecesWithin(trace: Trace, plan: Plan, {onePass, least = 1}: PiecesFor): BatchPiece[] | null {
-  const {batch} = plan.analysis;
+  const {examples} = plan.analysis;
   const floats = footprint(trace, plan);
-  const count = Math.min(batch, mayBeWhole(floats.most / least) ? least :
+  const count = Math.min(examples, mayBeWhole(floats.most / least) ? least :
     Math.max(least, Math.ceil(floats.most / (2 * blockFloats()))));
   const cut = count > 1 ? SubBatches.of(trace, plan) : null;
   if (cut === null) {
     return null;
   }
-  checkLeast(Math.max(floats.kept / batch, floats.changes), LEAST);
+  checkLeast(Math.max(floats.kept / examples, floats.changes), LEAST);
   checkLeast(onePass, PASS);
-  const isWhole = count < batch || mayBeWhole(floats.most / batch);
-  const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / batch);
+  const isWhole = count < examples || mayBeWhole(floats.most / examples);
+  const parts = isWhole ? 1 : partsWithin(floats, plan.components, 1 / examples);
   return Array.from({length: count}, (_, i) => {
-    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
-    return new Chunk(cut, plan, from, to, floats.most / batch, parts);
+    const [from, to] = [i, i + 1].map(k => Math.floor(k * examples / count));
+    return new Chunk(cut, plan, from, to, floats.most / examples, parts);
   });
 }
 

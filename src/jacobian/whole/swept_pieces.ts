@@ -26,7 +26,7 @@ const TEMPORARIES = 2;
  * cut.
  */
 export function sweptPieces(trace: Trace, plan: Plan, onePass: number): BatchPiece[] {
-  const {analysis: {batch}, products} = plan;
+  const {analysis: {examples}, products} = plan;
   const {least, floats, changes} = sweptFootprint(trace, plan);
   const {ofRows} = products!;
   const cut = mayBeWhole(floats) || ofRows === null ? null : SubBatches.of(trace, ofRows);
@@ -38,11 +38,11 @@ export function sweptPieces(trace: Trace, plan: Plan, onePass: number): BatchPie
     checkLeast(onePass, PASS);
     return [linearizedPiece({trace, plan, jacobian: new SweptJacobian(trace, plan)})];
   }
-  const count = Math.min(batch, Math.ceil(floats / (2 * blockFloats())));
-  checkLeast(Math.max(least / batch, changes), LEAST);
+  const count = Math.min(examples, Math.ceil(floats / (2 * blockFloats())));
+  checkLeast(Math.max(least / examples, changes), LEAST);
   checkLeast(onePass, PASS);
   return Array.from({length: count}, (_, i) => {
-    const [from, to] = [i, i + 1].map(k => Math.floor(k * batch / count));
+    const [from, to] = [i, i + 1].map(k => Math.floor(k * examples / count));
     return new SweptChunk(cut, plan, from, to);
   });
 }
@@ -60,7 +60,7 @@ class SweptChunk implements BatchPiece {
   linearize(): Linearized {
     const {cut, from, to} = this;
     const {trace} = cut.take(from, to);
-    const plan = {...this.plan, analysis: {...this.plan.analysis, batch: to - from}};
+    const plan = {...this.plan, analysis: {...this.plan.analysis, examples: to - from}};
     const sliced = trace.values.filter((_, value) => cut.has(value));
     return {trace, plan, jacobian: new SweptJacobian(trace, plan, sliced)};
   }

@@ -46,7 +46,7 @@ test.serial('a network with running products, as of the light behind layers that
     tf.matMul(products(tf.cos(tf.matMul(x, w as tf.Tensor2D)) as tf.Tensor2D), scale as tf.Tensor2D);
   const plan = checkOperator(t, rows(passed => tf.cumprod(passed, 1, true) as tf.Tensor2D), [w, scale], 1e-5, {reference: rows(passed =>
     tf.concat2d([tf.ones([5, 1]) as tf.Tensor2D, ...[1, 2, 3, 4, 5].map(end => tf.prod(passed.slice([0, 0], [-1, end]), 1, true) as tf.Tensor2D)], 1))});
-  t.is(plan.analysis.batch, 5);
+  t.is(plan.analysis.examples, 5);
   t.deepEqual(plan.sites.map(({kind}) => kind), ['matrix', 'matrix']);
   tf.dispose([w, scale, x]);
 });

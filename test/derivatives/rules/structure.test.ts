@@ -61,7 +61,7 @@ test.serial('a network with mirrored images, and a filter that is mirrored, agai
     return tf.matMul(tf.mul(mirrored(hidden as tf.Tensor4D), hidden).reshape([4, 36]) as tf.Tensor2D, w as tf.Tensor2D);
   };
   const plan = checkOperator(t, rows(tf.image.flipLeftRight), [filter, w], 1e-5, {reference: rows(image => tf.reverse(image, 2))});
-  t.is(plan.analysis.batch, 4);
+  t.is(plan.analysis.examples, 4);
   t.deepEqual(plan.sites.map(({kind, parameter}) => `${kind} ${parameter.kind}`).sort(), ['convolution selection', 'matrix direct']);
   tf.dispose([filter, w, x]);
 });

@@ -117,7 +117,7 @@ test.serial('rows per example, components and variables in the order of their fi
     t.is(plan.components, 5);
     t.deepEqual(plan.perExample, [4, 1]);
     t.deepEqual(plan.analysis.variables, [w, v]);
-    t.is(plan.analysis.batch, B);
+    t.is(plan.analysis.examples, B);
     t.true(plan.starts.every(start => start.node === null && start.rows.length === 0));
   }, r => r.square().mean().add(r.sum(1).square().mean()));
   tf.dispose([w, v, x]);

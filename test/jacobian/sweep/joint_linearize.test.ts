@@ -37,7 +37,7 @@ for (const backend of availableBackends().slice(-1)) {
     }
     joint.add(c.name);
     const {analysis} = plan;
-    for (const [from, to] of [[0, analysis.batch], [1, analysis.batch], [0, 1]]) {
+    for (const [from, to] of [[0, analysis.examples], [1, analysis.examples], [0, 1]]) {
       const part = cut.take(from, to);
       const expected = Float64Array.from(linearizeByComponent(part.trace, part.plan).dense().dataSync());
       for (const large of [undefined, 1]) {

@@ -31,8 +31,8 @@ for (const backend of ['cpu', 'wasm'] as const) {
     const m = rows.dependence.variables.reduce((sum, {size}) => sum + size, 0);
     const whole = jacobian.dense().dataSync();
     const {components, analysis} = plan;
-    const middle = Math.ceil(analysis.batch / 2);
-    for (const [from, to] of [[0, middle], [middle, analysis.batch], [0, 1]]) {
+    const middle = Math.ceil(analysis.examples / 2);
+    for (const [from, to] of [[0, middle], [middle, analysis.examples], [0, 1]]) {
       const part = cut.take(from, to);
       for (const own of [linearize(part.trace, part.plan), ...(isJoint(plan) ? [jointLinearize(cut, part)] : [])]) {
         t.is(own.rows, (to - from) * components);

@@ -16,7 +16,7 @@ const B = 4;
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
     reference?: () => tf.Tensor): void {
   const plan = checkOperator(t, rows, variables, 1e-5, {reference});
-  t.is(plan.analysis.batch, B);
+  t.is(plan.analysis.examples, B);
   t.deepEqual(plan.sites.map(site => site.kind), kinds);
 }
 

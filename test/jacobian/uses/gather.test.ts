@@ -24,7 +24,7 @@ const indices = (): tf.Tensor => tf.tensor2d([[0, 2, 0], [2, 2, 2], [4, 1, 0], [
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
     bundles?: Array<number[] | null>): void {
   const plan = checkOperator(t, rows, variables, 1e-5);
-  t.is(plan.analysis.batch, B);
+  t.is(plan.analysis.examples, B);
   t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
   if (bundles !== undefined) {
     t.deepEqual(plan.bySite.map(({bundles: found}) => found?.map(bundle => bundle.length) ?? null), bundles);

@@ -24,7 +24,7 @@ import {noise} from '../../support/tensors';
 function check(t: ExecutionContext, rows: () => tf.Tensor, variables: tf.Variable[], kinds: string[],
     tolerance = 2e-5): void {
   const plan = checkOperator(t, rows, variables, tolerance);
-  t.true(plan.analysis.batch > 1, 'by the batch');
+  t.true(plan.analysis.examples > 1, 'by the batch');
   t.deepEqual(plan.sites.map(site => site.kind).sort(), [...kinds].sort());
 }
 

@@ -23,7 +23,7 @@ let possible = 0;
 
 for (const backend of ['cpu', 'wasm'] as const) {
   lookAtCases(backend, (t, {trace, checked: {plan, jacobian}}) => {
-    const {components, analysis: {batch: examples, variables}} = plan;
+    const {components, analysis: {examples, variables}} = plan;
     const pieces = piecesOf(trace, plan, widthFor(components));
     if (pieces === null) {
       return;

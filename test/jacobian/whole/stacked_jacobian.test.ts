@@ -21,7 +21,7 @@ function check(t: ExecutionContext, terms: () => tf.Tensor[], variables: tf.Vari
     rows = (): tf.Tensor[] => terms()): void {
   let seen: Array<[number, number]> = [];
   new Probe(({checked: {plans, jacobian}}) => {
-    seen = plans.map(plan => [plan.analysis.batch, plan.components]);
+    seen = plans.map(plan => [plan.analysis.examples, plan.components]);
     t.is(jacobian as unknown instanceof StackedJacobian, batches.length > 1);
   }).minimize(() => leastSquares(terms()));
   t.deepEqual(seen, batches);
