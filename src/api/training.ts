@@ -15,7 +15,7 @@ import {solveStep} from '../step/step';
 import type {SolvedStep} from '../step/step';
 import type {StepReport} from '../step/step_report';
 import {assignAll, checkDisposed} from '../step/trained_variables';
-import {ScaleMemory} from '../systems/scale_memory';
+import {LargestScales} from '../systems/largest_scales';
 import {Clock} from '../tfjs/clock';
 import {aliasOf} from '../tfjs/handle';
 import {Thrift, withMemoryLimit} from '../tfjs/memory';
@@ -27,7 +27,7 @@ import {beginEvidence} from '../step/evidence_begin';
 import {LastStep} from './last_step';
 import type {CheckedOptions} from './check_options';
 import {OptimizerState} from './optimizer_state';
-import {PolicyMemory} from './policy_memory';
+import {PolicyStates} from './policy_states';
 import {candidatesOf, isAveraged, isWatched, policyAfter} from './request';
 import type {Request} from './request';
 import {Warnings} from './warnings';
@@ -36,16 +36,16 @@ import {Warnings} from './warnings';
 const GONE_BACK = {status: 'rejected', stepNorm: 0} as const;
 
 /**
- * The memories of an optimizer from step to step, and the step itself: it captures f(), solves the
- * step, writes the weights or goes back to the beginning of a detour, and brings all memories up to
+ * The state of an optimizer from step to step, and the step itself: it captures f(), solves the
+ * step, writes the weights or goes back to the beginning of a detour, and brings the state up to
  * date.
  */
 export class Training {
   readonly last = new LastStep();
   readonly state = new OptimizerState();
   readonly patience = new Patience();
-  readonly policies: PolicyMemory;
-  private readonly scales = new ScaleMemory();
+  readonly policies: PolicyStates;
+  private readonly scales = new LargestScales();
   private readonly detour = new Detour();
   private readonly retreat = new Retreat();
   private readonly plans = new PlanCache();
@@ -53,15 +53,15 @@ export class Training {
   private readonly warnings = new Warnings();
 
   constructor(private readonly levenbergMarquardt: CheckedOptions['levenbergMarquardt']) {
-    this.policies = new PolicyMemory(levenbergMarquardt);
+    this.policies = new PolicyStates(levenbergMarquardt);
   }
 
   /**
    * Takes one step, from the training point if the variables hold an average.
    *
    * @returns the loss at the point before the step; it belongs to the caller's scope.
-   * @throws for a loss, a model or numbers that no step can be taken from. The weights, these
-   * memories and every variable that f() wrote are then as before.
+   * @throws for a loss, a model or numbers that no step can be taken from. The weights, the
+   * state and every variable that f() wrote are then as before.
    */
   takeStep(request: Request): Scalar {
     const {average} = this.state;

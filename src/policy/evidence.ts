@@ -31,7 +31,7 @@ export interface Evidence {
 
 /** Prior, noise and the maximum of the evidence so far: plain values, saved with the optimizer. */
 export interface EvidenceState {
-  /** α⁰ of each group of variables; empty before the first step. */
+  /** α⁰ of each part of the variables; empty before the first step. */
   readonly firstAlphas: readonly number[];
   /** α, in units of α⁰. */
   readonly alpha: number;

@@ -12,8 +12,8 @@ export interface EvidenceDampingState extends LevenbergMarquardtState {
 /** First and largest τ_ev. At the largest the steps follow a few directions only. */
 const [START, MOST] = [1, 100];
 
-/** Share of c that stays in a step, see {@link evidence}. */
-const MEMORY = 0.7;
+/** Share of d_prev that stays in a step, c in {@link evidence}. */
+const CARRY = 0.7;
 
 /**
  * Levenberg-Marquardt with a damping that tells signal from noise, for squares on the full batch:
@@ -51,7 +51,7 @@ export function evidenceDamping(options: Required<LevenbergMarquardtOptions>): P
     judges,
     rejects,
     attempts,
-    memory: MEMORY,
+    carry: CARRY,
     begin: (state, scaling) => ({...state, ...rule.begin!(state, scaling)}),
     settings: state => ({...rule.settings(state), damping: state.evidence + state.damping}),
     estimate: (state, at) => ({...state, evidence: Math.min(MOST, at(state.evidence) ?? 0)}),

@@ -153,11 +153,11 @@ export class StepPolicy {
   }
 
   /**
-   * Share of d_prev that stays in a step, see `Policy.memory`. A given momentum takes the last step
+   * Share of d_prev that stays in a step, see `Policy.carry`. A given momentum takes the last step
    * alone for d_prev.
    */
-  get memory(): number {
-    return this.given.momentum === 'auto' ? this.policy.memory ?? 0 : 0;
+  get carry(): number {
+    return this.given.momentum === 'auto' ? this.policy.carry ?? 0 : 0;
   }
 
   /** Takes the metric of the damping, before the first solve. */

@@ -20,7 +20,7 @@ import {verdict} from './verdict';
 
 /** A step to be taken. */
 export interface Move {
-  /** The next d_prev by variable: d, before the learning rate, or a sum, see `Policy.memory`. */
+  /** The next d_prev by variable: d, before the learning rate, or a sum, see `Policy.carry`. */
   readonly d: readonly Tensor[];
   /** The new weights, by variable. */
   readonly moved: readonly Tensor[];
@@ -141,7 +141,7 @@ function attempt(parts: AttemptParts): Attempt {
   return found === 'rejected' ?
     {...outcome, isUnresolved: false, status: 'rejected', stepNorm: 0, taken: null} :
     {...outcome, isUnresolved: found === 'unresolved', status, stepNorm: learningRate * step.norm,
-      taken: {d: remember(previous, step.d, policy.memory), moved: written}};
+      taken: {d: remember(previous, step.d, policy.carry), moved: written}};
 }
 
 /** @throws unless more damping may help: a policy that judges its steps rejects such a step. */
@@ -176,9 +176,9 @@ function move(variables: readonly Variable[], {d}: ModelStep, learningRate: numb
   return variables.map((variable, v) => addStep(variable, d[v]));
 }
 
-/** memory · d_prev + d. */
-function remember(previous: ReadonlyArray<Tensor | null>, d: readonly Tensor[], memory: number): readonly Tensor[] {
-  const addPrevious = memory === 0 ? null : addScaled(memory);
+/** carry · d_prev + d. */
+function remember(previous: ReadonlyArray<Tensor | null>, d: readonly Tensor[], carry: number): readonly Tensor[] {
+  const addPrevious = carry === 0 ? null : addScaled(carry);
   return d.map((t, v) => {
     const before = previous[v];
     return addPrevious === null || before === null ? t : addPrevious(t, before);

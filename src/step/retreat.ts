@@ -28,7 +28,7 @@ const STRIKES = 3;
 const UNUSUAL = 5;
 
 /** The facts of the steps so far. */
-interface Memory {
+interface History {
   readonly trend: LossTrend;
   /** Batches in a row that only the present weights fit badly. */
   readonly strikes: number;
@@ -40,7 +40,7 @@ interface Memory {
   readonly written: readonly object[];
 }
 
-const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, kept: null, variables: [], written: []};
+const NOTHING: History = {trend: NO_TREND, strikes: 0, unusual: 0, kept: null, variables: [], written: []};
 
 /**
  * The way back from a divergence on mini-batches. Steps on mini-batches are not judged. Each new
@@ -56,15 +56,15 @@ const NOTHING: Memory = {trend: NO_TREND, strikes: 0, unusual: 0, kept: null, va
  * The kept weights are not saved: a loaded training begins a new trend.
  */
 export class Retreat {
-  private memory = NOTHING;
-  /** The memory before the present step, which comes back if the step ends in an error. */
-  private before: Memory | null = null;
+  private history = NOTHING;
+  /** The history before the present step, which comes back if the step ends in an error. */
+  private before: History | null = null;
   /** The weights of the present step, if the trend is at its lowest; kept for good by `settle`. */
   private candidate: KeptWeights | null = null;
 
   /** Notes that a step begins. Kept weights that it lets go are freed when it ends. */
   begin(): void {
-    this.before = this.memory;
+    this.before = this.history;
   }
 
   /**
@@ -73,20 +73,20 @@ export class Retreat {
    * @returns the weights to go back to; null if training goes on.
    */
   judge(trace: Trace, loss: number): KeptWeights | null {
-    const {kept, variables, written} = this.memory;
+    const {kept, variables, written} = this.history;
     const used = new Set(trace.variables.values());
     if (variables.length === 0 || variables.some((v, i) => !used.has(v) || v.isDisposed || v.dataId !== written[i])) {
       this.end();
       return null;
     }
     const isFinite = Number.isFinite(loss);
-    const {trend: last} = this.memory;
+    const {trend: last} = this.history;
     const trend = isFinite ? follow(last, kept === null ? loss : counted(loss, kept.trend)) : last;
-    this.memory = {...this.memory, trend};
+    this.history = {...this.history, trend};
     if (kept !== null && (!isFinite || isFarAbove(trend.mean, kept.trend))) {
       return this.isOfWeights(lossAt(trace, kept), loss, kept.trend) ? kept : null;
     }
-    this.memory = {...this.memory, strikes: 0};
+    this.history = {...this.history, strikes: 0};
     if (isSettled(trend) && (kept === null || isLower(trend, kept.trend))) {
       this.keepWeights(trend);
     }
@@ -98,17 +98,17 @@ export class Retreat {
     if (!Number.isFinite(loss)) {
       return Number.isFinite(lossThere);
     }
-    const {variables, unusual, strikes} = this.memory;
+    const {variables, unusual, strikes} = this.history;
     if (isFarAbove(lossThere, lowest)) {
-      this.memory = {...this.memory, strikes: 0, unusual: unusual + 1};
+      this.history = {...this.history, strikes: 0, unusual: unusual + 1};
       if (unusual + 1 >= UNUSUAL) {
         this.end();
         this.wrote(variables);
       }
       return false;
     }
-    this.memory = {...this.memory, strikes: isFarAbove(loss, lowest) ? strikes + 1 : 0};
-    return this.memory.strikes >= STRIKES;
+    this.history = {...this.history, strikes: isFarAbove(loss, lowest) ? strikes + 1 : 0};
+    return this.history.strikes >= STRIKES;
   }
 
   /** Whether the weights have just been kept: the trend is at its lowest. */
@@ -120,9 +120,9 @@ export class Retreat {
   settle(): void {
     const {before, candidate} = this;
     [this.before, this.candidate] = [null, null];
-    free(before?.kept ?? null, this.memory);
+    free(before?.kept ?? null, this.history);
     if (candidate !== null) {
-      this.replace({...this.memory, kept: candidate, unusual: 0});
+      this.replace({...this.history, kept: candidate, unusual: 0});
     }
   }
 
@@ -130,29 +130,29 @@ export class Retreat {
   takeBack(): void {
     const {before, candidate} = this;
     [this.before, this.candidate] = [null, null];
-    free(candidate, this.memory);
-    this.replace(before ?? this.memory);
+    free(candidate, this.history);
+    this.replace(before ?? this.history);
   }
 
   /** Notes that the step wrote these variables. */
   wrote(variables: readonly Variable[]): void {
-    const {variables: known} = this.memory;
+    const {variables: known} = this.history;
     if (variables.length !== known.length || variables.some((v, i) => v !== known[i])) {
       this.end();
     }
-    this.memory = {...this.memory, variables, written: variables.map(v => v.dataId)};
+    this.history = {...this.history, variables, written: variables.map(v => v.dataId)};
   }
 
   /** Notes that training has gone back. */
   wentBack(): void {
-    const {variables, trend} = this.memory.kept!;
-    this.memory = {...this.memory, trend, strikes: 0};
+    const {variables, trend} = this.history.kept!;
+    this.history = {...this.history, trend, strikes: 0};
     this.wrote(variables);
   }
 
   /** Forgets everything: the next losses are of other data, or of weights of the user. */
   end(): void {
-    free(this.candidate, this.memory);
+    free(this.candidate, this.history);
     this.candidate = null;
     this.replace(NOTHING);
   }
@@ -160,28 +160,28 @@ export class Retreat {
   /** Forgets everything for good, also for the step that is going on, and frees it. */
   dispose(): void {
     this.end();
-    free(this.before?.kept ?? null, this.memory);
+    free(this.before?.kept ?? null, this.history);
     this.before = null;
   }
 
-  /** Weights that are not in the new memory are freed, unless they belong to a step's beginning. */
-  private replace(memory: Memory): void {
-    const {kept} = this.memory;
-    this.memory = memory;
+  /** Frees weights that are not in the new history, unless they belong to a step's beginning. */
+  private replace(history: History): void {
+    const {kept} = this.history;
+    this.history = history;
     if (kept !== this.before?.kept) {
-      free(kept, memory);
+      free(kept, history);
     }
   }
 
   private keepWeights(trend: LossTrend): void {
-    const {variables} = this.memory;
+    const {variables} = this.history;
     this.candidate = {variables, weights: handlesOn(variables), trend};
   }
 }
 
-/** Frees weights that a memory does not hold. */
-function free(kept: KeptWeights | null, memory: Memory): void {
-  if (kept !== null && kept !== memory.kept) {
+/** Frees weights that a history does not hold. */
+function free(kept: KeptWeights | null, history: History): void {
+  if (kept !== null && kept !== history.kept) {
     dispose([...kept.weights]);
   }
 }

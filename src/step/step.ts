@@ -16,7 +16,7 @@
  * 4. system: n x n or m x m, by systems/system_choice.ts; local_model.ts asks it. With the
  *    regularization 'bayesian', prior.ts takes the prior from the evidence of the rows.
  * 5. attempts: solve for d, try w + s, take or reject: attempts.ts, verdict.ts; policy/ sets λ.
- * 6. write: the weights or their average, the report and the memories: api/training.ts.
+ * 6. write: the weights or their average, the report and the state: api/training.ts.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';
@@ -76,7 +76,7 @@ export interface SolvedStep {
   readonly undampedDecrease: () => UndampedDecrease;
 }
 
-/** The options and the memories that a step is solved with. */
+/** The options and the state that a step is solved with. */
 interface StepSettings extends SystemOptions {
   /** The policy of this step, by its numbers B of examples and m of parameters. */
   readonly policyFor: (size: StepSize) => StepPolicy;
@@ -93,7 +93,7 @@ interface StepSettings extends SystemOptions {
   readonly iteration: number;
   /** Whether the step may train a variable. */
   readonly isTrained: (variable: Variable) => boolean;
-  /** The least scale of each parameter, see `ScaleMemory`. */
+  /** The least scale of each parameter, see `LargestScales`. */
   readonly scaleOf: (variables: readonly Variable[]) => Float64Array;
   /** The last accepted d of each variable; null if there is none. */
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;

@@ -8,7 +8,7 @@ const MARQUARDT = levenbergMarquardt(LEVENBERG_MARQUARDT);
 const STATE: EvidenceDampingState = {evidence: 0.5, damping: 0.2, increase: 4};
 
 test('judged and rejected as Levenberg-Marquardt; the dampings add up', t => {
-  t.deepEqual([POLICY.judges, POLICY.rejects, POLICY.attempts, POLICY.memory], [true, true, 10, 0.7]);
+  t.deepEqual([POLICY.judges, POLICY.rejects, POLICY.attempts, POLICY.carry], [true, true, 10, 0.7]);
   t.deepEqual(POLICY.initial, {evidence: 1, damping: 0.1, increase: 2});
   t.deepEqual(POLICY.settings(STATE), {learningRate: 1, damping: 0.7, momentum: 0});
   t.is(POLICY.observe, undefined);

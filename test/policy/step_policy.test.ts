@@ -40,9 +40,9 @@ test("'auto': the evidence on the full batch of a step that has one, unless damp
   t.is(named({}, WHOLE, 'levenbergMarquardt'), 'levenbergMarquardt');
   const policy = policyOf('auto', {}, () => WHOLE, START, size);
   t.true(policy.estimates && policy.rejects && !policy.observes);
-  t.is(policy.memory, 0.7);
-  t.is(policyOf('evidenceDamping', {momentum: 0.5}).memory, 0, 'a given momentum is one of the last step');
-  t.is(policyOf('levenbergMarquardt').memory, 0);
+  t.is(policy.carry, 0.7);
+  t.is(policyOf('evidenceDamping', {momentum: 0.5}).carry, 0, 'a given momentum is one of the last step');
+  t.is(policyOf('levenbergMarquardt').carry, 0);
   // The settings before the next step are those of the same policy.
   policy.estimate(damping => 20 * damping);
   const {settings} = policy;

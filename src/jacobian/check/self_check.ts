@@ -73,7 +73,7 @@ export function rehearseSelfCheck(trace: Trace, plan: Plan, jacobian: BatchRows,
     ordinaryGradients(trace, plan, u);
     jacobian.apply(mine);
     if (plan.products !== undefined) {
-      tidy(() => void jacobian.applyTranspose(jacobian.apply(ofGroup(mine, 0))));
+      tidy(() => void jacobian.applyTranspose(jacobian.apply(ofSet(mine, 0))));
     }
     if (takesGram && mayCheckByVariable(jacobian, variables.length)) {
       jacobian.gram(variables.map((_, v) => v));
@@ -135,8 +135,8 @@ function findProblem(trace: Trace, plan: Plan, jacobian: BatchRows, gram: Float6
     findProblemByVariable(plan, jacobian, uTensor, mine, norm(direct)) : null;
 }
 
-/** Groups of variables that are tested by themselves. */
-const GROUPS = 16;
+/** Sets of variables that are tested by themselves. */
+const SETS = 16;
 
 /**
  * Part 2 of products by sweeps, whose J d and Jᵀu share no tensor: for a change d of some
@@ -144,8 +144,8 @@ const GROUPS = 16;
  */
 function findProblemOfProducts(plan: Plan, jacobian: BatchRows, d: ReadonlyArray<Tensor | null>): string | null {
   const {variables} = plan.analysis;
-  for (let group = 0; group < Math.min(GROUPS, variables.length); group++) {
-    const part = ofGroup(d, group);
+  for (let set = 0; set < Math.min(SETS, variables.length); set++) {
+    const part = ofSet(d, set);
     let [square, product] = [0, 0];
     tidy(() => {
       const change = jacobian.apply(part);
@@ -162,8 +162,8 @@ function findProblemOfProducts(plan: Plan, jacobian: BatchRows, d: ReadonlyArray
   return null;
 }
 
-const ofGroup = (d: ReadonlyArray<Tensor | null>, group: number): Array<Tensor | null> =>
-  d.map((t, v) => v % GROUPS === group ? t : null);
+const ofSet = (d: ReadonlyArray<Tensor | null>, set: number): Array<Tensor | null> =>
+  d.map((t, v) => v % SETS === set ? t : null);
 
 const dotOf = (a: Tensor, b: Tensor | null): number =>
   b === null ? 0 : dot(Float64Array.from(a.dataSync()), Float64Array.from(b.dataSync()));

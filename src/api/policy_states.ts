@@ -7,7 +7,7 @@ import type {Given} from '../policy/step_policy';
 import type {CheckedOptions} from './check_options';
 
 /** The states of all policies from step to step, which a saved config holds as plain values. */
-export class PolicyMemory {
+export class PolicyStates {
   state: PolicyState;
 
   constructor(private readonly options: CheckedOptions['levenbergMarquardt']) {

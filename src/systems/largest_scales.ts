@@ -6,12 +6,12 @@ import type {Variable} from '@tensorflow/tfjs-core';
  * is over before the first point) would have nearly no damping, and the next step would fling it
  * further.
  *
- * The memory is kept by variable and ends with the variable. It is not saved: after loading it
- * begins with the diagonal of the first step.
+ * The largest diagonals are kept by variable and end with the variable. They are not saved: after
+ * loading they begin with the diagonal of the first step.
  *
  * Source: Moré 1978 (MINPACK keeps the largest, too).
  */
-export class ScaleMemory {
+export class LargestScales {
   private largest = new WeakMap<Variable, Float64Array>();
 
   /** The largest diagonal by parameter, over all variables; 0 for a variable without a step. */
