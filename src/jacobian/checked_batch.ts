@@ -1,4 +1,4 @@
-import {BatchAxisLost} from '../trace/batch_axis';
+import {BatchAxisLost, unlessLost} from '../trace/batch_axis';
 import {markUnread} from '../errors';
 import type {RowGroup, Rows} from '../loss/rows';
 import {checkAdjoints, checkBatch} from './check/batch_check';
@@ -49,7 +49,7 @@ function knownBatch(signature: string, cache: PlanCache, formedFor: FormedFor): 
 function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCache, formedFor: FormedFor):
     FormedBatch {
   const {trace, fitBatch, clock, system} = formedFor;
-  let failure: (() => Error) | null = null;
+  let failure = null as (() => Error) | null;
   const failed = new Set<Failure>();
   const {readings, forward} = clock.time('linearize', () => readingsOf(trace, rows, group, fitBatch, system));
   const isForwardFirst = forward !== null && clock.time('linearize', () => forward.isBetter());
@@ -57,7 +57,7 @@ function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCa
     if (!isAllowed(reading, failed)) {
       continue;
     }
-    try {
+    const found = unlessLost<FormedBatch | null>(() => {
       const batch = rehearsedBatch(clock.time('linearize', () => reading.plan()), formedFor);
       const seen = new Set<number>();
       const problem = checkBatch(batch, seen);
@@ -68,12 +68,14 @@ function readBatch(rows: Rows, group: RowGroup, signature: string, cache: PlanCa
       }
       failure = problem;
       failed.add('self-check');
-    } catch (error) {
-      if (!(error instanceof BatchAxisLost)) {
-        throw error;
-      }
-      failed.add(error.reason);
-      failure ??= () => explainLostAxis(error, group.count);
+      return null;
+    }, lost => {
+      failed.add(lost.reason);
+      failure ??= () => explainLostAxis(lost, group.count);
+      return null;
+    });
+    if (found !== null) {
+      return found;
     }
   }
   throw markUnread(failure?.() ?? explainLostAxis(new BatchAxisLost(RESIDUAL, 'unknown'), group.count));

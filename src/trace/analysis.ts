@@ -1,6 +1,6 @@
-import {CUSTOM_GRAD} from './custom_grad';
+import {CUSTOM_GRAD, sourcesOf} from './custom_grad';
 import type {Trace, TraceNode} from './trace';
-import {BatchAxisLost, propagateBatch} from './batch_axis';
+import {BatchAxisLost, propagateBatch, unlessLost} from './batch_axis';
 import type {BatchStride} from './example_axis';
 import {downstream, upstream, upstreamOfReplay} from './dependence';
 import type {Dependence} from './dependence';
@@ -76,26 +76,31 @@ export function analyse(trace: Trace, dependence: Dependence, roots: readonly nu
       node.outputs.forEach(output => dependent[output] = false);
     }
     const isDependent = node.outputs.some(output => dependent[output]);
+    const find = (): Array<BatchStride | undefined> => stridesOf(trace, node, strides, examples, isDependent);
+    const keep = (found: ReadonlyArray<BatchStride | undefined>): void =>
+      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
     if (!node.outputs.some(output => needed.has(output))) {
+      // This is the forward pass of a tf.customGrad. No Jacobian goes through that pass, so lost
+      // examples matter only if they reach the output of the op.
       if (node.outputs.some(output => followed.has(output))) {
-        const found = stridesOrLost(trace, node, strides, examples, isDependent);
-        node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
+        keep(unlessLost(find, () => node.outputs.map(() => undefined)));
       }
       return;
     }
-    try {
-      const found = stridesOf(trace, node, strides, examples, isDependent);
-      node.outputs.forEach((output, k) => strides[output] = made(output, found[k], isDependent));
-    } catch (error) {
-      if (freeze === 'none' || !(error instanceof BatchAxisLost) || error.reason !== 'reduces') {
-        throw error;
+    const found = unlessLost<ReturnType<typeof find> | null>(find, lost => {
+      if (freeze === 'none' || lost.reason !== 'reduces') {
+        throw lost;
       }
+      return null;
+    });
+    if (found === null) {
       for (const output of node.outputs) {
         frozen.add(output);
         dependent[output] = false;
       }
       return;
     }
+    keep(found);
     if (isDependent) {
       (strides[node.outputs[0]] === null ? parameters : activations).push(i);
     }
@@ -127,26 +132,9 @@ function isWithin(trace: Trace, {frozen, activations, dependent, strides}: Analy
   });
 }
 
-/**
- * The strides in the forward pass of a tf.customGrad, undefined behind a node that loses the
- * examples. No Jacobian goes through that pass, so the loss matters only if it reaches the output
- * of the op.
- */
-function stridesOrLost(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, examples: number,
-    isDependent: boolean): Array<BatchStride | undefined> {
-  try {
-    return stridesOf(trace, node, strides, examples, isDependent);
-  } catch (error) {
-    if (!(error instanceof BatchAxisLost)) {
-      throw error;
-    }
-    return node.outputs.map(() => undefined);
-  }
-}
-
 function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchStride | undefined>, examples: number,
     isDependent: boolean): BatchStride[] {
-  const sources = node.kernel === CUSTOM_GRAD ? [node.attrs['inner'] as number] : node.inputs.map(([, value]) => value);
+  const sources = sourcesOf(node);
   if (sources.some(value => strides[value] === undefined)) {
     throw new BatchAxisLost(node.kernel, 'unknown');
   }
@@ -155,16 +143,14 @@ function stridesOf(trace: Trace, node: TraceNode, strides: ReadonlyArray<BatchSt
   }
   const shape = (value: number): number[] => trace.values[value].shape;
   const inputs = new Map(node.inputs.map(([name, value]) => [name, {shape: shape(value), stride: strides[value]!}]));
-  try {
-    return propagateBatch(node, inputs, node.outputs.map(shape), examples);
-  } catch (error) {
-    if (isDependent || !(error instanceof BatchAxisLost)) {
-      throw error;
+  return unlessLost(() => propagateBatch(node, inputs, node.outputs.map(shape), examples), lost => {
+    if (isDependent) {
+      throw lost;
     }
     // Data that do not depend on the weights may mix the examples (statistics of the inputs), as
     // they are constants to the Jacobian. If only the rule is missing, the leading axis is the best
     // guess, which the self-check tests.
     return node.outputs.map(output =>
-      error.reason === 'unknown' && shape(output)[0] === examples ? trace.values[output].size / examples : null);
-  }
+      lost.reason === 'unknown' && shape(output)[0] === examples ? trace.values[output].size / examples : null);
+  });
 }

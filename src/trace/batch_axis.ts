@@ -19,6 +19,18 @@ export class BatchAxisLost extends Error {
   }
 }
 
+/** The result of `compute`, or of `otherwise` if the examples are lost. */
+export function unlessLost<T>(compute: () => T, otherwise: (lost: BatchAxisLost) => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    if (error instanceof BatchAxisLost) {
+      return otherwise(error);
+    }
+    throw error;
+  }
+}
+
 interface BatchOperand {
   readonly shape: readonly number[];
   readonly stride: BatchStride;

@@ -26,6 +26,12 @@ export const keepBackward = (from: Tensor, to: Tensor): void => setBackward(to, 
 export const savedBy = ({kernel, attrs}: TraceNode): readonly number[] =>
   kernel === CUSTOM_GRAD ? attrs['saved'] as number[] : [];
 
+/**
+ * The values that a node is made from. A customGrad op is made from the result of its forward pass.
+ */
+export const sourcesOf = ({kernel, inputs, attrs}: TraceNode): number[] =>
+  kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : inputs.map(([, value]) => value);
+
 /** Input cotangents of a customGrad node by the user's gradient, by input name. */
 export function customCotangents(values: readonly Tensor[], node: TraceNode, dy: Tensor): Record<string, () => Tensor> {
   const saved = (node.attrs['saved'] as number[]).map(value => values[value]);

@@ -1,7 +1,8 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {CUSTOM_GRAD} from './custom_grad';
+import {CUSTOM_GRAD, sourcesOf} from './custom_grad';
 import {upstreamOfReplay} from './dependence';
 import {runKernel} from '../tfjs/internals';
+import {endsOf, freeEnded} from './last_reads';
 import type {Trace, TraceNode} from './trace';
 
 /**
@@ -18,7 +19,8 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
     change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
   const fresh = new Map(substitutes);
   const nodes = nodesToRun(trace, new Set(substitutes.keys()), wanted);
-  const release = releaser(trace, nodes, fresh, new Set([...wanted, ...substitutes.keys()]));
+  const ends = endsOf(nodes, new Set([...wanted, ...substitutes.keys()]));
+  const held = new Set<Tensor>(trace.values);
   nodes.forEach((node, i) => {
     if (node.kernel === CUSTOM_GRAD) {
       fresh.set(node.outputs[0], fresh.get(node.attrs['inner'] as number)!);
@@ -31,7 +33,7 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
       (Array.isArray(result) ? result : [result])
           .forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
     }
-    release(i);
+    freeEnded(ends[i], fresh, t => !held.has(t));
   });
   return wanted.map(value => fresh.get(value) ?? trace.values[value]);
 }
@@ -42,8 +44,7 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
  */
 export function replayBytes(trace: Trace, substituted: ReadonlySet<number>, wanted: readonly number[]): number {
   const nodes = nodesToRun(trace, substituted, wanted);
-  const last = lastReads(nodes);
-  wanted.forEach(value => last.set(value, nodes.length));
+  const ends = endsOf(nodes, new Set(wanted));
   const fresh = new Set(nodes.flatMap(({outputs}) => outputs));
   /** By data: the number of values that hold them. */
   const holders = new Map<object, number>();
@@ -60,11 +61,7 @@ export function replayBytes(trace: Trace, substituted: ReadonlySet<number>, want
   };
   nodes.forEach((node, i) => {
     node.outputs.forEach(value => change(value, 1));
-    new Set([...inputsOf(node), ...node.outputs]).forEach(value => {
-      if (fresh.has(value) && last.get(value) === i) {
-        change(value, -1);
-      }
-    });
+    ends[i].filter(value => fresh.has(value)).forEach(value => change(value, -1));
   });
   return peak;
 }
@@ -75,48 +72,10 @@ function nodesToRun(trace: Trace, substituted: ReadonlySet<number>, wanted: read
   const reached = new Set(substituted);
   return trace.nodes.filter(node => {
     const runs = node.outputs.some(output => needed.has(output) && !substituted.has(output)) &&
-      inputsOf(node).some(value => reached.has(value));
+      sourcesOf(node).some(value => reached.has(value));
     if (runs) {
       node.outputs.forEach(output => reached.add(output));
     }
     return runs;
   });
-}
-
-/** By value, the index of the last node that reads or makes it. */
-function lastReads(nodes: readonly TraceNode[]): Map<number, number> {
-  const last = new Map<number, number>();
-  nodes.forEach((node, i) => [...node.outputs, ...inputsOf(node)].forEach(value => last.set(value, i)));
-  return last;
-}
-
-/**
- * The values that a node is made from. A customGrad op is made from the result of its forward pass.
- */
-const inputsOf = ({kernel, inputs, attrs}: TraceNode): number[] =>
-  kernel === CUSTOM_GRAD ? [attrs['inner'] as number] : inputs.map(([, value]) => value);
-
-/**
- * Disposes, after the i-th of the nodes, of the tensors that no later one reads. All activations at
- * once would take the memory of the forward pass again.
- *
- * @param kept values that stay.
- */
-function releaser(trace: Trace, nodes: readonly TraceNode[], fresh: Map<number, Tensor>,
-    kept: ReadonlySet<number>): (i: number) => void {
-  const last = lastReads(nodes);
-  const held = new Set<Tensor>(trace.values);
-  return i => {
-    for (const value of new Set([...inputsOf(nodes[i]), ...nodes[i].outputs])) {
-      const t = fresh.get(value);
-      if (t === undefined || kept.has(value) || last.get(value) !== i) {
-        continue;
-      }
-      fresh.delete(value);
-      // A kernel may return its input, and the output of a customGrad op is another value's tensor.
-      if (!held.has(t) && ![...fresh.values()].includes(t)) {
-        t.dispose();
-      }
-    }
-  };
 }

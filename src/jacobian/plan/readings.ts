@@ -2,7 +2,7 @@ import {CUSTOM_GRAD} from '../../trace/custom_grad';
 import {derivativePaths} from '../../trace/derivative_paths';
 import type {Trace} from '../../trace/trace';
 import type {Freeze} from '../../trace/analysis';
-import {BatchAxisLost} from '../../trace/batch_axis';
+import {BatchAxisLost, unlessLost} from '../../trace/batch_axis';
 import {dataOf} from '../../tfjs/fit_batch_hook';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
@@ -135,16 +135,7 @@ export function readingsOf(trace: Trace, {dependence, blocks: all}: Pick<Rows, '
 }
 
 /** A plan; null if the examples are lost on the way to the rows. */
-function planOrLost(make: () => Plan): Plan | null {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof BatchAxisLost)) {
-      throw error;
-    }
-    return null;
-  }
-}
+const planOrLost = (make: () => Plan): Plan | null => unlessLost<Plan | null>(make, () => null);
 
 /** The error of a step for which no reading was possible. */
 export function explainLostAxis(error: BatchAxisLost, rows: number): Error {

@@ -1,7 +1,7 @@
 import type {Trace, TraceNode} from '../../trace/trace';
 import {analyse} from '../../trace/analysis';
 import type {Dependence} from '../../trace/dependence';
-import {BatchAxisLost} from '../../trace/batch_axis';
+import {unlessLost} from '../../trace/batch_axis';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {makeForwardPlan} from './forward_plan';
 import {makePlan} from './make_plan';
@@ -31,7 +31,7 @@ const LITTLE = 2 ** 18;
  */
 export function isForwardBetter(trace: Trace, dependence: Dependence, blocks: readonly RowBlock[], examples: number,
     isBatched: (value: number) => boolean): boolean {
-  try {
+  return unlessLost(() => {
     const {forward} = makeForwardPlan(trace, dependence, blocks);
     const {activations, parameters, strides} =
         analyse(trace, dependence, blocks.map(({value}) => value), examples, isBatched);
@@ -44,12 +44,7 @@ export function isForwardBetter(trace: Trace, dependence: Dependence, blocks: re
     const isShort = forward.nodes.length < LONG;
     const reverse = reverseWork(trace, makePlan(trace, dependence, blocks, examples, isBatched));
     return reverse > (isShort ? MARGIN : 1) * forwardWork(trace, forward) && !(isShort && reverse <= LITTLE);
-  } catch (error) {
-    if (!(error instanceof BatchAxisLost)) {
-      throw error;
-    }
-    return false;
-  }
+  }, () => false);
 }
 
 /** The fixed cost of a kernel, in entries of its output. */

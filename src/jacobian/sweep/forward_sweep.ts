@@ -5,7 +5,8 @@ import {tangentRule} from '../../derivatives/tangents/rules';
 import {differenceNode} from '../../loss/functions/row_block';
 import type {RowBlock} from '../../loss/functions/row_block';
 import {shaped} from '../../tfjs/fast_ops';
-import {valuesOf} from '../../trace/trace';
+import {sourcesOf} from '../../trace/custom_grad';
+import {endsOf, freeEnded} from '../../trace/last_reads';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Plan} from '../plan/plan';
 import {LARGE} from './sweep';
@@ -20,7 +21,9 @@ import {LARGE} from './sweep';
 export function pushTangents(trace: Trace, {blocks, analysis: {dependent}}: Plan, nodes: readonly TraceNode[],
     tangents: Map<number, Tensor>, directions: number): Tensor[] {
   const {values} = trace;
-  const drop = releaser(trace, blocks, nodes, tangents);
+  const read = ({value, difference}: RowBlock): number[] =>
+    [value, ...difference === null ? [] : sourcesOf(trace.nodes[difference])];
+  const ends = endsOf(nodes, new Set(blocks.flatMap(read)));
   nodes.forEach((node, i) => {
     if (node.inputs.some(([, value]) => tangents.has(value))) {
       const at = new ForwardNode(values, node, tangents, directions);
@@ -32,7 +35,7 @@ export function pushTangents(trace: Trace, {blocks, analysis: {dependent}}: Plan
         }
       });
     }
-    drop(i);
+    freeEnded(ends[i], tangents, t => t.size >= LARGE);
   });
   return blocks.map(block => tangentOfBlock(trace, block, tangents, directions));
 }
@@ -52,30 +55,4 @@ function tangentOfBlock(trace: Trace, block: RowBlock, tangents: ReadonlyMap<num
   const at = new ForwardNode(values, node, tangents, directions);
   return at.names.every(name => at.tangent(name) === null) ? zeros([directions, size]) :
     flat(tangentRule(node)!(at) as Tensor);
-}
-
-/**
- * A function that disposes, after the i-th node, of the large tangents that no later node reads.
- */
-function releaser(trace: Trace, blocks: readonly RowBlock[], nodes: readonly TraceNode[],
-    tangents: Map<number, Tensor>): (i: number) => void {
-  const last = new Map<number, number>();
-  nodes.forEach((node, i) => valuesOf(node).forEach(value => last.set(value, i)));
-  for (const {value, difference} of blocks) {
-    const read = difference === null ? [] : trace.nodes[difference].inputs.map(([, input]) => input);
-    [value, ...read].forEach(row => last.set(row, nodes.length));
-  }
-  return i => {
-    for (const value of new Set(valuesOf(nodes[i]))) {
-      const t = tangents.get(value);
-      if (t === undefined || last.get(value) !== i) {
-        continue;
-      }
-      tangents.delete(value);
-      // A reshape to the same shape passes its tangent on.
-      if (t.size >= LARGE && ![...tangents.values()].includes(t)) {
-        t.dispose();
-      }
-    }
-  };
 }

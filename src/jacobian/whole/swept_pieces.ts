@@ -1,4 +1,4 @@
-import {valuesOf} from '../../trace/trace';
+import {endsOf} from '../../trace/last_reads';
 import type {Trace} from '../../trace/trace';
 import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
 import {CHANGES} from '../plan/footprint';
@@ -91,9 +91,7 @@ export function sweptFootprint(trace: Trace, plan: Plan): {least: number; floats
 function sweptFloats(trace: Trace, {products, blocks}: Plan): number {
   const nodes = products!.nodes.map(i => trace.nodes[i]);
   const sizeOf = (value: number): number => trace.values[value].size;
-  const last = new Map<number, number>();
-  nodes.forEach((node, i) => valuesOf(node).forEach(value => last.set(value, i)));
-  blocks.forEach(({value}) => last.set(value, nodes.length));
+  const ends = endsOf(nodes, new Set(blocks.map(({value}) => value)));
   const held = new Set<number>();
   let now = 0;
   let peak = 0;
@@ -103,8 +101,8 @@ function sweptFloats(trace: Trace, {products, blocks}: Plan): number {
       now += sizeOf(value);
     }
     peak = Math.max(peak, now);
-    for (const value of valuesOf(node)) {
-      if (last.get(value) === i && held.delete(value)) {
+    for (const value of ends[i]) {
+      if (held.delete(value)) {
         now -= sizeOf(value);
       }
     }

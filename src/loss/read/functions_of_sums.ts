@@ -1,7 +1,7 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {isLinear} from '../../trace/dependence';
 import type {Dependence} from '../../trace/dependence';
-import {BatchAxisLost, propagateBatch} from '../../trace/batch_axis';
+import {propagateBatch, unlessLost} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/example_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {MONOTONE, REDUCTIONS} from '../../trace/kernel_sets';
@@ -121,14 +121,10 @@ export class FunctionsOfSums {
     }
     const operands = new Map(node.inputs.map(([name, input], i) =>
       [name, {shape: trace.values[input].shape, stride: sums[i].stride}]));
-    try {
-      const [stride] = propagateBatch(node, operands, [shape], apart[0].examples);
-      return {examples: apart[0].examples, stride, isOverExamples};
-    } catch (error) {
-      if (!(error instanceof BatchAxisLost)) {
-        throw error;
-      }
-      return error.reason === 'reduces' ? {...NO_SQUARES, isOverExamples: true} : null;
-    }
+    const [{examples}] = apart;
+    return unlessLost<Sum | null>(() => {
+      const [stride] = propagateBatch(node, operands, [shape], examples);
+      return {examples, stride, isOverExamples};
+    }, ({reason}) => reason === 'reduces' ? {...NO_SQUARES, isOverExamples: true} : null);
   }
 }
