@@ -101,8 +101,8 @@ function checkRegularization(value: unknown,
     throw ggnError(`${option} judges each step on all data, by the policy 'levenbergMarquardt' or 'auto'; ` +
         `received policy '${policy}'. Leave the option policy out, or use regularization 'none'.`);
   }
-  if (solver !== 'auto' && SYSTEM_FACTS[solver].matrix === null) {
-    const others = SOLVERS.filter(name => name !== 'auto' && SYSTEM_FACTS[name].matrix !== null).map(shown).join(', ');
+  if (solver !== 'auto' && !SYSTEM_FACTS[solver].hasEvidence) {
+    const others = SOLVERS.filter(name => name !== 'auto' && SYSTEM_FACTS[name].hasEvidence).map(shown).join(', ');
     throw ggnError(`${option} takes the trace of an inverse, which the solver '${solver}' does not have. ` +
         `Use solver ${others} or 'auto', or regularization 'none'.`);
   }

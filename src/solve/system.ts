@@ -25,16 +25,20 @@ export type SystemName = 'gram' | 'normal' | 'cg';
 interface SystemFacts {
   /** Rows and columns of the matrix that the system forms: n or m; null if it forms none. */
   readonly matrix: 'rows' | 'parameters' | null;
+  /** The name of that matrix in errors. */
+  readonly matrixName?: string;
   /** The most rows and columns of that matrix. */
   readonly most: number;
   /** Whether the system takes squares of J in float32, so that they must be finite. */
   readonly isFloat32: boolean;
   /** Whether the system has the diagonal of JᵀHJ, which Marquardt's scaling takes. */
   readonly takesMarquardt: boolean;
+  /** Whether the system has an evidence: its `relativeCurvature` is not null. */
+  readonly hasEvidence: boolean;
 }
 
 /** Rows of the largest Gram matrix, which takes 512 MiB in float64. */
-export const MAX_GRAM_ROWS = 8192;
+const MAX_GRAM_ROWS = 8192;
 
 /**
  * Rows of the preconditioner of conjugate gradients, a sample of all rows. Its factor is taken in
@@ -56,9 +60,11 @@ const MAX_NORMAL_PARAMETERS = 2048;
 
 /** The facts of each system. */
 export const SYSTEM_FACTS: Readonly<Record<SystemName, SystemFacts>> = {
-  gram: {matrix: 'rows', most: MAX_GRAM_ROWS, isFloat32: true, takesMarquardt: false},
-  normal: {matrix: 'parameters', most: MAX_NORMAL_PARAMETERS, isFloat32: false, takesMarquardt: true},
-  cg: {matrix: null, most: Infinity, isFloat32: true, takesMarquardt: false},
+  gram: {matrix: 'rows', matrixName: 'the Gram matrix', most: MAX_GRAM_ROWS,
+    isFloat32: true, takesMarquardt: false, hasEvidence: true},
+  normal: {matrix: 'parameters', matrixName: 'normal equations', most: MAX_NORMAL_PARAMETERS,
+    isFloat32: false, takesMarquardt: true, hasEvidence: true},
+  cg: {matrix: null, most: Infinity, isFloat32: true, takesMarquardt: false, hasEvidence: false},
 };
 
 /** The system that takes products with J alone. */
@@ -78,6 +84,9 @@ export interface SystemSize {
   /** C, the most outputs of an example; 1 by default. */
   readonly outputs?: number;
 }
+
+/** The system of an evidence if the fastest system has none. */
+export const SYSTEM_OF_EVIDENCE: SystemName = 'gram';
 
 /** The system of fits of scalars and vectors, and of Marquardt's scaling. */
 export const SYSTEM_OF_FITS: SystemName = 'normal';

@@ -4,7 +4,7 @@ import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import {namesOfLosses} from '../loss/rows';
 import type {Rows} from '../loss/rows';
 import type {StepDerivatives} from '../loss/output_derivatives';
-import {MAX_GRAM_ROWS, SYSTEM_FACTS} from '../solve/system';
+import {SYSTEM_FACTS, SYSTEM_OF_EVIDENCE, SYSTEM_OF_FITS} from '../solve/system';
 import type {SystemName} from '../solve/system';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 
@@ -45,19 +45,20 @@ export function squaresOnly({head, dependence: {variables}}: Rows, plans: readon
 }
 
 /**
- * The system of a step with an evidence, which needs one of the matrices: the Gram matrix also if
- * conjugate gradients would be faster.
+ * The system of a step with an evidence: the fastest system if it has one, else that of the Gram
+ * matrix.
  *
  * @throws if both matrices are too large.
  */
 export function systemWithEvidence(chosen: SystemName, rows: number, width: number): SystemName {
-  if (SYSTEM_FACTS[chosen].matrix !== null) {
+  if (SYSTEM_FACTS[chosen].hasEvidence) {
     return chosen;
   }
-  if (rows > MAX_GRAM_ROWS) {
+  const {most} = SYSTEM_FACTS[SYSTEM_OF_EVIDENCE];
+  if (rows > most) {
     throw ggnError(`${OPTION} takes a matrix of as many rows and columns as there are rows (examples times outputs), ` +
-        `at most ${MAX_GRAM_ROWS}, or trained parameters, at most ${SYSTEM_FACTS.normal.most}; this step has ${rows} ` +
-        `rows and ${width} parameters. Use fewer of either, or regularization 'none'.`);
+        `at most ${most}, or trained parameters, at most ${SYSTEM_FACTS[SYSTEM_OF_FITS].most}; this step has ` +
+        `${rows} rows and ${width} parameters. Use fewer of either, or regularization 'none'.`);
   }
-  return 'gram';
+  return SYSTEM_OF_EVIDENCE;
 }

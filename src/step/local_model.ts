@@ -53,7 +53,7 @@ export class LocalModel {
    */
   constructor(private readonly parts: LocalModelParts, private readonly clock: Clock,
       private readonly units: Units | null = null,
-      private readonly system: StepSystem = new SYSTEMS[parts.solver](partsIn(units, parts), clock)) {
+      private readonly system: StepSystem = new SYSTEMS[parts.solver].System(partsIn(units, parts), clock)) {
     this.rows = parts.linearization.jacobian.rows;
   }
 

@@ -33,7 +33,7 @@ import type {EvidenceState} from '../policy/evidence';
 import type {StepPolicy, StepSize} from '../policy/step_policy';
 import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {rehearsalOf} from '../systems/rehearsal_of_system';
+import {rehearsalOf} from '../systems/systems';
 import {ridgeOf} from '../systems/ridge';
 import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
 import type {SystemOptions} from '../systems/system_choice';
@@ -130,7 +130,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
       trial: policy.judges ? () => floatsOfTrial(trace, rows, system) : null,
-      products: rehearsalOf(system, variables, rows.count, partOf),
+      products: rehearsalOf(system, {variables, rows: rows.count, partOf}),
     }));
   const {plans} = checked;
   const derivatives = clock.time('gram', () => readDerivatives(trace, rows, examplesByGroup(plans)));

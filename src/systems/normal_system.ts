@@ -1,6 +1,7 @@
 import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
 import type {DenseRows, ForEachRows} from '../jacobian/whole/linearization';
-import type {Jacobian} from '../jacobian/whole/operator';
+import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
+import type {Piece} from '../jacobian/whole/operator';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {READS_ARE_CHEAP, transposeMultiply} from '../tfjs/fast_ops';
 import {diagonalRoot} from '../solve/curvature_root';
@@ -15,7 +16,7 @@ import {promised, resolvedDecrease} from '../solve/resolved_decrease';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {BackendSums} from './backend_sums';
 import {ParameterSystem} from './parameter_system';
-import type {LocalModelParts, RoundingOfRows} from './step_system';
+import type {LocalModelParts, RehearsedFor, RoundingOfRows} from './step_system';
 import {flatten, spread} from './variable_vector';
 
 /**
@@ -166,18 +167,19 @@ export function formNormalParts(forEachRows: ForEachRows, m: number, weights: Ro
 }
 
 /**
- * Adds the first rows of J to normal equations of n rows, for a rehearsal, which counts the memory.
- * Sums in float64 take none beside the rows, and the time is not spent on them.
+ * Adds the rows of some pieces of J to normal equations of all n rows, in a rehearsal. Sums in
+ * float64 take no memory beside the rows, and the time is not spent on them.
  */
-export function rehearseSums(jacobian: Pick<Jacobian, 'rows' | 'dense'>, n: number, m: number): void {
-  tidy(() => {
+export function rehearseSums(pieces: readonly Piece[], {variables, rows: n}: RehearsedFor): void {
+  const m = variables.reduce((sum, {size}) => sum + size, 0);
+  new ChunkedJacobian(pieces).forEach(jacobian => tidy(() => {
     const {rows} = jacobian;
     const dense = jacobian.dense();
     if (takesFloat32(n, m)) {
       addRows(sumsOf(m, true, null), {tensor: () => dense, read: () => dense.dataSync() as Float32Array},
           {root: diagonalRoot(new Float64Array(rows).fill(1)), q: new Float64Array(rows), bounds: null});
     }
-  });
+  }));
 }
 
 /** Whether the backend takes the products. On cpu, one in float32 is a loop, too. */

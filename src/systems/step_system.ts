@@ -33,6 +33,15 @@ export interface LocalModelParts {
   readonly leastScale: Float64Array | null;
 }
 
+/** The facts of a step that the rehearsal of its system takes. */
+export interface RehearsedFor {
+  readonly variables: readonly Variable[];
+  /** n of all pieces of J. */
+  readonly rows: number;
+  /** Part of ρ of each variable. */
+  readonly partOf: readonly number[];
+}
+
 /** Variances that rounding makes, summed over the rows. */
 export interface RoundingOfRows {
   /** The variance of z. */

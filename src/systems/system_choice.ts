@@ -34,15 +34,15 @@ export const isFit = ({policy, variables}: ChosenFor): boolean =>
 export function chooseSystem(size: SystemSize, {solver, scaling}: SystemOptions, chosenFor: ChosenFor): SystemName {
   const isOfFits = scaling === 'marquardt' || (scaling === 'auto' && isFit(chosenFor) && isQuickNormal(size));
   const chosen = solver !== 'auto' ? solver : isOfFits ? SYSTEM_OF_FITS : smallestSystem(size);
-  const {matrix, most} = SYSTEM_FACTS[chosen];
+  const {matrix, matrixName, most} = SYSTEM_FACTS[chosen];
   if (matrix === 'parameters' && size.width > most) {
     const why = solver !== 'auto' ? `the solver '${solver}'` : "the scaling 'marquardt'";
-    throw ggnError(`${why} takes normal equations of as many rows and columns as there are trained parameters, ` +
+    throw ggnError(`${why} takes ${matrixName} of as many rows and columns as there are trained parameters, ` +
         `at most ${most}; this model has ${size.width}. ` +
         `Use ${solver !== 'auto' ? "solver 'auto'" : "scaling 'auto'"}, or train fewer variables.`);
   }
   if (matrix === 'rows' && size.rows > most) {
-    throw ggnError(`this step has ${size.rows} rows (examples times outputs), and the Gram matrix of a step has that ` +
+    throw ggnError(`this step has ${size.rows} rows (examples times outputs), and ${matrixName} of a step has that ` +
         `many rows and columns, at most ${most}. Use a smaller batchSize, or solver 'auto'.`);
   }
   return chosen;

@@ -1,15 +1,31 @@
+import type {Piece} from '../jacobian/whole/operator';
+import type {SystemName} from '../solve/system';
 import type {Clock} from '../tfjs/clock';
+import {rehearseProducts} from './cg_rehearsal';
 import {ConjugateGradientSystem} from './cg_system';
 import {GramSystem} from './gram_system';
-import {NormalSystem} from './normal_system';
-import type {SystemName} from '../solve/system';
-import type {LocalModelParts, StepSystem} from './step_system';
+import {NormalSystem, rehearseSums} from './normal_system';
+import type {LocalModelParts, RehearsedFor, StepSystem} from './step_system';
 
-/**
- * The class of each system, by its name. A new system takes a row here and a name in `SystemName`.
- */
-export const SYSTEMS: Readonly<Record<SystemName, new (parts: LocalModelParts, clock: Clock) => StepSystem>> = {
-  gram: GramSystem,
-  normal: NormalSystem,
-  cg: ConjugateGradientSystem,
+/** The code of a system; `SYSTEM_FACTS` has its numbers. */
+interface SystemCode {
+  readonly System: new (parts: LocalModelParts, clock: Clock) => StepSystem;
+  /**
+   * Takes the products that the system takes with some pieces of J, in a rehearsal, which counts
+   * their memory; null if the products are the Gram matrix, which the rehearsal forms anyway.
+   */
+  readonly rehearse: ((pieces: readonly Piece[], step: RehearsedFor) => void) | null;
+}
+
+/** The systems by name. */
+export const SYSTEMS: Readonly<Record<SystemName, SystemCode>> = {
+  gram: {System: GramSystem, rehearse: null},
+  normal: {System: NormalSystem, rehearse: rehearseSums},
+  cg: {System: ConjugateGradientSystem, rehearse: rehearseProducts},
 };
+
+/** The rehearsal of a system in a step; null if the system has none of its own. */
+export function rehearsalOf(system: SystemName, step: RehearsedFor): ((pieces: readonly Piece[]) => void) | null {
+  const {rehearse} = SYSTEMS[system];
+  return rehearse === null ? null : pieces => rehearse(pieces, step);
+}
