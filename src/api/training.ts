@@ -15,6 +15,7 @@ import {solveStep} from '../step/step';
 import type {SolvedStep} from '../step/step';
 import type {StepReport} from '../step/step_report';
 import {assignAll, checkDisposed} from '../step/trained_variables';
+import {UsablePoint} from '../step/usable_point';
 import {LargestScales} from '../systems/largest_scales';
 import {Clock} from '../tfjs/clock';
 import {aliasOf} from '../tfjs/handle';
@@ -48,6 +49,7 @@ export class Training {
   private readonly scales = new LargestScales();
   private readonly detour = new Detour();
   private readonly retreat = new Retreat();
+  private readonly usable = new UsablePoint();
   private readonly plans = new PlanCache();
   private readonly thrift = new Thrift();
   private readonly warnings = new Warnings();
@@ -106,7 +108,8 @@ export class Training {
     } catch (error) {
       let isBack = false;
       try {
-        isBack = isNonFinite(error) && this.comesBack(request, trace, loss);
+        isBack = isNonFinite(error) &&
+            (this.comesBack(request, trace, loss) || this.stepsBack(request, trace, loss));
       } finally {
         if (!isBack) {
           discard(trace, fitBatch?.targets ?? []);
@@ -131,6 +134,7 @@ export class Training {
     this.last.release();
     this.detour.end();
     this.retreat.dispose();
+    this.usable.end();
   }
 
   /**
@@ -164,17 +168,20 @@ export class Training {
   }
 
   /** Notes the report of a call that has gone back, and taken no step. */
-  private reportBack(report: StepReport, iteration: number, loss: number): void {
+  private reportBack(report: StepReport, iteration: number, loss: number, lossOfPoint = loss): void {
     this.last.report = Object.freeze({
       ...report, ...GONE_BACK, iteration, loss, predictedDecrease: null, actualDecrease: null, gainRatio: null});
-    this.patience.note(this.last.report);
+    this.patience.note({...this.last.report, loss: lossOfPoint});
   }
 
-  /** Solves the step, then writes the weights, or goes back to the beginning of a detour. */
+  /** Solves the step, then writes the weights, or goes back to earlier ones. */
   private solveAndWrite(request: Request, trace: Trace, loss: number, clock: Clock): void {
     const beginning = this.detour.from(loss);
     const solved = this.solve(request, trace, loss, beginning, clock);
-    const {policy, variables, idle, scale, report, priorState, effectiveDimension, undampedDecrease} = solved;
+    if (solved.report.status === 'breakdown' && this.stepsBack(request, trace, loss)) {
+      return;
+    }
+    const {policy, variables, idle, mayLackJacobian, scale, report, priorState} = solved;
     const isEnd = priorState !== null && isAtEnd(priorState);
     const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
@@ -186,7 +193,7 @@ export class Training {
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
     }
-    const before = priorState === null ? [] : variables.map(aliasOf);
+    const [before, start] = [priorState !== null, mayLackJacobian].map(is => is ? variables.map(aliasOf) : []);
     if (back !== null) {
       this.goBack(back, trace);
     } else if (isEnd) {
@@ -207,6 +214,8 @@ export class Training {
     } else if (report.status !== 'rejected') {  // which is the way that Levenberg-Marquardt ends
       this.warnings.notTaken(report.status);
     }
+    this.usable.note(mayLackJacobian && back === null && !isEnd ?
+      {variables, weights: start, loss, state: policy.nextIfRejected} : null);
     if (idle !== null) {
       this.warnings.idle(idle);
     }
@@ -223,7 +232,7 @@ export class Training {
     if (scale !== null) {
       this.scales.keep(variables, scale);
     }
-    this.last.note(done, effectiveDimension, undampedDecrease);
+    this.last.note(done, solved.effectiveDimension, solved.undampedDecrease);
     this.patience.note(done);
     const {isOnFullBatch, beginsDetour} = policy;
     this.detour.after({isOnFullBatch, isBack: back !== null, isGoing: beginning !== null, begins: beginsDetour});
@@ -245,6 +254,22 @@ export class Training {
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
       scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
     }, this.plans, clock), this.thrift);
+  }
+
+  /** Goes back to the weights before the last step, if there are any to go back to. */
+  private stepsBack({iteration}: Request, trace: Trace, loss: number): boolean {
+    const point = this.usable.from(trace);
+    if (point === null) {
+      return false;
+    }
+    this.goBack(point, trace);
+    trace.restoreVariables();
+    this.policies.state = {...point.state, evidence: this.policies.state.evidence};
+    this.state.forget();
+    this.state.maximum.wrote(point.variables, null);
+    this.reportBack(this.last.report!, iteration, loss, point.loss);
+    this.usable.end();
+    return true;
   }
 
   /**

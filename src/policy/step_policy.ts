@@ -52,6 +52,8 @@ export class StepPolicy {
   private rejections = 0;
   private isExhausted = false;
   private mayDetour = false;
+  /** The state if the accepted attempt had been rejected. */
+  private ifRejected: unknown;
 
   /**
    * @param all the states before this step.
@@ -62,6 +64,7 @@ export class StepPolicy {
       private readonly share: number, private readonly isDetour: boolean) {
     this.policy = policies(options)[name];
     this.state = name === 'fixed' ? FIXED : all[name];
+    this.ifRejected = this.state;
     this.givenDamping = given.damping;
   }
 
@@ -177,6 +180,7 @@ export class StepPolicy {
 
   /** Takes the gain ratio of an attempt, which is rejected unless the ratio is above 0. */
   judge(gainRatio: number): void {
+    this.ifRejected = this.policy.judge?.(this.state, 0) ?? this.state;
     this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
     if (gainRatio > 0) {
       return;
@@ -191,6 +195,7 @@ export class StepPolicy {
 
   /** Notes that the step was taken unjudged, since it promised less than the loss resolves. */
   unresolved(): void {
+    this.ifRejected = this.policy.judge?.(this.state, 0) ?? this.state;
     this.state = this.policy.unresolved?.(this.state) ?? this.state;
   }
 
@@ -222,13 +227,22 @@ export class StepPolicy {
 
   /** The states after this step. */
   get next(): PolicyState {
-    const next = this.name === 'fixed' ? this.all : {...this.all, [this.name]: this.state};
+    const next = this.with(this.state);
     if (this.beginsDetour) {
       return {...withoutDetour(next, this.options), detour: DETOUR};
     }
     // A damping raised on one mini-batch says nothing of the next batch.
     const isStale = this.isExhausted && this.isAuto && !this.all.history.isFull;
     return isStale ? withoutDetour(next, this.options) : next;
+  }
+
+  /** The states after this step if the accepted attempt turns out to be of no use. */
+  get nextIfRejected(): PolicyState {
+    return this.with(this.ifRejected);
+  }
+
+  private with(state: unknown): PolicyState {
+    return this.name === 'fixed' ? this.all : {...this.all, [this.name]: state};
   }
 }
 

@@ -187,6 +187,6 @@ function free(kept: KeptWeights | null, history: History): void {
 }
 
 /** The loss of the batch at other weights, by the recorded kernels of f(). */
-function lossAt(trace: Trace, {variables, weights}: KeptWeights): number {
+export function lossAt(trace: Trace, {variables, weights}: Pick<KeptWeights, 'variables' | 'weights'>): number {
   return tidy(() => replayAll(trace, substitutesFor(trace, variables, weights), [trace.result])[0].dataSync()[0]);
 }

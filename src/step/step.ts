@@ -47,6 +47,7 @@ import type {SystemName, SystemSize} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
 import {squaresOnly, systemWithEvidence} from './bayesian_step';
+import {mayLackDerivatives} from './differentiable';
 import type {IdleLayer} from './layer_units';
 import {examplesByGroup, jacobianBy, linearizationOf} from './linearization';
 import {LocalModel} from './local_model';
@@ -63,6 +64,8 @@ export interface SolvedStep {
   readonly variables: readonly Variable[];
   /** The step to take; null if the weights stay. */
   readonly taken: Move | null;
+  /** Whether the Jacobian at the new weights may be of no use, although their trial was good. */
+  readonly mayLackJacobian: boolean;
   /** A layer that hardly learns; null if there is none, or if this step has not looked. */
   readonly idle: IdleLayer | null;
   /** The diagonal of Marquardt's Σ, to be remembered; null if it is not. */
@@ -169,6 +172,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
     policy, variables, taken, idle, scale: scale(), priorState: known?.next ?? null,
+    mayLackJacobian: policy.judges && mayLackDerivatives(trace, rows),
     undampedDecrease: model.undampedDecrease(
       policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
     effectiveDimension: model.effectiveDimension(attempted.lambda),
