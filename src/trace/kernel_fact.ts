@@ -105,6 +105,9 @@ export type ShapeRule = (inputs: Tensor[], attrs: KernelAttrs, named: Record<str
 /** The shapes of the outputs of a kernel that takes a tensor apart. */
 export type ShapesRule = (x: Tensor, attrs: KernelAttrs) => Shape[];
 
+/** Whether the output shares the data of the first input, on the current backend. */
+export type SharingRule = (x: Tensor, attrs: KernelAttrs) => boolean;
+
 export interface KernelFacts {
   readonly facts: readonly Fact[];
   /** Without it the kernel loses the examples. */
@@ -142,6 +145,8 @@ export interface KernelFacts {
   readonly shape?: ShapeRule;
   /** The shapes of the outputs of a kernel that gives a list. */
   readonly shapes?: ShapesRule;
+  /** Without it the output shares no data. */
+  readonly shares?: SharingRule;
   /** The type of the output if it is that of no input. */
   readonly type?: DataType;
   /** Index of the input whose type the output has. Default 0. */

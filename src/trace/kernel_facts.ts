@@ -23,8 +23,8 @@ const convolution = (spatial: 2 | 3, depthwise: boolean, result: Operand): Omit<
 const outputOnly = (rule: ShapeRule, type: Pick<KernelFacts, 'type' | 'typeOf'> = {}): KernelFacts =>
   ({facts: [], shape: rule, ...type});
 
-const RESHAPE = rows('reshape', 'reshape', 'sameEntries', 'selection', 'affine', 'shift', 'keepsRelativeError',
-    'exact', 'tame', 'shapeOnly');
+const RESHAPE = {...rows('reshape', 'reshape', 'sameEntries', 'selection', 'affine', 'shift', 'keepsRelativeError',
+    'exact', 'tame', 'shapeOnly'), shares: shape.always};
 const MATRICES = {...rows('matrixProduct', 'matrixProduct', 'product', 'tame', 'shapeOnly'), shape: shape.matrices};
 const PRODUCT_OF_IMAGES = images('product', 'tame', 'shapeOnly');
 const CONV_2D = {...PRODUCT_OF_IMAGES, ...convolution(2, false, 'y')};
@@ -40,7 +40,7 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   Asinh: smooth(),
   Atan: smooth('tame', 'monotone'),
   Atanh: smooth(),
-  Cast: entrywise('sameEntries', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame'),
+  Cast: {...entrywise('sameEntries', 'affine', 'shift', 'keepsRelativeError', 'exact', 'tame'), shares: shape.lossless},
   Ceil: entrywise('constant'),
   ClipByValue: smooth('tame', 'monotone'),
   Cos: smooth('tame'),
@@ -123,7 +123,8 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
     shape: shape.cut},
   SpaceToBatchND: {...{facts: ['tame']}, shape: shape.intoBatch},
   SplitV: {...rows({along: 'axis'}, 'selection', 'exact', 'tame'), shapes: shape.split},
-  StridedSlice: rows('sameAxis', 'selection', 'exact', 'tame', 'boundToBatch'),
+  StridedSlice: {...rows('sameAxis', 'selection', 'exact', 'tame', 'boundToBatch'), shape: shape.sliced,
+    shares: shape.ofAll},
   Tile: {...rows('sameAxis', 'selection', 'affine', 'exact', 'tame'), linearIn: ['x'], copiesBy: 'reps',
     shape: shape.tiled},
   Transpose: {...rows('transpose', 'selection', 'affine', 'exact', 'tame', 'shapeOnly'), axesBy: 'perm',
@@ -196,6 +197,7 @@ const KERNELS = new Map<string, KernelFacts>(Object.entries({
   FFT: outputOnly(shape.same),
   Fill: outputOnly(shape.attribute('shape')),
   GatherNd: outputOnly(shape.gatheredBlocks),
+  Identity: {...outputOnly(shape.same), shares: shape.notOnWasm},
   IFFT: outputOnly(shape.same),
   Imag: outputOnly(shape.same, {type: 'float32'}),
   LinSpace: outputOnly(shape.listOf('num')),

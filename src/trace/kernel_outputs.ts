@@ -1,31 +1,21 @@
-import {backend_util, getBackend, slice_util, util} from '@tensorflow/tfjs-core';
+import {backend_util, util} from '@tensorflow/tfjs-core';
 import type {DataType, Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs, KernelInputs} from '../tfjs/internals';
 import type {KernelOutput} from '../tfjs/rehearsal';
 import type {KernelFacts, Shape} from './kernel_fact';
 import {factsOf} from './kernel_facts';
-import {ENTRYWISE, EXTREMA_ALONG_AXES, REDUCTIONS, RESHAPES, WITH_INDICES} from './kernel_sets';
+import {ENTRYWISE, EXTREMA_ALONG_AXES, REDUCTIONS, WITH_INDICES} from './kernel_sets';
 import type {TraceNode} from './trace';
 
 /**
  * The output of a kernel, by its inputs and attributes alone: a list if the kernel gives a list,
- * null for a kernel without a rule. The data that an output shares are those that every backend
- * lets it share, or the current backend if that is WASM: its Identity and Cast copy.
+ * null for a kernel without a rule.
  */
 export function outputsOf(kernel: string, named: KernelInputs, attrs: KernelAttrs):
     KernelOutput | KernelOutput[] | null {
   const inputs = Object.values(named).filter(t => t != null);
   const [x] = inputs;
   const facts = factsOf(kernel);
-  if (kernel === 'Identity' || kernel === 'Cast') {
-    const dtype = (attrs?.['dtype'] ?? x.dtype) as DataType;
-    const isShared = getBackend() !== 'wasm' && (kernel === 'Identity' || !util.hasEncodingLoss(x.dtype, dtype));
-    return {shape: x.shape, dtype, sharedWith: isShared ? x : undefined};
-  }
-  if (kernel === 'StridedSlice') {
-    const {finalShape, isIdentity} = slicesOf(x, attrs);
-    return {shape: finalShape, dtype: x.dtype, sharedWith: isIdentity ? x : undefined};
-  }
   if (facts?.shapes !== undefined) {
     return facts.shapes(x, attrs).map(shape => ({shape, dtype: x.dtype}));
   }
@@ -34,7 +24,7 @@ export function outputsOf(kernel: string, named: KernelInputs, attrs: KernelAttr
     return null;
   }
   const output = {shape, dtype: typeOf(facts, inputs, attrs)};
-  return RESHAPES.has(kernel) ? {...output, sharedWith: x} :
+  return facts?.shares?.(x, attrs) === true ? {...output, sharedWith: x} :
     WITH_INDICES.has(kernel) ? [output, {shape, dtype: 'int32'}] : output;
 }
 
@@ -57,14 +47,6 @@ function typeOf(facts: KernelFacts | null, inputs: Tensor[], attrs: KernelAttrs)
   const input = inputs[facts?.typeOf ?? 0] as Tensor | undefined;
   return facts?.type ?? (attrs?.['dtype'] ?? input?.dtype ?? 'float32') as DataType;
 }
-
-/** A slice with strides and masks. */
-const slicesOf = ({shape}: Tensor, attrs: KernelAttrs): ReturnType<typeof slice_util.sliceInfo> => {
-  const {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask} =
-    attrs as Record<string, never>;
-  return slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask,
-      shrinkAxisMask);
-};
 
 /**
  * The node for an output of another shape, by the attribute that holds it if the kernel has one.

@@ -1,9 +1,11 @@
-import {backend_util, slice_util, util} from '@tensorflow/tfjs-core';
-import type {ConvolutionFacts, Shape, ShapeRule, ShapesRule} from './kernel_fact';
+import {backend_util, getBackend, slice_util, util} from '@tensorflow/tfjs-core';
+import type {DataType, Tensor} from '@tensorflow/tfjs-core';
+import type {KernelAttrs} from '../tfjs/internals';
+import type {ConvolutionFacts, Shape, ShapeRule, ShapesRule, SharingRule} from './kernel_fact';
 
 /**
- * The shapes of the outputs of kernels, by the shapes of their inputs and by their attributes:
- * rules that the rows of `kernel_facts.ts` name.
+ * The shapes of the outputs of kernels, by the shapes of their inputs and by their attributes, and
+ * whether an output shares the data of the input: rules that the rows of `kernel_facts.ts` name.
  */
 
 export const same: ShapeRule = ([x]) => x.shape;
@@ -147,3 +149,25 @@ export const split: ShapesRule = (x, {axis, numOrSizeSplits}) => {
   return backend_util.prepareSplitSize(x, numOrSizeSplits as number[], along)
       .map(size => x.shape.map((old, i) => i === along ? size : old));
 };
+
+/** A slice with strides and masks. */
+const slicesOf = ({shape}: Tensor, attrs: KernelAttrs): ReturnType<typeof slice_util.sliceInfo> => {
+  const {begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask} =
+    attrs as Record<string, never>;
+  return slice_util.sliceInfo(shape, begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask,
+      shrinkAxisMask);
+};
+
+export const sliced: ShapeRule = ([x], attrs) => slicesOf(x, attrs).finalShape;
+
+export const always: SharingRule = () => true;
+
+/** On WASM, Identity and Cast copy. */
+export const notOnWasm: SharingRule = () => getBackend() !== 'wasm';
+
+/** A cast to a type that holds all values of the type of the input. */
+export const lossless: SharingRule = (x, {dtype}) =>
+  getBackend() !== 'wasm' && !util.hasEncodingLoss(x.dtype, dtype as DataType);
+
+/** A slice of the whole input. */
+export const ofAll: SharingRule = (x, attrs) => slicesOf(x, attrs).isIdentity;
