@@ -66,7 +66,13 @@ export interface GgnOptions {
    *   learning rate is at first 0.3 and at least 0.1, the damping falls from 1 to 0.03, or to 0.3
    *   for cross-entropies, and the momentum is 0.9 to 0.96. The variables hold an average of the
    *   weights, see `averaging`. If the training diverges, the optimizer goes back to its last good
-   *   weights, with more damping.
+   *   weights, with more damping. A step of a likelihood, and one of the first 20 steps on squares,
+   *   is solved again with more damping if the loss of its batch lies far above the quadratic
+   *   model.
+   * - `'hypergradient'`: `'agreement'` of version 0.1.0. The learning rate follows the agreement
+   *   from 0.3 on, within 0.1 and 1, and the damping falls from 1 to 0.03, whatever the loss and
+   *   the noise. There is no average, no decay and no way back. With `scaling: 'levenberg'` the
+   *   steps are those of 0.1.0.
    * - `'evidenceDamping'`: `'levenbergMarquardt'` with a second damping, up to τ = 100, that the
    *   evidence of a linear model of the rows adds in each step. It fits the signal, and stops by
    *   itself if noise is left. On steps without an evidence (other losses, regularizers, other

@@ -21,6 +21,8 @@ export interface AgreementState {
   readonly spread: number;
   /** Factor h of the damping, see `Observation.headroom`; 1 for losses that have none. */
   readonly headroom: number;
+  /** Factor r of the damping, 1 unless the quadratic model erred in the last steps. */
+  readonly raised: number;
   /** Factor c of the damping, 1 until the training diverges; see {@link moreCautious}. */
   readonly caution: number;
 }
@@ -37,6 +39,15 @@ export const moreCautious = (state: AgreementState): AgreementState =>
 /** The state after a lower trend of the loss: c falls a little, to 1 at least. */
 export const lessCautious = (state: AgreementState): AgreementState =>
   state.caution === 1 ? state : {...state, caution: Math.max(1, RELIEF * state.caution)};
+
+/** Factor of r at a rejected step, the least one at an accepted step, and the largest r. */
+const [RAISE, FALL_OF_RAISE, MOST_RAISED] = [4, 1 / 3, 4 ** 16];
+
+/**
+ * First steps on squares that are guarded: their targets may be far from the outputs, and no good
+ * weights are kept yet to go back to, see `Retreat`.
+ */
+const GUARDED = 20;
 
 /** Factor of c at each lower trend. */
 const RELIEF = 0.95;
@@ -138,6 +149,13 @@ const clip = (x: number, least: number, most: number): number => Math.min(most, 
  *
  * For other losses the damping is τ, η₀ = 0.1 and κ = 0. The first η is 0.3.
  *
+ * The steps of likelihoods are guarded, and so are the first 20 steps on squares: at exp(f) = 1 and
+ * a count of 190 the Newton step of f is 189. A rejected attempt has no momentum, and the damping
+ * of a batch is multiplied by r, with the trust of `trustIn`:
+ *
+ *     trust ≤ 0:   the attempt is rejected,   r ← 4 r
+ *     else:        the step is taken,         r ← max(1, r · max(1/3, 1 - (2 trust - 1)³))
+ *
  * Cross-entropies have τ ← max(0.3, 0.95 τ), a damping of h τ with the headroom h, and μ = 0.9. The
  * curvature of a cross-entropy goes to zero as it fits, and so would a λ from the trace. So their
  * damping is relative to the largest curvature that the loss can have.
@@ -159,10 +177,10 @@ const clip = (x: number, least: number, most: number): number => Math.min(most, 
  */
 export const agreement: Policy<AgreementState> = {
   initial: {learningRate: START, agreement: 0, damping: FIRST_DAMPING, momentum: 1 - QUICKEST, headroom: 1,
-    caution: 1, steps: 0, loss: 0, spread: 0},
+    raised: 1, caution: 1, steps: 0, loss: 0, spread: 0},
   ranges: {...SETTINGS, agreement: between(-1, 1), damping: between(0, OF_LIKELIHOODS),
-    headroom: between(1, 1 / LEAST_CURVATURE), caution: between(1, MOST_CAUTION), steps: whole(0), loss: NOT_NEGATIVE,
-    spread: NOT_NEGATIVE},
+    headroom: between(1, 1 / LEAST_CURVATURE), raised: between(1, MOST_RAISED),
+    caution: between(1, MOST_CAUTION), steps: whole(0), loss: NOT_NEGATIVE, spread: NOT_NEGATIVE},
   judges: false,
   rejects: false,
   attempts: 1,
@@ -191,9 +209,14 @@ export const agreement: Policy<AgreementState> = {
         Math.max(most === null && areResiduals ? LAST_DAMPING : LAST_OF_OUTPUTS, state.damping * FALL),
     };
   },
+  guards: ({steps}, kind) => kind === 'likelihood' || (kind === 'squares' && steps <= GUARDED),
+  trust: (state, trust) => ({...state, raised: trust > 0 ?
+    clip(state.raised * Math.max(FALL_OF_RAISE, 1 - (2 * trust - 1) ** 3), 1, MOST_RAISED) :
+    Math.min(MOST_RAISED, state.raised * RAISE)}),
   settings: state => ({
     learningRate: state.learningRate,
-    damping: Math.max(state.damping, Math.min(1, shareLeft(state))) * state.headroom * state.caution * noise(state),
+    damping: Math.max(state.damping, Math.min(1, shareLeft(state))) * state.headroom * state.caution *
+      state.raised * noise(state),
     momentum: Math.min(state.momentum, warmedUp(state)),
   }),
   weightDecay: ({steps, agreement: smoothed}) =>

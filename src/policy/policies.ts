@@ -1,6 +1,7 @@
 import {agreement} from './agreement';
 import {evidenceDamping} from './evidence_damping';
 import {custom, fixed} from './fixed';
+import {hypergradient} from './hypergradient';
 import {levenbergMarquardt, LEVENBERG_MARQUARDT} from './levenberg_marquardt';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Policy} from './policy';
@@ -9,11 +10,13 @@ import type {Policy} from './policy';
  * Name of the policy that set a step.
  * @public
  */
-export type PolicyName = 'fixed' | 'agreement' | 'evidenceDamping' | 'levenbergMarquardt' | 'custom';
+export type PolicyName =
+  'fixed' | 'agreement' | 'hypergradient' | 'evidenceDamping' | 'levenbergMarquardt' | 'custom';
 
 /** The policies by name. A new policy is one row, and a name in {@link PolicyName}. */
 export const policies = (options: Required<LevenbergMarquardtOptions>) => ({
   agreement,
+  hypergradient,
   evidenceDamping: evidenceDamping(options),
   levenbergMarquardt: levenbergMarquardt(options),
   fixed,

@@ -44,6 +44,12 @@ export interface Observation {
 }
 
 /**
+ * Squares are losses whose rows are residuals. Likelihoods have a term of outputs that are no
+ * residuals, and no cross-entropy. Others are cross-entropies, absolute errors, Huber's loss.
+ */
+export type LossKind = 'squares' | 'likelihood' | 'other';
+
+/**
  * The relative damping that the evidence of the rows asks for, after one step of its iteration from
  * another; null if the step has no evidence. See `evidenceIteration`.
  */
@@ -82,6 +88,14 @@ export interface Policy<State> {
   observe?(state: State, observation: Observation): State;
   /** The state once the evidence of the rows is known, before the first attempt. */
   estimate?(state: State, at: EvidenceAt): State;
+  /**
+   * Whether the coming step is guarded: a forward pass compares the loss at w + s with the
+   * quadratic model, and the step is rejected if the model errs by more than its own size, see
+   * `trustIn`.
+   */
+  guards?(state: State, kind: LossKind): boolean;
+  /** The state after a guarded attempt was accepted (trust above 0) or rejected. */
+  trust?(state: State, trust: number): State;
   /** The state after an attempt was accepted (gain ratio above 0) or rejected. */
   judge?(state: State, gainRatio: number): State;
   /** The state after a step was taken unjudged, since it promised less than the loss resolves. */

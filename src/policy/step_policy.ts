@@ -5,7 +5,7 @@ import {recognise} from './full_batch';
 import type {BatchSign} from './full_batch';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Scaling} from '../solve/scaling';
-import type {EvidenceAt, Observation, Policy, Settings} from './policy';
+import type {EvidenceAt, LossKind, Observation, Policy, Settings} from './policy';
 import {DETOUR, withoutDetour} from './policy_state';
 import type {PolicyState} from './policy_state';
 import {policies} from './policies';
@@ -17,6 +17,9 @@ export type Given = {readonly [name in keyof Settings]: number | 'auto'};
 /** Whether the user has given every setting. */
 export const isPinned = (given: Given): boolean => Object.values(given).every(value => value !== 'auto');
 
+/** Attempts of a guarded step, at most. */
+const GUARDED_ATTEMPTS = 10;
+
 /** Size of the batch of a step, and whether the evidence of its rows gives a damping. */
 export interface StepSize extends BatchSize {
   /**
@@ -24,6 +27,8 @@ export interface StepSize extends BatchSize {
    * fewer than three rows a parameter, in a system that has the evidence.
    */
   readonly mayDampByEvidence: boolean;
+  /** Which losses are guarded depends on it, see `Policy.guards`. */
+  readonly kind: LossKind;
 }
 
 /**
@@ -61,7 +66,7 @@ export class StepPolicy {
    */
   private constructor(readonly name: PolicyName, private readonly options: Required<LevenbergMarquardtOptions>,
       private readonly all: PolicyState, private readonly given: Given, private readonly isAuto: boolean,
-      private readonly share: number, private readonly isDetour: boolean) {
+      private readonly share: number, private readonly isDetour: boolean, private readonly kind: LossKind) {
     this.policy = policies(options)[name];
     this.state = name === 'fixed' ? FIXED : all[name];
     this.ifRejected = this.state;
@@ -78,13 +83,13 @@ export class StepPolicy {
   static of(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>, state: PolicyState,
       size: StepSize, sign: () => BatchSign): StepPolicy {
     if (wanted !== 'auto' || isPinned(given)) {
-      return StepPolicy.after(wanted, given, options, state);
+      return StepPolicy.after(wanted, given, options, state, size.kind);
     }
     const history = recognise(state.history, sign());
     const determination = determine(state.determination, size);
     const share = history.isFull ? 1 : worth(determination, size);
     const all = {...state, history, determination, hasEvidence: size.mayDampByEvidence};
-    return StepPolicy.after(wanted, given, options, all, share);
+    return StepPolicy.after(wanted, given, options, all, size.kind, share);
   }
 
   /**
@@ -92,12 +97,12 @@ export class StepPolicy {
    * with such data.
    */
   static after(wanted: 'auto' | PolicyName, given: Given, options: Required<LevenbergMarquardtOptions>,
-      state: PolicyState, share = 1): StepPolicy {
+      state: PolicyState, kind: LossKind = 'other', share = 1): StepPolicy {
     const isAuto = wanted === 'auto' && !isPinned(given);
     const isDetour = isAuto && state.history.isFull && state.detour > 0;
     const name = isAuto ? isDetour ? 'agreement' : choose(given, state) : wanted === 'auto' ? 'fixed' : wanted;
     const all = {...state, detour: isDetour ? state.detour - 1 : 0};
-    return new StepPolicy(name, options, all, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour);
+    return new StepPolicy(name, options, all, given, isAuto, name === 'levenbergMarquardt' ? share : 1, isDetour, kind);
   }
 
   /** Whether 'auto' trains on the full batch. */
@@ -119,9 +124,14 @@ export class StepPolicy {
     return this.policy.rejects;
   }
 
+  /** Whether the step is guarded, see `Policy.guards`. The steps of a detour are not. */
+  get guards(): boolean {
+    return !this.isDetour && (this.policy.guards?.(this.state, this.kind) ?? false);
+  }
+
   /** Attempts of the step, at most. */
   get attempts(): number {
-    return this.policy.attempts;
+    return this.guards ? GUARDED_ATTEMPTS : this.policy.attempts;
   }
 
   /** Whether the policy wants an observation of the new batch before the first solve. */
@@ -141,7 +151,8 @@ export class StepPolicy {
       damping: this.givenDamping === 'auto' ? own.damping : this.givenDamping,
       // After a rejection there is no momentum: with it, more damping draws the step to the last
       // one, and not to 0.
-      momentum: this.rejections > 0 && this.policy.rejects ? 0 : momentum === 'auto' ? own.momentum : momentum,
+      momentum: this.rejections > 0 && (this.policy.rejects || this.guards) ? 0 :
+        momentum === 'auto' ? own.momentum : momentum,
     };
   }
 
@@ -182,7 +193,17 @@ export class StepPolicy {
   judge(gainRatio: number): void {
     this.ifRejected = this.policy.judge?.(this.state, 0) ?? this.state;
     this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
-    if (gainRatio > 0) {
+    this.noteRejection(gainRatio > 0);
+  }
+
+  /** Takes the trust in the model of a guarded attempt, which is rejected unless it is above 0. */
+  trust(trust: number): void {
+    this.state = this.policy.trust?.(this.state, trust) ?? this.state;
+    this.noteRejection(trust > 0);
+  }
+
+  private noteRejection(isTaken: boolean): void {
+    if (isTaken) {
       return;
     }
     if (this.givenDamping !== 'auto') {

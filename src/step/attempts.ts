@@ -16,7 +16,7 @@ import {RESOLUTION} from './resolution';
 import type {Resolution} from './resolution';
 import {isFlung} from './step_bound';
 import type {StepReport} from './step_report';
-import {verdict} from './verdict';
+import {trustIn, verdict} from './verdict';
 
 /** A step to be taken. */
 export interface Move {
@@ -51,7 +51,11 @@ interface AttemptParts {
 type Attempted = Pick<StepReport, 'status' | 'learningRate' | 'damping' | 'momentum' | 'lambda' | 'stepNorm' |
     'attempts' | 'predictedDecrease' | 'actualDecrease' | 'gainRatio'> & {readonly taken: Move | null};
 
-type Attempt = Omit<Attempted, 'attempts'> & {readonly isUnresolved: boolean};
+interface Attempt extends Omit<Attempted, 'attempts'> {
+  readonly isUnresolved: boolean;
+  /** See `trustIn`; null if the step is not guarded. */
+  readonly trust: number | null;
+}
 
 /** Outcomes of a solve that took more damping than asked, or found none that works. */
 const RAISED: ReadonlySet<SolveStatus> = new Set(['raised', 'breakdown', 'precision']);
@@ -68,10 +72,12 @@ const RAISED: ReadonlySet<SolveStatus> = new Set(['raised', 'breakdown', 'precis
 export function solveAttempts(parts: AttemptParts): Attempted {
   const {policy, mayDetour} = parts;
   for (let attempts = 1;; attempts++) {
-    const {isUnresolved, ...attempted} = scoped(() => attempt(parts));
+    const {isUnresolved, trust, ...attempted} = scoped(() => attempt(parts));
     const result = {...attempted, attempts};
     const {gainRatio, status, damping, momentum} = result;
-    if (isUnresolved) {
+    if (trust !== null) {
+      policy.trust(status === 'rejected' ? Math.min(0, trust) : trust);
+    } else if (isUnresolved) {
       policy.unresolved();
     } else if (gainRatio !== null) {
       policy.judge(status === 'rejected' ? Math.min(0, gainRatio) : gainRatio);
@@ -106,16 +112,18 @@ function attempt(parts: AttemptParts): Attempt {
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
-  const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum, policy.rejects);
+  const {status, lambda, damping, step} = model.solve(settings.damping, settings.momentum,
+    {isVerified: !policy.rejects, mayOverflow: policy.rejects || policy.guards});
   if (RAISED.has(status)) {
     policy.raise(damping);
   }
   const used = {...settings, damping, lambda};
   if (step === null) {
-    return {...used, isUnresolved: false, status, stepNorm: 0, predictedDecrease: null, actualDecrease: null,
-      gainRatio: null, taken: null};
+    return {...used, isUnresolved: false, trust: null, status, stepNorm: 0, predictedDecrease: null,
+      actualDecrease: null, gainRatio: null, taken: null};
   }
-  const predictedDecrease = clock.time('solve', () => model.predictedDecrease(step, learningRate));
+  const predicted = clock.time('solve', () => model.predictedDecrease(step, learningRate));
+  const predictedDecrease = predicted.decrease;
   const moved = clock.time('update', () => move(variables, step, learningRate));
   const written = clock.time('update', () => decay(variables, moved, learningRate * weightDecay));
   const isWritable = clock.time('update', () => allFinite(written));
@@ -124,11 +132,13 @@ function attempt(parts: AttemptParts): Attempt {
   }
   const tried = (): number => clock.time('trial', () =>
     decreaseAt(trace, rows, variables, moved) + (penalty?.decrease(moved) ?? 0));
-  const actualDecrease = !policy.judges ? null : isWritable ? tried() : NaN;
+  const isTried = policy.judges || policy.guards;
+  const actualDecrease = !isTried ? null : isWritable ? tried() : NaN;
   // A kernel may make a sum that is not finite of finite weights, also in a step of length 0.
   const judged = step.norm === 0 && isWritable ? null : actualDecrease;
+  const trust = judged === null || !policy.guards ? null : trustIn(predicted, judged, RESOLUTION * model.lossOfRows);
   const found = verdict({
-    rejects: policy.rejects, predictedDecrease, actualDecrease: judged, isWritable,
+    rejects: policy.rejects, trust, predictedDecrease, actualDecrease: judged, isWritable,
     resolvedLoss: () => Math.max(RESOLUTION * model.lossOfRows, resolved(predictedDecrease).ofLoss),
     isFlung: () => {
       const bound = scale();
@@ -136,8 +146,9 @@ function attempt(parts: AttemptParts): Attempt {
     },
     isDifferentiable: () => clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)),
   });
-  const gainRatio = judged === null ? null : judged / predictedDecrease;
-  const outcome = {...used, predictedDecrease, actualDecrease, gainRatio};
+  const isJudged = judged !== null && policy.judges;
+  const outcome = {...used, trust, predictedDecrease, actualDecrease: policy.judges ? actualDecrease : null,
+    gainRatio: isJudged ? judged / predictedDecrease : null};
   return found === 'rejected' ?
     {...outcome, isUnresolved: false, status: 'rejected', stepNorm: 0, taken: null} :
     {...outcome, isUnresolved: found === 'unresolved', status, stepNorm: learningRate * step.norm,
@@ -150,7 +161,7 @@ function explainUnwritable(variables: readonly Variable[], written: readonly Ten
   if (bad !== undefined) {
     throw ggnError(`the variable '${bad.name}' holds values that are not finite. No step was taken.`);
   }
-  if (!policy.judges) {
+  if (!policy.judges && !policy.guards) {
     const {name} = variables.find((_, v) => !allFinite([written[v]]))!;
     throw ggnError(`the step would take the variable '${name}' to values that are not finite: float32 overflows. The ` +
         'weights are unchanged; scale the data, or use more damping.');

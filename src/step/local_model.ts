@@ -32,6 +32,18 @@ export interface ModelStep {
   readonly norm: number;
 }
 
+/** The decrease of the loss that the quadratic model promises, and the size of its terms. */
+export interface PredictedDecrease {
+  readonly decrease: number;
+  readonly size: number;
+}
+
+/** The checks of a solved step, see `LocalModel.solve`. */
+interface SolveChecks {
+  readonly isVerified: boolean;
+  readonly mayOverflow: boolean;
+}
+
 /**
  * The quadratic model of the loss at the weights,
  *
@@ -89,13 +101,13 @@ export class LocalModel {
    * The damped minimiser d, with more damping than asked if less does not work. The step is null if
    * no damping works.
    *
-   * @param isTried whether a trial decides on the step. Then J d is not compared with its
-   * prediction: near a minimum, J d is a small rest of large terms. An error of at most 2 % of it
-   * would take so much damping that training stops long before the loss stops falling. Also, a step
-   * that overflows float32 is left to the trial, which refuses it and takes more damping, without
-   * an exception.
+   * @param isVerified whether J d is compared with its prediction. Near a minimum, J d is a small
+   * rest of large terms. An error of at most 2 % of it would take so much damping that training
+   * stops long before the loss stops falling. So a step that is judged by its loss is not compared.
+   * @param mayOverflow whether a step that overflows float32 is left to a trial, which refuses it
+   * and takes more damping, without an exception.
    */
-  solve(damping: number, momentum: number, isTried: boolean):
+  solve(damping: number, momentum: number, {isVerified, mayOverflow}: SolveChecks):
       DampedStepResult<Solution> & {readonly step: ModelStep | null} {
     const {parameters, derivatives: {weighted}} = this.parts;
     const {verify} = this.system;
@@ -106,7 +118,7 @@ export class LocalModel {
       }
       return known.get(solution)!;
     };
-    const verifying = verify === null || isTried ? {} :
+    const verifying = verify === null || !isVerified ? {} :
       {verify: (solution: Solution) => verify(solution, form(solution))};
     const result = this.clock.time('solve', () => dampedStep(this.problemOf(momentum),
         {damping, rows: weighted, parameters, leastTrace: LEAST_CURVATURE * this.mostTrace(), ...verifying}));
@@ -117,7 +129,7 @@ export class LocalModel {
     const formed = form(result.solution);
     const d = this.units === null ? formed : this.clock.time('update', () => this.units!.stepOf(formed) as Tensor[]);
     const norm = this.clock.time('update', () => Math.sqrt(sumOfSquares(d)));
-    if (!Number.isFinite(norm) && !isTried) {
+    if (!Number.isFinite(norm) && !mayOverflow) {
       throw markNonFinite(ggnError(`the step is not finite (norm ${norm}): float32 overflowed. The weights are ` +
           'unchanged; scale the data, or use more damping.'));
     }
@@ -126,16 +138,19 @@ export class LocalModel {
 
   /**
    * -(gᵀs + ½ sᵀ(JᵀHJ + 2ρ)s) for s = scale · d: the decrease of the loss that the model promises.
-   * It is without λ, which is no part of the loss.
+   * It is without λ, which is no part of the loss. Its size is |gᵀs| + ½ sᵀ(JᵀHJ + 2ρ)s.
    */
-  predictedDecrease({d, slope, curvature}: ModelStep, scale: number): number {
+  predictedDecrease({d, slope, curvature}: ModelStep, scale: number): PredictedDecrease {
     const {extra, ridge: {rhos}} = this.parts;
     d.forEach((t, v) => {
       const e = extra[v];
       slope += e === null ? 0 : sum(mul(e, t)).dataSync()[0];
       curvature += rhos[v] === 0 ? 0 : 2 * rhos[v] * sumOfSquares([t]);
     });
-    return -scale * (slope + scale * curvature / 2);
+    return {
+      decrease: -scale * (slope + scale * curvature / 2),
+      size: scale * (Math.abs(slope) + scale * curvature / 2),
+    };
   }
 
   /** See `StepSystem.relativeCurvature`. */

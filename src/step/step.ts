@@ -30,6 +30,7 @@ import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
 import {DETERMINED} from '../policy/determined_batch';
 import type {EvidenceState} from '../policy/evidence';
+import type {LossKind} from '../policy/policy';
 import type {StepPolicy, StepSize} from '../policy/step_policy';
 import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
@@ -118,7 +119,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   // An evidence needs a matrix, so that the number of outputs does not count.
   const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
   const sizes = {rows: rows.count, parameters, width, outputs};
-  const policy = settings.policyFor({examples, parameters,
+  const policy = settings.policyFor({examples, parameters, kind: kindOf(rows),
     mayDampByEvidence: state === null && mayDampByEvidence(rows, sizes, settings)});
 
   const chosenFor = {policy: policy.name, variables};
@@ -132,7 +133,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const mayChange = settings.solver === 'auto' && state === null && scaling === 'levenberg';
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
-      trial: policy.judges ? () => floatsOfTrial(trace, rows, system) : null,
+      trial: policy.judges || policy.guards ? () => floatsOfTrial(trace, rows, system) : null,
       products: rehearsalOf(system, {variables, rows: rows.count, partOf}),
     }));
   const {plans} = checked;
@@ -182,6 +183,13 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       evidence: known?.evidence ?? null,
     },
   };
+}
+
+/** See `LossKind`. */
+function kindOf({head: {outputTerms}}: Rows): LossKind {
+  const isLikelihood = outputTerms.some(term => term.kind === 'function' && !term.isResidual) &&
+    outputTerms.every(({kind}) => kind === 'function');
+  return outputTerms.length === 0 ? 'squares' : isLikelihood ? 'likelihood' : 'other';
 }
 
 /**

@@ -1,3 +1,5 @@
+import type {PredictedDecrease} from './local_model';
+
 /**
  * The verdict on the step of an attempt.
  *
@@ -11,6 +13,8 @@ export type Verdict = 'taken' | 'rejected' | 'unresolved';
 export interface VerdictFacts {
   /** Whether the policy rejects steps that do not decrease the loss. */
   readonly rejects: boolean;
+  /** The trust in the model of a guarded step, see `trustIn`; null if the step is not guarded. */
+  readonly trust: number | null;
   /** p, the decrease of the loss that the quadratic model promises. */
   readonly predictedDecrease: number;
   /**
@@ -34,26 +38,44 @@ export interface VerdictFacts {
 const TRUSTED_GAIN = 1e-3;
 
 /**
+ * The trust in the quadratic model of a step,
+ *
+ *     1 - max(0, p - a - δ) / (|gᵀs| + ½ sᵀ(JᵀHJ + 2ρ)s)        a = L(w) - L(w + s)
+ *
+ * It is 1 if the loss falls at least as the model promises, and 0 if it lies above the model by the
+ * size of all terms of the model. A step with momentum may raise the loss of its batch, and be
+ * trusted.
+ */
+export function trustIn({decrease, size}: PredictedDecrease, actual: number, resolvedLoss: number): number {
+  const missing = decrease - actual - resolvedLoss;
+  return missing <= 0 ? 1 : 1 - missing / size;
+}
+
+/**
  * The verdict, by the first line that holds:
  *
  * 1. not judged: taken.
  * 2. w + s or a is not finite: rejected, under any policy.
- * 3. The policy rejects, 0 ≤ p ≤ δ and a < -δ: rejected.
- * 4. The policy rejects, p is not in [0, δ], and not (p > 0 and a > 0): rejected.
- * 5. |a/p - 1| > 0.001 and s is beyond the bound: rejected.
- * 6. The loss has no finite derivatives at w + s: rejected.
- * 7. The policy rejects and 0 ≤ p ≤ δ: unresolved.
- * 8. Else: taken.
+ * 3. The step is guarded, and the trust in its model is not above 0: rejected.
+ * 4. The policy rejects, 0 ≤ p ≤ δ and a < -δ: rejected.
+ * 5. The policy rejects, p is not in [0, δ], and not (p > 0 and a > 0): rejected.
+ * 6. |a/p - 1| > 0.001 and s is beyond the bound: rejected.
+ * 7. The loss has no finite derivatives at w + s: rejected.
+ * 8. The policy rejects and 0 ≤ p ≤ δ: unresolved.
+ * 9. Else: taken.
  *
  * A step with p ≤ δ cannot be judged by the loss. It is taken unless the loss rises by more than δ,
  * since its direction comes from the gradient, which is known better: the rounding of the loss is
  * of first order in the rounding of the residuals, the error of their minimiser of second order.
  */
-export function verdict({rejects, predictedDecrease: p, actualDecrease: a, ...facts}: VerdictFacts): Verdict {
+export function verdict({rejects, trust, predictedDecrease: p, actualDecrease: a, ...facts}: VerdictFacts): Verdict {
   if (a === null) {
     return 'taken';
   }
   if (!facts.isWritable || !Number.isFinite(a)) {
+    return 'rejected';
+  }
+  if (trust !== null && !(trust > 0)) {
     return 'rejected';
   }
   const isUnresolved = rejects && p >= 0 && p <= facts.resolvedLoss();

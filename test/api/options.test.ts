@@ -118,7 +118,7 @@ test('policy: a name or a function', t => {
   t.deepEqual(checkPolicy(own), {policy: 'custom', policyFunction: own});
   t.deepEqual(checkPolicy('fixed'), {policy: 'fixed', policyFunction: null});
   for (const [value, shown] of [['adam', "'adam'"], [3, '3'], [null, 'null'], [{}, 'an object']] as const) {
-    t.throws(() => checkOptions({policy: value}), {message: `tfjs-ggn: the option policy must be one of 'auto', 'agreement', 'evidenceDamping', 'levenbergMarquardt', 'fixed', ` +
+    t.throws(() => checkOptions({policy: value}), {message: `tfjs-ggn: the option policy must be one of 'auto', 'agreement', 'hypergradient', 'evidenceDamping', 'levenbergMarquardt', 'fixed', ` +
         `or a function of the step report; received ${shown}.`});
   }
 });

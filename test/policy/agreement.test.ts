@@ -1,5 +1,7 @@
 import test from 'ava';
 import {agreement, type AgreementState} from '../../src/policy/agreement';
+import type {LossKind} from '../../src/policy/policy';
+import {isIn, type Range} from '../../src/policy/ranges';
 
 /** The states after agreements with batches of the same size, the initial one before. */
 function states(agreements: ReadonlyArray<number | null>, examples = 128, from = agreement.initial): AgreementState[] {
@@ -25,7 +27,7 @@ test('it starts at learning rate 0.3, damping 1, momentum 0.9, and judges nothin
 test('without a last step only the momentum is set, by the size of the batch', t => {
   const [, after] = states([null], 64);
   t.deepEqual(after, {...agreement.initial, momentum: 0.95});
-  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1, caution: 1, steps: 0, loss: 0, spread: 0};
+  const later: AgreementState = {learningRate: 0.7, agreement: -0.2, damping: 0.4, momentum: 0.9, headroom: 1, raised: 1, caution: 1, steps: 0, loss: 0, spread: 0};
   t.deepEqual(states([null], 64, later)[1], {...later, momentum: 0.95});
 });
 
@@ -184,4 +186,25 @@ test('states are made anew, never changed', t => {
   const state = Object.freeze({...agreement.initial});
   agreement.observe!(state, {agreement: 1, examples: 8});
   t.deepEqual(state, agreement.initial);
+});
+
+test('the first 20 steps on squares are guarded, all of likelihoods, none of other losses', t => {
+  const guards = (kind: LossKind, steps: number): boolean => agreement.guards!({...agreement.initial, steps}, kind);
+  t.deepEqual([0, 1, 20, 21].map(steps => guards('squares', steps)), [true, true, true, false]);
+  t.deepEqual([0, 20, 1000].map(steps => guards('likelihood', steps)), [true, true, true]);
+  t.deepEqual([0, 20, 1000].map(steps => guards('other', steps)), [false, false, false]);
+});
+
+test('a rejected guarded attempt takes four times the damping, and trusted steps give it back', t => {
+  const raised = agreement.trust!(agreement.trust!(agreement.initial, -3), NaN);
+  t.is(raised.raised, 16);
+  t.is(agreement.settings(raised).damping, 16 * agreement.settings(agreement.initial).damping);
+  t.is(agreement.trust!(raised, 0.5).raised, 16, 'half trusted');
+  t.true(near([agreement.trust!(raised, 1).raised], [16 / 3]));
+  t.true(near([agreement.trust!(raised, 0.1).raised], [16 * (1 + 0.8 ** 3)]));
+  t.is(agreement.trust!(agreement.initial, 1).raised, 1);
+  const most = repeated(40, -1).reduce((state, trust) => agreement.trust!(state, trust), agreement.initial);
+  t.is(most.raised, 4 ** 16);
+  t.true(isIn(agreement.ranges.raised as Range, most.raised));
+  t.true(agreement.trust!(most, 0.01).raised <= 4 ** 16, 'the state can be saved');
 });

@@ -9,7 +9,8 @@ const INITIAL = initialState({...LEVENBERG_MARQUARDT, initialDamping: 0.7});
 const LATER: PolicyState = {
   history: {fingerprint: 2 ** 32 - 1, repeats: 3, changed: true, isFull: false},
   determination: {examples: 1000, isShort: true},
-  agreement: {learningRate: 0.1 + 0.2, agreement: -1 / 3, damping: 0.95 ** 7, momentum: 0.925, headroom: 2.5, caution: 16, steps: 12, loss: 1 / 7, spread: 2.5},
+  agreement: {learningRate: 0.1 + 0.2, agreement: -1 / 3, damping: 0.95 ** 7, momentum: 0.925, headroom: 2.5, raised: 64, caution: 16, steps: 12, loss: 1 / 7, spread: 2.5},
+  hypergradient: {...initialState(LEVENBERG_MARQUARDT).hypergradient, damping: 0.95 ** 5},
   hasEvidence: true,
   evidenceDamping: {evidence: 7 / 3, damping: 1e-12 / 7, increase: 2 ** 30},
   levenbergMarquardt: {damping: 1e-12 / 3, increase: 2 ** 40},

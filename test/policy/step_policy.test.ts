@@ -4,7 +4,7 @@ import type {BatchSign} from '../../src/policy/full_batch';
 import {initialState} from '../../src/policy/policy_state';
 import type {PolicyState} from '../../src/policy/policy_state';
 import {isPinned, StepPolicy} from '../../src/policy/step_policy';
-import type {Given} from '../../src/policy/step_policy';
+import type {Given, StepSize} from '../../src/policy/step_policy';
 import {POLICY_NAMES} from '../../src/policy/policies';
 import type {PolicyName} from '../../src/policy/policies';
 
@@ -19,8 +19,9 @@ const never = (): BatchSign => {
 };
 
 function policyOf(wanted: 'auto' | PolicyName, given: Partial<Given> = {}, sign: () => BatchSign = never, state: PolicyState = START,
-    size: {examples: number; parameters: number; mayDampByEvidence?: boolean} = {examples: 32, parameters: 100}): StepPolicy {
-  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state, {mayDampByEvidence: false, ...size}, sign);
+    size: Partial<StepSize> = {}): StepPolicy {
+  return StepPolicy.of(wanted, {...AUTO, ...given}, LEVENBERG_MARQUARDT, state,
+    {examples: 32, parameters: 100, mayDampByEvidence: false, kind: 'other', ...size}, sign);
 }
 
 test("'auto': Levenberg-Marquardt on the full batch, agreement on mini-batches", t => {
@@ -132,7 +133,7 @@ test("'auto' follows the data from step to step, and each policy keeps its state
   t.is(step(MINI, policy => policy.observe({agreement: 1, examples: 64})), 'agreement');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3, increase: 2});
   t.deepEqual(state.history, {fingerprint: null, repeats: 0, changed: true, isFull: false});
-  t.deepEqual(state.agreement, {learningRate: 0.3 * Math.exp(0.02), agreement: 0.05, damping: 0.95, momentum: 0.95, headroom: 1, caution: 1, steps: 0, loss: 0, spread: 0});
+  t.deepEqual(state.agreement, {learningRate: 0.3 * Math.exp(0.02), agreement: 0.05, damping: 0.95, momentum: 0.95, headroom: 1, raised: 1, caution: 1, steps: 0, loss: 0, spread: 0});
   t.is(step(WHOLE, policy => policy.judge(-1)), 'levenbergMarquardt');
   t.deepEqual(state.levenbergMarquardt, {damping: 0.1 / 3 * 2, increase: 4});
   t.is(state.agreement.damping, 0.95);
@@ -224,4 +225,34 @@ test('states are made anew, never changed', t => {
   }
   policyOf('auto', {}, () => WHOLE);
   t.deepEqual(START, before);
+});
+
+test('a guarded step has ten attempts, and no momentum after a rejection', t => {
+  const policy = policyOf('auto', {momentum: 0.8}, () => MINI, START, {kind: 'likelihood'});
+  t.deepEqual([policy.guards, policy.judges, policy.rejects, policy.attempts], [true, false, false, 10]);
+  t.is(policy.settings.momentum, 0.8);
+  const {damping} = policy.settings;
+  policy.trust(-2);
+  t.deepEqual([policy.settings.damping, policy.settings.momentum], [4 * damping, 0]);
+  policy.trust(0.5);
+  t.is(policy.next.agreement.raised, 4, 'the next batch goes on from there');
+  const other = policyOf('auto', {}, () => MINI);
+  t.deepEqual([other.guards, other.attempts], [false, 1]);
+  const fixed = policyOf('auto', ALL_GIVEN, never, START, {kind: 'likelihood'});
+  t.deepEqual([fixed.guards, fixed.attempts], [false, 1]);
+});
+
+test('a given damping is raised by the rejections of a guarded step, and begins anew in the next', t => {
+  const policy = policyOf('auto', {damping: 3}, () => MINI, START, {kind: 'squares'});
+  policy.trust(NaN);
+  t.is(policy.settings.damping, 6);
+  policy.trust(-1);
+  t.is(policy.settings.damping, 24);
+  t.is(policyOf('auto', {damping: 3}, () => MINI, policy.next, {kind: 'squares'}).settings.damping, 3);
+});
+
+test('the steps of a detour are not guarded', t => {
+  const detour = {...START, history: {fingerprint: 4, repeats: 3, changed: false, isFull: true}, detour: 3};
+  const policy = policyOf('auto', {}, () => WHOLE, detour, {kind: 'likelihood'});
+  t.deepEqual([policy.name, policy.guards, policy.judges], ['agreement', false, true]);
 });

@@ -1,9 +1,9 @@
 /** The table of verdicts. */
 import test from 'ava';
-import {verdict, type VerdictFacts, type Verdict} from '../../src/step/verdict';
+import {trustIn, verdict, type VerdictFacts, type Verdict} from '../../src/step/verdict';
 
 /** A step that nothing stands against, at a resolution of 1. */
-const GOOD: VerdictFacts = {rejects: true, predictedDecrease: 10, actualDecrease: 5, isWritable: true, resolvedLoss: () => 1,
+const GOOD: VerdictFacts = {rejects: true, trust: null, predictedDecrease: 10, actualDecrease: 5, isWritable: true, resolvedLoss: () => 1,
   isFlung: () => false, isDifferentiable: () => true};
 
 /** Rejects, predicted, actual decrease. */
@@ -52,6 +52,10 @@ const FURTHER: Array<[string, Partial<VerdictFacts>, number, number | null, Verd
   ['flung, and unresolved as promised', {isFlung: () => true}, 0.5, 0.5, 'unresolved'],
   ['flung by nothing for nothing', {isFlung: () => true}, 0, 0, 'unresolved'],
   ['flung, and not judged', {isFlung: () => true}, 10, null, 'taken'],
+  ['guarded, and the model is not trusted', {rejects: false, trust: 0}, 10, -50, 'rejected'],
+  ['guarded, and the trust is not known', {rejects: false, trust: NaN}, 10, 5, 'rejected'],
+  ['guarded, trusted, and the loss of the batch rises', {rejects: false, trust: 0.1}, 10, -5, 'taken'],
+  ['guarded, trusted, and not differentiable', {rejects: false, trust: 1, isDifferentiable: () => false}, 10, 5, 'rejected'],
   ['not differentiable', {isDifferentiable: () => false}, 10, 5, 'rejected'],
   ['not differentiable, and as promised', {isDifferentiable: () => false}, 10, 10, 'rejected'],
   ['not differentiable, and unresolved', {isDifferentiable: () => false}, 0.5, 0.4, 'rejected'],
@@ -78,3 +82,26 @@ test('a fact that costs time is asked for only if the verdict needs it', t => {
   t.is(verdict({...GOOD, actualDecrease: 10, isFlung}), 'taken');
   t.is(verdict({...GOOD, isFlung: () => true, isDifferentiable}), 'rejected');
 });
+
+/** Promised decrease, size of the terms of the model, actual decrease, resolution, trust. */
+const TRUST: ReadonlyArray<readonly [number, number, number, number, number]> = [
+  [10, 30, 10, 0, 1],
+  [10, 30, 12, 0, 1],
+  [10, 30, -5, 0, 0.5],
+  [10, 30, -20, 0, 0],
+  [10, 30, -50, 0, -1],
+  // A step with momentum promises to raise the loss of its batch.
+  [-10, 30, -10, 0, 1],
+  [-10, 30, -25, 0, 0.5],
+  // Rounding of the loss is no error of the model.
+  [1e-9, 1e-9, -1e-7, 1e-6, 1],
+  [0, 0, 0, 0, 1],
+  [10, 30, -Infinity, 0, -Infinity],
+  [10, 30, NaN, 0, NaN],
+];
+
+for (const [decrease, size, actual, resolved, expected] of TRUST) {
+  test(`a model of ${decrease} in terms of ${size} has a trust of ${expected} at ${actual}, resolved ${resolved}`, t => {
+    t.is(trustIn({decrease, size}, actual, resolved), expected);
+  });
+}
