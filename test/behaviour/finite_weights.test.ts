@@ -35,7 +35,7 @@ async function steps(t: ExecutionContext, optimizer: GramGaussNewton, variables:
     }
     t.true(numbersOf(variables).every(Number.isFinite), `step ${i + 1}: ${numbersOf(variables).join()}`);
     if (i > 1) {
-      t.is(tf.memory().numTensors, tensors, `step ${i + 1}`);
+      t.true(tf.memory().numTensors <= tensors, `step ${i + 1}: ${tf.memory().numTensors}, before ${tensors}`);
     }
     await optimizer.getWeights();
     tensors = tf.memory().numTensors;
@@ -53,7 +53,8 @@ for (const backend of ['cpu', 'wasm']) {
         const optimizer = ggn(options);
         const message = await steps(t, optimizer, [w], () => leastSquares(w.mul(3e-19).sub(1.14e20).reshape([1])));
         if (name !== 'auto') {
-          t.is(message === null, name !== 'agreement' && name !== 'fixed', String(message));
+          // The policy 'fixed' alone judges no step: it has no other damping to try.
+          t.is(message === null, name !== 'fixed', String(message));
         }
         t.regex(message ?? 'to values that are not finite', /to values that are not finite|the step is not finite/);
         t.deepEqual(numbersOf([w]).every(x => x >= Math.fround(0.97 * MAX)), true);

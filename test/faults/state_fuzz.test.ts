@@ -51,8 +51,8 @@ const setWeights = (model: tf.LayersModel, weights: number[][]): void => {
 const weightsOf = (model: tf.LayersModel): number[][] => model.getWeights().map(w => [...w.dataSync()]);
 
 /** The states of some trainings: under every policy, with an evidence, and with an average of mini-batches. */
-const SAVED: Saved[] = await Promise.all([{}, {policy: 'agreement'}, {policy: 'hypergradient'}, {policy: 'levenbergMarquardt'}, {policy: 'fixed'}, {regularization: 'bayesian'},
-  {policy: 'agreement', momentum: 0.4}].map(async (options, which) => {
+const SAVED: Saved[] = await Promise.all([{}, {policy: 'agreement'}, {policy: 'levenbergMarquardt'}, {policy: 'fixed'}, {regularization: 'bayesian'},
+  {policy: 'agreement', momentum: 0.4}, {policy: 'hypergradient'}].map(async (options, which) => {
   const {model, optimizer} = compiled(options as object);
   for (let i = 0; i < 3; i++) {
     const data = which === MINI_BATCHES ? batch(i) : x.clone();
