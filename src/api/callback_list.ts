@@ -17,8 +17,8 @@ interface WholeCallback {
   onTrainEnd(logs?: unknown): unknown;
   onEpochBegin(epoch: number, logs?: unknown): unknown;
   onEpochEnd(epoch: number, logs?: unknown): unknown;
-  onBatchBegin(examples: number, logs?: unknown): unknown;
-  onBatchEnd(examples: number, logs?: unknown): unknown;
+  onBatchBegin(batch: number, logs?: unknown): unknown;
+  onBatchEnd(batch: number, logs?: unknown): unknown;
 }
 
 /** Symbols of the registry, so that two copies of this package see the same marks. */
@@ -88,7 +88,7 @@ function asPlain(model: FittedModel, callback: WholeCallback): object {
     onTrainEnd: (logs: unknown) => callback.onTrainEnd(logs),
     onEpochBegin: (epoch: number, logs: unknown) => callback.onEpochBegin(epoch, logs),
     onEpochEnd: (epoch: number, logs: unknown) => callback.onEpochEnd(epoch, logs),
-    onBatchBegin: (examples: number, logs: unknown) => callback.onBatchBegin(examples, logs),
-    onBatchEnd: (examples: number, logs: unknown) => callback.onBatchEnd(examples, logs),
+    onBatchBegin: (batch: number, logs: unknown) => callback.onBatchBegin(batch, logs),
+    onBatchEnd: (batch: number, logs: unknown) => callback.onBatchEnd(batch, logs),
   };
 }

@@ -41,9 +41,9 @@ export interface TrainingCallback {
   /** Called when an epoch ends. */
   onEpochEnd(epoch: number, logs?: unknown): Promise<void>;
   /** Called before the step of a batch. */
-  onBatchBegin(examples: number, logs?: unknown): Promise<void>;
+  onBatchBegin(batch: number, logs?: unknown): Promise<void>;
   /** Called after the step of a batch. */
-  onBatchEnd(examples: number, logs?: unknown): Promise<void>;
+  onBatchEnd(batch: number, logs?: unknown): Promise<void>;
 }
 
 /** The calls of `fit` that a callback of this package acts on. */

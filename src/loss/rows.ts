@@ -14,7 +14,7 @@ import type {Dependence} from '../trace/dependence';
 import {addTo} from '../tfjs/accumulate';
 import {sumTo} from '../tfjs/fast_ops';
 
-export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty examplesByGroup out.';
+export const NO_ROWS = 'this step has no rows: the batch holds no examples. Leave empty batches out.';
 
 /** The n rows of a step, in groups with their own number of examples. */
 export interface Rows {
