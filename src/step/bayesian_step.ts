@@ -4,8 +4,6 @@ import type {OutputDerivatives} from '../loss/functions/loss_derivatives';
 import {namesOfLosses} from '../loss/rows';
 import type {Rows} from '../loss/rows';
 import type {StepDerivatives} from '../loss/output_derivatives';
-import {SYSTEM_FACTS, SYSTEM_OF_EVIDENCE, SYSTEM_OF_FITS} from '../solve/system';
-import type {SystemName} from '../solve/system';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 
 /** The beginning of every refusal. */
@@ -42,23 +40,4 @@ export function squaresOnly({head, dependence: {variables}}: Rows, plans: readon
     throw ggnError(`${OPTION} needs rows of a weight above 0, and this step has none.`);
   }
   return {z, root};
-}
-
-/**
- * The system of a step with an evidence: the fastest system if it has one, else that of the Gram
- * matrix.
- *
- * @throws if both matrices are too large.
- */
-export function systemWithEvidence(chosen: SystemName, rows: number, width: number): SystemName {
-  if (SYSTEM_FACTS[chosen].hasEvidence) {
-    return chosen;
-  }
-  const {most} = SYSTEM_FACTS[SYSTEM_OF_EVIDENCE];
-  if (rows > most) {
-    throw ggnError(`${OPTION} takes a matrix of as many rows and columns as there are rows (examples times outputs), ` +
-        `at most ${most}, or trained parameters, at most ${SYSTEM_FACTS[SYSTEM_OF_FITS].most}; this step has ` +
-        `${rows} rows and ${width} parameters. Use fewer of either, or regularization 'none'.`);
-  }
-  return SYSTEM_OF_EVIDENCE;
 }

@@ -1,5 +1,6 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {CHANGES} from '../jacobian/plan/footprint';
 import {replayAll, replayBytes} from '../trace/replay';
 import type {Trace} from '../trace/trace';
 import {rootsOf, rowTensor} from '../loss/functions/row_block';
@@ -74,12 +75,14 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
 }
 
 /**
- * Bytes of the tensors that `actualDecrease` makes and holds at the worst moment, beside the moved
- * weights.
+ * Floats that `actualDecrease` holds at the worst moment, for all examples, together with the
+ * changes of the weights and the Gram matrix of the step, if there is one.
  */
-export function bytesOfTrial(trace: Trace, {head}: Rows, variables: readonly Variable[]): number {
-  const moved = [...trace.variables].filter(([, variable]) => variables.includes(variable)).map(([value]) => value);
-  return replayBytes(trace, new Set(moved), valuesOfLoss(trace, head));
+export function floatsOfTrial(trace: Trace, {head, dependence: {variables}, count}: Rows, hasGram: boolean): number {
+  const replaced = [...trace.variables].filter(([, variable]) => variables.includes(variable)).map(([value]) => value);
+  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
+  const ofPass = replayBytes(trace, new Set(replaced), valuesOfLoss(trace, head)) / 4;
+  return ofPass + changes + (hasGram ? count ** 2 : 0);
 }
 
 /** The values that the decrease of the loss is computed from. */

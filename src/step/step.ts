@@ -8,46 +8,40 @@
  * gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the damping, μ
  * the momentum, and d_prev the last accepted d.
  *
- * 1. capture: the variables take the training point, in averaged_weights.ts. Then f() runs once and
- *    is recorded, in trace/capture.ts. api/training.ts calls both.
- * 2. rows: r, in loss/rows.ts, and q and H, in loss/output_derivatives.ts.
- * 3. Jacobian: J, rehearsed (jacobian/rehearsed_batch.ts) and checked on the first step, in
- *    jacobian/checked_jacobian.ts; then in the units of its layers, in units_of_step.ts.
- * 4. system: n x n or m x m, by systems/system_choice.ts; local_model.ts asks it. With the
- *    regularization 'bayesian', prior.ts takes the prior from the evidence of the rows.
- * 5. attempts: solve for d, try w + s, take or reject: attempts.ts, verdict.ts; policy/ sets λ.
- * 6. write: the weights or their average, the report and the state: api/training.ts.
+ * The six stages of a step, of which docs/how_it_works.md has the mathematics:
+ *
+ * 1. Capture: averaged_weights.ts sets the variables to the training point. f() runs once and is
+ *    recorded, by trace/capture.ts. api/training.ts calls both.
+ * 2. Rows: r, by loss/rows.ts; q and H, by loss/output_derivatives.ts.
+ * 3. Jacobian: J, rehearsed in the first step (jacobian/rehearsed_batch.ts) and checked
+ *    (jacobian/checked_jacobian.ts), then in the units of its layers (units_of_step.ts).
+ * 4. System: chosen by systems/system_of_step.ts, asked by local_model.ts. With the regularization
+ *    'bayesian', prior.ts takes the prior from the evidence of the rows.
+ * 5. Attempts: attempts.ts solves for d and tries w + s, verdict.ts decides, policy/ sets λ.
+ * 6. Write: api/training.ts writes the weights or their average, the report and the state.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
-import {CHANGES} from '../jacobian/plan/footprint';
-import type {Plan} from '../jacobian/plan/plan';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
-import {rootsOf} from '../loss/functions/row_block';
 import {readDerivatives} from '../loss/output_derivatives';
 import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
-import {DETERMINED} from '../policy/determined_batch';
 import type {EvidenceState} from '../policy/evidence';
-import type {LossKind} from '../policy/policy';
-import type {StepPolicy, StepSize} from '../policy/step_policy';
-import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
+import type {StepPolicy} from '../policy/step_policy';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
+import {takesGram} from '../solve/system';
 import {rehearsalOf} from '../systems/systems';
 import {ridgeOf} from '../systems/ridge';
-import {chooseScaling, chooseSystem, isFit} from '../systems/system_choice';
-import type {SystemOptions} from '../systems/system_choice';
+import {systemOfStep} from '../systems/system_of_step';
+import type {ChosenBy} from '../systems/system_of_step';
 import type {Clock} from '../tfjs/clock';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
-import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
-import {bytesOfTrial} from './decrease';
-import {takesGram} from '../solve/system';
-import type {SystemName, SystemSize} from '../solve/system';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
-import {squaresOnly, systemWithEvidence} from './bayesian_step';
+import {squaresOnly} from './bayesian_step';
+import {floatsOfTrial} from './decrease';
 import {mayLackDerivatives} from './differentiable';
 import type {IdleLayer} from './layer_units';
 import {examplesByGroup, jacobianBy, linearizationOf} from './linearization';
@@ -56,6 +50,7 @@ import {observeBatch} from './observation';
 import {partsOf, Prior} from './prior';
 import {KnownResolution} from './resolution';
 import type {Resolution} from './resolution';
+import {wayOf} from './step_report';
 import type {StepReport} from './step_report';
 import {linearizationInUnits} from './units_of_step';
 
@@ -81,9 +76,7 @@ export interface SolvedStep {
 }
 
 /** The options and the state that a step is solved with. */
-interface StepSettings extends SystemOptions {
-  /** The policy of this step, by its numbers B of examples and m of parameters. */
-  readonly policyFor: (size: StepSize) => StepPolicy;
+interface StepSettings extends ChosenBy {
   /** κ, see `GgnOptions.weightDecay`. */
   readonly weightDecay: number | 'auto';
   /**
@@ -112,28 +105,16 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     clock: Clock): SolvedStep {
   const rows = clock.time('linearize', () => findRows(trace, settings.isTrained, fitBatch));
   const {variables} = rows.dependence;
-  const {parameters} = derivativePaths(trace, rows.dependence, rootsOf(trace, rows.blocks));
-  const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
-  const width = variables.reduce((sum, {size}) => sum + size, 0);
   const state = settings.priorState?.(variables) ?? null;
-  // An evidence needs a matrix, so that the number of outputs does not count.
-  const outputs = state !== null ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
-  const sizes = {rows: rows.count, parameters, width, outputs};
-  const policy = settings.policyFor({examples, parameters, kind: kindOf(rows),
-    mayDampByEvidence: state === null && mayDampByEvidence(rows, sizes, settings)});
-
-  const chosenFor = {policy: policy.name, variables};
-  const fastest = chooseSystem(sizes, settings, chosenFor);
-  const chosen = state === null ? fastest : systemWithEvidence(fastest, rows.count, width);
-  const scaling = chooseScaling(chosen, settings, chosenFor);
+  const {examples, parameters, policy, chosen, mayChange, scaling, isOfFit} =
+    systemOfStep(trace, rows, settings, state !== null);
   policy.begin(scaling);
 
   const ridgeOfLoss = ridgeOf(variables.map((_, v) => rows.head.ridge.get(v) ?? 0));
   const partOf = state === null ? ridgeOfLoss.partOf : partsOf(variables);
-  const mayChange = settings.solver === 'auto' && state === null && scaling === 'levenberg';
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
-      trial: policy.judges || policy.guards ? () => floatsOfTrial(trace, rows, system) : null,
+      trial: policy.judges || policy.guards ? () => floatsOfTrial(trace, rows, takesGram(system)) : null,
       products: rehearsalOf(system, {variables, rows: rows.count, partOf}),
     }));
   const {plans} = checked;
@@ -165,7 +146,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const agreement = observeBatch(policy, model,
       {z: derivatives.z, groups: rows.groups, examplesByGroup: examplesByGroup(plans), examples, areResiduals}, clock);
 
-  const resolution = new KnownResolution(trace, rows, isFit(chosenFor));
+  const resolution = new KnownResolution(trace, rows, isOfFit);
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
   const weightDecay = settings.weightDecay === 'auto' ? policy.weightDecay : settings.weightDecay;
@@ -179,58 +160,10 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
     effectiveDimension: model.effectiveDimension(attempted.lambda),
     report: {
       rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement,
-      gradientNorm: model.gradientNorm(), jacobian: describe(rows, plans), curvature: derivatives.curvature,
+      gradientNorm: model.gradientNorm(), jacobian: wayOf(rows, plans), curvature: derivatives.curvature,
       evidence: known?.evidence ?? null,
     },
   };
-}
-
-/** See `LossKind`. */
-function kindOf({head: {outputTerms}}: Rows): LossKind {
-  const isLikelihood = outputTerms.some(term => term.kind === 'function' && !term.isResidual) &&
-    outputTerms.every(({kind}) => kind === 'function');
-  return outputTerms.length === 0 ? 'squares' : isLikelihood ? 'likelihood' : 'other';
-}
-
-/**
- * Whether the evidence of the rows gives a damping, see `StepSize`. A regularizer is a prior of its
- * own. With three rows a parameter and more, Levenberg-Marquardt fits hardly any noise. One matrix
- * alone is a linear fit or a system of equations, whose solution is wanted.
- *
- * Measured: with 9 rows a parameter the evidence led to a validation loss of 0.055, and
- * Levenberg-Marquardt to 0.048.
- */
-function mayDampByEvidence({head, dependence: {variables}}: Rows, sizes: SystemSize,
-    options: SystemOptions): boolean {
-  const isOfRows = head.functions.length + head.extra.size + head.ridge.size === 0 &&
-    head.outputTerms.every(term => term.kind === 'function' && !term.isResidual);
-  const areFew = sizes.rows < DETERMINED * sizes.parameters && sizes.rows <= EVIDENCE_ROWS;
-  return isOfRows && areFew && variables.filter(({rank}) => rank > 1).length > 1 &&
-    takesGram(chooseSystem(sizes, options, {policy: 'evidenceDamping', variables}));
-}
-
-/**
- * Floats that a forward pass at other weights holds at once, for all examples, together with the
- * changes of the weights and the Gram matrix.
- */
-function floatsOfTrial(trace: Trace, rows: Rows, solver: SystemName): number {
-  const {variables} = rows.dependence;
-  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
-  return bytesOfTrial(trace, rows, variables) / 4 + changes + (takesGram(solver) ? rows.count ** 2 : 0);
-}
-
-/** The way that the Jacobian was taken, for the report. */
-function describe({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
-  if (plans.some(plan => plan.analysis.frozen.size > 0)) {
-    return 'frozenStatistics';
-  }
-  if (plans.some(plan => plan.products !== undefined)) {
-    return 'products';
-  }
-  if (groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.examples < examples)) {
-    return 'rowByRow';
-  }
-  return plans.some(plan => plan.forward !== undefined) ? 'forward' : 'batch';
 }
 
 /** e by variable: the gradient of all terms of the loss that are no rows. */

@@ -1,4 +1,6 @@
+import type {Plan} from '../jacobian/plan/plan';
 import type {Curvature} from '../loss/functions/loss_derivatives';
+import type {Rows} from '../loss/rows';
 import type {Evidence} from '../policy/evidence';
 import type {PolicyName} from '../policy/policies';
 import type {SolveStatus} from '../solve/damped_step';
@@ -158,4 +160,18 @@ export interface StepReport {
     /** The step and the new weights. */
     readonly update: number;
   };
+}
+
+/** The way that the Jacobian was taken, see `StepReport.jacobian`. */
+export function wayOf({groups}: Rows, plans: readonly Plan[]): StepReport['jacobian'] {
+  if (plans.some(plan => plan.analysis.frozen.size > 0)) {
+    return 'frozenStatistics';
+  }
+  if (plans.some(plan => plan.products !== undefined)) {
+    return 'products';
+  }
+  if (groups.some(({examples}, g) => plans[g].forward === undefined && plans[g].analysis.examples < examples)) {
+    return 'rowByRow';
+  }
+  return plans.some(plan => plan.forward !== undefined) ? 'forward' : 'batch';
 }
