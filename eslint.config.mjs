@@ -10,6 +10,7 @@ const withoutTfjs = ['policy', 'solve', 'arrays'];
 
 /** The folders inside of a room, from the top. '.' are the files that lie in the room itself. */
 export const insides = {
+  step: ['.', 'ways_back', 'judge', 'average', 'bayesian', 'model', 'data'],
   jacobian: ['.', 'check', 'whole', 'sweep', 'uses', 'plan'],
   loss: ['.', 'read', 'functions'],
   derivatives: ['tangents', '.', 'rules', 'kernels'],

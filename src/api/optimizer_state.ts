@@ -1,8 +1,8 @@
 import {dispose, keep, scalar, tensor1d} from '@tensorflow/tfjs-core';
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import {AveragedWeights} from '../step/averaged_weights';
-import {EvidenceMaximum} from '../step/evidence_maximum';
+import {AveragedWeights} from '../step/average/averaged_weights';
+import {EvidenceMaximum} from '../step/bayesian/evidence_maximum';
 import {AVERAGE, checkEntries, checkNumbers, COUNT, nameOfBest, nameOfPoint, nameOfStep} from './saved_tensors';
 import type {NamedTensor} from '../tfjs/save_hook';
 import {shortened} from '../shown';

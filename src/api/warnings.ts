@@ -1,4 +1,4 @@
-import type {IdleLayer} from '../step/layer_units';
+import type {IdleLayer} from '../step/model/layer_units';
 import type {StepReport} from '../step/step_report';
 
 /** The warnings of one optimizer on the console. Each kind of warning is given once. */

@@ -8,15 +8,15 @@ import {allFinite} from '../tfjs/all_finite';
 import type {Clock} from '../tfjs/clock';
 import {addScaled} from '../tfjs/fast_ops';
 import type {Trace} from '../trace/trace';
-import {actualDecrease as decreaseAt} from './decrease';
-import {isDifferentiable} from './differentiable';
-import type {LocalModel, ModelStep} from './local_model';
-import type {Penalty} from './prior';
-import {RESOLUTION} from './resolution';
-import type {Resolution} from './resolution';
-import {isFlung} from './step_bound';
+import {actualDecrease as decreaseAt} from './judge/decrease';
+import {isDifferentiable} from './judge/differentiable';
+import type {LocalModel, ModelStep} from './model/local_model';
+import type {Penalty} from './bayesian/prior';
+import {RESOLUTION} from './judge/resolution';
+import type {Resolution} from './judge/resolution';
+import {isFlung} from './judge/step_bound';
 import type {StepReport} from './step_report';
-import {trustIn, verdict} from './verdict';
+import {trustIn, verdict} from './judge/verdict';
 
 /** A step to be taken. */
 export interface Move {

@@ -1,7 +1,7 @@
 import type {Observation} from '../policy/policy';
 import type {StepPolicy} from '../policy/step_policy';
 import type {Clock} from '../tfjs/clock';
-import type {LocalModel} from './local_model';
+import type {LocalModel} from './model/local_model';
 
 /** Rows of one number of components, whose examples come one after the other. */
 interface RowsOfGroup {

@@ -10,14 +10,14 @@
  *
  * The six stages of a step, of which docs/how_it_works.md has the mathematics:
  *
- * 1. Capture: averaged_weights.ts sets the variables to the training point. f() runs once and is
- *    recorded, by trace/capture.ts. api/training.ts calls both.
+ * 1. Capture: average/ sets the variables to the training point. f() runs once and is recorded, by
+ *    trace/capture.ts. api/training.ts calls both.
  * 2. Rows: r, by loss/rows.ts; q and H, by loss/output_derivatives.ts.
  * 3. Jacobian: J, rehearsed in the first step (jacobian/rehearsed_batch.ts) and checked
- *    (jacobian/checked_jacobian.ts), then in the units of its layers (units_of_step.ts).
- * 4. System: chosen by systems/system_of_step.ts, asked by local_model.ts. With the regularization
- *    'bayesian', prior.ts takes the prior from the evidence of the rows.
- * 5. Attempts: attempts.ts solves for d and tries w + s, verdict.ts decides, policy/ sets λ.
+ *    (jacobian/checked_jacobian.ts), then in the units of its layers (model/units_of_step.ts).
+ * 4. System: chosen by systems/system_of_step.ts, asked by model/local_model.ts. With the
+ *    regularization 'bayesian', bayesian/ takes the prior from the evidence of the rows.
+ * 5. Attempts: attempts.ts solves for d and tries w + s, judge/ decides, policy/ sets λ.
  * 6. Write: api/training.ts writes the weights or their average, the report and the state.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
@@ -40,19 +40,19 @@ import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Trace} from '../trace/trace';
 import {solveAttempts} from './attempts';
 import type {Move} from './attempts';
-import {squaresOnly} from './bayesian_step';
-import {floatsOfTrial} from './decrease';
-import {mayLackDerivatives} from './differentiable';
-import type {IdleLayer} from './layer_units';
-import {examplesByGroup, jacobianBy, linearizationOf} from './linearization';
-import {LocalModel} from './local_model';
+import {squaresOnly} from './bayesian/squares_only';
+import {floatsOfTrial} from './judge/decrease';
+import {mayLackDerivatives} from './judge/differentiable';
+import type {IdleLayer} from './model/layer_units';
+import {examplesByGroup, jacobianBy, linearizationOf} from './model/linearization';
+import {LocalModel} from './model/local_model';
 import {observeBatch} from './observation';
-import {partsOf, Prior} from './prior';
-import {KnownResolution} from './resolution';
-import type {Resolution} from './resolution';
+import {partsOf, Prior} from './bayesian/prior';
+import {KnownResolution} from './judge/resolution';
+import type {Resolution} from './judge/resolution';
 import {wayOf} from './step_report';
 import type {StepReport} from './step_report';
-import {linearizationInUnits} from './units_of_step';
+import {linearizationInUnits} from './model/units_of_step';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
 export interface SolvedStep {

@@ -36,7 +36,7 @@ the seed. In the columns of seeds: \`ggn()\`, scipy.
 
 ${table(['curve', 'ggn()', 'scipy', ...SEEDS.map(seed => `seed ${seed}`)], lines)}
 
-The bound of the step (src/step/step_bound.ts) was chosen on seeds 4 to 19, not on these.
+The bound of the step (src/step/judge/step_bound.ts) was chosen on seeds 4 to 19, not on these.
 `;
   writeFileSync(new URL('RESULTS.md', import.meta.url), page);
   console.log(page);

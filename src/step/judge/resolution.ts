@@ -1,0 +1,108 @@
+import {FLOAT32_ROUNDOFF} from '../../solve/damping';
+import {DIFFERENCES, KEEPS_RELATIVE_ERROR} from '../../trace/kernel_sets';
+import type {Trace} from '../../trace/trace';
+import {rowTensor} from '../../loss/functions/row_block';
+import type {RowBlock} from '../../loss/functions/row_block';
+import {modelRounding} from './model_rounding';
+import type {Rows} from '../../loss/rows';
+
+/** Share of the loss below which a decrease is lost in rounding: four units of float32. */
+export const RESOLUTION = 4 * FLOAT32_ROUNDOFF;
+
+/** The effect of the rounding of float32 residuals on the loss. */
+export interface Resolution {
+  /** Two losses that differ by at most this are equal, as far as float32 can tell. */
+  readonly ofLoss: number;
+  /**
+   * The loss of the rounding errors themselves. A step that promises less moves the residuals by
+   * less than their rounding.
+   */
+  readonly ofResiduals: number;
+}
+
+/**
+ * The resolution of a loss, by independent rounding errors u_i of the residuals r_i:
+ *
+ *     ofResiduals = Σ w_i u_i²          ofLoss = sqrt(Σ (2 w_i r_i u_i)²) + ofResiduals
+ *
+ * A residual that is a difference a - b has the rounding of its terms, u_i = 2⁻²⁴ (|a_i| + |b_i|),
+ * times its later factors. Any other residual has u_i = 2⁻²⁴ |r_i|. Near the minimum of a good fit
+ * r is a small rest of large terms, and the loss is known to far less than seven digits. (The
+ * subtraction itself is exact there.)
+ *
+ * Terms of the loss that are no squares do not count.
+ *
+ * @param measured the changes of the residuals by the rounding of the whole model, see
+ * `modelRounding`. They count if they are larger.
+ */
+export function resolution(trace: Trace, rows: Rows, measured: readonly Float64Array[] | null = null): Resolution {
+  let linear = 0;
+  let quadratic = 0;
+  for (const [b, {block, weight}] of rows.head.squares.entries()) {
+    const residual = rowTensor(trace, block, value => trace.values[value]).dataSync();
+    const cancellation = cancellationOf(trace, rows, block);
+    const weights = typeof weight === 'number' ? null : weight.dataSync();
+    for (let i = 0; i < residual.length; i++) {
+      const w = weights === null ? weight as number : weights[i];
+      if (w === 0) {
+        continue;  // an entry that a mask leaves out may be NaN
+      }
+      const rounding = Math.max(FLOAT32_ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
+      linear += (2 * w * residual[i] * rounding) ** 2;
+      quadratic += w * rounding ** 2;
+    }
+  }
+  return {ofLoss: Math.sqrt(linear) + quadratic, ofResiduals: quadratic};
+}
+
+/**
+ * Multiple of the resolution by the residuals alone. For a larger decrease, the rounding of the
+ * model does not matter either.
+ */
+const MODEL_MATTERS = 2 ** 12;
+
+/** The resolution of a loss, as closely as the judgement of a decrease needs it. */
+export class KnownResolution {
+  private rough: Resolution | null = null;
+  private fine: Resolution | null = null;
+
+  /**
+   * @param measures whether the rounding of the model is measured if it may matter, at the cost of
+   * a forward pass.
+   */
+  constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean) {}
+
+  /** The resolution for the judgement of a decrease of the loss. */
+  for(decrease: number): Resolution {
+    const {trace, rows, measures} = this;
+    const rough = this.rough ??= resolution(trace, rows);
+    return !measures || decrease > MODEL_MATTERS * rough.ofLoss ? rough :
+      this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
+  }
+}
+
+/**
+ * (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block. It is 1 if the residuals are
+ * no difference, or if a term of the difference broadcasts and is no scalar.
+ */
+function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock):
+    (i: number) => number {
+  const {size} = trace.values[value];
+  let node = difference ?? trace.producer[value];
+  while (node >= 0 && KEEPS_RELATIVE_ERROR.has(trace.nodes[node].kernel)) {
+    const source = trace.nodes[node].inputs.find(([, input]) => dependent[input] && trace.values[input].size === size);
+    node = source === undefined ? -1 : trace.producer[source[1]];
+  }
+  if (node < 0 || !(node === difference || DIFFERENCES.has(trace.nodes[node].kernel))) {
+    return () => 1;
+  }
+  const terms = trace.nodes[node].inputs.map(([, input]) => trace.values[input]);
+  if (!terms.every(t => t.size === size || t.size === 1)) {
+    return () => 1;
+  }
+  const [a, b] = terms.map(t => t.dataSync());
+  return i => {
+    const [x, y] = [a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]];
+    return x === y ? 1 : (Math.abs(x) + Math.abs(y)) / Math.abs(x - y);
+  };
+}
