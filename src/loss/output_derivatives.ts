@@ -24,10 +24,12 @@ const CLAIMS: readonly Curvature[] = ['unbounded', 'majorized', 'projected', 'ex
  * outputs by their closed form or by `outputFunction`.
  *
  * @param examplesByGroup B, the number of examples, of each group of rows.
+ * @param rejects whether the policy rejects steps that raise the loss, see `diagonalCurvature`.
  * @throws for squares with a negative weight, for targets of a cross-entropy that are not finite,
  * and in the cases in which `outputFunction` throws.
  */
-export function readDerivatives(trace: Trace, rows: Rows, examplesByGroup: readonly number[]): StepDerivatives {
+export function readDerivatives(trace: Trace, rows: Rows, examplesByGroup: readonly number[],
+    rejects: boolean): StepDerivatives {
   const {head, dependence} = rows;
   const {residual, weight} = readResiduals(trace, rows, examplesByGroup);
   if (weight.some(w => w < 0)) {
@@ -51,7 +53,7 @@ export function readDerivatives(trace: Trace, rows: Rows, examplesByGroup: reado
   for (const term of head.outputTerms) {
     const examples = examplesOf(trace, term);
     const places = placesOf(trace, term, examples, (k, i) => rowOf(block + k, i));
-    const derivatives = derivativesOf(trace, dependence, term, examples);
+    const derivatives = derivativesOf(trace, dependence, term, examples, rejects);
     if (!derivatives.q.every(Number.isFinite)) {
       const isEntropy = term.kind !== 'function' && closedFormOf(term).areLogits;
       throw ggnError(`the gradient of a ${isEntropy ? 'cross-entropy in its logits' : 'loss in its outputs'} is not ` +
@@ -97,13 +99,14 @@ function examplesOf(trace: Trace, {blocks}: OutputTerm): number {
 }
 
 /** The derivatives of a term in its outputs, in the order (example, component). */
-function derivativesOf(trace: Trace, dependence: Dependence, term: OutputTerm, examples: number): LossDerivatives {
+function derivativesOf(trace: Trace, dependence: Dependence, term: OutputTerm, examples: number,
+    rejects: boolean): LossDerivatives {
   const outputs = term.blocks.map(({value}) => value);
   if (term.kind !== 'function') {
     return closedFormOf(term).derivatives(term, trace.values[outputs[0]].dataSync());
   }
   const endless = fallsWithoutEnd(trace, dependence, [...term.terms, ...term.beside], outputs);
-  return outputFunction(trace, dependence.dependent, term, examples, endless);
+  return outputFunction(trace, dependence.dependent, term, examples, endless, rejects);
 }
 
 /**

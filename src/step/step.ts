@@ -118,7 +118,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
       products: rehearsalOf(system, {variables, rows: rows.count, partOf}),
     }));
   const {plans} = checked;
-  const derivatives = clock.time('gram', () => readDerivatives(trace, rows, examplesByGroup(plans)));
+  const derivatives = clock.time('gram', () =>
+    readDerivatives(trace, rows, examplesByGroup(plans), policy.rejects));
   const prior = state === null ? null :
     new Prior(variables, partOf, squaresOnly(rows, plans, derivatives, fitBatch), state);
   const ridge = prior?.unitRidge ?? ridgeOfLoss;

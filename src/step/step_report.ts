@@ -130,8 +130,10 @@ export interface StepReport {
    *   point.
    * - `'majorized'`: |l'(r)| / max(|r|, δ) with δ = 0.1 · mean |r| for some residuals r, since
    *   their second derivative vanishes (absolute error, hinges, the tails of Huber's loss):
-   *   iteratively reweighted least squares. The others have the exact or projected one. Also for
-   *   monotone functions f of sums of squares, such as the root mean square: f'(Σ w r²) · 2w,
+   *   iteratively reweighted least squares. If the policy rejects no steps, as on mini-batches,
+   *   also for residuals with l''(r) < ½ l'(r)/r (the tails of log-cosh, Charbonnier's and Cauchy's
+   *   loss), whose step by l'' would go beyond -r. The others have the exact or projected one. Also
+   *   for monotone functions f of sums of squares, such as the root mean square: f'(Σ w r²) · 2w,
    *   without the term of f''.
    * - `'unbounded'`: the loss has no lower bound. A cross-entropy has negative weights, as in
    *   policy gradients, or targets outside [0, 1], or the loss falls without end along its steepest

@@ -26,6 +26,10 @@ interface Corner {
   /** Whether it couples the outputs of an example. */
   readonly isBlock?: boolean;
   readonly curvature?: 'exact';
+  /** Whether it is one of margins 1 - r. */
+  readonly isMargin?: boolean;
+  /** Whether its second derivative is large enough for steps that a trial judges, but not for others. */
+  readonly isSmooth?: boolean;
   /** Factor of the residuals. */
   readonly scale?: number;
 }
@@ -52,7 +56,10 @@ const CORNERS: Record<string, Corner> = {
   'the norm of an example': {loss: (y, p) => tf.norm(y.sub(p), 'euclidean', -1).mean(), value: r => Math.hypot(...r), isBlock: true},
   'Charbonnier': {loss: (y, p) => y.sub(p).square().add(1e-6).sqrt().mean(), value: mean(r => Math.sqrt(r * r + 1e-6))},
   'pseudo-Huber of a small δ': {loss: (y, p) => y.sub(p).div(0.01).square().add(1).sqrt().sub(1).mul(1e-4).mean(), value: mean(r => 1e-4 * (Math.sqrt((r / 0.01) ** 2 + 1) - 1))},
-  'Charbonnier in the middle': {loss: (y, p) => y.sub(p).square().add(1).sqrt().mean(), value: mean(r => Math.sqrt(r * r + 1)), curvature: 'exact'},
+  'Charbonnier in the middle': {loss: (y, p) => y.sub(p).square().add(1).sqrt().mean(), value: mean(r => Math.sqrt(r * r + 1)), isSmooth: true},
+  'Barron, of residuals of ten': {loss: (y, p) => y.sub(p).square().add(1).pow(0.55).mean(), value: mean(r => (r * r + 1) ** 0.55), scale: 10},
+  'Charbonnier of the norm of an example': {loss: (y, p) => y.sub(p).square().sum(-1).add(1).sqrt().mean(), value: r => Math.sqrt(1 + r.reduce((sum, x) => sum + x * x, 0)),
+    isBlock: true, scale: 10},
   'log-cosh far out': {loss: (y, p) => within(() => {
     const r = p.sub(y);
     return r.add(r.mul(-2).softplus()).sub(Math.log(2)).mean();
@@ -89,46 +96,53 @@ const CORNERS: Record<string, Corner> = {
   'margins by where': {loss: (y, p) => within(() => {
     const u = tf.sub(1, p.sub(y));
     return tf.where(u.greater(0), u, tf.scalar(0)).mean();
-  }), value: mean(r => Math.max(0, 1 - r))},
+  }), value: mean(r => Math.max(0, 1 - r)), isMargin: true},
 };
 
 /**
- * The same in blocks: along r, where r does not curve it, |qᵀr| / |r|² takes the place of rᵀHr / |r|²; all of it times |r| / max(|r|, δ).
+ * The same in blocks: along r, where r curves it by less than half of qᵀr, |qᵀr| / |r|² takes the place of rᵀHr / |r|²; all of it times
+ * |r| / max(|r|, δ).
  */
-function majorizedBlocks(q: Float64Array, h: Float64Array, r: Float64Array, k: number): Float64Array {
+function majorizedBlocks(q: Float64Array, h: Float64Array, r: Float64Array, k: number): {h: Float64Array; isMajorized: boolean} {
   const n = q.length;
   const sizes = Array.from({length: n / k}, (_, b) => Math.hypot(...r.subarray(b * k, (b + 1) * k)));
   const delta = 0.1 * sizes.reduce((a, b) => a + b, 0) / sizes.length;
-  return h.map((x, at) => {
+  const sum = (f: (c: number) => number): number => Array.from({length: k}, (_, c) => f(c)).reduce((a, b) => a + b, 0);
+  const slopes = sizes.map((_, b) => sum(c => q[b * k + c] * r[b * k + c]));
+  const along = sizes.map((_, b) => sum(c => sum(d => r[b * k + c] * h[(b * k + c) * n + b * k + d] * r[b * k + d])));
+  const isMajorized = sizes.map((_, b) => along[b] < slopes[b] / 2);
+  return {isMajorized: isMajorized.includes(true), h: h.map((x, at) => {
     const [i, j] = [Math.floor(at / n), at % n];
-    const size = sizes[Math.floor(i / k)];
-    const slope = Array.from({length: k}, (_, c) => q[i - i % k + c] * r[i - i % k + c]).reduce((a, b) => a + b, 0);
-    return Math.floor(i / k) !== Math.floor(j / k) ? 0 : size / Math.max(size, delta) * (x + slope * r[i] * r[j] / size ** 4);
-  });
+    const b = Math.floor(i / k);
+    return b !== Math.floor(j / k) ? 0 : !isMajorized[b] ? x :
+      sizes[b] / Math.max(sizes[b], delta) * (x + (slopes[b] - along[b]) * r[i] * r[j] / sizes[b] ** 4);
+  })};
 }
 
-function check(t: import('ava').ExecutionContext, {loss, value, isBlock, curvature, scale}: Corner, examples: number, outputs: number, backend: string): void {
+function check(t: import('ava').ExecutionContext, {loss, value, isBlock, curvature, isMargin, isSmooth, scale}: Corner, examples: number, outputs: number, backend: string,
+    policy: 'fixed' | 'levenbergMarquardt' = 'fixed'): void {
   const net = twoLayers(examples, outputs, scale ?? 1);
   const variables = [net.w, net.v];
   const {jacobian, rows: r, n, m} = denseJacobian(() => net.predict().sub(net.y), variables);
   const {q, h: second} = outputDerivatives((_, f) => value(f) / examples, r, outputs);
-  const h = curvature === 'exact' ? second.map((x, i) => i % (n + 1) === 0 ? Math.max(0, x) : x) :
-    isBlock === true && outputs > 1 ? majorizedBlocks(q, second, r, outputs) : majorized(q, second, value([0]) > 0.5 ? r.map(x => 1 - x) : r);
+  const {h, isMajorized} = curvature === 'exact' ? {h: second.map((x, i) => i % (n + 1) === 0 ? Math.max(0, x) : x), isMajorized: false} :
+    isBlock === true && outputs > 1 ? majorizedBlocks(q, second, r, outputs) :
+      majorized(q, second, isMargin === true ? r.map(x => 1 - x) : r, policy === 'levenbergMarquardt');
   const weighted = [...q.keys()].filter(i => Math.abs(q[i]) > 1e-9 || h[i * (n + 1)] > 1e-9).length;
   const isFlat = weighted === 0;  // one example, beyond the corner
   const {step: expected, gradient} = isFlat ? {step: new Float64Array(m), gradient: new Float64Array(m)} :
     gaussNewtonStep({jacobian, n, m, q, h, weighted, damping: 0.1});
   const before = flat(variables);
-  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'fixed', scaling: 'levenberg'});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy, scaling: 'levenberg'});
   const {numTensors} = tf.memory();
   optimizer.minimize(() => loss(net.y, net.predict()) as tf.Scalar);
   const {lastStep} = optimizer;
   optimizer.dispose();
-  const where = `${backend}, ${examples} x ${outputs}`;
+  const where = `${backend}, ${examples} x ${outputs}, ${policy}`;
   t.is(tf.memory().numTensors, numTensors, where);
   t.is(lastStep!.status, isFlat ? 'flat' : 'ok', where);
   t.is(lastStep!.rows, n, where);
-  t.is(lastStep!.curvature, isFlat ? 'exact' : curvature ?? 'majorized', where);
+  t.is(lastStep!.curvature, isFlat ? 'exact' : isSmooth === true ? isMajorized ? 'majorized' : 'exact' : curvature ?? 'majorized', where);
   t.true(Math.abs(lastStep!.gradientNorm - Math.hypot(...gradient)) <= 1e-4 * Math.hypot(...gradient), `${where}: gradient norm`);
   const step = flat(variables).map((x, j) => x - before[j]);
   const error = isFlat ? Math.hypot(...step) : relativeError(step, expected);
@@ -141,6 +155,9 @@ for (const [name, corner] of Object.entries(CORNERS)) {
     for (const [backend, shapes] of [['cpu', [[7, 1], [6, 2], [5, 3], [1, 1], [1, 2], [2, 1]]], ['wasm', [[7, 1], [6, 2]]]] as const) {
       await tf.setBackend(backend);
       shapes.forEach(([examples, outputs]) => check(t, corner, examples, outputs, backend));
+      if (corner.isSmooth === true) {
+        check(t, {...corner, isSmooth: false, curvature: 'exact'}, 7, 1, backend, 'levenbergMarquardt');
+      }
     }
     await tf.setBackend('cpu');
   });

@@ -21,8 +21,7 @@ export interface LossCase {
   /** Loss of one example in its rows f, target y (a row of the targets), before weights and the mean over examples. */
   value(f: readonly number[], y: readonly number[]): number;
   /**
-   * Where the second derivative vanishes or not: the rows are residuals, and the curvature is |l'|/max(|f|, δ) where it is below 2⁻¹⁰ of
-   * that.
+   * The rows are residuals. The curvature is |l'|/max(|f|, δ) for those whose second derivative is below a share of that, see `majorized`.
    */
   readonly isResidual?: boolean;
   readonly curvature?: 'exact' | 'projected' | 'majorized';

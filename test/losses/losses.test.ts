@@ -41,7 +41,7 @@ for (const [name, {residual: isAbsolute, fit, loop}] of Object.entries(PLUS_LINE
       const own = Float64Array.from(r, x => (isAbsolute ? Math.sign(x) : 2 * x) / n);
       const second = new Float64Array(n * n);
       own.forEach((_, i) => second[i * (n + 1)] = isAbsolute ? 0 : 2 / n);
-      const h = isAbsolute ? majorized(own, second, r) : second;
+      const h = isAbsolute ? majorized(own, second, r).h : second;
       const extra = new Float64Array(m);
       extra.forEach((_, j) => own.forEach((_, i) => extra[j] += 0.1 / n * jacobian[i * m + j]));
       const {step: expected, gradient} = gaussNewtonStep({jacobian, n, m, q: own, h, weighted: n, damping: DAMPING, extra});

@@ -13,11 +13,21 @@ const NEGLIGIBLE = 1e-5;
  */
 const VANISHED = 2 ** -10;
 
+/**
+ * Share of the majorizing curvature. A step by a second derivative below it changes r to beyond -r.
+ */
+const OVERSHOOTS = 0.5;
+
 /** δ of the majorizing curvature, as a share of the mean |r| of the batch. */
 export const LEAST_RESIDUAL = 0.1;
 
 /** Bounds of the curvature from below. */
-interface CurvatureBounds {
+export interface CurvatureBounds {
+  /**
+   * Whether the policy rejects a step that raises the loss. If not, the majorizing curvature takes
+   * the place of each second derivative whose step overshoots. Default true.
+   */
+  readonly rejects?: boolean;
   /**
    * The largest change of an output that a step is to ask for, if the curvature is negative for
    * some output. The curvature is then at least |q| / reach: a term that is linear at last, as log
@@ -43,20 +53,39 @@ interface CurvatureBounds {
  * This is the curvature of the parabola that touches l at r and has its minimum at 0: one step of
  * iteratively reweighted least squares. δ leaves residuals that are almost 0 free to move.
  *
+ * A second derivative counts as vanished below 2⁻¹⁰ of the majorizing curvature. In the tails of
+ * |r|^1.05, Charbonnier's or Cauchy's loss it is larger, and yet far too small: its step -l'/l''
+ * changes r by many times |r|. If no trial rejects such a step, the majorizing curvature takes the
+ * place of all second derivatives with
+ *
+ *     l''(r) < ½ l'(r)/r
+ *
+ * With l'' ≥ ½ l'(r)/r for all residuals, H is at least half of the majorizing curvature M. The
+ * change c = -H⁻¹q has then qᵀc + ½ cᵀMc ≤ qᵀc + cᵀHc = 0, so that a full step of a linear network
+ * does not raise a loss below its parabolas. This holds for residuals that l draws to 0. If a
+ * minimum elsewhere draws r away from 0, against most of the others, no such parabola touches l at
+ * r, and l'' stays.
+ *
  * Source: Holland & Welsch 1977. If l'(r)/r decreases, the parabola lies above l (de Leeuw & Lange
- * 2009).
+ * 2009). The factor ½ has no publication.
+ *
+ * Measured: a network of 41 parameters, 400 examples, targets of size 10, batches of 16 to 64, two
+ * seeds, loss after 20 epochs. √(1 + r²) - 1: 1.0 to 1.1, with Adam 1.5 to 2.3, by l'' 2.0 to 29.
+ * r²/(1 + |r|): 1.1 to 1.6, Adam 1.5 to 2.4, l'' 24 to 59. |r|^1.05: 1.7 to 1.8, Adam 2.3 to 3.3,
+ * l'' 6 to 1e5. The majorizing curvature for all l'' < l'(r)/r ends at the same losses.
  *
  * @param h diagonal of H (B·C).
  * @param q derivatives of the loss in the outputs (B·C).
  * @param residual r (B·C); null if the outputs are no residuals.
  */
 export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Float64Array | null,
-    {reach = Infinity, least = null}: CurvatureBounds = {}): Rooted {
+    {rejects = true, reach = Infinity, least = null}: CurvatureBounds = {}): Rooted {
   const most = sizeOf(h);
   let curvature: Curvature = 'exact';
   const isConvex = residual !== null || !h.some(x => x < -NEGLIGIBLE * most) || !h.some(x => x > NEGLIGIBLE * most);
   const typical = isConvex ? 0 : meanSize(h, q);
   const delta = residual === null ? 0 : LEAST_RESIDUAL * meanSize(residual, q);
+  const share = residual === null ? [] : sharesOf(q.map((x, i) => x * residual[i]), rejects);
   const isBounded = reach < Infinity && h.some(x => x < -NEGLIGIBLE * most);
   const diagonal = h.map((x, i) => {
     const ofExample = least?.[Math.floor(i * least.length / h.length)] ?? 0;
@@ -64,7 +93,7 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
     if (residual !== null && q[i] !== 0) {
       const size = Math.max(Math.abs(residual[i]), delta);
       const majorizing = size === 0 ? 0 : Math.abs(q[i]) / size;
-      if (x < VANISHED * majorizing) {
+      if (x < share[i] * majorizing) {
         curvature = 'majorized';
         return Math.sqrt(Math.max(majorizing, bound));
       }
@@ -78,6 +107,16 @@ export function diagonalCurvature(h: Float64Array, q: Float64Array, residual: Fl
     return Math.sqrt(Math.max(0, x, bound));
   });
   return {root: {diagonal}, curvature};
+}
+
+/**
+ * The share of the majorizing curvature below which it takes the place of the second derivative.
+ *
+ * @param slopes qᵀr of each residual. Those with the sign of their sum draw their residual to 0.
+ */
+function sharesOf(slopes: Float64Array, rejects: boolean): Float64Array {
+  const sum = slopes.reduce((a, b) => a + b, 0);
+  return slopes.map(slope => !rejects && slope * sum > 0 ? OVERSHOOTS : VANISHED);
 }
 
 const sizeOf = (x: Float64Array): number => x.reduce((size, entry) => Math.max(size, Math.abs(entry)), 0);
@@ -102,7 +141,8 @@ function meanSize(x: Float64Array, q: Float64Array): number {
  * its place.
  *
  * If the outputs are residuals r whose loss does not curve along r, as their norm |r| does not, the
- * majorizing curvature takes its place there, as in `diagonalCurvature`:
+ * majorizing curvature takes its place there, as in `diagonalCurvature`. If no trial rejects the
+ * step, it does so from rᵀHr < ½ qᵀr on:
  *
  *     H + (qᵀr / |r|² - rᵀHr / |r|²) r rᵀ / |r|²,   times |r| / max(|r|, δ),   δ = 0.1 · mean |r|
  *
@@ -115,10 +155,10 @@ function meanSize(x: Float64Array, q: Float64Array): number {
  * eigenvector v is at least |qᵀv| / reach.
  */
 export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array, residual: Float64Array | null,
-    {reach = Infinity, least = null}: CurvatureBounds = {}): Rooted {
+    {rejects = true, reach = Infinity, least = null}: CurvatureBounds = {}): Rooted {
   const roots = new Float64Array(blocks.length);
   const h = blocks.slice();
-  const isMajorized = residual !== null && majorizeAlong(h, k, q, residual);
+  const isMajorized = residual !== null && majorizeAlong(h, k, q, residual, rejects);
   let isProjected = false;
   const eigen = Array.from({length: h.length / (k * k)},
     (_, b) => symmetricEigen(h.subarray(b * k * k, (b + 1) * k * k), k));
@@ -144,20 +184,23 @@ export function blockCurvature(blocks: Float64Array, k: number, q: Float64Array,
 }
 
 /**
- * Adds the majorizing curvature along r to the blocks h of a loss that does not curve along r.
+ * Adds the majorizing curvature along r to the blocks h of a loss that curves too little along r.
  *
  * @returns whether there is such a block.
  */
-function majorizeAlong(h: Float64Array, k: number, q: Float64Array, residual: Float64Array): boolean {
+function majorizeAlong(h: Float64Array, k: number, q: Float64Array, residual: Float64Array,
+    rejects: boolean): boolean {
   const examples = Array.from({length: residual.length / k}, (_, b) => residual.subarray(b * k, (b + 1) * k));
-  const slopes = examples.map((r, b) => Math.abs(dot(q.subarray(b * k, (b + 1) * k), r)));
+  const pulls = Float64Array.from(examples, (r, b) => dot(q.subarray(b * k, (b + 1) * k), r));
+  const share = sharesOf(pulls, rejects);
+  const slopes = pulls.map(Math.abs);
   const sizes = examples.map(r => Math.sqrt(dot(r, r)));
-  const delta = LEAST_RESIDUAL * meanSize(Float64Array.from(sizes), Float64Array.from(slopes));
+  const delta = LEAST_RESIDUAL * meanSize(Float64Array.from(sizes), slopes);
   let isMajorized = false;
   examples.forEach((r, b) => {
     const block = h.subarray(b * k * k, (b + 1) * k * k);
     const along = r.reduce((sum, x, i) => sum + x * dot(block.subarray(i * k, (i + 1) * k), r), 0);
-    if (!(slopes[b] > 0 && along < VANISHED * slopes[b])) {
+    if (!(slopes[b] > 0 && along < share[b] * slopes[b])) {
       return;
     }
     isMajorized = true;

@@ -39,11 +39,12 @@ const ROUNDED = 2 ** -6;
  * @param examples B; each output has B entries along its leading axis.
  * @param endless 1 for the outputs (B·C), or the examples (B), whose loss falls without end, see
  * `fallsWithoutEnd`. The curvature of such an example is at least a quarter of its steepest slope.
+ * @param rejects as in `CurvatureBounds`.
  * @throws for a loss that couples examples, or more than 256 outputs of one, and for derivatives
  * that are not finite.
  */
 export function outputFunction(trace: Trace, dependent: readonly boolean[], fn: FunctionTerm, examples: number,
-    endless: Uint8Array | null = null): LossDerivatives {
+    endless: Uint8Array | null = null, rejects = true): LossDerivatives {
   let derivatives: LossDerivatives;
   tidy(() => {
     const twice = new TwiceDifferentiated(trace, dependent, fn, examples);
@@ -51,7 +52,7 @@ export function outputFunction(trace: Trace, dependent: readonly boolean[], fn: 
       const residual = residualsOf(trace, fn, twice);
       const finite = finiteCheck(q, residual);
       finite(q, 'derivative');
-      const bounds = {reach: fn.areLogits ? LONGEST_CHANGE : Infinity,
+      const bounds = {rejects, reach: fn.areLogits ? LONGEST_CHANGE : Infinity,
         least: endless === null ? null : leastCurvature(q, endless, examples)};
       const h = readHessian(u => finite(product(u), 'second derivative'), examples, twice.components);
       return {q, ...'diagonal' in h ? diagonalCurvature(h.diagonal, q, residual, bounds) :

@@ -31,6 +31,39 @@ test('only where the second derivative has vanished', t => {
   [1, 0.5, 0.1].forEach((h, i) => t.true(Math.abs(squares(root)[i] - h) < 1e-12));
 });
 
+test('without a trial, the majorizing curvature takes the place of a second derivative whose step would go beyond -r', t => {
+  // r = 4: l'/r = 1/4. Half of it is the least that stays; of r = 0.01, l'/max(|r|, δ) = 1/δ.
+  const [h, q, r] = [Float64Array.of(0.12, 0.13, 2, 0.1), Float64Array.of(1, 1, 0.1, 0.1), Float64Array.of(4, 4, 2, 0.01)];
+  const delta = LEAST_RESIDUAL * 10.01 / 4;
+  const found = diagonalCurvature(h, q, r, {rejects: false});
+  [0.25, 0.13, 2, 0.1 / delta].forEach((x, i) => t.true(Math.abs(squares(found.root)[i] - x) < 1e-12));
+  t.is(found.curvature, 'majorized');
+  const tried = diagonalCurvature(h, q, r);
+  h.forEach((x, i) => t.true(Math.abs(squares(tried.root)[i] - x) < 1e-12));
+  t.is(tried.curvature, 'exact');
+  // The sign of r is not known. Of a negative weight, or of a minimum on the other side, no such parabola touches l at r.
+  for (const sign of [1, -1]) {
+    const {root, curvature} = diagonalCurvature(Float64Array.of(0.01, 0.01, 0.01), Float64Array.of(sign, sign, -sign), Float64Array.of(2, 4, 1), {rejects: false});
+    [0.5, 0.25, 0.01].forEach((x, i) => t.true(Math.abs(squares(root)[i] - x) < 1e-12));
+    t.is(curvature, 'majorized');
+  }
+});
+
+test('without a trial, blocks: along r, from half of the majorizing curvature on', t => {
+  // r = (3, 4), l = √(1 + |r|²) without its ρ'' along r, and with 0.6 of ρ'/|r| there, which stays.
+  const r = Float64Array.of(3, 4);
+  const slope = 0.98;  // ρ'
+  const q = r.map(x => slope * x / 5);
+  const block = (along: number): Float64Array => Float64Array.of(9, 12, 12, 16).map((x, i) => (i % 3 === 0 ? slope / 5 : 0) + (along - slope / 5) * x / 25);
+  for (const [along, rejects, expected] of [[0.01, false, slope / 5], [0.01, true, 0.01], [0.6 * slope / 5, false, 0.6 * slope / 5]] as const) {
+    const {root, curvature} = blockCurvature(block(along), 2, q, r, {rejects});
+    const {blocks} = root as {blocks: Float64Array};
+    const ofRoot = [0, 1, 2, 3].map(i => blocks[i - i % 2] * blocks[2 * (i % 2)] + blocks[i - i % 2 + 1] * blocks[2 * (i % 2) + 1]);
+    block(expected).forEach((x, i) => t.true(Math.abs(x - ofRoot[i]) < 1e-12, `${along}: ${String(ofRoot)}`));
+    t.is(curvature, expected === along ? 'exact' : 'majorized');
+  }
+});
+
 test('blocks: S Sᵀ is the block, its negative eigenvalues by their size', t => {
   // Eigenvalues 3 and -1 with eigenvectors (1, 1)/√2 and (1, -1)/√2; then 2 and 1.
   const {root, curvature} = blockCurvature(Float64Array.of(1, 2, 2, 1, 2, 0, 0, 1), 2, new Float64Array(4), null);

@@ -225,7 +225,7 @@ test.serial('heads with different losses: one step for their sum', async t => {
       Math.log(Math.cosh(f[3] - u[i][0])) + ((f[4] - z[i][0]) ** 2 + (f[5] - z[i][1]) ** 2) / 2) / B;
   const {q, h} = outputDerivatives(value, rows, n / B);
   const {step: expected} = gaussNewtonStep({jacobian, n, m, q, h, weighted: n, damping: 0.1});
-  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'fixed'});
+  const optimizer = ggn({learningRate: 1, damping: 0.1, momentum: 0, policy: 'levenbergMarquardt', scaling: 'levenberg'});
   model.compile({optimizer, loss: ['categoricalCrossentropy', 'logcosh', 'meanSquaredError']});
   const before = flat(variables);
   await model.trainOnBatch(data, targets);
