@@ -15,7 +15,8 @@ export interface Convergence {
    *   1e-8, and so is the share that may be rounding. Or `remaining` ≤ 1e-4 after 20 judged steps
    *   that did not lower the loss by more than four units of float32, 2⁻²² of it.
    * - `'stuck'`: further steps bring nothing, and the point is no minimum, or the optimizer cannot
-   *   tell. Either `remaining` > 1e-4 (a kink) or is NaN (conjugate gradients) after 20 such steps.
+   *   tell. Either `remaining` > 1e-4 (a kink) or is NaN (conjugate gradients) after 20 such steps;
+   *   after 100 if the damping alone is in the way, and falls from step to step.
    *   Or rounding of the Jacobian may hide more than 1e-4 of the loss, since columns depend on each
    *   other: redundant parameters, also at a minimum, or parameters that have run away. Or a
    *   parameter has no effect, or has lost its effect: a change by its whole size changes the
@@ -63,16 +64,29 @@ const REMAINING = {wanted: 1e-8, accepted: 1e-4};
 /** Judged steps in a row that do not lower the least loss, after which a training is at its end. */
 const PATIENCE = 20;
 
+/**
+ * Factor of `PATIENCE` while the damping alone holds a training back: the last step promised next
+ * to nothing of the decrease without damping, and its damping was the least so far.
+ *
+ * Measured: exponentials and powers that begin five times too steep come to a diagonal of JᵀHJ that
+ * is 10¹⁶ times as small as at first. Their damping falls for 60 steps until it lets them go on.
+ */
+const HELD = 5;
+
 /** Follows the losses of judged steps, and tells whether the training is at its end. */
 export class Patience {
   private least = Infinity;
   private since = 0;
+  /** The least damping since then. */
+  private damping = Infinity;
+  /** The share of the loss that the last step promised; NaN if its damping does not fall. */
+  private promised = NaN;
 
   /** The evidence of the last step; null without regularization `'bayesian'`. */
   private evidence: Evidence | null = null;
 
   /** Notes a step. A loss counts as lower if it is lower by more than float32 resolves. */
-  note({loss, policy, evidence}: StepReport): void {
+  note({loss, policy, evidence, status, damping, predictedDecrease}: StepReport): void {
     this.evidence = evidence;
     if (policy !== 'levenbergMarquardt' && policy !== 'evidenceDamping') {
       this.least = Infinity;
@@ -80,9 +94,13 @@ export class Patience {
     } else if (this.least === Infinity || loss < this.least - RESOLUTION * Math.abs(this.least)) {
       this.least = loss;
       this.since = 0;
+      this.damping = Infinity;
     } else {
       this.since++;
     }
+    const falls = damping <= this.damping && status !== 'rejected' && predictedDecrease !== null;
+    this.promised = falls ? predictedDecrease / Math.abs(loss) : NaN;
+    this.damping = Math.min(this.damping, damping);
   }
 
   /**
@@ -101,7 +119,8 @@ export class Patience {
       return doubt === null ? {status: 'converged', reason: `${left}, at most ${REMAINING.wanted}`, remaining} :
         {status: 'stuck', reason: `${left}, but ${doubt}`, remaining};
     }
-    if (this.since < PATIENCE) {
+    const isHeld = remaining > REMAINING.accepted && this.promised <= REMAINING.accepted * remaining;
+    if (this.since < (isHeld ? HELD : 1) * PATIENCE) {
       return {status: 'improving', reason: left, remaining};
     }
     const reason = `${PATIENCE} steps have not lowered the loss; ${left}${doubt === null ? '' : `, but ${doubt}`}`;

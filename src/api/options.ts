@@ -105,19 +105,20 @@ export interface GgnOptions {
    *
    * Default `'auto'`: `'marquardt'` in the normal equations under the policy
    * `'levenbergMarquardt'`, if all trained variables are scalars or vectors, since each of such
-   * parameters often has a meaning and a unit of its own. Other variables take `'levenberg'`,
-   * since the weights of a layer share their unit: Σ = I if inputs, activations, outputs and
-   * residuals are of order one. For a dense layer of which one is not, Σ measures the weights of
-   * each input by the deviation of the input, its mean as a part of the bias, and the last layer
-   * by the size of the residuals. A step on raw data is then nearly that on normalised data. The
-   * trace in λ is taken in these units, too. They are left out for layers with an L2 regularizer,
-   * for conjugate gradients and for a Gram matrix in parts. Source: the factors of inputs in K-FAC
-   * (Martens & Grosse 2015), restricted to means and deviations.
+   * parameters often has a meaning and a unit of its own. Other variables take `'levenberg'`, since
+   * the weights of a layer share their unit: Σ = I if inputs, activations, outputs and residuals
+   * are of order one. For a dense layer of which one is not, Σ measures the weights of each input
+   * by the deviation of the input, its mean as a part of the bias, and the last layer by the size
+   * of the residuals. A step on raw data is then nearly that on normalised data. The trace in λ is
+   * taken in these units, too. They are left out for layers with an L2 regularizer, for conjugate
+   * gradients and for a Gram matrix in parts. Source: the factors of inputs in K-FAC (Martens &
+   * Grosse 2015), restricted to means and deviations.
    *
-   * Under that policy, Marquardt's Σ is the largest diagonal that each parameter has had. A step is
-   * rejected there if it changes a parameter by more than twice its value, |d_j| > 2|w_j|, and that
-   * change alone moves the residuals by more than a tenth of them, Σ_jj d_j² > 0.01 |z|². But such
-   * a step is taken if the loss falls by as much as the model promises, to 0.1 %.
+   * Under that policy, Marquardt's Σ is the largest diagonal that each parameter has had; it fades
+   * while τ is at its least value. A step is rejected there if it changes a parameter by more than
+   * twice its value, |d_j| > 2|w_j|, and that change alone moves the residuals by more than a tenth
+   * of them, Σ_jj d_j² > 0.01 |z|², with the diagonal that has not faded. But such a step is taken
+   * if the loss falls by as much as the model promises, to 0.1 %.
    */
   scaling?: 'auto' | Scaling;
   /**

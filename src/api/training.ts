@@ -181,7 +181,7 @@ export class Training {
     if (solved.report.status === 'breakdown' && this.stepsBack(request, trace, loss)) {
       return;
     }
-    const {policy, variables, idle, mayLackJacobian, scale, report, priorState} = solved;
+    const {policy, variables, idle, mayLackJacobian, scales, report, priorState} = solved;
     const isEnd = priorState !== null && isAtEnd(priorState);
     const taken = isEnd ? null : solved.taken;
     const isLost = taken === null || this.detour.isGivenUp;
@@ -229,8 +229,8 @@ export class Training {
       this.policies.state = {...this.policies.state, evidence: priorState};
       this.state.maximum.wrote(variables, priorState.since === 0 ? before : null);
     }
-    if (scale !== null) {
-      this.scales.keep(variables, scale);
+    if (scales !== null) {
+      this.scales.keep(variables, scales, policy.fading);
     }
     this.last.note(done, solved.effectiveDimension, solved.undampedDecrease);
     this.patience.note(done);
@@ -252,7 +252,7 @@ export class Training {
       priorState: isBayesian ? begin : null,
       mayDetour: this.detour.mayBegin(loss), iteration,
       solver: options.solver, scaling: options.scaling, weightDecay: options.weightDecay, isTrained,
-      scaleOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
+      scalesOf: variables => this.scales.of(variables), previous: variables => this.state.previous(variables),
     }, this.plans, clock), this.thrift);
   }
 

@@ -59,6 +59,8 @@ export class StepPolicy {
   private mayDetour = false;
   /** The state if the accepted attempt had been rejected. */
   private ifRejected: unknown;
+  /** Whether a good step had the least damping, so that the policy cannot lower it. */
+  private isAtLeast = false;
 
   /**
    * @param all the states before this step.
@@ -191,8 +193,7 @@ export class StepPolicy {
 
   /** Takes the gain ratio of an attempt, which is rejected unless the ratio is above 0. */
   judge(gainRatio: number): void {
-    this.ifRejected = this.policy.judge?.(this.state, 0) ?? this.state;
-    this.state = this.policy.judge?.(this.state, gainRatio) ?? this.state;
+    this.goOn(gainRatio > 0, this.policy.judge?.(this.state, gainRatio));
     this.noteRejection(gainRatio > 0);
   }
 
@@ -216,8 +217,16 @@ export class StepPolicy {
 
   /** Notes that the step was taken unjudged, since it promised less than the loss resolves. */
   unresolved(): void {
+    this.goOn(true, this.policy.unresolved?.(this.state));
+  }
+
+  /** Goes on to another state after a judgement. */
+  private goOn(isTaken: boolean, next: unknown): void {
+    const {damping} = this.settings;
     this.ifRejected = this.policy.judge?.(this.state, 0) ?? this.state;
-    this.state = this.policy.unresolved?.(this.state) ?? this.state;
+    this.state = next ?? this.state;
+    this.isAtLeast = isTaken && this.given.damping === 'auto' &&
+        Math.max(damping, this.settings.damping) <= this.options.minDamping;
   }
 
   /**
@@ -239,6 +248,11 @@ export class StepPolicy {
     if (this.givenDamping !== 'auto') {
       this.givenDamping = damping;
     }
+  }
+
+  /** Factor by which the scales of Marquardt's damping fade in place of a lower damping. */
+  get fading(): number {
+    return this.isAtLeast ? this.options.decrease : 1;
   }
 
   /** Whether a detour begins with the next step. */

@@ -5,6 +5,7 @@ import type {Rows} from '../loss/rows';
 import type {StepPolicy} from '../policy/step_policy';
 import type {SolveStatus} from '../solve/damped_step';
 import {allFinite} from '../tfjs/all_finite';
+import type {Scales} from '../systems/largest_scales';
 import type {Clock} from '../tfjs/clock';
 import {addScaled} from '../tfjs/fast_ops';
 import type {Trace} from '../trace/trace';
@@ -39,7 +40,7 @@ interface AttemptParts {
   /** The penalty of a prior, whose decrease counts with that of the loss; null without one. */
   readonly penalty: Pick<Penalty, 'decrease'> | null;
   /** The diagonal of Marquardt's Σ, if it bounds the length of steps; else null. */
-  readonly scale: () => Float64Array | null;
+  readonly scales: () => Scales | null;
   /** Whether a detour may begin if no attempt is accepted. */
   readonly mayDetour: boolean;
   /** The resolution of the loss, as closely as the judgement of a decrease needs it. */
@@ -108,7 +109,7 @@ export function solveAttempts(parts: AttemptParts): Attempted {
  * The status is that of the solve if the step is taken, else `'rejected'`.
  */
 function attempt(parts: AttemptParts): Attempt {
-  const {trace, rows, model, policy, previous, weightDecay, penalty, scale, resolved, clock} = parts;
+  const {trace, rows, model, policy, previous, weightDecay, penalty, scales, resolved, clock} = parts;
   const {variables} = rows.dependence;
   const settings = policy.settings;
   const {learningRate} = settings;
@@ -141,8 +142,8 @@ function attempt(parts: AttemptParts): Attempt {
     rejects: policy.rejects, trust, predictedDecrease, actualDecrease: judged, isWritable,
     resolvedLoss: () => Math.max(RESOLUTION * model.lossOfRows, resolved(predictedDecrease).ofLoss),
     isFlung: () => {
-      const bound = scale();
-      return bound !== null && isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);
+      const bound = scales()?.largest;
+      return bound !== undefined && isFlung(bound, variables, step.d, learningRate, 2 * model.lossOfRows);
     },
     isDifferentiable: () => clock.time('trial', () => isDifferentiable(trace, rows, written, model.isFloat32)),
   });

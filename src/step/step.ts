@@ -33,6 +33,7 @@ import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {takesGram} from '../solve/system';
 import {rehearsalOf} from '../systems/systems';
 import {ridgeOf} from '../systems/ridge';
+import type {Scales} from '../systems/largest_scales';
 import {systemOfStep} from '../systems/system_of_step';
 import type {ChosenBy} from '../systems/system_of_step';
 import type {Clock} from '../tfjs/clock';
@@ -64,8 +65,8 @@ export interface SolvedStep {
   readonly mayLackJacobian: boolean;
   /** A layer that hardly learns; null if there is none, or if this step has not looked. */
   readonly idle: IdleLayer | null;
-  /** The diagonal of Marquardt's Σ, to be remembered; null if it is not. */
-  readonly scale: Float64Array | null;
+  /** The diagonals of JᵀHJ so far, to be kept; null if they are not. */
+  readonly scales: Scales | null;
   readonly report: Omit<StepReport, 'iteration' | 'loss' | 'milliseconds'>;
   /** Prior and noise of the next step; null without regularization `'bayesian'`. */
   readonly priorState: EvidenceState | null;
@@ -90,8 +91,8 @@ interface StepSettings extends ChosenBy {
   readonly iteration: number;
   /** Whether the step may train a variable. */
   readonly isTrained: (variable: Variable) => boolean;
-  /** The least scale of each parameter, see `LargestScales`. */
-  readonly scaleOf: (variables: readonly Variable[]) => Float64Array;
+  /** The diagonals of JᵀHJ in earlier steps. */
+  readonly scalesOf: (variables: readonly Variable[]) => Scales;
   /** The last accepted d of each variable; null if there is none. */
   readonly previous: (variables: readonly Variable[]) => Array<Tensor | null>;
 }
@@ -131,13 +132,13 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const linearization = clock.time('linearize', () =>
     linearizationOf(trace, rows, plans, inUnits, derivatives, ridge, units));
 
-  const remembersScale = policy.rejects && scaling === 'marquardt';
+  const keepsScales = policy.rejects && scaling === 'marquardt';
   const extra = clock.time('linearize', () => extraGradient(trace, rows));
   const value = trace.values[trace.result].dataSync()[0];
   const previous = settings.previous(variables);
   const ofRows = new LocalModel({variables, weights: variables, parameters, ridge, linearization, derivatives, value,
     extra, previous, solver, scaling,
-    leastScale: remembersScale ? settings.scaleOf(variables) : null}, clock, units);
+    earlierScales: keepsScales ? settings.scalesOf(variables) : null}, clock, units);
   const known = prior === null ? null : clock.time('solve', () => prior.update(ofRows.relativeCurvature()));
   const penalty = known?.penalty ?? null;
   const model = penalty === null ? ofRows : ofRows.regularized(penalty.ridge, penalty.gradient());
@@ -149,12 +150,12 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
 
   const resolution = new KnownResolution(trace, rows, isOfFit);
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
-  const scale = (): Float64Array | null => remembersScale ? model.scale() : null;
+  const scales = (): Scales | null => keepsScales ? model.scales() : null;
   const weightDecay = settings.weightDecay === 'auto' ? policy.weightDecay : settings.weightDecay;
-  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, previous, weightDecay, penalty, scale,
+  const {taken, ...attempted} = solveAttempts({trace, rows, model, policy, previous, weightDecay, penalty, scales,
     resolved, clock, mayDetour: settings.mayDetour && variables.some(({rank}) => rank > 1)});
   return {
-    policy, variables, taken, idle, scale: scale(), priorState: known?.next ?? null,
+    policy, variables, taken, idle, scales: scales(), priorState: known?.next ?? null,
     mayLackJacobian: policy.judges && mayLackDerivatives(trace, rows),
     undampedDecrease: model.undampedDecrease(
       policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),

@@ -53,7 +53,7 @@ export class GramSystem implements StepSystem {
     return gramProblem({n: this.rows, parts, root, residual, momentum, factorize: factorizeHere()});
   }
 
-  scale(): null {
+  scales(): null {
     return null;
   }
 

@@ -15,6 +15,7 @@ import type {RelativeCurvature} from '../solve/relative_evidence';
 import {promised, resolvedDecrease} from '../solve/resolved_decrease';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {BackendSums} from './backend_sums';
+import type {Scales} from './largest_scales';
 import {ParameterSystem} from './parameter_system';
 import type {LocalModelParts, RehearsedFor, RoundingOfRows} from './step_system';
 import {flatten, spread} from './variable_vector';
@@ -50,15 +51,16 @@ export class NormalSystem extends ParameterSystem {
     return normalProblem({
       m: this.width, matrix, gradient: this.gradient(), rho: this.rhoOfAll(),
       previous: momentum === 0 ? null : this.previous, momentum, scaling: this.parts.scaling,
-      leastDiagonal: this.scale(), isFloat32, ...(isFloat32 ? {factorize: factorizeHere()} : {}),
+      leastDiagonal: this.scales().faded, isFloat32, ...(isFloat32 ? {factorize: factorizeHere()} : {}),
     });
   }
 
-  override scale(): Float64Array {
+  override scales(): Scales {
     const {matrix, most} = this.normalParts();
-    const {leastScale} = this.parts;
-    return most.map((x, j) =>
-      Math.max(matrix[j * this.width + j], LEAST_CURVATURE * x, leastScale === null ? 0 : leastScale[j]));
+    const {earlierScales: earlier} = this.parts;
+    const atLeast = (least: Float64Array | undefined): Float64Array => most.map((x, j) =>
+      Math.max(matrix[j * this.width + j], LEAST_CURVATURE * x, least === undefined ? 0 : least[j]));
+    return {largest: atLeast(earlier?.largest), faded: atLeast(earlier?.faded)};
   }
 
   regularized(parts: LocalModelParts): NormalSystem {
@@ -94,14 +96,14 @@ export class NormalSystem extends ParameterSystem {
 
   /** The decrease by a matrix in float64, which resolves the directions that rounding leaves. */
   private resolved({ofResiduals, ofJacobian}: RoundingOfRows): () => UndampedDecrease {
-    const {width: m, extra, parts: {variables, weights, leastScale, derivatives: {weighted}}} = this;
+    const {width: m, extra, parts: {variables, weights, earlierScales, derivatives: {weighted}}} = this;
     const n = Math.max(1, weighted);
     const {matrix} = this.normalParts();
     const [gradient, rho] = [this.gradient(), this.rhoOfAll()];
     const values = flatten(weights, variables);
     const ofParameters = values.map(w => PARAMETER_ROUNDING * w);
     const lost = values.filter((w, j) => rho[j] === 0 && (extra === null || extra[j] === 0) &&
-        isLost(w, matrix[j * m + j], leastScale?.[j] ?? 0, ofResiduals)).length;
+        isLost(w, matrix[j * m + j], earlierScales?.largest[j] ?? 0, ofResiduals)).length;
     const variances = {ofResiduals: ofResiduals / n, ofJacobian: ofJacobian / n, ofParameters};
     return () => ({...resolvedDecrease({m, matrix, gradient, rho}, variances), lost});
   }

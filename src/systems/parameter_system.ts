@@ -3,6 +3,7 @@ import type {Clock} from '../tfjs/clock';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {NormalStep} from '../solve/normal_equations';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
+import type {Scales} from './largest_scales';
 import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
@@ -46,7 +47,7 @@ export abstract class ParameterSystem implements StepSystem {
   /** Jᵀq (m). */
   protected abstract gradientOfRows(): Float64Array;
 
-  scale(): Float64Array | null {
+  scales(): Scales | null {
     return null;
   }
 

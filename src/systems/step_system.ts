@@ -7,6 +7,7 @@ import type {Scaling} from '../solve/scaling';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {SystemName} from '../solve/system';
+import type {Scales} from './largest_scales';
 import type {Ridge} from './ridge';
 
 /** The parts of a local model of the loss. */
@@ -29,8 +30,8 @@ export interface LocalModelParts {
   readonly solver: SystemName;
   /** The scaling of the damping in the normal equations; the other systems have Levenberg's. */
   readonly scaling: Scaling;
-  /** The least diagonal of Marquardt's Σ, by parameter; null if no diagonals are remembered. */
-  readonly leastScale: Float64Array | null;
+  /** The diagonals of JᵀHJ in earlier steps; null if none are kept. */
+  readonly earlierScales: Scales | null;
 }
 
 /** The facts of a step that the rehearsal of its system takes. */
@@ -67,10 +68,10 @@ export interface StepSystem {
    */
   traceOfBounds(bounds: Float64Array): number;
   /**
-   * The diagonal of JᵀHJ (m), or the least diagonal of Marquardt's Σ if that is larger; null in
-   * systems that do not form JᵀHJ.
+   * The diagonal of JᵀHJ, or those of earlier steps if they are larger; null in systems that do not
+   * form JᵀHJ.
    */
-  scale(): Float64Array | null;
+  scales(): Scales | null;
   /**
    * The curvature of the rows relative to that of the regularizers, Λ = diag(2ρ): SᵀJΛ⁻¹JᵀS of the
    * rows or Λ^-½ JᵀHJ Λ^-½ of the parameters, which have the same eigenvalues but for zeros. null

@@ -85,6 +85,23 @@ test('judged steps that do not lower the loss are counted, others are not', t =>
   t.is(patience.judge(left(0, {hidden: 0.01})).status, 'converged');
   t.is(patience.judge(left(0, {hideable: 2e-4})).status, 'stuck');
   t.is(patience.judge(left(1e-5, {lost: 1})).status, 'stuck');
+  const held = new Patience();
+  const heldStep = {...step(1), damping: 1e-12, predictedDecrease: 1e-9};
+  for (let i = 0; i <= 100; i++) {
+    t.is(held.judge(left(0.5)).status, 'improving', 'the damping falls, or is the least');
+    held.note(heldStep);
+  }
+  t.is(held.judge(left(0.5)).status, 'stuck');
+  for (const other of [{predictedDecrease: 0.1}, {status: 'rejected'}, {predictedDecrease: null}, {damping: 1}] as const) {
+    const stuck = new Patience();
+    for (let i = 0; i <= 20; i++) {
+      stuck.note(heldStep);
+    }
+    t.is(stuck.judge(left(0.5)).status, 'improving');
+    t.is(stuck.judge(left(1e-5)).status, 'converged');
+    stuck.note({...heldStep, ...other});
+    t.is(stuck.judge(left(0.5)).status, 'stuck', JSON.stringify(other));
+  }
   patience.note(step(1, 'agreement'));
   t.is(patience.judge(left(NaN)).status, 'improving');
   t.is(patience.judge(left(1e-9)).status, 'converged');

@@ -9,6 +9,7 @@ import {LEAST_CURVATURE, relativeDamping} from '../../solve/damping';
 import type {RelativeCurvature} from '../../solve/relative_evidence';
 import type {UndampedDecrease} from '../../solve/resolved_decrease';
 import {SYSTEM_FACTS} from '../../solve/system';
+import type {Scales} from '../../systems/largest_scales';
 import type {LocalModelParts, StepSystem} from '../../systems/step_system';
 import type {Ridge} from '../../systems/ridge';
 import {SYSTEMS} from '../../systems/systems';
@@ -179,9 +180,9 @@ export class LocalModel {
     return unit > 0 && lambda >= 0 ? lambda / unit : null;
   }
 
-  /** See `StepSystem.scale`. */
-  scale(): Float64Array | null {
-    return this.system.scale();
+  /** See `StepSystem.scales`. */
+  scales(): Scales | null {
+    return this.system.scales();
   }
 
   /** |g|. */
