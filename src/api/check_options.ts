@@ -1,16 +1,11 @@
 import {ggnError} from '../errors';
-import {LEVENBERG_MARQUARDT} from '../policy/levenberg_marquardt';
-import type {LevenbergMarquardtOptions} from '../policy/levenberg_marquardt';
-import {SETTINGS} from '../policy/policy';
-import type {Settings} from '../policy/policy';
+import {LEVENBERG_MARQUARDT, type LevenbergMarquardtOptions} from '../policy/levenberg_marquardt';
+import {SETTINGS, type Settings} from '../policy/policy';
 import type {Given} from '../policy/step_policy';
-import {POLICY_NAMES} from '../policy/policies';
-import type {PolicyName} from '../policy/policies';
+import {POLICY_NAMES, type PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
-import {SYSTEM_FACTS} from '../solve/system';
-import type {SystemName} from '../solve/system';
-import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole} from '../policy/ranges';
-import type {Range} from '../policy/ranges';
+import {SYSTEM_FACTS, type SystemName} from '../solve/system';
+import {ABOVE_ONE, between, isIn, POSITIVE, SHARE, whole, type Range} from '../policy/ranges';
 import {shortened, shown} from '../shown';
 import type {GgnOptions, PolicyFunction, Regularization, SettingName} from './options';
 

@@ -1,7 +1,5 @@
-import {ones, tensor, tidy, util, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor, TensorLike} from '@tensorflow/tfjs-core';
-import {isTensor} from '../trace/recorder';
-import type {Recorder} from '../trace/recorder';
+import {ones, tensor, tidy, util, zerosLike, type Tensor, type TensorLike} from '@tensorflow/tfjs-core';
+import {isTensor, type Recorder} from '../trace/recorder';
 import {runKernel} from '../tfjs/internals';
 import {activeRecorder, record} from '../trace/capture';
 import type {Trace} from '../trace/trace';

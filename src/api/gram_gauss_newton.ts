@@ -1,5 +1,5 @@
-import {Optimizer, tidy} from '@tensorflow/tfjs-core';
-import type {NamedTensorMap, Scalar, serialization, Variable} from '@tensorflow/tfjs-core';
+import {Optimizer, tidy, type NamedTensorMap, type Scalar, type serialization,
+  type Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import type {Settings} from '../policy/policy';
 import type {Scaling} from '../solve/scaling';
@@ -8,14 +8,12 @@ import type {StepReport} from '../step/step_report';
 import {trainedVariables} from '../step/trained_variables';
 import {onFitEnd} from '../tfjs/fit_end_hook';
 import {checkPrecision, checkReads} from '../tfjs/precision';
-import {lent} from '../tfjs/save_hook';
-import type {NamedTensor} from '../tfjs/save_hook';
+import {lent, type NamedTensor} from '../tfjs/save_hook';
 import {fitBatchOf} from '../tfjs/fit_batch_hook';
 import type {Convergence} from './convergence';
 import {CLASS_NAME, hookOwnLayers} from './hook_layers';
 import type {GgnOptions, Regularization, SettingName} from './options';
-import {checkAgain, checkOptions, checkPolicy, checkSetting, OPTIONS} from './check_options';
-import type {CheckedOptions} from './check_options';
+import {checkAgain, checkOptions, checkPolicy, checkSetting, OPTIONS, type CheckedOptions} from './check_options';
 import {Training} from './training';
 
 /**

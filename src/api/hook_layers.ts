@@ -1,5 +1,4 @@
-import {serialization} from '@tensorflow/tfjs-core';
-import type {Optimizer} from '@tensorflow/tfjs-core';
+import {serialization, type Optimizer} from '@tensorflow/tfjs-core';
 import {hookCallbacks} from './callback_list';
 import {hookFitEnd} from '../tfjs/fit_end_hook';
 import {hookSave} from '../tfjs/save_hook';

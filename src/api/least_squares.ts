@@ -1,5 +1,4 @@
-import {add, cast, mul, square, sum, tidy} from '@tensorflow/tfjs-core';
-import type {Scalar, Tensor} from '@tensorflow/tfjs-core';
+import {add, cast, mul, square, sum, tidy, type Scalar, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {shown} from '../shown';
 import {isTensor} from '../trace/recorder';

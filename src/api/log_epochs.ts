@@ -1,8 +1,7 @@
 import {util} from '@tensorflow/tfjs-core';
 import type {GramGaussNewton} from './gram_gauss_newton';
 import {STEP_METRICS} from './step_metrics';
-import {checkOptimizer, trainingCallback} from './training_callback';
-import type {CallbackLogs, TrainingCallback} from './training_callback';
+import {checkOptimizer, trainingCallback, type CallbackLogs, type TrainingCallback} from './training_callback';
 
 /**
  * A callback that prints one line for every epoch of `fit` and `fitDataset`, for plain Node, in

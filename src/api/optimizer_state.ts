@@ -1,5 +1,4 @@
-import {dispose, keep, scalar, tensor1d} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {dispose, keep, scalar, tensor1d, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {AveragedWeights} from '../step/average/averaged_weights';
 import {EvidenceMaximum} from '../step/bayesian/evidence_maximum';

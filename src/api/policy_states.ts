@@ -1,9 +1,7 @@
-import {initialState} from '../policy/policy_state';
-import type {PolicyState} from '../policy/policy_state';
+import {initialState, type PolicyState} from '../policy/policy_state';
 import type {Settings} from '../policy/policy';
 import {readPolicyState} from '../policy/saved_state';
-import {StepPolicy} from '../policy/step_policy';
-import type {Given} from '../policy/step_policy';
+import {StepPolicy, type Given} from '../policy/step_policy';
 import type {CheckedOptions} from './check_options';
 
 /** The states of all policies from step to step, which a saved config holds as plain values. */

@@ -1,12 +1,10 @@
-import {engine} from '@tensorflow/tfjs-core';
-import type {Scalar, Variable} from '@tensorflow/tfjs-core';
+import {engine, type Scalar, type Variable} from '@tensorflow/tfjs-core';
 import type {PolicyState} from '../policy/policy_state';
 import type {StepPolicy} from '../policy/step_policy';
 import type {StepReport} from '../step/step_report';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Trace} from '../trace/trace';
-import {checkCustom} from './check_options';
-import type {CheckedOptions} from './check_options';
+import {checkCustom, type CheckedOptions} from './check_options';
 
 /** One call of `minimize`: the loss, its batch, and the options of the step. */
 export interface Request {

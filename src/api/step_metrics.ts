@@ -1,7 +1,6 @@
 import type {StepReport} from '../step/step_report';
 import type {GramGaussNewton} from './gram_gauss_newton';
-import {checkOptimizer, trainingCallback} from './training_callback';
-import type {CallbackLogs, TrainingCallback} from './training_callback';
+import {checkOptimizer, trainingCallback, type CallbackLogs, type TrainingCallback} from './training_callback';
 
 /**
  * A callback that adds numbers of the optimizer's steps to the logs of `fit` and `fitDataset`:

@@ -3,8 +3,7 @@ import {EVIDENCE_PATIENCE} from '../policy/evidence';
 import type {StepReport} from '../step/step_report';
 import type {Convergence} from './convergence';
 import type {GramGaussNewton} from './gram_gauss_newton';
-import {checkOptimizer, trainingCallback} from './training_callback';
-import type {TrainedModel, TrainingCallback} from './training_callback';
+import {checkOptimizer, trainingCallback, type TrainedModel, type TrainingCallback} from './training_callback';
 
 /**
  * Criteria of {@link stopWhen}. Each criterion that is given is tested after every epoch.

@@ -1,5 +1,4 @@
-import {getGradient, tidy, transpose, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {getGradient, tidy, transpose, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {sumTo} from '../tfjs/fast_ops';
 import {openEngine} from '../tfjs/internals';

@@ -1,5 +1,4 @@
-import {scalar, step} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {scalar, step, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {mul, sub} from '../tfjs/fast_ops';
 import {runKernel} from '../tfjs/internals';

@@ -1,8 +1,6 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../trace/trace';
-import {cotangentOf, cotangents, tfjsCotangents} from './cotangents';
-import type {Values} from './cotangents';
+import {cotangentOf, cotangents, tfjsCotangents, type Values} from './cotangents';
 import {beforeActivation, withoutActivation} from './fused';
 import {addTo} from '../tfjs/accumulate';
 

@@ -2,11 +2,9 @@ import {BatchAxisLost, unlessLost} from '../trace/batch_axis';
 import {markUnread} from '../errors';
 import type {RowGroup, Rows} from '../loss/rows';
 import {checkAdjoints, checkBatch} from './check/batch_check';
-import type {Plan} from './plan/plan';
-import {RESIDUAL} from './plan/plan';
+import {RESIDUAL, type Plan} from './plan/plan';
 import type {PlanCache} from './plan/plan_cache';
-import {explainLostAxis, readingsOf} from './plan/readings';
-import type {Reading} from './plan/readings';
+import {explainLostAxis, readingsOf, type Reading} from './plan/readings';
 import {rehearsedBatch} from './rehearsed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
 

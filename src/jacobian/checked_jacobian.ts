@@ -6,18 +6,15 @@ import {sumOfParts} from './check/batch_check';
 import {checkStack} from './check/stack_check';
 import {checkedBatch} from './checked_batch';
 import {ChunkedJacobian} from './whole/chunked_jacobian';
-import {readGrams} from './whole/formed_batch';
-import type {FormedFor} from './whole/formed_batch';
+import {readGrams, type FormedFor} from './whole/formed_batch';
 import {heldWhereMay} from './whole/held_pieces';
-import {RowsLinearization} from './whole/linearization';
-import type {Linearization} from './whole/linearization';
+import {RowsLinearization, type Linearization} from './whole/linearization';
 import type {Plan} from './plan/plan';
 import type {PlanCache} from './plan/plan_cache';
 import {StackedJacobian} from './whole/stacked_jacobian';
 import {explainNonFinite} from '../loss/non_finite';
 import type {Rows} from '../loss/rows';
-import {SYSTEM_FACTS, takesGram} from '../solve/system';
-import type {SystemName} from '../solve/system';
+import {SYSTEM_FACTS, takesGram, type SystemName} from '../solve/system';
 
 /** The Jacobian of a step that has passed the self-check. */
 export interface CheckedJacobian {

@@ -1,5 +1,4 @@
-import {getBackend, scalar, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {getBackend, scalar, tidy, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD} from '../trace/custom_grad';
 import {factsOf} from '../trace/kernel_facts';
 import {MEANS} from '../trace/kernel_sets';

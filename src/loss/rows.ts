@@ -1,16 +1,11 @@
-import {neg, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {dataOf} from '../tfjs/fit_batch_hook';
-import type {FitBatch} from '../tfjs/fit_batch_hook';
+import {neg, tensor, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {dataOf, type FitBatch} from '../tfjs/fit_batch_hook';
 import {readLossHead} from './read/loss_head';
-import {UnknownTerm} from './read/terms';
-import type {LossHead} from './read/terms';
-import {rowTensor} from './functions/row_block';
-import type {RowBlock} from './functions/row_block';
+import {UnknownTerm, type LossHead} from './read/terms';
+import {rowTensor, type RowBlock} from './functions/row_block';
 import type {Trace} from '../trace/trace';
 import {ggnError} from '../errors';
-import {findDependence, upstream} from '../trace/dependence';
-import type {Dependence} from '../trace/dependence';
+import {findDependence, upstream, type Dependence} from '../trace/dependence';
 import {addTo} from '../tfjs/accumulate';
 import {sumTo} from '../tfjs/fast_ops';
 

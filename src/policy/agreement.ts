@@ -1,6 +1,5 @@
 import {between, NOT_NEGATIVE, whole} from './ranges';
-import {SETTINGS} from './policy';
-import type {Observation, Policy} from './policy';
+import {SETTINGS, type Observation, type Policy} from './policy';
 import {LEAST_CURVATURE} from '../solve/damping';
 
 /** State of the policy: plain numbers, saved with the optimizer. */

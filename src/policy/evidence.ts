@@ -1,6 +1,5 @@
 import type {OfPrior} from '../solve/relative_evidence';
-import {aboveZero, FINITE, NOT_NEGATIVE, POSITIVE, whole} from './ranges';
-import type {RangesOf} from './ranges';
+import {aboveZero, FINITE, NOT_NEGATIVE, POSITIVE, whole, type RangesOf} from './ranges';
 
 /**
  * The evidence of the prior and the noise of a step, see {@link GgnOptions.regularization}. All

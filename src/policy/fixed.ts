@@ -1,5 +1,4 @@
-import {SETTINGS} from './policy';
-import type {Policy, Settings} from './policy';
+import {SETTINGS, type Policy, type Settings} from './policy';
 
 /** The settings that `'auto'` stands for under the policy `'fixed'`: η = 0.1, τ = 0.1, μ = 0.9. */
 export const FIXED: Settings = {learningRate: 0.1, damping: 0.1, momentum: 0.9};

@@ -1,5 +1,4 @@
-import {agreement} from './agreement';
-import type {AgreementState} from './agreement';
+import {agreement, type AgreementState} from './agreement';
 import type {Policy} from './policy';
 
 /**

@@ -2,8 +2,7 @@ import {agreement} from './agreement';
 import {evidenceDamping} from './evidence_damping';
 import {custom, fixed} from './fixed';
 import {hypergradient} from './hypergradient';
-import {levenbergMarquardt, LEVENBERG_MARQUARDT} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {levenbergMarquardt, LEVENBERG_MARQUARDT, type LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Policy} from './policy';
 
 /**

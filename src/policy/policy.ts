@@ -1,6 +1,5 @@
 import type {Scaling} from '../solve/scaling';
-import {SHARE, NOT_NEGATIVE, BELOW_ONE} from './ranges';
-import type {RangesOf, Range} from './ranges';
+import {SHARE, NOT_NEGATIVE, BELOW_ONE, type RangesOf, type Range} from './ranges';
 
 /** The settings of a step that a policy chooses; see {@link GgnOptions} for each. */
 export interface Settings {

@@ -1,14 +1,9 @@
 import {lessCautious, moreCautious} from './agreement';
-import {UNDETERMINED} from './determined_batch';
-import type {Determination} from './determined_batch';
-import {NO_EVIDENCE} from './evidence';
-import type {EvidenceState} from './evidence';
-import {NO_HISTORY} from './full_batch';
-import type {BatchHistory} from './full_batch';
-import {levenbergMarquardt} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
-import {ofPolicies} from './policies';
-import type {PolicyStates} from './policies';
+import {UNDETERMINED, type Determination} from './determined_batch';
+import {NO_EVIDENCE, type EvidenceState} from './evidence';
+import {NO_HISTORY, type BatchHistory} from './full_batch';
+import {levenbergMarquardt, type LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {ofPolicies, type PolicyStates} from './policies';
 
 /** The states of all policies, whichever are in use: plain values, saved with the optimizer. */
 export interface PolicyState extends PolicyStates {

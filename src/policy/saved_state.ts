@@ -1,13 +1,10 @@
 import {ggnError} from '../errors';
-import {FINITE, isIn, whole} from './ranges';
-import type {Range} from './ranges';
+import {FINITE, isIn, whole, type Range} from './ranges';
 import {shortened} from '../shown';
 import {EVIDENCE_RANGES} from './evidence';
-import {LEVENBERG_MARQUARDT} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
+import {LEVENBERG_MARQUARDT, type LevenbergMarquardtOptions} from './levenberg_marquardt';
 import {ofPolicies} from './policies';
-import {DETOUR} from './policy_state';
-import type {PolicyState} from './policy_state';
+import {DETOUR, type PolicyState} from './policy_state';
 
 /**
  * The ranges hold every value that the policies can reach, and none that they cannot go on from.

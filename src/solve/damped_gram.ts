@@ -25,8 +25,7 @@ import {addProduct, mirrored} from '../arrays/symmetric';
 import {addInto, firstNonFinite} from '../arrays/vectors';
 import type {CurvatureRoot} from './curvature_root';
 import type {Solution, SolveFailure} from './damped_step';
-import {doublePrecision} from './mixed_precision';
-import type {Factorize} from './mixed_precision';
+import {doublePrecision, type Factorize} from './mixed_precision';
 
 /**
  * A part of ρ: all variables v with the same coefficient ρ of an L2 regularizer ρ|w|². Sums go over

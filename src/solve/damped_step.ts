@@ -3,8 +3,7 @@
  * Each time that the factorization breaks down or the step is found wrong, λ is raised by a factor
  * 10, at most seven times.
  */
-import type {Float32Limits} from './damping';
-import {relativeDamping} from './damping';
+import {relativeDamping, type Float32Limits} from './damping';
 import type {Scaling} from './scaling';
 
 /**

@@ -1,8 +1,7 @@
 import {traceOf} from '../arrays/symmetric';
 import {addInto, firstNonFinite} from '../arrays/vectors';
 import {diagonalRoot} from './curvature_root';
-import {curvature, partCurvatures, solveDampedGram} from './damped_gram';
-import type {DampedGramStep, DampedGramSystem} from './damped_gram';
+import {curvature, partCurvatures, solveDampedGram, type DampedGramStep, type DampedGramSystem} from './damped_gram';
 import type {DampedProblem} from './damped_step';
 import {float32Floor, TRUSTED_RATIO} from './damping';
 import {effectiveDimension} from './effective_dimension';

@@ -1,9 +1,7 @@
-import {cholesky} from '../arrays/cholesky';
-import type {CholeskyBreakdown} from '../arrays/cholesky';
+import {cholesky, type CholeskyBreakdown} from '../arrays/cholesky';
 import {addProduct, plusDiagonal} from '../arrays/symmetric';
 import {addInto, norm} from '../arrays/vectors';
-import {conjugateGradient} from './conjugate_gradient';
-import type {Product} from './conjugate_gradient';
+import {conjugateGradient, type Product} from './conjugate_gradient';
 
 /** A matrix A, n x n, symmetric positive definite, that systems can be solved with. */
 interface Factored {

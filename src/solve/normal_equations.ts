@@ -22,10 +22,8 @@ import {dot, firstNonFinite, largest, total} from '../arrays/vectors';
 import type {DampedProblem, Solution, SolveFailure} from './damped_step';
 import {float32Floor} from './damping';
 import {effectiveDimension} from './effective_dimension';
-import {doublePrecision} from './mixed_precision';
-import type {Factorize} from './mixed_precision';
-import {marquardtScale} from './scaling';
-import type {Scaling} from './scaling';
+import {doublePrecision, type Factorize} from './mixed_precision';
+import {marquardtScale, type Scaling} from './scaling';
 
 /** The normal equations of a step without their λ. */
 interface NormalEquations {

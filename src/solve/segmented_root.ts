@@ -1,5 +1,4 @@
-import {diagonalRoot} from './curvature_root';
-import type {CurvatureRoot} from './curvature_root';
+import {diagonalRoot, type CurvatureRoot} from './curvature_root';
 
 /** One k x k block of S, on the rows first..first+k-1. */
 export interface RootBlock {

@@ -1,5 +1,4 @@
-import {cholesky} from '../arrays/cholesky';
-import type {CholeskyFactor} from '../arrays/cholesky';
+import {cholesky, type CholeskyFactor} from '../arrays/cholesky';
 
 /**
  * The Cholesky factor of M = G/λ + I, in float64. The evidence of a linear model is made of

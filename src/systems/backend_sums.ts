@@ -1,5 +1,5 @@
-import {matMul as batchMatMul, slice, square, tensor, tensor3d, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
+import {matMul as batchMatMul, slice, square, tensor, tensor3d, tidy, type Tensor,
+  type Tensor3D} from '@tensorflow/tfjs-core';
 import type {DenseRows} from '../jacobian/whole/linearization';
 import {matMul, mul, shaped} from '../tfjs/fast_ops';
 import type {CurvatureRoot} from '../solve/curvature_root';

@@ -1,9 +1,7 @@
 import type {Variable} from '@tensorflow/tfjs-core';
-import {conjugateGradient, TOLERANCE} from '../solve/conjugate_gradient';
-import type {Product} from '../solve/conjugate_gradient';
+import {conjugateGradient, TOLERANCE, type Product} from '../solve/conjugate_gradient';
 import type {DampedProblem, SolveFailure} from '../solve/damped_step';
-import {NORMAL_FLOAT32_FLOOR_RATIO} from '../solve/normal_equations';
-import type {NormalStep} from '../solve/normal_equations';
+import {NORMAL_FLOAT32_FLOOR_RATIO, type NormalStep} from '../solve/normal_equations';
 import {addInto, dot, norm as lengthOf} from '../arrays/vectors';
 import type {Ridge} from './ridge';
 import {spread} from './variable_vector';

@@ -1,5 +1,4 @@
-import {tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Variable} from '@tensorflow/tfjs-core';
+import {tensor, tidy, type Variable} from '@tensorflow/tfjs-core';
 import {traceOf} from '../arrays/symmetric';
 import {addInto} from '../arrays/vectors';
 import type {BatchJacobian} from '../jacobian/sweep/batch_jacobian';

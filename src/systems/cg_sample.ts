@@ -1,12 +1,10 @@
-import {concat, slice, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {concat, slice, tidy, zeros, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {cholesky} from '../arrays/cholesky';
 import type {BatchJacobian} from '../jacobian/sweep/batch_jacobian';
 import {preconditionHere} from '../jacobian/whole/factorize';
 import type {Piece, PieceOperator} from '../jacobian/whole/operator';
 import type {Product} from '../solve/conjugate_gradient';
-import {diagonalRoot} from '../solve/curvature_root';
-import type {CurvatureRoot} from '../solve/curvature_root';
+import {diagonalRoot, type CurvatureRoot} from '../solve/curvature_root';
 import {float32Floor} from '../solve/damping';
 import {SAMPLE_ROWS} from '../solve/system';
 import {blockFloats} from '../tfjs/memory';

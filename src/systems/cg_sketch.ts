@@ -1,12 +1,10 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Variable} from '@tensorflow/tfjs-core';
+import {tidy, type Variable} from '@tensorflow/tfjs-core';
 import {randomSigns} from '../arrays/pseudo_random';
 import {addInto} from '../arrays/vectors';
 import type {CurvatureRoot} from '../solve/curvature_root';
 import {approximate, inverseOf} from '../solve/nystrom';
 import type {Approximation} from './cg_problem';
-import {changeOf, hessianTimes, pulled} from './cg_products';
-import type {ForEachPiece} from './cg_products';
+import {changeOf, hessianTimes, pulled, type ForEachPiece} from './cg_products';
 import type {Ridge} from './ridge';
 import {split, spread} from './variable_vector';
 

@@ -1,12 +1,9 @@
 import {tensor} from '@tensorflow/tfjs-core';
 import {dot} from '../arrays/vectors';
-import {conjugateProblem} from './cg_problem';
-import type {Approximation} from './cg_problem';
-import {curvatureOf, traceOfPieces} from './cg_products';
-import type {ForEachPiece} from './cg_products';
+import {conjugateProblem, type Approximation} from './cg_problem';
+import {curvatureOf, traceOfPieces, type ForEachPiece} from './cg_products';
 import {approximationBySample, sampleOf} from './cg_sample';
-import {sketchOf} from './cg_sketch';
-import type {Sketch} from './cg_sketch';
+import {sketchOf, type Sketch} from './cg_sketch';
 import type {Clock} from '../tfjs/clock';
 import {inScope} from '../tfjs/memory';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
@@ -16,8 +13,7 @@ import {ParameterSystem} from './parameter_system';
 import {diagonalRoot} from '../solve/curvature_root';
 import type {DampedProblem} from '../solve/damped_step';
 import type {NormalStep} from '../solve/normal_equations';
-import {promised} from '../solve/resolved_decrease';
-import type {UndampedDecrease} from '../solve/resolved_decrease';
+import {promised, type UndampedDecrease} from '../solve/resolved_decrease';
 import type {LocalModelParts} from './step_system';
 import {flatten} from './variable_vector';
 

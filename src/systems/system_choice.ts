@@ -1,8 +1,8 @@
 import {ggnError} from '../errors';
 import type {PolicyName} from '../policy/policies';
 import type {Scaling} from '../solve/scaling';
-import {isQuickNormal, smallestSystem, SYSTEM_FACTS, SYSTEM_OF_FITS} from '../solve/system';
-import type {SystemName, SystemSize} from '../solve/system';
+import {isQuickNormal, smallestSystem, SYSTEM_FACTS, SYSTEM_OF_FITS, type SystemName,
+  type SystemSize} from '../solve/system';
 
 /** The options of the optimizer that the system of a step depends on. */
 export interface SystemOptions {

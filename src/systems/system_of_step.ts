@@ -6,12 +6,11 @@ import type {LossKind} from '../policy/policy';
 import type {StepPolicy, StepSize} from '../policy/step_policy';
 import {EVIDENCE_ROWS} from '../solve/evidence_iteration';
 import type {Scaling} from '../solve/scaling';
-import {SYSTEM_FACTS, SYSTEM_OF_EVIDENCE, SYSTEM_OF_FITS, takesGram} from '../solve/system';
-import type {SystemName, SystemSize} from '../solve/system';
+import {SYSTEM_FACTS, SYSTEM_OF_EVIDENCE, SYSTEM_OF_FITS, takesGram, type SystemName,
+  type SystemSize} from '../solve/system';
 import {derivativePaths} from '../trace/derivative_paths';
 import type {Trace} from '../trace/trace';
-import {chooseScaling, chooseSystem, isFit} from './system_choice';
-import type {SystemOptions} from './system_choice';
+import {chooseScaling, chooseSystem, isFit, type SystemOptions} from './system_choice';
 
 /** The options and the policies that the choice depends on. */
 export interface ChosenBy extends SystemOptions {

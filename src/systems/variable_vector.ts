@@ -1,5 +1,4 @@
-import {addN, getBackend, square, sum, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {addN, getBackend, square, sum, tensor, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
 
 /**

@@ -1,5 +1,4 @@
-import {addN, getBackend, mul, scalar, sum, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {addN, getBackend, mul, scalar, sum, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {areFinite} from '../arrays/elementwise';
 import {READS_ARE_CHEAP} from './fast_ops';
 

@@ -1,10 +1,8 @@
-import {engine, getBackend, ones, scalar, sum as sumOver, tensor, tile} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {engine, getBackend, ones, scalar, sum as sumOver, tensor, tile, type Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from './internals';
 import {isRehearsal} from './rehearsal';
 import {difference, product, rowSums, sum, transposedEntries} from '../arrays/elementwise';
-import {matrixProduct, rowMajor, transpose} from '../arrays/matrix_product';
-import type {Matrix} from '../arrays/matrix_product';
+import {matrixProduct, rowMajor, transpose, type Matrix} from '../arrays/matrix_product';
 
 /**
  * The ops of a step's inner loop call their kernels: float32 tensors only, no conversion, no

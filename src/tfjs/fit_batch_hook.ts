@@ -1,6 +1,5 @@
 import type {Optimizer, Tensor} from '@tensorflow/tfjs-core';
-import {batchesPerEpoch, wrapTrainFunction} from './internals';
-import type {OpenModel} from './internals';
+import {batchesPerEpoch, wrapTrainFunction, type OpenModel} from './internals';
 
 /** The batch that `fit` takes a step on. */
 export interface FitBatch {

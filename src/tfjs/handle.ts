@@ -1,5 +1,4 @@
-import {dispose, getBackend, keep, reshape} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {dispose, getBackend, keep, reshape, type Tensor} from '@tensorflow/tfjs-core';
 
 /**
  * One more reference to the data of a tensor, in the scope of the caller. WASM takes Reshape:

@@ -1,5 +1,5 @@
-import {backend, engine, version_core} from '@tensorflow/tfjs-core';
-import type {DataType, Optimizer, Tensor, Variable} from '@tensorflow/tfjs-core';
+import {backend, engine, version_core, type DataType, type Optimizer, type Tensor,
+  type Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 
 /**

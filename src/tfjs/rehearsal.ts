@@ -1,7 +1,6 @@
 import type {DataType, Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import {isObserved, openEngine, shadow} from './internals';
-import type {KernelAttrs, KernelInputs, OpenEngine} from './internals';
+import {isObserved, openEngine, shadow, type KernelAttrs, type KernelInputs, type OpenEngine} from './internals';
 import {checkMemory, isMemoryExceeded} from './memory';
 
 /** An output of a kernel without its entries. */

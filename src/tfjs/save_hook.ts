@@ -1,5 +1,4 @@
-import {dispose} from '@tensorflow/tfjs-core';
-import type {Optimizer} from '@tensorflow/tfjs-core';
+import {dispose, type Optimizer} from '@tensorflow/tfjs-core';
 
 /** Symbols of the global registry, so that two copies of this package see the same marks. */
 const HOOKED = Symbol.for('tfjs-ggn.saveHook');

@@ -1,5 +1,4 @@
-import {backend, engine, slice} from '@tensorflow/tfjs-core';
-import type {DataId, Tensor, TypedArray} from '@tensorflow/tfjs-core';
+import {backend, engine, slice, type DataId, type Tensor, type TypedArray} from '@tensorflow/tfjs-core';
 import {isObserved} from './internals';
 import {isRehearsal} from './rehearsal';
 

@@ -2,8 +2,7 @@ import {CUSTOM_GRAD, sourcesOf} from './custom_grad';
 import type {Trace, TraceNode} from './trace';
 import {BatchAxisLost, propagateBatch, unlessLost} from './batch_axis';
 import type {BatchStride} from './example_axis';
-import {downstream, upstream, upstreamOfReplay} from './dependence';
-import type {Dependence} from './dependence';
+import {downstream, upstream, upstreamOfReplay, type Dependence} from './dependence';
 
 /**
  * The part of a trace between the variables and the rows, with the place of the examples in every

@@ -1,8 +1,7 @@
 import {factsOf} from './kernel_facts';
 import type {BatchPassing} from './kernel_fact';
 import type {TraceNode} from './trace';
-import {axisStride, exampleAxis, sizeOf} from './example_axis';
-import type {BatchStride} from './example_axis';
+import {axisStride, exampleAxis, sizeOf, type BatchStride} from './example_axis';
 
 /**
  * The error of a kernel behind which the examples cannot be told apart:

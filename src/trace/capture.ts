@@ -1,5 +1,4 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Scalar, Tensor} from '@tensorflow/tfjs-core';
+import {tidy, type Scalar, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {MEANS} from './kernel_sets';
 import {Recorder} from './recorder';

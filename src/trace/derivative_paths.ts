@@ -1,5 +1,4 @@
-import {upstream} from './dependence';
-import type {Dependence} from './dependence';
+import {upstream, type Dependence} from './dependence';
 import type {Trace} from './trace';
 
 /** The ways on which derivatives pass from the trained variables to some values. */

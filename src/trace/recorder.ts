@@ -1,8 +1,8 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {CUSTOM_GRAD, setBackward} from './custom_grad';
-import {isUserCustomGrad, isVariable, openEngine} from '../tfjs/internals';
-import type {CustomGradInvocation, KernelAttrs, KernelInputs} from '../tfjs/internals';
+import {isUserCustomGrad, isVariable, openEngine, type CustomGradInvocation, type KernelAttrs,
+  type KernelInputs} from '../tfjs/internals';
 import type {NamedValue, Trace} from './trace';
 
 /**

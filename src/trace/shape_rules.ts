@@ -1,5 +1,4 @@
-import {backend_util, getBackend, slice_util, util} from '@tensorflow/tfjs-core';
-import type {DataType, Tensor} from '@tensorflow/tfjs-core';
+import {backend_util, getBackend, slice_util, util, type DataType, type Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../tfjs/internals';
 import type {ConvolutionFacts, Shape, ShapeRule, ShapesRule, SharingRule} from './kernel_fact';
 

@@ -1,7 +1,5 @@
-import {dispose} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {isVariable} from '../tfjs/internals';
-import type {KernelAttrs} from '../tfjs/internals';
+import {dispose, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {isVariable, type KernelAttrs} from '../tfjs/internals';
 
 /** (input name, value index); the names are '0', '1', ... if the kernel takes an array. */
 export type NamedValue = readonly [string, number];

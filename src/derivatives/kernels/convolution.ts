@@ -1,12 +1,10 @@
-import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {runKernel} from '../../tfjs/internals';
-import type {KernelAttrs} from '../../tfjs/internals';
+import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose,
+  type Tensor} from '@tensorflow/tfjs-core';
+import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import {partsOf} from '../../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
-import {kernelFor, shapeOf} from './convolution_geometry';
-import type {Extent, Convolution} from './convolution_geometry';
+import {kernelFor, shapeOf, type Extent, type Convolution} from './convolution_geometry';
 import type {Operand} from '../../trace/kernel_fact';
 
 /**

@@ -1,10 +1,8 @@
-import {backend_util} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {backend_util, type Tensor} from '@tensorflow/tfjs-core';
 import {factsOf} from '../../trace/kernel_facts';
 import type {ConvolutionFacts, Operand} from '../../trace/kernel_fact';
 import {CONVOLUTIONS} from '../../trace/kernel_sets';
-import {inputOf} from '../../trace/trace';
-import type {TraceNode} from '../../trace/trace';
+import {inputOf, type TraceNode} from '../../trace/trace';
 
 /** Sizes along depth, height and width; depth is 1 for images. */
 export type Extent = readonly [number, number, number];

@@ -1,6 +1,5 @@
 import type {TraceNode} from '../../trace/trace';
-import {cast, matMul, oneHot, reshape, tensor, transpose} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {cast, matMul, oneHot, reshape, tensor, transpose, type Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../../tfjs/internals';
 
 /** A table as [before, entries, after] around the axis of a GatherV2. */

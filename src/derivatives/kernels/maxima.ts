@@ -1,5 +1,4 @@
-import {tensor, util} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tensor, util, type Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../../tfjs/internals';
 import {factsOf} from '../../trace/kernel_facts';
 import type {TraceNode} from '../../trace/trace';

@@ -1,6 +1,5 @@
-import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor,
-  tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, tensor, tidy,
+  type Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../../tfjs/internals';
 import {sum as sumOf} from '../../arrays/elementwise';
 import {matrixProduct, rowMajor} from '../../arrays/matrix_product';

@@ -1,5 +1,5 @@
-import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {backend_util, cast, equal, mul, onesLike, pad, reshape, slice, sub, tensor,
+  type Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs} from '../../tfjs/internals';
 import {plus} from '../../tfjs/accumulate';
 import {cutSpatial, everyAlong} from './spatial';

@@ -1,5 +1,4 @@
-import {pad, slice} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {pad, slice, type Tensor} from '@tensorflow/tfjs-core';
 import {add, mul} from '../../tfjs/fast_ops';
 
 /**

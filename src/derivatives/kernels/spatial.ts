@@ -1,5 +1,4 @@
-import {getBackend, pad, reshape, slice, stridedSlice} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {getBackend, pad, reshape, slice, stridedSlice, type Tensor} from '@tensorflow/tfjs-core';
 
 /** For each spatial axis: (before, after), (from, size) or (from, to, step). */
 type PerAxis = ReadonlyArray<readonly number[]>;

@@ -1,9 +1,7 @@
 import {cast, div, equal, greater, greaterEqual, less, lessEqual, log, neg, onesLike, pow, reshape, scalar, square,
-  step, where, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+  step, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub} from '../../tfjs/fast_ops';
-import {isSameShape, summed} from './rule';
-import type {BackwardNode, Pull, Rule} from './rule';
+import {isSameShape, summed, type BackwardNode, type Pull, type Rule} from './rule';
 
 /** The other of two operands. */
 const other = (at: BackwardNode, input: string): Tensor => at.value(input === 'a' ? 'b' : 'a');

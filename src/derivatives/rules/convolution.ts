@@ -1,5 +1,4 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {convolve} from '../kernels/convolution';
 import {convolutionOf} from '../kernels/convolution_geometry';
 import type {Operand} from '../../trace/kernel_fact';

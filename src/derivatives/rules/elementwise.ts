@@ -1,9 +1,7 @@
 import {cast, cos, cosh, div, exp, greater, greaterEqual, lessEqual, logicalAnd, neg, onesLike, rsqrt, scalar, sigmoid,
-  sin, sinh, square, step, where, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+  sin, sinh, square, step, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub} from '../../tfjs/fast_ops';
-import {runKernel} from '../../tfjs/internals';
-import type {KernelAttrs} from '../../tfjs/internals';
+import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import type {BackwardNode, Rule} from './rule';
 
 const times = (t: Tensor, factor: number): Tensor => mul(t, scalar(factor));

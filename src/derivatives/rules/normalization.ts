@@ -1,8 +1,7 @@
-import {exp, matMul, pow, reshape, rsqrt, scalar, square, sum, tensor, zerosLike} from '@tensorflow/tfjs-core';
-import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {exp, matMul, pow, reshape, rsqrt, scalar, square, sum, tensor, zerosLike, type Rank,
+  type Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub} from '../../tfjs/fast_ops';
-import {summed} from './rule';
-import type {BackwardNode, Pull, Rule} from './rule';
+import {summed, type BackwardNode, type Pull, type Rule} from './rule';
 
 /** 1/σ of a FusedBatchNorm. */
 const inverseDeviation = (at: BackwardNode): Tensor =>

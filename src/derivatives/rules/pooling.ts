@@ -1,5 +1,4 @@
-import {div, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {div, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../../errors';
 import {MAXIMA_OF_WINDOWS} from '../../trace/kernel_sets';
 import {mul} from '../../tfjs/fast_ops';

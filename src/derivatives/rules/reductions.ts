@@ -3,8 +3,7 @@ import {broadcast, mul, shaped} from '../../tfjs/fast_ops';
 import {chosenCotangent, isChosenHere} from '../kernels/maxima';
 import {neighbour, recurrence} from '../kernels/recurrence';
 import {EXTREMA_ALONG_AXES} from '../../trace/kernel_sets';
-import {slowOrMissing} from './rule';
-import type {Pull, Rule} from './rule';
+import {slowOrMissing, type Pull, type Rule} from './rule';
 
 /**
  * dy goes to each of the entries that were summed, by a product with as many ones as a sum has

@@ -1,5 +1,4 @@
-import {reshape, sum, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {reshape, sum, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../../errors';
 import {runKernel} from '../../tfjs/internals';
 import type {Pull, Rule} from './rule';

@@ -1,9 +1,7 @@
-import {getBackend, util} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {getBackend, util, type Tensor} from '@tensorflow/tfjs-core';
 import {sumTo} from '../../tfjs/fast_ops';
 import type {KernelAttrs} from '../../tfjs/internals';
-import {inputOf} from '../../trace/trace';
-import type {TraceNode} from '../../trace/trace';
+import {inputOf, type TraceNode} from '../../trace/trace';
 
 /** A recorded kernel call whose input cotangents are wanted. */
 export class BackwardNode {

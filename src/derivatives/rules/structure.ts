@@ -1,10 +1,9 @@
-import {pad, reshape, reverse, slice, slice_util, stack, sum, transpose, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {pad, reshape, reverse, slice, slice_util, stack, sum, transpose, zerosLike,
+  type Tensor} from '@tensorflow/tfjs-core';
 import {add, shaped} from '../../tfjs/fast_ops';
 import {runKernel} from '../../tfjs/internals';
 import {spreadAlong} from '../kernels/pooling';
-import {slowOrMissing} from './rule';
-import type {BackwardNode, Pull, Rule} from './rule';
+import {slowOrMissing, type BackwardNode, type Pull, type Rule} from './rule';
 
 /** The same entries in the shape of the input. */
 const reshaped: Pull = (at, input) => shaped(at.dy, at.value(input).shape);

@@ -1,6 +1,5 @@
 import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square,
-  sub as subtract, where, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+  sub as subtract, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {SLOPES} from '../../trace/kernel_sets';
 import {cotangents} from '../cotangents';
 import {add, mul, shaped, sub} from '../../tfjs/fast_ops';

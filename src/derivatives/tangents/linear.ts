@@ -1,5 +1,4 @@
-import {concat, ones, slice, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, ones, slice, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {beforeActivation, unfused} from '../fused';
 import {matMul, matricesIn, mul, shaped, transposed} from '../../tfjs/fast_ops';

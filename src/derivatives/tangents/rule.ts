@@ -1,7 +1,5 @@
-import {zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {runKernel} from '../../tfjs/internals';
-import type {KernelAttrs} from '../../tfjs/internals';
+import {zeros, type Tensor} from '@tensorflow/tfjs-core';
+import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import type {TraceNode} from '../../trace/trace';
 import type {Values} from '../cotangents';
 import {add, shaped} from '../../tfjs/fast_ops';

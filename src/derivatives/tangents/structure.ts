@@ -1,11 +1,9 @@
 import {ones, slice_util, sum} from '@tensorflow/tfjs-core';
-import {runKernel} from '../../tfjs/internals';
-import type {KernelAttrs} from '../../tfjs/internals';
+import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import {cotangents} from '../cotangents';
 import {mul, shaped, sub} from '../../tfjs/fast_ops';
 import {neighbour, recurrence} from '../kernels/recurrence';
-import {axesOf} from './rule';
-import type {ForwardNode, Tangent, TangentRule} from './rule';
+import {axesOf, type ForwardNode, type Tangent, type TangentRule} from './rule';
 
 /**
  * Kernels of one tensor that only move entries, or add them up. The tangent goes through the same

@@ -2,8 +2,7 @@ import type {Trace} from '../../trace/trace';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
 import type {Fault} from './fault';
-import {RESIDUAL} from '../plan/plan';
-import type {Plan} from '../plan/plan';
+import {RESIDUAL, type Plan} from '../plan/plan';
 import {layerOf} from '../../trace/layer_of';
 
 /**

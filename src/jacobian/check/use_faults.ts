@@ -1,5 +1,4 @@
-import {ones, slice, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {ones, slice, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
 import {floats, relativeDifference} from './compare';
 import {pseudoRandom} from '../../arrays/pseudo_random';
@@ -8,8 +7,7 @@ import {matMul, mul, shaped, sumRows, transposeMultiply} from '../../tfjs/fast_o
 import type {Plan} from '../plan/plan';
 import {TOLERANCE} from './self_check';
 import {blocksOf} from '../uses/row_blocks';
-import {sharesDelta} from '../uses/use';
-import type {ParameterUse} from '../uses/use';
+import {sharesDelta, type ParameterUse} from '../uses/use';
 import {OuterProducts} from '../uses/outer_products';
 
 /** The right products with some rows, taken from the dense rows, block by block. */

@@ -5,8 +5,7 @@ import type {Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
 import {tangentRule} from '../../derivatives/tangents/rules';
-import {rootsOf} from '../../loss/functions/row_block';
-import type {RowBlock} from '../../loss/functions/row_block';
+import {rootsOf, type RowBlock} from '../../loss/functions/row_block';
 import type {ForwardSweep, Plan} from './plan';
 import {rowSite} from './site';
 

@@ -1,17 +1,13 @@
 import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {analyse} from '../../trace/analysis';
-import type {Freeze} from '../../trace/analysis';
-import {upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {analyse, type Freeze} from '../../trace/analysis';
+import {upstream, type Dependence} from '../../trace/dependence';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
-import {differenceNode, rootsOf} from '../../loss/functions/row_block';
-import type {RowBlock} from '../../loss/functions/row_block';
+import {differenceNode, rootsOf, type RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
-import {RESIDUAL} from './plan';
-import type {Parameter, Plan, Site, SweepNode, SweepStart} from './plan';
+import {RESIDUAL, type Parameter, type Plan, type Site, type SweepNode, type SweepStart} from './plan';
 import {makeSite, rowSite} from './site';
 import {bundleSites} from './site_bundles';
 

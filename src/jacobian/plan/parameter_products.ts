@@ -1,5 +1,4 @@
-import {ones, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {ones, tensor, type Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
 import type {Analysis} from '../../trace/analysis';
 import type {Values} from '../../derivatives/cotangents';

@@ -1,5 +1,4 @@
-import {add, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {add, tensor, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import {runKernel} from '../../tfjs/internals';
 import {factsOf} from '../../trace/kernel_facts';
 import {ENTRYWISE, SELECTIONS} from '../../trace/kernel_sets';

@@ -3,17 +3,14 @@ import {derivativePaths} from '../../trace/derivative_paths';
 import type {Trace} from '../../trace/trace';
 import type {Freeze} from '../../trace/analysis';
 import {BatchAxisLost, unlessLost} from '../../trace/batch_axis';
-import {dataOf} from '../../tfjs/fit_batch_hook';
-import type {FitBatch} from '../../tfjs/fit_batch_hook';
+import {dataOf, type FitBatch} from '../../tfjs/fit_batch_hook';
 import {ggnError} from '../../errors';
 import {rootsOf} from '../../loss/functions/row_block';
 import type {RowGroup, Rows} from '../../loss/rows';
-import {FEW_PARAMETERS, MANY_OUTPUTS, SYSTEM_FACTS} from '../../solve/system';
-import type {SystemName} from '../../solve/system';
+import {FEW_PARAMETERS, MANY_OUTPUTS, SYSTEM_FACTS, type SystemName} from '../../solve/system';
 import {makeForwardPlan, makeProductPlan} from './forward_plan';
 import {makePlan} from './make_plan';
-import {RESIDUAL} from './plan';
-import type {Plan, Site} from './plan';
+import {RESIDUAL, type Plan, type Site} from './plan';
 import {isForwardBetter} from './sweep_direction';
 
 /** Parameters up to which a batch goes by forward sweeps, with a direction for each. */

@@ -1,17 +1,13 @@
-import {inputOf} from '../../trace/trace';
-import type {Trace, TraceNode} from '../../trace/trace';
-import {exampleAxis} from '../../trace/example_axis';
-import type {BatchStride} from '../../trace/example_axis';
+import {inputOf, type Trace, type TraceNode} from '../../trace/trace';
+import {exampleAxis, type BatchStride} from '../../trace/example_axis';
 import type {Analysis} from '../../trace/analysis';
-import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
-import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
+import {convolutionOf, type Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import {factsOf} from '../../trace/kernel_facts';
 import {GATHERS, MATRIX_PRODUCTS} from '../../trace/kernel_sets';
 import {matricesIn} from '../../tfjs/fast_ops';
 import {beforeTiling} from './parameter';
-import {RESIDUAL} from './plan';
-import type {MatrixSite, Parameter, Site} from './plan';
+import {RESIDUAL, type MatrixSite, type Parameter, type Site} from './plan';
 
 /**
  * The site of the input `name` of a node. Its kind is the most special one that its use allows.

@@ -1,14 +1,11 @@
-import {concat, ones, scalar, slice, stack, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, ones, scalar, slice, stack, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
 import {plus} from '../../tfjs/accumulate';
 import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
-import {blocksOf, denseBlocks, denseGram} from '../uses/row_blocks';
-import type {FormedRows} from '../uses/row_blocks';
-import {sharesDelta} from '../uses/use';
-import type {GramTerm, ParameterUse} from '../uses/use';
+import {blocksOf, denseBlocks, denseGram, type FormedRows} from '../uses/row_blocks';
+import {sharesDelta, type GramTerm, type ParameterUse} from '../uses/use';
 import {ByMatrix, OuterProducts} from '../uses/outer_products';
 import {joinUses} from '../uses/join_uses';
 

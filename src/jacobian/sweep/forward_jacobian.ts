@@ -1,5 +1,4 @@
-import {concat, slice, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, slice, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {transposed} from '../../tfjs/fast_ops';

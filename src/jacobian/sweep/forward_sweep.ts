@@ -1,9 +1,7 @@
-import {tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import {ForwardNode} from '../../derivatives/tangents/rule';
 import {tangentRule} from '../../derivatives/tangents/rules';
-import {differenceNode} from '../../loss/functions/row_block';
-import type {RowBlock} from '../../loss/functions/row_block';
+import {differenceNode, type RowBlock} from '../../loss/functions/row_block';
 import {shaped} from '../../tfjs/fast_ops';
 import {sourcesOf} from '../../trace/custom_grad';
 import {endsOf, freeEnded} from '../../trace/last_reads';

@@ -1,10 +1,8 @@
 import {exampleView} from '../../trace/example_axis';
-import {ones, reshape, tensor, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {ones, reshape, tensor, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {AFFINE, ENTRYWISE, RESHAPES, SHAPE_ONLY, SHIFTS, UNBROADCAST} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/kernel_outputs';
-import {valuesOf} from '../../trace/trace';
-import type {TraceNode} from '../../trace/trace';
+import {valuesOf, type TraceNode} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {convolutionOf} from '../../derivatives/kernels/convolution_geometry';
 import {cotangents} from '../../derivatives/cotangents';
@@ -15,11 +13,9 @@ import {chosenCotangent} from '../../derivatives/kernels/maxima';
 import {checkMemory} from '../../tfjs/memory';
 import type {Plan, Site} from '../plan/plan';
 import type {SubBatch, SubBatches} from './sub_batch';
-import {LARGE, sweep} from './sweep';
-import type {Deltas, SweepRules} from './sweep';
+import {LARGE, sweep, type Deltas, type SweepRules} from './sweep';
 import {isSpread} from '../uses/convolution';
-import {formRows, formsRows, makeUse} from '../uses/make_use';
-import type {SiteCotangents} from '../uses/make_use';
+import {formRows, formsRows, makeUse, type SiteCotangents} from '../uses/make_use';
 import type {ParameterUse} from '../uses/use';
 
 /** Whether the rows of a plan can be linearized by `jointLinearize`. */

@@ -1,5 +1,4 @@
-import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {neg, ones, reshape, stack, tensor, tidy, zeros, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import {BatchJacobian} from './batch_jacobian';
 import {forwardJacobian} from './forward_jacobian';
@@ -8,11 +7,9 @@ import {sumTo} from '../../tfjs/fast_ops';
 import {checkMemory} from '../../tfjs/memory';
 import type {Plan, Site} from '../plan/plan';
 import {SubBatches} from './sub_batch';
-import {LARGE, plainRules, sweep} from './sweep';
-import type {Deltas} from './sweep';
+import {LARGE, plainRules, sweep, type Deltas} from './sweep';
 import {filterDelta, filterUse, isSpread} from '../uses/convolution';
-import {formRows, formsRows, makeUse} from '../uses/make_use';
-import type {SiteCotangents} from '../uses/make_use';
+import {formRows, formsRows, makeUse, type SiteCotangents} from '../uses/make_use';
 
 /**
  * The result of the sweep of one component at a site: the cotangents of the outputs of its node, or

@@ -1,5 +1,4 @@
-import {neg, reshape, slice} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {neg, reshape, slice, type Tensor} from '@tensorflow/tfjs-core';
 import {addTo} from '../../tfjs/accumulate';
 import {sumTo} from '../../tfjs/fast_ops';
 import type {Trace} from '../../trace/trace';

@@ -1,10 +1,8 @@
-import {reshape, slice} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {reshape, slice, type Tensor} from '@tensorflow/tfjs-core';
 import {exampleAxis, exampleView} from '../../trace/example_axis';
 import {BOUND_TO_BATCH, MATRIX_PRODUCTS, PRODUCTS, UNBROADCAST} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/kernel_outputs';
-import {valuesOf} from '../../trace/trace';
-import type {Trace, TraceNode} from '../../trace/trace';
+import {valuesOf, type Trace, type TraceNode} from '../../trace/trace';
 import {withoutActivation} from '../../derivatives/fused';
 import {matricesIn} from '../../tfjs/fast_ops';
 import type {Plan, SweepNode} from '../plan/plan';

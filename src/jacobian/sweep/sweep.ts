@@ -1,8 +1,6 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
-import {cotangents} from '../../derivatives/cotangents';
-import type {Values} from '../../derivatives/cotangents';
+import {cotangents, type Values} from '../../derivatives/cotangents';
 import {beforeActivation} from '../../derivatives/fused';
 import {addTo} from '../../tfjs/accumulate';
 import type {SweepNode} from '../plan/plan';

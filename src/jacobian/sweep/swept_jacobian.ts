@@ -1,13 +1,11 @@
-import {concat, stack, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, stack, tensor, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import {collect, pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import {shaped} from '../../tfjs/fast_ops';
 import {checkMemory} from '../../tfjs/memory';
 import type {Trace, TraceNode} from '../../trace/trace';
 import type {Plan} from '../plan/plan';
 import {RowsUse} from '../uses/rows';
-import {BatchJacobian} from './batch_jacobian';
-import type {BatchRows} from './batch_jacobian';
+import {BatchJacobian, type BatchRows} from './batch_jacobian';
 import {pushTangents} from './forward_sweep';
 import {seedsByValue} from './row_seeds';
 

@@ -1,10 +1,7 @@
-import {reshape, tile} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {inputOf} from '../../trace/trace';
-import type {Trace, TraceNode} from '../../trace/trace';
+import {reshape, tile, type Tensor} from '@tensorflow/tfjs-core';
+import {inputOf, type Trace, type TraceNode} from '../../trace/trace';
 import {channelsLast} from '../../derivatives/kernels/convolution';
-import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
-import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
+import {shapeOf, type Convolution} from '../../derivatives/kernels/convolution_geometry';
 import type {Values} from '../../derivatives/cotangents';
 import {mayKeep} from '../../tfjs/memory';
 import {columnsOf, depthwiseProduct, positionsOf} from '../../derivatives/kernels/patches';

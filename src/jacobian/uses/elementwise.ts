@@ -1,8 +1,6 @@
-import {broadcastTo, reshape, sum, transpose} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {broadcastTo, reshape, sum, transpose, type Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
-import {tfjsCotangents} from '../../derivatives/cotangents';
-import type {Values} from '../../derivatives/cotangents';
+import {tfjsCotangents, type Values} from '../../derivatives/cotangents';
 import {BackwardNode} from '../../derivatives/rules/rule';
 import {unsummedRule} from '../../derivatives/table';
 import {exampleAxis} from '../../trace/example_axis';

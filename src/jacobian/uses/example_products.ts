@@ -1,5 +1,4 @@
-import {getBackend, reshape, tensor, tidy, transpose} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {getBackend, reshape, tensor, tidy, transpose, type Tensor} from '@tensorflow/tfjs-core';
 import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
 import {matMul} from '../../tfjs/fast_ops';
 import {isHost, matMulBatch} from '../../derivatives/kernels/patches';

@@ -1,14 +1,10 @@
-import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {inputOf, valuesOf} from '../../trace/trace';
-import type {TraceNode} from '../../trace/trace';
+import {add, concat, mul, reshape, slice, stack, tensor, tidy, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
+import {inputOf, valuesOf, type TraceNode} from '../../trace/trace';
 import {ggnError} from '../../errors';
-import {exampleView} from '../../trace/example_axis';
-import type {BatchStride} from '../../trace/example_axis';
+import {exampleView, type BatchStride} from '../../trace/example_axis';
 import {BY_LEADING_ENTRY} from '../../trace/kernel_sets';
 import {withOutputShape} from '../../trace/kernel_outputs';
-import {tfjsCotangents} from '../../derivatives/cotangents';
-import type {Values} from '../../derivatives/cotangents';
+import {tfjsCotangents, type Values} from '../../derivatives/cotangents';
 import {matMul} from '../../tfjs/fast_ops';
 import {mayKeep} from '../../tfjs/memory';
 import {blocksOf, denseBlocks, denseGram} from './row_blocks';

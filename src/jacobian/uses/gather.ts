@@ -1,13 +1,11 @@
-import {gather, getBackend, reshape, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {gather, getBackend, reshape, tensor, type Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../arrays/outer_product';
 import type {TraceNode} from '../../trace/trace';
 import type {BatchStride} from '../../trace/example_axis';
 import type {Values} from '../../derivatives/cotangents';
 import {READS_ARE_CHEAP} from '../../tfjs/fast_ops';
 import {tableSizes} from '../../derivatives/kernels/gather';
-import {findSlots} from './gather_slots';
-import type {GatherSizes, Lookup, Slots} from './gather_slots';
+import {findSlots, type GatherSizes, type Lookup, type Slots} from './gather_slots';
 import type {GramTerm, ParameterUse} from './use';
 
 /**

@@ -1,5 +1,4 @@
-import {reshape, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {reshape, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {inputOf} from '../../trace/trace';
 import type {BatchStride} from '../../trace/example_axis';
 import type {Values} from '../../derivatives/cotangents';

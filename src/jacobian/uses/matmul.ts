@@ -1,8 +1,6 @@
 import {exampleView} from '../../trace/example_axis';
-import {reshape, transpose} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {inputOf} from '../../trace/trace';
-import type {TraceNode} from '../../trace/trace';
+import {reshape, transpose, type Tensor} from '@tensorflow/tfjs-core';
+import {inputOf, type TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
 import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix,
   transposeMultiply} from '../../tfjs/fast_ops';

@@ -1,5 +1,4 @@
-import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {getBackend, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../arrays/outer_product';
 import {plus} from '../../tfjs/accumulate';
 import {matMul, mul, shaped, transposed} from '../../tfjs/fast_ops';

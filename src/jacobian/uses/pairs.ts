@@ -1,5 +1,4 @@
-import {concat, mul, reshape, sum, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, mul, reshape, sum, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {matMul, shaped, transposed} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';

@@ -1,8 +1,6 @@
-import {eye, getBackend, reshape, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {eye, getBackend, reshape, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {convolve} from '../../derivatives/kernels/convolution';
-import {shapeOf} from '../../derivatives/kernels/convolution_geometry';
-import type {Convolution} from '../../derivatives/kernels/convolution_geometry';
+import {shapeOf, type Convolution} from '../../derivatives/kernels/convolution_geometry';
 import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
 import {columnsOf, isHost, ofImages, patchTensor, positionsOf,
   writePatchesTransposed} from '../../derivatives/kernels/patches';

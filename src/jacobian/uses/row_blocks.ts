@@ -1,5 +1,5 @@
-import {concat, getBackend, matMul as batchMatMul, reshape, stack, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Tensor3D} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, reshape, stack, tidy, type Tensor,
+  type Tensor3D} from '@tensorflow/tfjs-core';
 import {plus} from '../../tfjs/accumulate';
 import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';

@@ -1,10 +1,8 @@
-import {addN, getBackend} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {addN, getBackend, type Tensor} from '@tensorflow/tfjs-core';
 import {matMul, shaped} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
 import {sliceColumns, sliceRows} from '../../tfjs/slices';
-import {LONGEST_SUM} from './outer_products';
-import type {OuterProducts} from './outer_products';
+import {LONGEST_SUM, type OuterProducts} from './outer_products';
 import {denseBlocks, gramOfColumns} from './row_blocks';
 import type {DeltaUse, GramTerm} from './use';
 

@@ -1,11 +1,9 @@
-import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, type Tensor} from '@tensorflow/tfjs-core';
 import {shaped, transposed as transposedMatrix} from '../../tfjs/fast_ops';
 import {blockFloats, mayKeep} from '../../tfjs/memory';
 import {exampleProducts} from './example_products';
 import {isByPairs, pairProducts, sumOfPairs} from './pairs';
-import {PlainPositions} from './positions';
-import type {PositionData} from './positions';
+import {PlainPositions, type PositionData} from './positions';
 import {gramOfColumns, denseBlocks, denseGram} from './row_blocks';
 import {RowsUse} from './rows';
 import type {GramTerm, ParameterUse} from './use';

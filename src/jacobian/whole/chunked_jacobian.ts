@@ -1,5 +1,4 @@
-import {concat, reshape, slice, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, reshape, slice, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {plus} from '../../tfjs/accumulate';
 import {shaped} from '../../tfjs/fast_ops';

@@ -1,5 +1,4 @@
-import {concat, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {concat, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import {plus} from '../../tfjs/accumulate';
 import {transposed} from '../../tfjs/fast_ops';
 import type {BatchJacobian, BatchRows} from '../sweep/batch_jacobian';

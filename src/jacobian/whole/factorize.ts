@@ -1,11 +1,8 @@
-import {engine, scalar, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {nativeOps} from '../../tfjs/internals';
-import type {NativeOp} from '../../tfjs/internals';
+import {engine, scalar, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
+import {nativeOps, type NativeOp} from '../../tfjs/internals';
 import {add, matMul} from '../../tfjs/fast_ops';
 import {blockedCholesky, unitScale} from '../../solve/blocked_cholesky';
-import {doublePrecision, mixedPrecision} from '../../solve/mixed_precision';
-import type {Factorize, Precondition} from '../../solve/mixed_precision';
+import {doublePrecision, mixedPrecision, type Factorize, type Precondition} from '../../solve/mixed_precision';
 
 /**
  * Uses the products of WASM, which shares the memory of JavaScript.

@@ -1,9 +1,8 @@
-import {add as addTensors, addN, mul as mulTensors, scalar, sum, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {add as addTensors, addN, mul as mulTensors, scalar, sum, tensor, tidy,
+  type Tensor} from '@tensorflow/tfjs-core';
 import {plus} from '../../tfjs/accumulate';
 import {add, mul, shaped} from '../../tfjs/fast_ops';
-import {once} from './linearization';
-import type {ForEachRows, Linearization} from './linearization';
+import {once, type ForEachRows, type Linearization} from './linearization';
 import type {JacobianOperator, Piece, PieceOperator} from './operator';
 
 /** One tensor of the shape of each variable; null stands for zeros. */

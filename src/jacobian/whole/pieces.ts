@@ -1,8 +1,7 @@
 import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
-import {footprint} from '../plan/footprint';
-import type {Footprint} from '../plan/footprint';
+import {footprint, type Footprint} from '../plan/footprint';
 import {ComponentsJacobian} from './components_jacobian';
 import type {BatchPiece, Linearized, Piece} from './operator';
 import {isJoint, jointLinearize} from '../sweep/joint_linearize';

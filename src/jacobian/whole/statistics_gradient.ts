@@ -1,8 +1,6 @@
-import {scalar} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {scalar, type Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
-import {downstream, upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {downstream, upstream, type Dependence} from '../../trace/dependence';
 import {addTo} from '../../tfjs/accumulate';
 import {collect, pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Plan} from '../plan/plan';

@@ -1,5 +1,4 @@
-import {add, mul, reshape, scalar, sub, sum, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {add, mul, reshape, scalar, sub, sum, tensor, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import type {DenseLayer} from '../plan/dense_layers';
 import type {Values} from '../../derivatives/cotangents';
 import {BatchJacobian} from '../sweep/batch_jacobian';

@@ -1,9 +1,7 @@
-import {tensor} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {tensor, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
 import type {BatchJacobian} from '../sweep/batch_jacobian';
-import type {Linearization, ForEachRows} from './linearization';
-import {once} from './linearization';
+import {once, type Linearization, type ForEachRows} from './linearization';
 import type {JacobianOperator, Jacobian} from './operator';
 import type {ByVariable, Units} from './units';
 

@@ -1,5 +1,4 @@
-import {sub} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {sub, type Tensor} from '@tensorflow/tfjs-core';
 import {factsOf} from '../../trace/kernel_facts';
 import type {Trace, TraceNode} from '../../trace/trace';
 

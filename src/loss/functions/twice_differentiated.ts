@@ -1,13 +1,11 @@
-import {concat, reshape, slice, tensor, tidy, zeros} from '@tensorflow/tfjs-core';
-import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {concat, reshape, slice, tensor, tidy, zeros, type Rank, type Tensor} from '@tensorflow/tfjs-core';
 import {addTo} from '../../tfjs/accumulate';
 import {record} from '../../trace/capture';
 import type {Trace} from '../../trace/trace';
 import {passesDerivative} from '../../trace/dependence';
 import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {FunctionTerm} from './output_term';
-import {regionBetween} from './region';
-import type {Region} from './region';
+import {regionBetween, type Region} from './region';
 
 /** A product u -> H u (B·C). */
 export type HessianProduct = (u: Float32Array) => Float64Array;

@@ -1,10 +1,7 @@
-import {downstream, upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {downstream, upstream, type Dependence} from '../../trace/dependence';
 import type {Trace} from '../../trace/trace';
-import {closedFormOf} from '../functions/output_term';
-import type {ClosedTerm} from '../functions/output_term';
-import {CLOSED_KINDS, TermReader} from './closed_kinds';
-import type {Share} from './closed_kinds';
+import {closedFormOf, type ClosedTerm} from '../functions/output_term';
+import {CLOSED_KINDS, TermReader, type Share} from './closed_kinds';
 import type {CutFinder} from './output_cut';
 import type {OtherTerm} from './terms';
 

@@ -1,6 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {isLinear} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {isLinear, type Dependence} from '../../trace/dependence';
 import {propagateBatch, unlessLost} from '../../trace/batch_axis';
 import type {BatchStride} from '../../trace/example_axis';
 import {tfjsCotangents} from '../../derivatives/cotangents';

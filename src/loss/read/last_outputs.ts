@@ -1,5 +1,4 @@
-import {upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {upstream, type Dependence} from '../../trace/dependence';
 import {RESHAPES} from '../../trace/kernel_sets';
 import {nodeOf, reachedFrom} from './nodes';
 import type {Trace, TraceNode} from '../../trace/trace';

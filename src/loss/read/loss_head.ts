@@ -1,21 +1,16 @@
 import {addTo} from '../../tfjs/accumulate';
-import {add, fill, mul, reshape, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
-import {isLinear, upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {add, fill, mul, reshape, tensor, type Tensor} from '@tensorflow/tfjs-core';
+import {isLinear, upstream, type Dependence} from '../../trace/dependence';
 import {tfjsCotangents} from '../../derivatives/cotangents';
 import {FunctionsOfSums} from './functions_of_sums';
 import {SAME_ENTRIES} from '../../trace/kernel_sets';
 import {readOutputTerms} from './output_terms';
-import {ProbabilityReader} from './log_probability';
-import type {LogProbability} from './log_probability';
+import {ProbabilityReader, type LogProbability} from './log_probability';
 import {nodeOf, numberIn} from './nodes';
 import {Regularizers} from './regularizers';
-import {squareAt} from './squares';
-import type {SquareAt} from './squares';
+import {squareAt, type SquareAt} from './squares';
 import type {Trace, TraceNode} from '../../trace/trace';
-import {UnknownTerm} from './terms';
-import type {Weight, LossHead, OtherTerm, Square} from './terms';
+import {UnknownTerm, type Weight, type LossHead, type OtherTerm, type Square} from './terms';
 
 /**
  * Reads the terms of a loss. It walks back from the loss through sums, means, weights and reshapes,

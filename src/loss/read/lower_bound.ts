@@ -1,8 +1,7 @@
 import {tidy} from '@tensorflow/tfjs-core';
 import type {Dependence} from '../../trace/dependence';
 import type {Trace} from '../../trace/trace';
-import {MovableOutputs} from './movable_outputs';
-import type {Terms} from './movable_outputs';
+import {MovableOutputs, type Terms} from './movable_outputs';
 
 /**
  * Distances by which outputs are moved, the longest first. They are beyond the unit of any output:

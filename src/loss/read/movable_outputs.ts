@@ -1,5 +1,4 @@
-import {tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tensor, type Tensor} from '@tensorflow/tfjs-core';
 import {pullByRules, sweepBack} from '../../derivatives/reverse_sweep';
 import type {Dependence} from '../../trace/dependence';
 import {replayAll} from '../../trace/replay';

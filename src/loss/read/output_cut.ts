@@ -1,9 +1,7 @@
 import {tidy} from '@tensorflow/tfjs-core';
-import {isLinear, upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {isLinear, upstream, type Dependence} from '../../trace/dependence';
 import {MAGNITUDES, RESHAPES, SHIFTS} from '../../trace/kernel_sets';
-import {rowTensor} from '../functions/row_block';
-import type {RowBlock} from '../functions/row_block';
+import {rowTensor, type RowBlock} from '../functions/row_block';
 import {lastOutputs} from './last_outputs';
 import {ProbabilityReader} from './log_probability';
 import {nodeOf, reachedFrom} from './nodes';

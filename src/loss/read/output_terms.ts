@@ -1,14 +1,11 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
-import {downstream, upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {downstream, upstream, type Dependence} from '../../trace/dependence';
 import {blockOf} from '../functions/row_block';
-import {closedFormOf} from '../functions/output_term';
-import type {FunctionTerm, OutputTerm} from '../functions/output_term';
+import {closedFormOf, type FunctionTerm, type OutputTerm} from '../functions/output_term';
 import {ClosedTerms} from './closed_terms';
 import {fallsWithoutEnd} from './lower_bound';
 import type {OtherTerm, Square, Weight} from './terms';
-import {CutFinder} from './output_cut';
-import type {OutputCut} from './output_cut';
+import {CutFinder, type OutputCut} from './output_cut';
 import type {Trace} from '../../trace/trace';
 
 /** The functions of outputs in a loss. */

@@ -1,5 +1,4 @@
-import {upstream} from '../../trace/dependence';
-import type {Dependence} from '../../trace/dependence';
+import {upstream, type Dependence} from '../../trace/dependence';
 import {DIFFERENCES, RESHAPES, SUMS} from '../../trace/kernel_sets';
 import type {Square} from './terms';
 import {nodeOf, numberIn} from './nodes';

@@ -1,10 +1,8 @@
-import {dispose, keep, sub} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {dispose, keep, sub, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {allFinite} from '../../tfjs/all_finite';
 import {addScaled} from '../../tfjs/fast_ops';
 import {handlesOn} from '../../tfjs/handle';
-import {chosenOf, matchAverage} from './average_match';
-import type {Match, SavedAverage} from './average_match';
+import {chosenOf, matchAverage, type Match, type SavedAverage} from './average_match';
 import {fingerprintOf} from '../data/fingerprint';
 
 /** η + 1 of Shamir and Zhang: the average looks back on about a ninth of all steps. */

@@ -1,6 +1,5 @@
 import {ggnError} from '../../errors';
-import {NO_EVIDENCE} from '../../policy/evidence';
-import type {EvidenceState} from '../../policy/evidence';
+import {NO_EVIDENCE, type EvidenceState} from '../../policy/evidence';
 import type {BatchSign} from '../../policy/full_batch';
 
 /**

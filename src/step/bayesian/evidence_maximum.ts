@@ -1,5 +1,4 @@
-import {dispose, keep} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {dispose, keep, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 
 /**
  * The weights at the maximum of the evidence, which training goes back to. They are saved with the

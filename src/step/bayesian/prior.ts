@@ -1,11 +1,9 @@
-import {mul} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {mul, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {dot, norm, total} from '../../arrays/vectors';
-import {firstBeta, nextEvidence, NO_EVIDENCE} from '../../policy/evidence';
-import type {Evidence, EvidenceFacts, EvidenceState} from '../../policy/evidence';
+import {firstBeta, nextEvidence, NO_EVIDENCE, type Evidence, type EvidenceFacts,
+  type EvidenceState} from '../../policy/evidence';
 import type {OutputDerivatives} from '../../loss/functions/loss_derivatives';
-import {directionsOfPrior, logDeterminant} from '../../solve/relative_evidence';
-import type {RelativeCurvature} from '../../solve/relative_evidence';
+import {directionsOfPrior, logDeterminant, type RelativeCurvature} from '../../solve/relative_evidence';
 import type {Ridge} from '../../systems/ridge';
 
 /**

@@ -1,8 +1,7 @@
 import {ggnError} from '../../errors';
 import type {Plan} from '../../jacobian/plan/plan';
 import type {OutputDerivatives} from '../../loss/functions/loss_derivatives';
-import {namesOfLosses} from '../../loss/rows';
-import type {Rows} from '../../loss/rows';
+import {namesOfLosses, type Rows} from '../../loss/rows';
 import type {StepDerivatives} from '../../loss/output_derivatives';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
 

@@ -1,5 +1,4 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {tidy, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {CHANGES} from '../../jacobian/plan/footprint';
 import {replayAll, replayBytes} from '../../trace/replay';
 import type {Trace} from '../../trace/trace';

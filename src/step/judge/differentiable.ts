@@ -1,13 +1,11 @@
-import {mul, sum, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {addTo} from '../../tfjs/accumulate';
 import {allFinite} from '../../tfjs/all_finite';
 import {CUSTOM_GRAD, keepBackward, savedBy} from '../../trace/custom_grad';
 import {factsOf} from '../../trace/kernel_facts';
 import {TAME} from '../../trace/kernel_sets';
 import {replayAll} from '../../trace/replay';
-import {valuesOf} from '../../trace/trace';
-import type {Trace, TraceNode} from '../../trace/trace';
+import {valuesOf, type Trace, type TraceNode} from '../../trace/trace';
 import {isNonFinite} from '../../errors';
 import {upstream} from '../../trace/dependence';
 import {pseudoRandom} from '../../arrays/pseudo_random';

@@ -1,5 +1,4 @@
-import {mul, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {mul, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {FLOAT32_ROUNDOFF} from '../../solve/damping';
 import {EXACT} from '../../trace/kernel_sets';
 import {replayAll} from '../../trace/replay';

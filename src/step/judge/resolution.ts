@@ -1,8 +1,7 @@
 import {FLOAT32_ROUNDOFF} from '../../solve/damping';
 import {DIFFERENCES, KEEPS_RELATIVE_ERROR} from '../../trace/kernel_sets';
 import type {Trace} from '../../trace/trace';
-import {rowTensor} from '../../loss/functions/row_block';
-import type {RowBlock} from '../../loss/functions/row_block';
+import {rowTensor, type RowBlock} from '../../loss/functions/row_block';
 import {modelRounding} from './model_rounding';
 import type {Rows} from '../../loss/rows';
 

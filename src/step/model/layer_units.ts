@@ -1,15 +1,11 @@
-import {abs, cast, concat, lessEqual, max, mean, mul, reshape, square, stack, sub, sum,
-  tidy} from '@tensorflow/tfjs-core';
-import type {Variable} from '@tensorflow/tfjs-core';
-import {denseLayers} from '../../jacobian/plan/dense_layers';
-import type {DenseLayer} from '../../jacobian/plan/dense_layers';
+import {abs, cast, concat, lessEqual, max, mean, mul, reshape, square, stack, sub, sum, tidy,
+  type Variable} from '@tensorflow/tfjs-core';
+import {denseLayers, type DenseLayer} from '../../jacobian/plan/dense_layers';
 import type {Plan} from '../../jacobian/plan/plan';
 import type {BatchJacobian} from '../../jacobian/sweep/batch_jacobian';
-import {matrixData} from '../../jacobian/uses/matmul';
-import type {MatrixUse} from '../../jacobian/uses/matmul';
+import {matrixData, type MatrixUse} from '../../jacobian/uses/matmul';
 import type {SharedUse} from '../../jacobian/uses/shared';
-import {Units} from '../../jacobian/whole/units';
-import type {LayerUnits} from '../../jacobian/whole/units';
+import {Units, type LayerUnits} from '../../jacobian/whole/units';
 import type {StepDerivatives} from '../../loss/output_derivatives';
 import type {Trace} from '../../trace/trace';
 

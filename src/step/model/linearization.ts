@@ -1,18 +1,15 @@
-import {sum} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {sum, type Tensor} from '@tensorflow/tfjs-core';
 import {isUnread} from '../../errors';
 import type {CheckedJacobian} from '../../jacobian/checked_jacobian';
 import type {PlanCache} from '../../jacobian/plan/plan_cache';
-import {MATRIX_FREE} from '../../solve/system';
-import type {SystemName} from '../../solve/system';
+import {MATRIX_FREE, type SystemName} from '../../solve/system';
 import type {Plan} from '../../jacobian/plan/plan';
 import {StatisticsLinearization} from '../../jacobian/whole/frozen_statistics';
 import type {Linearization} from '../../jacobian/whole/linearization';
 import type {Units} from '../../jacobian/whole/units';
 import {gradientThroughStatistics} from '../../jacobian/whole/statistics_gradient';
 import type {StepDerivatives} from '../../loss/output_derivatives';
-import {seedsOfRows} from '../../loss/rows';
-import type {Rows} from '../../loss/rows';
+import {seedsOfRows, type Rows} from '../../loss/rows';
 import type {Ridge} from '../../systems/ridge';
 import type {Trace} from '../../trace/trace';
 

@@ -1,17 +1,14 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Variable} from '@tensorflow/tfjs-core';
+import {tidy, type Variable} from '@tensorflow/tfjs-core';
 import type {Plan} from '../../jacobian/plan/plan';
 import {BatchJacobian} from '../../jacobian/sweep/batch_jacobian';
 import {FormedBatch, readGrams} from '../../jacobian/whole/formed_batch';
 import type {Linearization} from '../../jacobian/whole/linearization';
 import {UnitsLinearization} from '../../jacobian/whole/units_linearization';
 import type {StepDerivatives} from '../../loss/output_derivatives';
-import {SYSTEM_FACTS, takesGram} from '../../solve/system';
-import type {SystemName} from '../../solve/system';
+import {SYSTEM_FACTS, takesGram, type SystemName} from '../../solve/system';
 import type {Ridge} from '../../systems/ridge';
 import type {Trace} from '../../trace/trace';
-import {unitsOf} from './layer_units';
-import type {MeasuredUnits} from './layer_units';
+import {unitsOf, type MeasuredUnits} from './layer_units';
 
 /** The step that units are wanted for. */
 interface UnitsFor {

@@ -1,5 +1,4 @@
-import {dispose} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {dispose, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {handlesOn} from '../../tfjs/handle';
 
 /**

@@ -1,7 +1,5 @@
-import {dispose, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
-import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND} from '../../policy/loss_trend';
-import type {LossTrend} from '../../policy/loss_trend';
+import {dispose, tidy, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {counted, follow, isFarAbove, isLower, isSettled, NO_TREND, type LossTrend} from '../../policy/loss_trend';
 import {handlesOn} from '../../tfjs/handle';
 import {replayAll} from '../../trace/replay';
 import type {Trace} from '../../trace/trace';

@@ -1,5 +1,4 @@
-import {dispose, keep} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {dispose, keep, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import type {PolicyState} from '../../policy/policy_state';
 import type {Trace} from '../../trace/trace';
 import {lossAt} from './retreat';
