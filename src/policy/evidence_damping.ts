@@ -32,7 +32,8 @@ const CARRY = 0.7;
  * and the residuals are z - SᵀJc, those at w - c. If the prior were centred at w itself, then the
  * residuals would lack the directions that the data determine best, since the last steps have
  * fitted them. The model would find noise alone, and τ_ev would run away long before a network has
- * learnt its task.
+ * learnt its task. So τ_ev does not grow while τ_LM is above it: rejections, at the kinks of relu
+ * say, then shorten the steps, and c with them.
  *
  * Source: MacKay 1992, equations 4.8 to 4.10, for the iteration; the moving centre has no
  * publication.
@@ -41,7 +42,9 @@ const CARRY = 0.7;
  * its best epoch, 0.5 to 10 a table, geometric means: 1.01 on 15 tables, and 1.72 by
  * Levenberg-Marquardt. On eight of them 0.99 with a factor of 0.75, 1.00 with 0.5, 1.03 with 0.9,
  * and 1.24 with the last step alone in c. Around w a net on two spirals stops before it has learnt
- * them.
+ * them. In the product, 14 tasks of the bench, two splits, the bound by τ_LM changes the test loss
+ * at the pick from 1.63 to 1.44 on airfoil with relu, 1.04 to 0.97 with tanh, 1.03 to 0.77 on sza,
+ * 0.59 to 0.55 on humidity, and the others by at most 0.001.
  */
 export function evidenceDamping(options: Required<LevenbergMarquardtOptions>): Policy<EvidenceDampingState> {
   const {initial, ranges, judges, rejects, attempts, ...rule} = levenbergMarquardt(options);
@@ -54,7 +57,10 @@ export function evidenceDamping(options: Required<LevenbergMarquardtOptions>): P
     carry: CARRY,
     begin: (state, scaling) => ({...state, ...rule.begin!(state, scaling)}),
     settings: state => ({...rule.settings(state), damping: state.evidence + state.damping}),
-    estimate: (state, at) => ({...state, evidence: Math.min(MOST, at(state.evidence) ?? 0)}),
+    estimate: (state, at) => {
+      const evidence = Math.min(MOST, at(state.evidence) ?? 0);
+      return {...state, evidence: state.damping > state.evidence ? Math.min(state.evidence, evidence) : evidence};
+    },
     judge: (state, gainRatio) => ({...state, ...rule.judge!(state, gainRatio)}),
     unresolved: state => ({...state, ...rule.unresolved!(state)}),
     raise: (state, damping) => ({...state, ...rule.raise!(state, Math.max(0, damping - state.evidence))}),

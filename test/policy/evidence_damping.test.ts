@@ -45,3 +45,14 @@ test('options of Levenberg-Marquardt hold for its part', t => {
   t.is(policy.judge!({evidence: 1, damping: 4, increase: 2}, -1).damping, 5);
   t.deepEqual(evidenceDamping(LEVENBERG_MARQUARDT).begin!(POLICY.initial, 'marquardt'), {evidence: 1, damping: 1e-6, increase: 2});
 });
+
+test("the damping of the evidence does not grow while that of Levenberg-Marquardt is above it, and may fall", t => {
+  const at = (damping: number, evidence: number, wanted: number | null): number =>
+    evidenceDamping(LEVENBERG_MARQUARDT).estimate!({damping, increase: 2, evidence}, () => wanted).evidence;
+  t.is(at(0.5, 0.2, 7), 0.2);
+  t.is(at(0.5, 0.2, 0.1), 0.1);
+  t.is(at(0.5, 0.2, null), 0);
+  t.is(at(0.2, 0.2, 7), 7);
+  t.is(at(0.1, 0.2, 7), 7);
+  t.is(at(0.1, 0.2, 700), 100);
+});
