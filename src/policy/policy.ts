@@ -79,9 +79,7 @@ export interface Policy<State> {
   weightDecay?(state: State): number;
   /** The state once the metric of the damping is known. It changes before the first step only. */
   begin?(state: State, scaling: Scaling): State;
-  /**
-   * Share of d_prev that stays in a step: d_prev ← carry · d_prev + d. Without it, d_prev ← d.
-   */
+  /** Share of d_prev that stays in a step: d_prev ← carry · d_prev + d. Without it, d_prev ← d. */
   readonly carry?: number;
   /** The state at the beginning of a step. */
   observe?(state: State, observation: Observation): State;

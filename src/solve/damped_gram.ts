@@ -80,9 +80,7 @@ export interface DampedGramStep extends Solution {
 
 type DampedGramSolution = DampedGramStep | SolveFailure;
 
-/**
- * SᵀG_pS (n x n, not to be written into) of every part p: the work that does not depend on λ.
- */
+/** SᵀG_pS (n x n, not to be written into) of every part p: the work that does not depend on λ. */
 export function partCurvatures(system: DampedGramSystem): Float64Array[] {
   return system.parts.map(({gram}) => {
     if (system.root.uniform === 1) {

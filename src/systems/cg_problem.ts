@@ -49,9 +49,10 @@ const BACKWARD_ERROR = 10 * TOLERANCE;
  *
  * The preconditioner P is an approximation of the same matrix.
  *
- * Measured: products taken for 12,000 rows and 4,810 parameters at τ = 0.1, 0.01, 0.001. Inputs of
- * 16 dimensions 36, 77, 190 (scaled up 48, 74, 131; without P 191 at τ = 0.1). Inputs of noise in
- * 64 dimensions 54, 136 (scaled up 127, not in 200; without P 74, 184).
+ * Measured: numbers of products for 12,000 rows and 4,810 parameters at τ = 0.1, 0.01, 0.001.
+ * Inputs of 16 dimensions take 36, 77, 190 (with a sample that is scaled up 48, 74, 131; without P
+ * 191 at τ = 0.1). Inputs of noise in 64 dimensions take 54, 136 (with a sample that is scaled up
+ * 127, and then not converged in 200; without P 74, 184).
  */
 export function conjugateProblem(system: ConjugateSystem): DampedProblem<NormalStep> {
   const {variables, curvature, approximation, gradient, ridge, previous, momentum, start} = system;

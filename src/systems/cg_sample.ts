@@ -60,12 +60,12 @@ export function firstRows(piece: RowsOperator, rows: number): RowsOperator {
 const PRECONDITIONER_FLOOR_RATIO = 2 ** -14;
 
 /**
- * JᵀHJ of all rows by that of n_s of the n rows,
+ * The approximation of JᵀHJ of all rows by the curvature of a sample, n_s of the n rows,
  *
  *     P = J_sᵀH_sJ_s + D,      P⁻¹ = D⁻¹ - D⁻¹J_sᵀS_s (I + S_sᵀJ_sD⁻¹J_sᵀS_s)⁻¹ S_sᵀJ_sD⁻¹
  *
- * by a factor of size n_s. The sample is not scaled up by n/n_s: to be scaled up, it would have to
- * be like all rows also in directions that it hardly has.
+ * P⁻¹ takes a factor of size n_s. The sample is not scaled up by n/n_s, since it hardly has some of
+ * the directions of all rows.
  *
  * @param rows n.
  * @param trace trace(JᵀHJ) of all rows.
@@ -76,8 +76,8 @@ export function approximationBySample(sample: Sample, {rows, trace, ridge, varia
   const grams = gramsOf(sample, ridge);
   const rhoOf = spread(ridge.rhos, variables);
   const {jacobian} = sample;
-  // |JᵀHJ|, from that of the sample. The sample may hold less than its share of the curvature: then
-  // the mean of the eigenvalues counts.
+  // |JᵀHJ| comes from that of the sample. If the sample holds less than its share of the curvature,
+  // then the mean of the eigenvalues counts.
   const ofSample = float32Floor(grams.reduce((sum, gram) => sum.map((x, i) => x + gram[i])), jacobian.rows).norm;
   const norm = Math.max(rows / jacobian.rows * ofSample, trace / rows);
   return {trace, norm, preconditioner: lambda => {
@@ -86,7 +86,7 @@ export function approximationBySample(sample: Sample, {rows, trace, ridge, varia
   }};
 }
 
-/** SᵀG_gS of the sample, by part g of the ridge. */
+/** SᵀG_gS of the sample, by part g of ρ. */
 function gramsOf({jacobian, root}: Sample, {partOf}: Ridge): Float64Array[] {
   const grams: Float64Array[] = [];
   tidy(() => {

@@ -8,9 +8,7 @@ import {changeOf, hessianTimes, pulled, type ForEachPiece} from './cg_products';
 import type {Ridge} from './ridge';
 import {split, spread} from './variable_vector';
 
-/**
- * Vectors that JᵀHJ is multiplied with before conjugate gradients begin.
- */
+/** Vectors that JᵀHJ is multiplied with before conjugate gradients begin. */
 const VECTORS = 40;
 
 /** Entries of all vectors together: 64 MiB in float64. */

@@ -30,9 +30,7 @@ const PROMISED = 0.01;
 /** Share of trace(G)|q|² below which |g|² from a float32 Gram matrix is nothing but rounding. */
 const CANCELLATION = 1e-5;
 
-/**
- * The system in the space of the rows: SᵀJJᵀS + λI, n x n, by parts of ρ.
- */
+/** The system in the space of the rows: SᵀJJᵀS + λI, n x n, by parts of ρ. */
 export class GramSystem implements StepSystem {
   private readonly rows: number;
   private previous: Array<Float64Array | null> | null = null;

@@ -36,9 +36,7 @@ export function pooledAxes(shape: readonly number[], attrs: KernelAttrs): Pooled
     axis(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, info.padInfo.left)];
 }
 
-/**
- * The size of each window along an axis, over the number of its entries inside of the image.
- */
+/** The size of each window along an axis, over the number of its entries inside of the image. */
 const sharesAlong = ({size, count, stride, filter, before}: PooledAxis): number[] =>
   Array.from({length: count}, (_, o) => {
     const from = o * stride - before;

@@ -5,7 +5,7 @@ import {fingerprintOf} from '../data/fingerprint';
 /** A saved average: it belongs to the variables whose weights have these fingerprints. */
 export interface SavedAverage {
   readonly count: number;
-  /** Of the average x, by variable, as signed numbers of 32 bits. */
+  /** The fingerprints of the average x, by variable, as signed numbers of 32 bits. */
   readonly fingerprints: readonly number[];
   /** The training points y, by variable. The tensors are kept. */
   readonly points: readonly Tensor[];

@@ -167,16 +167,14 @@ export class AveragedWeights {
     if (isDone) {
       left.forEach(variable => this.drop(variable));
       this.takeOver(matched, next);
-    } else {
-      this.unmatch();
-    }
-    if (isDone) {
       for (const {variable, point, average, count} of next) {
         variable.assign(average);
         this.drop(variable);
         const kept = point === null ? null : keep(point);
         this.known.set(variable.id, {variable, point: kept, written: variable.dataId, count});
       }
+    } else {
+      this.unmatch();
     }
     dispose([...held.values()]);
   }

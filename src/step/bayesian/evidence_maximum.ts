@@ -2,7 +2,7 @@ import {dispose, keep, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 
 /**
  * The weights at the maximum of the evidence, which training goes back to. They are saved with the
- * optimizer. Loaded ones wait until a step tells the variables, to which they are matched by
+ * optimizer. Loaded weights wait until a step names the variables, to which they are matched by
  * position and shape.
  */
 export class EvidenceMaximum {

@@ -90,12 +90,12 @@ export class Prior {
 export class Penalty {
   constructor(private readonly variables: readonly Variable[], readonly ridge: Ridge) {}
 
-  /** Its gradient 2ρ_v w_v, by variable. */
+  /** The gradient 2ρ_v w_v of the penalty, by variable. */
   gradient(): Tensor[] {
     return this.variables.map((variable, v) => mul(variable, 2 * this.ridge.rhos[v]));
   }
 
-  /** Its decrease by a move to w̃, in float64. */
+  /** The decrease of the penalty by a move to w̃, in float64. */
   decrease(moved: readonly Tensor[]): number {
     return this.variables.reduce((all, variable, v) => {
       const [before, after] = [variable, moved[v]].map(t => t.dataSync());
@@ -110,7 +110,8 @@ export class Penalty {
 
 /**
  * α⁰ of each part: the number of its weights of rank 2 and more over the sum of their squares.
- * Without such weights those of all ranks count. A part of zeros has the mean of the others.
+ * If a part has no such weights, its weights of all ranks count. A part of zeros has the mean α⁰ of
+ * the other parts.
  */
 function firstAlphasOf(variables: readonly Variable[], parts: readonly number[]): number[] {
   const alphaOf = (members: readonly Variable[]): number => {

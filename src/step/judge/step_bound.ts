@@ -2,8 +2,8 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {flatten} from '../../systems/variable_vector';
 
 /**
- * Largest change of a parameter by a step, as a multiple of the parameter. It is enough to make a
- * linear parameter that starts at a third of its value right at once.
+ * Largest change of a parameter by a step, as a multiple of the parameter. With this multiple, one
+ * step makes a linear parameter right that starts at a third of its value.
  */
 const MOST = 2;
 
