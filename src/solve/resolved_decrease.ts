@@ -47,7 +47,7 @@ const PIVOT_TOLERANCE = 2 ** -50;
  * A direction is resolved if y_k² is above this multiple of the variance of y_k: two standard
  * deviations.
  */
-const SIGNIFICANT = 4;
+export const SIGNIFICANT = 4;
 
 /**
  * The decrease of the loss that the model promises,

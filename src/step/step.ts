@@ -148,7 +148,7 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const agreement = observeBatch(policy, model,
       {z: derivatives.z, groups: rows.groups, examplesByGroup: examplesByGroup(plans), examples, areResiduals}, clock);
 
-  const resolution = new KnownResolution(trace, rows, isOfFit);
+  const resolution = new KnownResolution(trace, rows, isOfFit, model.lossOfRows);
   const resolved = (decrease: number): Resolution => clock.time('trial', () => resolution.for(decrease));
   const scales = (): Scales | null => keepsScales ? model.scales() : null;
   const weightDecay = settings.weightDecay === 'auto' ? policy.weightDecay : settings.weightDecay;

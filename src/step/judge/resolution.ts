@@ -67,15 +67,19 @@ export class KnownResolution {
 
   /**
    * @param measures whether the rounding of the model is measured if it may matter, at the cost of
-   * a forward pass.
+   * a forward pass. It is measured in any case if the loss is near that of the rounding: the fit is
+   * exact, and only the rounding tells so.
+   * @param loss the loss of the rows.
    */
-  constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean) {}
+  constructor(private readonly trace: Trace, private readonly rows: Rows, private readonly measures: boolean,
+      private readonly loss: number) {}
 
   /** The resolution for the judgement of a decrease of the loss. */
   for(decrease: number): Resolution {
-    const {trace, rows, measures} = this;
+    const {trace, rows, measures, loss} = this;
     const rough = this.rough ??= resolution(trace, rows);
-    return !measures || decrease > MODEL_MATTERS * rough.ofLoss ? rough :
+    const isExact = loss <= MODEL_MATTERS * rough.ofResiduals;
+    return !isExact && (!measures || decrease > MODEL_MATTERS * rough.ofLoss) ? rough :
       this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
   }
 }

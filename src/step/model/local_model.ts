@@ -7,6 +7,7 @@ import {dampedStep} from '../../solve/damped_step';
 import type {DampedProblem, DampedStepResult, Solution} from '../../solve/damped_step';
 import {LEAST_CURVATURE, relativeDamping} from '../../solve/damping';
 import type {RelativeCurvature} from '../../solve/relative_evidence';
+import {SIGNIFICANT} from '../../solve/resolved_decrease';
 import type {UndampedDecrease} from '../../solve/resolved_decrease';
 import {SYSTEM_FACTS} from '../../solve/system';
 import type {Scales} from '../../systems/largest_scales';
@@ -235,7 +236,7 @@ export class LocalModel {
 
   /**
    * The decrease that a step without damping promises, see `StepSystem.undampedDecrease`. It is 0
-   * if it is at most the loss of the rounding of the residuals.
+   * if it is at most the loss of the residuals' rounding, at two standard deviations.
    *
    * @param ofResiduals the loss of the rounding errors of the residuals.
    */
@@ -245,7 +246,7 @@ export class LocalModel {
     return () => {
       const promised = decrease();
       const {known, hidden} = promised;
-      return known <= ofResiduals ? {...promised, known: 0, hidden: hidden + known} : promised;
+      return known <= SIGNIFICANT * ofResiduals ? {...promised, known: 0, hidden: hidden + known} : promised;
     };
   }
 
