@@ -1,5 +1,4 @@
-import {EVIDENCE_PATIENCE} from '../policy/evidence';
-import type {Evidence} from '../policy/evidence';
+import {EVIDENCE_PATIENCE, type Evidence} from '../policy/evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {RESOLUTION} from '../step/judge/resolution';
 import type {StepReport} from '../step/step_report';

@@ -3,15 +3,12 @@ import {countDistinct} from './distinct_rows';
 import {ggnError} from '../errors';
 import {outputFunction} from './functions/output_function';
 import type {Curvature, LossDerivatives, OutputDerivatives} from './functions/loss_derivatives';
-import {closedFormOf} from './functions/output_term';
-import type {OutputTerm} from './functions/output_term';
+import {closedFormOf, type OutputTerm} from './functions/output_term';
 import {squaredError} from './functions/squared_error';
 import {fallsWithoutEnd} from './read/lower_bound';
 import type {Dependence} from '../trace/dependence';
-import {placeRows, readResiduals} from './rows';
-import type {Rows} from './rows';
-import {segmentedRoot} from '../solve/segmented_root';
-import type {RootBlock} from '../solve/segmented_root';
+import {placeRows, readResiduals, type Rows} from './rows';
+import {segmentedRoot, type RootBlock} from '../solve/segmented_root';
 
 /** q, S and z of all n rows of a step, and the kind of curvature that S is. */
 export type StepDerivatives = OutputDerivatives & {readonly curvature: Curvature};

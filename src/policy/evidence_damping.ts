@@ -1,6 +1,5 @@
 import {between} from './ranges';
-import {levenbergMarquardt} from './levenberg_marquardt';
-import type {LevenbergMarquardtOptions, LevenbergMarquardtState} from './levenberg_marquardt';
+import {levenbergMarquardt, type LevenbergMarquardtOptions, type LevenbergMarquardtState} from './levenberg_marquardt';
 import type {Policy} from './policy';
 
 /** State of the policy: plain numbers, saved with the optimizer. */

@@ -1,15 +1,11 @@
-import {determine, worth} from './determined_batch';
-import type {BatchSize} from './determined_batch';
+import {determine, worth, type BatchSize} from './determined_batch';
 import {FIXED} from './fixed';
-import {recognise} from './full_batch';
-import type {BatchSign} from './full_batch';
+import {recognise, type BatchSign} from './full_batch';
 import type {LevenbergMarquardtOptions} from './levenberg_marquardt';
 import type {Scaling} from '../solve/scaling';
 import type {EvidenceAt, LossKind, Observation, Policy, Settings} from './policy';
-import {DETOUR, withoutDetour} from './policy_state';
-import type {PolicyState} from './policy_state';
-import {policies} from './policies';
-import type {PolicyName} from './policies';
+import {DETOUR, withoutDetour, type PolicyState} from './policy_state';
+import {policies, type PolicyName} from './policies';
 
 /** The settings that the user has given; `'auto'` leaves a setting to the policy. */
 export type Given = {readonly [name in keyof Settings]: number | 'auto'};

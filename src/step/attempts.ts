@@ -1,5 +1,4 @@
-import {tidy} from '@tensorflow/tfjs-core';
-import type {Tensor, Variable} from '@tensorflow/tfjs-core';
+import {tidy, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import type {Rows} from '../loss/rows';
 import type {StepPolicy} from '../policy/step_policy';
@@ -13,8 +12,7 @@ import {actualDecrease as decreaseAt} from './judge/decrease';
 import {isDifferentiable} from './judge/differentiable';
 import type {LocalModel, ModelStep} from './model/local_model';
 import type {Penalty} from './bayesian/prior';
-import {RESOLUTION} from './judge/resolution';
-import type {Resolution} from './judge/resolution';
+import {RESOLUTION, type Resolution} from './judge/resolution';
 import {isFlung} from './judge/step_bound';
 import type {StepReport} from './step_report';
 import {trustIn, verdict} from './judge/verdict';

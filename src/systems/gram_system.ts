@@ -1,18 +1,15 @@
-import {tensor, tidy, zerosLike} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {tensor, tidy, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from '../tfjs/clock';
 import {factorizeHere} from '../jacobian/whole/factorize';
 import {add, addScaled} from '../tfjs/fast_ops';
 import {gramProblem} from '../solve/gram_problem';
 import type {DampedGramStep, GramPart} from '../solve/damped_gram';
-import {dampedStep} from '../solve/damped_step';
-import type {DampedProblem, Solution} from '../solve/damped_step';
+import {dampedStep, type DampedProblem, type Solution} from '../solve/damped_step';
 import {addProduct, mirrored, traceOf} from '../arrays/symmetric';
-import {promised} from '../solve/resolved_decrease';
+import {promised, type UndampedDecrease} from '../solve/resolved_decrease';
 import type {RelativeCurvature} from '../solve/relative_evidence';
-import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
-import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
+import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, type LocalModelParts, type RoundingOfRows,
+  type StepSystem} from './step_system';
 import {dot} from '../arrays/vectors';
 import {sumOfSquares} from './variable_vector';
 

@@ -2,9 +2,9 @@ import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Clock} from '../tfjs/clock';
 import type {DampedProblem, Solution} from '../solve/damped_step';
 import type {NormalStep} from '../solve/normal_equations';
-import {BAD_EXTRA, BAD_PREVIOUS, checkFinite} from './step_system';
+import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, type LocalModelParts, type RoundingOfRows,
+  type StepSystem} from './step_system';
 import type {Scales} from './largest_scales';
-import type {LocalModelParts, RoundingOfRows, StepSystem} from './step_system';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
 import {dot, norm} from '../arrays/vectors';

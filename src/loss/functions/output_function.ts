@@ -7,8 +7,7 @@ import {blockCurvature, diagonalCurvature} from './curvature';
 import {hessianBlocks, isClose, isOfBlocks, isSeparate} from './hessian_structure';
 import type {FunctionTerm} from './output_term';
 import type {LossDerivatives} from './loss_derivatives';
-import {TwiceDifferentiated} from './twice_differentiated';
-import type {HessianProduct} from './twice_differentiated';
+import {TwiceDifferentiated, type HessianProduct} from './twice_differentiated';
 
 /**
  * The largest change that a step is to ask for, of a logit or of an output along which the loss
