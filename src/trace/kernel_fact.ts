@@ -106,7 +106,7 @@ export type ShapeRule = (inputs: Tensor[], attrs: KernelAttrs, named: Record<str
 export type ShapesRule = (x: Tensor, attrs: KernelAttrs) => Shape[];
 
 /** Whether the output shares the data of the first input, on the current backend. */
-export type SharingRule = (x: Tensor, attrs: KernelAttrs) => boolean;
+export type SharingRule = (inputs: Tensor[], attrs: KernelAttrs) => boolean;
 
 export interface KernelFacts {
   readonly facts: readonly Fact[];

@@ -24,7 +24,7 @@ export function outputsOf(kernel: string, named: KernelInputs, attrs: KernelAttr
     return null;
   }
   const output = {shape, dtype: typeOf(facts, inputs, attrs)};
-  return facts?.shares?.(x, attrs) === true ? {...output, sharedWith: x} :
+  return facts?.shares?.(inputs, attrs) === true ? {...output, sharedWith: x} :
     WITH_INDICES.has(kernel) ? [output, {shape, dtype: 'int32'}] : output;
 }
 

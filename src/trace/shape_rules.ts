@@ -165,8 +165,8 @@ export const always: SharingRule = () => true;
 export const notOnWasm: SharingRule = () => getBackend() !== 'wasm';
 
 /** A cast to a type that holds all values of the type of the input. */
-export const lossless: SharingRule = (x, {dtype}) =>
+export const lossless: SharingRule = ([x], {dtype}) =>
   getBackend() !== 'wasm' && !util.hasEncodingLoss(x.dtype, dtype as DataType);
 
 /** A slice of the whole input. */
-export const ofAll: SharingRule = (x, attrs) => slicesOf(x, attrs).isIdentity;
+export const ofAll: SharingRule = ([x], attrs) => slicesOf(x, attrs).isIdentity;
