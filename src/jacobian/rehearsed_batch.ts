@@ -1,4 +1,4 @@
-import {fill, getBackend, ones, tidy} from '@tensorflow/tfjs-core';
+import {fill, getBackend, ones} from '@tensorflow/tfjs-core';
 import {SYSTEM_FACTS} from '../solve/system';
 import {divisionOfLimit, inScope, mayBeWhole} from '../tfjs/memory';
 import {rehearse} from '../tfjs/rehearsal';
@@ -10,9 +10,10 @@ import {ChunkedJacobian} from './whole/chunked_jacobian';
 import {crossGrams} from './whole/cross_gram';
 import {formBatch, trialFloats} from './whole/formed_batch';
 import type {FormedBatch, FormedFor} from './whole/formed_batch';
+import {StatisticsLinearization} from './whole/frozen_statistics';
 import {heldEnds, heldInRehearsal} from './whole/held_pieces';
-import type {Piece} from './whole/operator';
-import {stackedFloats} from './whole/stacked_jacobian';
+import type {Piece, PieceOperator} from './whole/operator';
+import {rehearseStack} from './whole/stacked_jacobian';
 import {gradientThroughStatistics} from './whole/statistics_gradient';
 import {sweptFootprint} from './whole/swept_pieces';
 
@@ -58,50 +59,49 @@ function hasAmpleMemory(plan: Plan, {trace, system}: FormedFor): boolean {
 }
 
 /**
- * The checks of a batch, the products that the system takes with some of its pieces, the trial of
- * the step beside the held pieces, and the gradient through frozen statistics.
+ * The checks of a batch, the gradient through frozen statistics, the products that the system takes
+ * with some of its pieces, and the trial of the step beside the held pieces.
  */
 function rehearseStep(plan: Plan, formedFor: FormedFor): void {
   const batch = formBatch(plan, formedFor);
   const {whole, pieces} = batch;
   rehearseChecks(batch);
   const {matrix} = SYSTEM_FACTS[formedFor.system];
-  if (formedFor.products !== null) {
-    inScope(() => {
-      formedFor.products!(matrix === null ? heldEnds(pieces) : [largestOf(pieces)]);
-      fill([trialFloats(plan, formedFor)], 0);
-    });
-  }
   if (matrix === 'rows' && whole === null) {
     rehearseCross(pieces, plan, formedFor);
   }
-  tidy(() => void gradientThroughStatistics(formedFor.trace, formedFor.dependence, [plan]));
+  const corrected = throughStatistics(batch);
+  if (formedFor.products !== null) {
+    formedFor.products(largestOf(pieces), () => heldEnds(corrected));
+    fill([trialFloats(plan, formedFor)], 0);
+  }
+}
+
+/** The pieces of a batch as a step takes them if statistics are frozen, with their gradient f. */
+function throughStatistics(batch: FormedBatch): ReadonlyArray<Piece<PieceOperator>> {
+  const {plan, jacobian: {rows}, formedFor: {trace, dependence, partOf}} = batch;
+  const f = gradientThroughStatistics(trace, dependence, [plan]);
+  if (f === null) {
+    return batch.pieces;
+  }
+  const sizes = dependence.variables.map(({size}) => size);
+  return new StatisticsLinearization(batch, new Float64Array(rows), f, partOf, sizes).pieces;
 }
 
 /**
- * The products of the Gram system with two pieces, beside the held pieces: those of each other,
- * with the blocks of the Gram matrices that are there when the last piece comes; the joining of the
- * blocks; the change of the weights; and the trial.
+ * The products of the Gram system with two pieces, beside the held pieces: the Gram matrices, the
+ * change of the weights, and the trial.
  */
 function rehearseCross(all: readonly Piece[], plan: Plan, formedFor: FormedFor): void {
   const {partOf} = formedFor;
   inScope(() => {
-    const [first, second] = heldInRehearsal(all[0], largestOf(all.slice(1)), all.length).pieces;
-    let [n, entries] = [0, 0];
-    for (const {rows} of all.slice(0, -1)) {
-      n += rows;
-      entries += rows * n;
-    }
-    const total = n + all.at(-1)!.rows;
-    const parts = Math.max(...partOf) + 1;
+    const [first, second] = heldInRehearsal(all, largestOf(all.slice(1))).pieces;
+    const total = all.reduce((sum, {rows}) => sum + rows, 0);
+    const matrices = Math.max(...partOf) + 1;
+    rehearseStack(all.map(({rows}) => rows), [first, second],
+        {matrices, diagonal: own => own.gram(partOf), below: (own, other) => crossGrams(own, other, partOf)});
     inScope(() => {
-      fill([parts * entries], 0);
-      const {jacobian} = second.linearize();
-      inScope(() => crossGrams(jacobian, first.linearize().jacobian, partOf));
-    });
-    inScope(() => void fill([stackedFloats(all)], 0));
-    inScope(() => {
-      fill([parts * total ** 2 + total], 0);  // the Gram matrices, and a vector of all rows
+      fill([matrices * total ** 2 + total], 0);  // the Gram matrices, and a vector of all rows
       const both = new ChunkedJacobian([first, second]);
       both.applyTranspose(ones([both.rows]));
     });

@@ -24,6 +24,7 @@ import type {Tensor, Variable} from '@tensorflow/tfjs-core';
 import {collect, sweepBack} from '../derivatives/reverse_sweep';
 import {checkedJacobian} from '../jacobian/checked_jacobian';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
+import {couplesOutputs} from '../loss/functions/output_term';
 import {readDerivatives} from '../loss/output_derivatives';
 import {findRows} from '../loss/rows';
 import type {Rows} from '../loss/rows';
@@ -116,7 +117,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   const {solver, checked} = jacobianBy(chosen, mayChange, trace.signature, cache, system =>
     checkedJacobian(trace, rows, partOf, fitBatch, cache, clock, system, {
       trial: policy.judges || policy.guards ? () => floatsOfTrial(trace, rows, takesGram(system)) : null,
-      products: rehearsalOf(system, {variables, rows: rows.count, partOf}),
+      products: rehearsalOf(system,
+        {variables, rows: rows.count, partOf, couples: rows.head.outputTerms.some(couplesOutputs)}),
     }));
   const {plans} = checked;
   const derivatives = clock.time('gram', () =>

@@ -169,9 +169,9 @@ export function formNormalParts(forEachRows: ForEachRows, m: number, weights: Ro
  * Adds the rows of some pieces of J to normal equations of all n rows, in a rehearsal. Sums in
  * float64 take no memory beside the rows, and the time is not spent on them.
  */
-export function rehearseSums(pieces: readonly Piece[], {variables, rows: n}: RehearsedFor): void {
+export function rehearseSums({variables, rows: n}: RehearsedFor, largest: Piece): void {
   const m = variables.reduce((sum, {size}) => sum + size, 0);
-  new ChunkedJacobian(pieces).forEach(jacobian => tidy(() => {
+  new ChunkedJacobian([largest]).forEach(jacobian => tidy(() => {
     const {rows} = jacobian;
     const dense = jacobian.dense();
     if (takesFloat32(n, m)) {

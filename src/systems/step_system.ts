@@ -41,6 +41,11 @@ export interface RehearsedFor {
   readonly rows: number;
   /** Part of ρ of each variable. */
   readonly partOf: readonly number[];
+  /**
+   * Whether the curvature of the loss is known to couple the outputs of an example. If not, it
+   * counts as diagonal, which takes the least.
+   */
+  readonly couples: boolean;
 }
 
 /** Variances that rounding makes, summed over the rows. */

@@ -94,6 +94,9 @@ function runWithin<T>(limit: number, shares: Budget['shares'], f: () => T): T {
 /** The limit and the way in which it is divided, as a key. */
 export const divisionOfLimit = (): string => `${current.limit} ${SHARES.indexOf(current.shares)}`;
 
+/** Floats of the tensors of the step. */
+export const usedFloats = (): number => current.used() / BYTES;
+
 /** Bytes that are left to the step. */
 const left = (): number => Math.max(0, current.limit - current.used());
 

@@ -168,5 +168,8 @@ export const notOnWasm: SharingRule = () => getBackend() !== 'wasm';
 export const lossless: SharingRule = ([x], {dtype}) =>
   getBackend() !== 'wasm' && !util.hasEncodingLoss(x.dtype, dtype as DataType);
 
+/** A stack of one tensor is a reshape, but on tfjs-node. */
+export const ofOne: SharingRule = inputs => inputs.length === 1 && getBackend() !== 'tensorflow';
+
 /** A slice of the whole input. */
 export const ofAll: SharingRule = ([x], attrs) => slicesOf(x, attrs).isIdentity;

@@ -82,7 +82,7 @@ const CALLS: Array<() => unknown> = [
   () => [tf.all(x().cast('bool'), 1), tf.any(x().cast('bool'), 0, true), tf.where(x().greater(0.5), x(), 0), tf.linspace(0, 1, 7), tf.fill([2, 3], 4, 'int32')],
   () => [[0, 7, 1], [0, 7, 2], [7, 0, 1], [7, 0, -3], [0, 7, -1], [3, 3, 1]].map(([from, to, step]) => tf.range(from, to, step, 'int32')),
   () => [gradient(tf.elu, x()), tf.prelu(x(), cube(4)), tf.floorDiv(indices(5, 3), indices(2, 2))],
-  () => [tf.expandDims(x(), 1), tf.expandDims(x(), -1), tf.reshape(x(), [2, -1]), tf.squeeze(cube(3, 1, 4)), tf.concat([x(), x()], -1), tf.stack([x(), x()], -1)],
+  () => [tf.expandDims(x(), 1), tf.expandDims(x(), -1), tf.reshape(x(), [2, -1]), tf.squeeze(cube(3, 1, 4)), tf.concat([x(), x()], -1), tf.stack([x(), x()], -1), tf.stack([x()], 1)],
   () => [tf.unstack(x(), -1), tf.unstack(cube(1, 4)), tf.split(x(), 2, -1), tf.split(x(), [1, 2], 0), tf.split(cube(4, 1), 1, 1), tf.tile(x(), [2, 3])],
   () => [tf.slice(x(), [1, 0], [2, -1]), tf.slice(x(), 1), tf.pad(x() as tf.Tensor2D, [[1, 0], [0, 2]]), tf.mirrorPad(x(), [[1, 0], [0, 2]], 'reflect')],
   () => [tf.stridedSlice(x(), [0, 0], [3, 4], [1, 1]), tf.stridedSlice(x(), [0, 3], [3, 0], [2, -2]), tf.stridedSlice(x(), [1, 0], [2, 3], [1, 1]),

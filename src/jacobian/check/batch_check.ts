@@ -41,9 +41,7 @@ export function checkBatch(batch: FormedBatch, seen: Set<number>): (() => Error)
 /** Takes the products of `checkBatch` and of `checkAdjoints`, without a verdict on them. */
 export function rehearseChecks(batch: FormedBatch): void {
   inspect(batch, ({trace, plan, jacobian}, grams) => {
-    if (batch.whole !== null) {
-      grams?.();
-    }
+    grams?.();
     rehearseSelfCheck(trace, plan, jacobian, grams !== null);
     adjointCheck(trace, plan);
   });

@@ -68,8 +68,7 @@ export function rehearseSelfCheck(trace: Trace, plan: Plan, jacobian: BatchRows,
   const {components, analysis: {examples, variables}} = plan;
   tidy(() => {
     const u = ones([examples * components]);
-    const {rows} = jacobian;  // fewer in a `ComponentsJacobian`, which rehearses two of its parts
-    const mine = jacobian.applyTranspose(rows === u.size ? u : ones([rows]));
+    const mine = jacobian.applyTranspose(u);
     ordinaryGradients(trace, plan, u);
     jacobian.apply(mine);
     if (plan.products !== undefined) {

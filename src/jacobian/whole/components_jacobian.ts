@@ -1,4 +1,4 @@
-import {concat, matMul as batchMatMul, reshape, tidy, transpose, zeros} from '@tensorflow/tfjs-core';
+import {concat, fill, matMul as batchMatMul, reshape, tidy, transpose, zeros} from '@tensorflow/tfjs-core';
 import type {Rank, Tensor} from '@tensorflow/tfjs-core';
 import {add} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
@@ -11,7 +11,7 @@ import {blocksOf} from '../uses/row_blocks';
 import {crossGrams} from './cross_gram';
 import {heldInRehearsal, heldWhereMay} from './held_pieces';
 import type {Piece} from './operator';
-import {StackedJacobian} from './stacked_jacobian';
+import {rehearseStack, StackedJacobian} from './stacked_jacobian';
 
 /** Every cotangent counts as large: the memory is short, and the sweeps hold none without need. */
 const ALL = 0;
@@ -23,12 +23,18 @@ const ALL = 0;
  * of a part are not neighbours.
  *
  * A product linearizes anew the parts that are not held. The Gram matrix takes two parts at once.
+ *
+ * The parts take the same memory one after the other. So a rehearsal does with the first and the
+ * last of them, and takes the memory that the results of the others would have.
  */
 export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implements BatchRows {
+  override readonly rows: number;
   /**
    * The tensors that products read: those of the held parts, and the origins of the other parts.
    */
   readonly tensors: Tensor[];
+  /** All parts, of which `pieces` are those that products take. */
+  private readonly parts: ReadonlyArray<Piece<BatchJacobian>>;
 
   /**
    * The tensors that it holds belong to the caller's scope.
@@ -38,9 +44,7 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
    */
   constructor(trace: Trace, plan: Plan, count: number, made: readonly Tensor[]) {
     const {components, analysis: {examples}} = plan;
-    // The parts take the same memory one after the other: a rehearsal does with two.
-    const taken = isRehearsal() ? Math.min(2, count) : count;
-    const parts = Array.from({length: taken}, (_, i): Piece<BatchJacobian> => {
+    const parts = Array.from({length: count}, (_, i): Piece<BatchJacobian> => {
       const [from, to] = [i, i + 1].map(k => Math.floor(k * components / count));
       return {
         rows: examples * (to - from),
@@ -49,11 +53,24 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
         joined: () => null,
       };
     });
-    const {pieces, between} = taken < count ? heldInRehearsal(parts[0], parts[1], count) :
+    const {pieces, between} = count > 2 && isRehearsal() ? heldInRehearsal(parts, parts.at(-1)!) :
       {pieces: heldWhereMay(parts), between: []};
     super(pieces, examples);
-    const held = pieces.filter((piece, i) => piece !== parts[i]);
+    this.rows = examples * components;
+    this.parts = parts;
+    const held = pieces.filter(piece => !parts.includes(piece));
     this.tensors = [...made, ...between, ...held.flatMap(piece => piece.linearize().jacobian.tensors)];
+  }
+
+  override gram(partOf: readonly number[]): Tensor[] {
+    const {pieces, parts, rows} = this;
+    if (pieces.length === parts.length) {
+      return super.gram(partOf);
+    }
+    const matrices = Math.max(...partOf) + 1;
+    rehearseStack(parts.map(part => part.rows), pieces,
+        {matrices, diagonal: part => part.gram(partOf), below: (part, other) => crossGrams(part, other, partOf)});
+    return Array.from({length: matrices}, () => fill([rows, rows], 0));
   }
 
   /**
@@ -65,6 +82,12 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
       if (k === 1) {
         return this.joinRows(this.pieces.map(piece =>
           inScope(() => piece.linearize().jacobian.diagonalBlocks(1), squares => [squares])));
+      }
+      const {pieces, parts, examples, rows} = this;
+      if (pieces.length < parts.length) {
+        rehearseStack(parts.map(part => part.rows / examples), pieces,
+            {matrices: examples, diagonal: part => part.diagonalBlocks(), below: crossOfExamples});
+        return fill([examples, rows / examples, rows / examples], 0);
       }
       const blocks = this.blocksOf(part => [part.diagonalBlocks()],
           (part, other) => [crossOfExamples(part, other)]);
@@ -80,6 +103,11 @@ export class ComponentsJacobian extends StackedJacobian<BatchJacobian> implement
         inScope(() => crossGrams(piece.linearize().jacobian, other, partOf), grams => grams));
       return blocks[0].map((_, i) => this.joinRows(blocks.map(block => block[i])));
     });
+  }
+
+  protected override joinRows(parts: readonly Tensor[]): Tensor {
+    const missing = this.rows - this.pieces.reduce((sum, {rows}) => sum + rows, 0);
+    return super.joinRows(missing === 0 ? parts : [...parts, fill([missing, ...parts[0].shape.slice(1)], 0)]);
   }
 }
 

@@ -12,7 +12,7 @@ import {ChunkedJacobian} from './chunked_jacobian';
 import {noteTensor} from './factorize';
 import {linearizedPiece} from './held_pieces';
 import {RowsLinearization} from './linearization';
-import type {BatchPiece, Jacobian, Piece} from './operator';
+import type {BatchPiece, Jacobian, Piece, PieceOperator} from './operator';
 import {linearizeWhole, piecesOf, piecesWithin} from './pieces';
 import {stackedFloats} from './stacked_jacobian';
 import {sweptPieces} from './swept_pieces';
@@ -29,10 +29,11 @@ export interface FormedFor {
   /** Counts the floats that the trial of the step holds at once; null without a trial. */
   readonly trial: (() => number) | null;
   /**
-   * Takes the products of the system with some pieces of J, in a rehearsal of the step; null for
-   * the Gram system, which takes them of all pieces.
+   * Takes the products of the system with some pieces of J, in a rehearsal of the step: with the
+   * largest piece, or with those of `heldEnds`. null for the Gram system, which takes them of all
+   * pieces.
    */
-  readonly products: ((pieces: readonly Piece[]) => void) | null;
+  readonly products: ((largest: Piece, ends: () => ReadonlyArray<Piece<PieceOperator>>) => void) | null;
   readonly dependence: Dependence;
   /** The error that says why the Jacobian is not finite. */
   readonly notFinite: () => Error;
@@ -62,7 +63,8 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
     matrix === 'rows' ? piecesWithin(trace, plan, {onePass}) : piecesOf(trace, plan, width, onePass));
   const parts = Math.max(...partOf) + 1;
   if (matrix === 'rows') {
-    checkRoom(parts * (pieces === null ? (plan.analysis.examples * plan.components) ** 2 : stackedFloats(pieces)));
+    checkRoom(parts * (pieces !== null ? stackedFloats(pieces.map(({rows}) => rows)) :
+      (plan.analysis.examples * plan.components) ** 2));
   }
   if (pieces !== null) {
     return new FormedBatch(plan, null, pieces, formedFor);

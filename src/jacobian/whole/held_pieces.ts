@@ -1,7 +1,7 @@
 import {fill} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import {linearizeByComponent} from '../sweep/linearize';
-import {blockFloats, inScope, mayKeep} from '../../tfjs/memory';
+import {blockFloats, inScope, mayKeep, usedFloats} from '../../tfjs/memory';
 import type {BatchPiece, Linearized, Piece, PieceOperator} from './operator';
 
 const firstComponents = ({trace, plan}: Linearized<PieceOperator>): Piece['components'] =>
@@ -47,8 +47,10 @@ export function heldPieces<J extends PieceOperator>(pieces: ReadonlyArray<Piece<
  * takes its memory.
  */
 export function heldEnds<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>): Array<Piece<J>> {
+  const from = usedFloats();
   const {first, others, perRow} = heldFirst(pieces);
-  const open = others.slice(0, -1).filter(({rows}) => standIn(perRow * rows) === null);
+  const newPerRow = (usedFloats() - from) / first.rows;
+  const open = others.slice(0, -1).filter(({rows}) => standIn(perRow * rows, newPerRow * rows) === null);
   const last = heldWhereMay(others.slice(-1), perRow);
   return [first, ...last, ...open.sort((a, b) => b.rows - a.rows).slice(0, 1)];
 }
@@ -62,8 +64,13 @@ function heldFirst<J extends PieceOperator>(pieces: ReadonlyArray<Piece<J>>):
   return {first, perRow, others: joinedPieces(pieces.slice(1), Math.min(HELD_ROWS, blockFloats() / perRow))};
 }
 
-/** Memory in the place of a piece of so many floats, in a rehearsal; null if it may not be kept. */
-const standIn = (floats: number): Tensor | null => mayKeep(floats) ? fill([floats], 0) : null;
+/**
+ * Memory in the place of a piece, in a rehearsal; null if the piece may not be kept.
+ *
+ * @param floats of its tensors.
+ * @param own those of them that it does not share with the trace.
+ */
+const standIn = (floats: number, own: number): Tensor | null => mayKeep(floats) ? fill([Math.floor(own)], 0) : null;
 
 /**
  * The same pieces, of which those are held that may be kept.
@@ -93,24 +100,21 @@ export function heldWhereMay<J extends PieceOperator>(pieces: ReadonlyArray<Piec
 }
 
 /**
- * Two pieces of a rehearsal, each held if it may be kept. The second stands for the last of all
- * pieces: if the first is held, memory is taken for the pieces between them as far as those may be
- * kept, each like the first.
- *
- * @param count number of all pieces.
+ * Two of the pieces of a rehearsal, each held if it may be kept: the first, and one that stands for
+ * the last of all pieces. If the first is held, memory is taken for the other pieces as far as
+ * those may be kept, each with the floats of a row of the first.
  */
-export function heldInRehearsal<J extends PieceOperator>(first: Piece<J>, second: Piece<J>, count: number):
+export function heldInRehearsal<J extends PieceOperator>(all: ReadonlyArray<Piece<J>>, last: Piece<J>):
     {readonly pieces: Array<Piece<J>>; readonly between: readonly Tensor[]} {
+  const [first, ...others] = all;
+  const from = usedFloats();
   const [before] = heldWhereMay([first]);
   if (before === first) {
-    return {pieces: [first, second], between: []};
+    return {pieces: [first, last], between: []};
   }
-  const floats = floatsOf(before);
-  const between: Tensor[] = [];
-  for (let t: Tensor | null; between.length < count - 2 && (t = standIn(floats)) !== null;) {
-    between.push(t);
-  }
-  return {pieces: [before, ...heldWhereMay([second], floats / first.rows)], between};
+  const [perRow, newPerRow] = [floatsOf(before), usedFloats() - from].map(floats => floats / first.rows);
+  const between = others.filter(piece => piece !== last).map(({rows}) => standIn(perRow * rows, newPerRow * rows));
+  return {pieces: [before, ...heldWhereMay([last], perRow)], between: between.filter(t => t !== null)};
 }
 
 const held = <J extends PieceOperator>(piece: Piece<J>): Piece<J> =>

@@ -1,23 +1,61 @@
-import {tidy} from '@tensorflow/tfjs-core';
+import {fill, tidy} from '@tensorflow/tfjs-core';
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {ChunkedJacobian} from './chunked_jacobian';
 import {crossGrams} from './cross_gram';
 import {transposed} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
-import type {Jacobian} from './operator';
+import type {Jacobian, Piece} from './operator';
 
 /**
  * Floats that the Gram matrix of stacked pieces takes while its blocks are joined: the blocks on
  * and below the diagonal, their transposes, all columns of each piece, and all rows. The transpose
  * of a row has the data of the row.
+ *
+ * @param sizes rows of the pieces.
  */
-export function stackedFloats(pieces: ReadonlyArray<{readonly rows: number}>): number {
-  const long = pieces.filter(({rows}) => rows > 1).map(({rows}) => rows);
-  const n = pieces.reduce((sum, {rows}) => sum + rows, 0);
-  const squares = (all: readonly number[]): number => all.reduce((sum, rows) => sum + rows ** 2, 0);
-  const inner = long.reduce((sum, rows) => sum + rows, 0);
-  return 2 * n ** 2 + (n ** 2 + squares(pieces.map(({rows}) => rows))) / 2 + (inner ** 2 - squares(long)) / 2;
+export function stackedFloats(sizes: readonly number[]): number {
+  const total = (all: readonly number[]): number => all.reduce((sum, size) => sum + size, 0);
+  const squares = (all: readonly number[]): number => total(all.map(size => size ** 2));
+  const long = sizes.filter(size => size > 1);
+  return 2 * total(sizes) ** 2 + (total(sizes) ** 2 + squares(sizes)) / 2 + (total(long) ** 2 - squares(long)) / 2;
+}
+
+/** The products of stacked pieces with themselves and with pieces before them. */
+interface StackedProducts<J> {
+  /** Number of matrices over the rows that the products are blocks of. */
+  readonly matrices: number;
+  readonly diagonal: (own: J) => unknown;
+  readonly below: (own: J, other: J) => unknown;
+}
+
+/**
+ * Takes the memory of symmetric matrices over the rows of stacked pieces, in a rehearsal that has
+ * two of the pieces: the products of the last piece, beside the blocks of the pieces before it;
+ * then the joining of the blocks.
+ *
+ * @param sizes rows and columns of the blocks, by piece.
+ * @param taken the first piece, and another that stands for the last.
+ */
+export function rehearseStack<J extends BatchRows>(sizes: readonly number[], [first, last]: ReadonlyArray<Piece<J>>,
+    {matrices, diagonal, below}: StackedProducts<J>): void {
+  let [n, entries] = [0, 0];
+  for (const size of sizes.slice(0, -1)) {
+    n += size;
+    entries += size * n;
+  }
+  const size = sizes.at(-1)!;
+  inScope(() => {
+    fill([matrices * entries], 0);
+    const {jacobian} = last.linearize();
+    inScope(() => {
+      fill([matrices * size * (n - sizes[0])], 0);
+      below(jacobian, first.linearize().jacobian);
+    });
+    fill([matrices * size * n], 0);
+    diagonal(jacobian);
+  });
+  inScope(() => void fill([matrices * stackedFloats(sizes)], 0));
 }
 
 /**

@@ -36,6 +36,8 @@ export interface ClosedForm<Term> {
    * probabilities, which the closed form does not.
    */
   readonly areLogits: boolean;
+  /** Whether S has a block for each example; else S is diagonal. */
+  readonly couples: boolean;
   /** q and S at the outputs f. */
   derivatives(term: Term, f: ArrayLike<number>): LossDerivatives;
   /** L(f) - L(f̃), in float64. */

@@ -25,6 +25,12 @@ export const closedFormOf = ({kind}: Pick<ClosedTerm, 'kind'>): ClosedForm<Close
 export type OutputTerm = ClosedTerm | FunctionTerm;
 
 /**
+ * Whether the curvature of a term is known to couple the outputs of an example. The curvature of a
+ * function without a closed form is not known before it is read.
+ */
+export const couplesOutputs = (term: OutputTerm): boolean => term.kind !== 'function' && closedFormOf(term).couples;
+
+/**
  * A function of outputs without a closed form: Σ_t <weight_t, value_t>. The trace computes each
  * value from the outputs, data and constants only.
  */

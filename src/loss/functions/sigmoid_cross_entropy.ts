@@ -74,6 +74,7 @@ export function sigmoidDecrease(before: ArrayLike<number>, after: ArrayLike<numb
 /** The sigmoid cross-entropy in the table of closed forms. */
 export const sigmoidForm: ClosedForm<SigmoidTerm> = {
   areLogits: true,
+  couples: false,
   derivatives: ({weight, target}, f) => sigmoidCrossEntropy(f, weight, target),
   decrease: ({weight, target}, before, after) => sigmoidDecrease(before, after, weight, target),
 };

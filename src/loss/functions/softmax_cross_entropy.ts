@@ -91,6 +91,7 @@ export function softmaxDecrease(before: ArrayLike<number>, after: ArrayLike<numb
 /** The softmax cross-entropy in the table of closed forms. */
 export const softmaxForm: ClosedForm<SoftmaxTerm> = {
   areLogits: true,
+  couples: true,
   derivatives: ({target, classes}, f) => softmaxCrossEntropy(f, target, classes),
   decrease: ({target, classes}, before, after) => softmaxDecrease(before, after, target, classes),
 };
