@@ -6,7 +6,7 @@ import {gramProblem} from '../solve/gram_problem';
 import type {DampedGramStep, GramPart} from '../solve/damped_gram';
 import {dampedStep, type DampedProblem, type Solution} from '../solve/damped_step';
 import {addProduct, mirrored, traceOf} from '../arrays/symmetric';
-import {promised, type UndampedDecrease} from '../solve/resolved_decrease';
+import {promised, SIGNIFICANT, type UndampedDecrease} from '../solve/resolved_decrease';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, type LocalModelParts, type RoundingOfRows,
   type StepSystem} from './step_system';
@@ -112,7 +112,7 @@ export class GramSystem implements StepSystem {
    * The step takes the least damping that a Gram matrix in float32 allows. The decrease is NaN also
    * with regularizers, and if the promise is less than a hundredth of all residuals, |z|²/2: the
    * other residuals may lie in directions below the damping, and it is not known whether J moves
-   * them.
+   * them. If J is 0, as at saturated units, then it is not known either, unless all is fitted.
    */
   undampedDecrease(damped: DampedProblem<Solution>, {ofResiduals}: RoundingOfRows): () => UndampedDecrease {
     const {parameters, derivatives: {q, root, z, weighted: rows}, extra, ridge: {rhos}} = this.parts;
@@ -125,7 +125,8 @@ export class GramSystem implements StepSystem {
       tidy(() => void solved.push(dampedStep(damped, {damping: 0, rows, parameters})));
       const [{solution, status}] = solved;
       if (solution === null) {
-        return promised(status === 'flat' ? 0 : NaN);
+        const isFitted = z !== null && dot(z, z) <= SIGNIFICANT * ofResiduals;
+        return promised(status === 'flat' && isFitted ? 0 : NaN);
       }
       const {change} = solution as DampedGramStep;
       const curved = root.applyTranspose(change);

@@ -26,3 +26,33 @@ for (const seed of [3, 7, 11]) {
     x.dispose();
   });
 }
+
+/** Outputs that no weight changes, at a large loss. */
+const WITHOUT_EFFECT: ReadonlyArray<readonly [string, (w: tf.Tensor2D, x: tf.Tensor2D) => tf.Tensor]> = [
+  ['cut off', (w, x) => x.matMul(w).clipByValue(-1e-3, 1e-3)],
+  ['saturated', (w, x) => x.matMul(w.add(100).square()).tanh()],
+  ['masked', (w, x) => x.matMul(w).mul(0)],
+];
+
+for (const [name, output] of WITHOUT_EFFECT) {
+  for (const solver of ['gram', 'normal', 'cg'] as const) {
+    test.serial(`outputs that are ${name}, ${solver}: stuck, not converged`, t => {
+      const x = tf.linspace(1, 4, 16).reshape([4, 4]) as tf.Tensor2D;
+      const w = tf.variable(tf.ones([4, 2])) as tf.Variable<tf.Rank.R2>;
+      const optimizer = ggn({policy: 'levenbergMarquardt', solver});
+      const {warn} = console;
+      console.warn = () => undefined;
+      try {
+        do {
+          optimizer.minimize(() => leastSquares(output(w, x).sub(10)));
+        } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 30);
+      } finally {
+        console.warn = warn;
+      }
+      t.is(optimizer.convergence().status, 'stuck');
+      t.deepEqual([...w.dataSync()], new Array<number>(8).fill(1));
+      optimizer.dispose();
+      w.dispose();
+    });
+  }
+}

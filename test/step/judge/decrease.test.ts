@@ -123,7 +123,7 @@ test.serial('after the last attempt the step is not taken: weights and state are
     t.true(report.gainRatio! <= 0 && report.actualDecrease! <= 0 && report.predictedDecrease! > 0);
     t.deepEqual(numbersOf([w]), [Math.fround(0.9)]);
     t.deepEqual(await state(), []);
-    t.is(tf.memory().numTensors, tensors + 1, 'the saved iteration count');
+    t.is(tf.memory().numTensors, tensors + 2, 'the saved iteration count, and the weight before the step');
     t.is(optimizer.damping, 2e-6);
     step();
     t.is(optimizer.damping, 8e-6, 'twice, then four times');
