@@ -89,9 +89,11 @@ export interface StepReport {
    * - `'raised'`: the same with λ > λ_τ, λ_0 ≤ λ ≤ 10⁷ λ_0, since float32 does not resolve less.
    * - `'rejected'`: not taken. In the last attempt p > δ and a ≤ 0, or 0 ≤ p ≤ δ and a < -δ, or p <
    *   0. Or the step was beyond the bound of {@link GgnOptions.scaling} with |a/p - 1| > 0.001. Or
-   *   w + s, the loss or its derivatives at w + s are not finite. Or a detour of `'auto'` led no
-   *   lower, or its training on mini-batches diverged: the weights are earlier ones again. Or the
-   *   evidence is past its maximum: the weights are those of the maximum.
+   *   w + s, the loss or its derivatives at w + s are not finite. Or the Jacobian at the weights
+   *   is of no use: the weights are those before. Or a guarded step, see {@link
+   *   GgnOptions.policy}, found no damping at which the loss follows the model. Or a detour of
+   *   `'auto'` led no lower, or its training on mini-batches diverged: the weights are earlier
+   *   ones again. Or the evidence is past its maximum: the weights are those of the maximum.
    * - `'flat'`: not taken. trace(SᵀGS) = 0, ρ = 0 and g = 0: no residual depends on the weights at
    *   this point (dead units, or every row has weight 0).
    * - `'noCurvature'`: not taken. trace(SᵀGS) = 0, ρ = 0 and |g| > 0: the loss has no curvature in
