@@ -42,7 +42,7 @@ export function explainNonFinite(seen: string, trace: Trace, fitBatch: FitBatch 
   if (trace.nodes.some(({kernel, inputs}) => MEANS.has(kernel) && trace.values[inputs[0][1]].size === 0)) {
     return ggnError(NO_ROWS);
   }
-  const wrong = trace.nodes.map(node => wrongKernel(getBackend(), node)).find(error => error !== null);
+  const wrong = trace.nodes.map(node => wrongKernel(getBackend(), trace.values, node)).find(error => error !== null);
   if (wrong !== undefined) {
     return wrong;
   }

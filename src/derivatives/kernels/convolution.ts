@@ -4,7 +4,7 @@ import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import {partsOf} from '../../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
-import {kernelFor, shapeOf, type Extent, type Convolution} from './convolution_geometry';
+import {kernelFor, reach, shapeOf, type Extent, type Convolution} from './convolution_geometry';
 import type {Operand} from '../../trace/kernel_fact';
 
 /**
@@ -53,9 +53,6 @@ function fit(t: Tensor, spatial: 2 | 3, before: readonly number[], sizes: readon
   }
   return result;
 }
-
-/** Entries of the input that a filter reaches along each axis: (size - 1) · dilation + 1. */
-const reach = (c: Convolution): number[] => c.filter.map((size, i) => (size - 1) * c.dilations[i] + 1);
 
 function forward(c: Convolution, x: Tensor, filter: Tensor): Tensor {
   const sizes = c.output.map((size, i) => (size - 1) * c.strides[i] + reach(c)[i]);

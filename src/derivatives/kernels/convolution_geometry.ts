@@ -90,6 +90,9 @@ export function convolutionOf(values: readonly Tensor[], node: TraceNode): Convo
       dimRoundingMode}};
 }
 
+/** Entries of the input that a filter reaches along each axis: (size - 1) · dilation + 1. */
+export const reach = (c: Convolution): number[] => c.filter.map((size, i) => (size - 1) * c.dilations[i] + 1);
+
 /** Shape of an operand, channels last. */
 export function shapeOf(c: Convolution, operand: Operand): number[] {
   const size = (extent: Extent): number[] => c.spatial === 2 ? extent.slice(1) : [...extent];

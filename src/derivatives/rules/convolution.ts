@@ -10,7 +10,7 @@ import type {BackwardNode, Pull, Rule} from './rule';
  * The cotangent of an input of a convolution: the same trilinear form, solved for another operand.
  */
 const convolved: Pull = (at, input) => {
-  refuseWrongKernel(at.backend, at.node);
+  refuseWrongKernel(at.backend, at.values, at.node);
   const c = convolutionOf(at.values, at.node)!;
   const operands = Object.entries(c.names) as Array<[Operand, string | null]>;
   const [wanted] = operands.find(([, name]) => name === input)!;

@@ -56,7 +56,7 @@ function planOfColumns(trace: Trace, dependence: Dependence, blocks: readonly Ro
     outputs.some(output => reached.has(output) && dependent[output]);
   const nodes = trace.nodes.filter(isOnTheWay);
   for (const node of nodes) {
-    refuseWrongKernel(getBackend(), node);
+    refuseWrongKernel(getBackend(), trace.values, node);
     const touched = [...node.outputs, ...node.inputs.map(([, value]) => value)];
     if (tangentRule(node) === null || touched.some(value => trace.values[value].rank >= MAX_RANK)) {
       throw new BatchAxisLost(node.kernel, 'unknown');

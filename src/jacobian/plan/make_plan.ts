@@ -41,7 +41,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   const isActivation = (value: number): boolean => analysis.dependent[value] && analysis.strides[value] != null;
   const addSite = (site: Site): number => sites.push(site) - 1;
   const sweepNode = (node: TraceNode): SweepNode => {
-    refuseWrongKernel(getBackend(), node);
+    refuseWrongKernel(getBackend(), trace.values, node);
     const plain = withoutActivation(node);
     const active = node.inputs.filter(([, value]) => isActivation(value));
     return {node, plain, names: active.map(([name]) => name), values: active.map(([, value]) => value),
