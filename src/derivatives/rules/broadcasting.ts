@@ -1,5 +1,5 @@
-import {cast, div, equal, greater, greaterEqual, less, lessEqual, log, neg, onesLike, pow, reshape, scalar, square,
-  step, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
+import {cast, div, equal, greater, greaterEqual, less, lessEqual, log, neg, onesLike, pow, relu, reshape, scalar,
+  square, step, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {add, mul, sub} from '../../tfjs/fast_ops';
 import {isSameShape, summed, type BackwardNode, type Pull, type Rule} from './rule';
 
@@ -64,10 +64,14 @@ export const BROADCASTING_RULES: readonly Rule[] = [
   {kernel: 'Add', why: 'slow', when: isWhole, pull: addition},
   {kernel: 'Sub', why: 'slow', when: isWhole, pull: subtraction},
   {kernel: 'Multiply', why: 'slow', when: isWhole, pull: product},
+  // tfjs compares and selects.
+  // Measured: both take 9 nanoseconds an entry on WASM, and Step and the product .5.
   {kernel: 'Prelu', input: 'x', why: 'slow', pull: at => {
     const positive = step(at.value('x'));
     return mul(at.dy, add(positive, mul(sub(scalar(1), positive), at.value('alpha'))));
   }},
+  // The cotangent is dy min(x, 0). Measured: Minimum takes 14 nanoseconds an entry on WASM.
+  summed({kernel: 'Prelu', input: 'alpha', why: 'slow', unsummed: at => mul(at.dy, neg(relu(neg(at.value('x')))))}),
   // tfjs's derivative of a⁰ is 0 a⁻¹, so the third derivative of a² is not a number at a = 0.
   {kernel: 'Pow', input: 'a', why: 'wrong', when: (at, input) => isSameShape(at.y, at.value(input)), pull: powerInBase},
   // tfjs's gradients have the shape of the output.

@@ -1,5 +1,5 @@
 import {cast, div, equal, floor, greater, greaterEqual, lessEqual, log, neg, ones, onesLike, pow, rsqrt, scalar, square,
-  sub as subtract, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
+  step, sub as subtract, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
 import {SLOPES} from '../../trace/kernel_sets';
 import {cotangents} from '../cotangents';
 import {add, mul, shaped, sub} from '../../tfjs/fast_ops';
@@ -63,7 +63,7 @@ const arcTangent = binary(at => div(b(at), squares(at)), at => neg(div(a(at), sq
 
 const prelu: TangentRule = at => {
   const [x, alpha] = [at.value('x'), at.value('alpha')];
-  const isPositive = cast(greater(x, 0), 'float32');
+  const isPositive = step(x);
   const isOther = subtract(1, isPositive);
   const [dx, dAlpha] = [at.lifted('x'), at.lifted('alpha')];
   return at.sum([dx === null ? null : mul(dx, add(isPositive, mul(isOther, alpha))),

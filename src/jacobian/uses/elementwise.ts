@@ -1,10 +1,10 @@
-import {broadcastTo, reshape, sum, transpose, type Tensor} from '@tensorflow/tfjs-core';
+import {reshape, sum, transpose, type Tensor} from '@tensorflow/tfjs-core';
 import type {TraceNode} from '../../trace/trace';
 import {tfjsCotangents, type Values} from '../../derivatives/cotangents';
-import {BackwardNode} from '../../derivatives/rules/rule';
+import {BackwardNode, isSameShape} from '../../derivatives/rules/rule';
 import {unsummedRule} from '../../derivatives/table';
 import {exampleAxis} from '../../trace/example_axis';
-import {shaped, sumTo} from '../../tfjs/fast_ops';
+import {broadcast, shaped, sumTo} from '../../tfjs/fast_ops';
 import {padded} from '../plan/site';
 
 /**
@@ -68,10 +68,12 @@ function elementsOf(values: Values, node: TraceNode, name: string, dy: Tensor): 
   }
   // If all operands are broadcast beforehand, tfjs's own gradient has nothing to sum.
   const {shape} = values[node.outputs[0]];
+  const spread = (t: Tensor): Tensor =>
+    isSameShape(t, dy) ? t : broadcast(shaped(t, padded(t.shape, shape.length)), shape);
   const full: Tensor[] = [];
   node.outputs.forEach(output => full[output] = values[output]);
   for (const [n, value] of node.inputs) {
-    full[value] = n === 'condition' ? values[value] : shaped(broadcastTo(values[value], shape), shape);
+    full[value] = n === 'condition' ? values[value] : spread(values[value]);
   }
   return tfjsCotangents(full, node, [dy])[name]();
 }

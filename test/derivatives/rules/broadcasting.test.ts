@@ -8,6 +8,8 @@ import type {Numbers, Op} from '../../support/rule_tests';
 testSlow({
   'prelu, a slope for each channel': [x => tf.prelu(x, tf.tensor([0.1, -2, 0])), edges, 'Prelu'],
   'prelu, a slope for each entry': [x => tf.prelu(x, tf.randomNormal([2, 3], 0, 1, 'float32', 2)), edges, 'Prelu'],
+  ...Object.fromEntries([[], [3], [2, 1], [1, 3], [2, 3], [1, 1, 1], [2, 2, 3]].map((shape): [string, [Op, () => tf.Tensor, string]] =>
+    [`the slopes [${shape.join()}] of prelu`, [alpha => tf.prelu(edges(), alpha), () => tf.randomNormal(shape, 0, 1, 'float32', 2), 'Prelu']])),
 });
 
 test.serial('defect: the derivative of a⁰ at a = 0', async t => {
