@@ -46,3 +46,7 @@ export function addInto(out: Float64Array, scale: number, a: ArrayLike<number>):
 
 /** Index of the first NaN or infinity, or -1. */
 export const firstNonFinite = (a: Float64Array): number => a.findIndex(value => !Number.isFinite(value));
+
+/** The number of entries of some tensors or variables together. */
+export const totalSize = (all: ReadonlyArray<{readonly size: number}>): number =>
+  all.reduce((sum, {size}) => sum + size, 0);

@@ -170,7 +170,7 @@ const clip = (x: number, least: number, most: number): number => Math.min(most, 
  * without), 0.32 on biomass (0.60), 0.97 on diabetes (1.3); the test loss at the pick over a tuned
  * Adam's is 0.57 and 0.07 on spirals and sinc, which are free of noise, and 0.97 on diabetes
  * (1.02). With λ from the trace alone, the steps of the classification example grew in the first
- * epochs until its units were saturated, at seven of nine settings tried. With the damping above,
+ * epochs until its neurons were saturated, at seven of nine settings tried. With the damping above,
  * its loss after 8 epochs is 0.005 (0.009 with momentum 0.96, 0.013 with 0.8; single runs, of this
  * example only).
  */

@@ -24,7 +24,7 @@ export type Scaling = 'levenberg' | 'marquardt';
 export const SCALE_FLOOR_RATIO = 2 ** -256;
 
 /**
- * The diagonal of Marquardt's Σ: the diagonal of JᵀHJ. An entry of zero (a dead unit, a variable
+ * The diagonal of Marquardt's Σ: the diagonal of JᵀHJ. An entry of zero (a dead neuron, a variable
  * that only a regularizer reads), or one below `SCALE_FLOOR_RATIO` of the largest, is replaced by
  * the mean of the diagonal. Levenberg's metric gives that parameter the same damping.
  *

@@ -1,4 +1,5 @@
 import {tidy, zeros} from '@tensorflow/tfjs-core';
+import {totalSize} from '../arrays/vectors';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
 import type {Piece, PieceOperator} from '../jacobian/whole/operator';
 import {diagonalRoot} from '../solve/curvature_root';
@@ -24,7 +25,7 @@ export function rehearseProducts({variables, partOf, couples}: RehearsedFor, _: 
       jacobian.forEach(piece => couples ? piece.diagonalBlocks() : piece.diagonalBlocks(1));
     }
     tidy(() => void jacobian.applyTranspose(zeros([jacobian.rows])));
-    const d = split(new Float64Array(variables.reduce((sum, {size}) => sum + size, 0)), variables);
+    const d = split(new Float64Array(totalSize(variables)), variables);
     jacobian.forEach(piece => {
       changeOf(piece, d);
       pulled(piece, new Float64Array(piece.rows), variables);

@@ -1,6 +1,6 @@
 import {tidy, type Variable} from '@tensorflow/tfjs-core';
 import {randomSigns} from '../arrays/pseudo_random';
-import {addInto} from '../arrays/vectors';
+import {addInto, totalSize} from '../arrays/vectors';
 import type {CurvatureRoot} from '../solve/curvature_root';
 import {approximate, inverseOf} from '../solve/nystrom';
 import type {Approximation} from './cg_problem';
@@ -27,7 +27,7 @@ export interface Sketch extends Approximation {
  */
 export function sketchOf(forEachPiece: ForEachPiece, root: CurvatureRoot, variables: readonly Variable[], ridge: Ridge):
     Sketch {
-  const m = variables.reduce((sum, {size}) => sum + size, 0);
+  const m = totalSize(variables);
   const count = Math.max(2, Math.min(VECTORS, m, Math.floor(MAX_ENTRIES / m)));
   const squares = new Float64Array(root.n);
   const imageOf = (vector: Float64Array): Float64Array => {

@@ -78,8 +78,8 @@ export class GramSystem implements StepSystem {
   }
 
   /**
-   * |g|² = qᵀGq + 2 qᵀJe + |e|², without a product of the size of the
-   * weights if rounding allows it.
+   * |g|, by |g|² = qᵀGq + 2 qᵀJe + |e|², without a product of the size of the weights if rounding
+   * allows it.
    */
   gradientNorm(): number {
     const {derivatives: {q}, extra, linearization} = this.parts;

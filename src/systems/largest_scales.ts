@@ -1,4 +1,5 @@
 import type {Variable} from '@tensorflow/tfjs-core';
+import {totalSize} from '../arrays/vectors';
 
 /** Diagonals of JᵀHJ in the steps so far, by parameter over all variables (m). */
 export interface Scales {
@@ -35,7 +36,7 @@ export class LargestScales {
   /** The diagonals so far; 0 for a variable without a step. */
   of(variables: readonly Variable[]): Scales {
     const all = (known: WeakMap<Variable, Float64Array>): Float64Array => {
-      const scales = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+      const scales = new Float64Array(totalSize(variables));
       let from = 0;
       for (const variable of variables) {
         scales.set(known.get(variable) ?? [], from);

@@ -1,4 +1,5 @@
 import {getBackend, tensor, tidy} from '@tensorflow/tfjs-core';
+import {totalSize} from '../arrays/vectors';
 import type {DenseRows, ForEachRows} from '../jacobian/whole/linearization';
 import {ChunkedJacobian} from '../jacobian/whole/chunked_jacobian';
 import type {Piece} from '../jacobian/whole/operator';
@@ -170,7 +171,7 @@ export function formNormalParts(forEachRows: ForEachRows, m: number, weights: Ro
  * float64 take no memory beside the rows, and the time is not spent on them.
  */
 export function rehearseSums({variables, rows: n}: RehearsedFor, largest: Piece): void {
-  const m = variables.reduce((sum, {size}) => sum + size, 0);
+  const m = totalSize(variables);
   new ChunkedJacobian([largest]).forEach(jacobian => tidy(() => {
     const {rows} = jacobian;
     const dense = jacobian.dense();

@@ -7,12 +7,13 @@ import {BAD_EXTRA, BAD_PREVIOUS, checkFinite, type LocalModelParts, type Roundin
 import type {Scales} from './largest_scales';
 import type {RelativeCurvature} from '../solve/relative_evidence';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
-import {dot, norm} from '../arrays/vectors';
+import {dot, norm, totalSize} from '../arrays/vectors';
 import {flatten, split} from './variable_vector';
 
 /**
- * The common parts of systems in the space of the parameters: (JᵀHJ + D) d = λμ Σ d_prev - g, m x
- * m.
+ * The common parts of systems in the space of the parameters, m x m:
+ *
+ *     (JᵀHJ + D) d = λμ Σ d_prev - g
  */
 export abstract class ParameterSystem implements StepSystem {
   readonly verify = null;
@@ -28,7 +29,7 @@ export abstract class ParameterSystem implements StepSystem {
   constructor(protected readonly parts: LocalModelParts, protected readonly clock: Clock) {
     const {variables, linearization} = parts;
     this.rows = linearization.jacobian.rows;
-    this.width = variables.reduce((m, variable) => m + variable.size, 0);
+    this.width = totalSize(variables);
     const vector = (x: ReadonlyArray<Tensor | null>, message: string): Float64Array | null => {
       const flat = x.every(t => t === null) ? null : flatten(x, variables);
       checkFinite([flat], message);

@@ -51,7 +51,7 @@ export function chooseSystem(size: SystemSize, {solver, scaling}: SystemOptions,
 /**
  * The scaling of the damping. `'auto'`: Marquardt's for scalars and vectors in the normal equations
  * under Levenberg-Marquardt, Levenberg's otherwise. The weights of a layer have one unit, and near
- * dead units there is little curvature, which Marquardt's scaling divides by.
+ * dead neurons there is little curvature, which Marquardt's scaling divides by.
  *
  * Measured: of 54 runs of NIST's nonlinear regression problems Marquardt's scaling solves 48 and
  * Levenberg's 35. A 1-20-1 network on sinc(10x) comes to a loss of 6e-10 with Levenberg's from

@@ -1,3 +1,4 @@
+import {totalSize} from '../arrays/vectors';
 import {ggnError} from '../errors';
 import {rootsOf} from '../loss/functions/row_block';
 import type {Rows} from '../loss/rows';
@@ -43,7 +44,7 @@ export function systemOfStep(trace: Trace, rows: Rows, options: ChosenBy, hasPri
   const {variables} = rows.dependence;
   const {parameters} = derivativePaths(trace, rows.dependence, rootsOf(trace, rows.blocks));
   const examples = rows.groups.reduce((sum, group) => sum + group.examples, 0);
-  const width = variables.reduce((sum, {size}) => sum + size, 0);
+  const width = totalSize(variables);
   // An evidence needs a matrix, so that the number of outputs does not count.
   const outputs = hasPrior ? 1 : Math.max(...rows.groups.map(group => group.count / group.examples));
   const size = {rows: rows.count, parameters, width, outputs};

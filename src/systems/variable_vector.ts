@@ -1,4 +1,5 @@
 import {addN, getBackend, square, sum, tensor, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {totalSize} from '../arrays/vectors';
 import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
 
 /**
@@ -7,7 +8,7 @@ import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
 
 /** The tensors of all variables as one array; zeros for null. */
 export function flatten(tensors: ReadonlyArray<Tensor | null>, variables: readonly Variable[]): Float64Array {
-  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  const flat = new Float64Array(totalSize(variables));
   let from = 0;
   variables.forEach(({size}, v) => {
     const t = tensors[v];
@@ -27,7 +28,7 @@ export function split(flat: Float64Array, variables: readonly Variable[]): Tenso
 
 /** The number of each variable, repeated for each of its entries. */
 export function spread(numbers: readonly number[], variables: readonly Variable[]): Float64Array {
-  const flat = new Float64Array(variables.reduce((m, {size}) => m + size, 0));
+  const flat = new Float64Array(totalSize(variables));
   let from = 0;
   variables.forEach(({size}, v) => flat.fill(numbers[v], from, from += size));
   return flat;

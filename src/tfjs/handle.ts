@@ -7,7 +7,7 @@ import {dispose, getBackend, keep, reshape, type Tensor} from '@tensorflow/tfjs-
 export const aliasOf = (t: Tensor): Tensor => getBackend() === 'wasm' ? reshape(t, t.shape) : t.clone();
 
 /** The same, kept beyond every scope. */
-export const handleOn = (t: Tensor): Tensor => keep(aliasOf(t));
+const handleOn = (t: Tensor): Tensor => keep(aliasOf(t));
 
 /** References to the data of tensors, kept beyond every scope; none if an error comes between. */
 export function handlesOn(tensors: readonly Tensor[]): Tensor[] {

@@ -1,3 +1,4 @@
+import {totalSize} from '../../arrays/vectors';
 import type {Trace} from '../../trace/trace';
 import type {Plan, Site} from './plan';
 
@@ -28,7 +29,7 @@ export interface Footprint {
 export const CHANGES = 3;
 
 export function footprint(trace: Trace, {sites, sweep, components, forward, analysis}: Plan): Footprint {
-  const changes = CHANGES * analysis.variables.reduce((sum, {size}) => sum + size, 0);
+  const changes = CHANGES * totalSize(analysis.variables);
   if (forward !== undefined) {
     return {kept: forward.directions, swept: 0, most: 2 * components * forward.directions, changes};
   }

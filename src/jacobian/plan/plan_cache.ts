@@ -11,7 +11,7 @@ export interface KnownPlan {
   readonly plan: Plan;
   /**
    * Variables whose part of Jᵀu was large enough to tell right from wrong. The check sees nothing
-   * of a variable in front of dead units or of a last layer of zeros.
+   * of a variable in front of dead neurons or of a last layer of zeros.
    */
   readonly seen: Set<number>;
   /** Steps taken with the plan. */

@@ -1,3 +1,4 @@
+import {totalSize} from '../../arrays/vectors';
 import type {Dependence} from '../../trace/dependence';
 import type {Trace} from '../../trace/trace';
 import type {FitBatch} from '../../tfjs/fit_batch_hook';
@@ -58,7 +59,7 @@ export function formBatch(plan: Plan, formedFor: FormedFor): FormedBatch {
     const pieces = clock.time('linearize', () => sweptPieces(trace, plan, onePass));
     return new FormedBatch(plan, pieces.length > 1 ? null : pieces[0].linearize().jacobian, pieces, formedFor);
   }
-  const width = matrix === null ? 0 : plan.analysis.variables.reduce((m, {size}) => m + size, 0);
+  const width = matrix === null ? 0 : totalSize(plan.analysis.variables);
   const pieces = clock.time('linearize', () =>
     matrix === 'rows' ? piecesWithin(trace, plan, {onePass}) : piecesOf(trace, plan, width, onePass));
   const parts = Math.max(...partOf) + 1;

@@ -1,3 +1,4 @@
+import {totalSize} from '../../arrays/vectors';
 import {endsOf} from '../../trace/last_reads';
 import type {Trace} from '../../trace/trace';
 import {blockFloats, checkLeast, mayBeWhole} from '../../tfjs/memory';
@@ -83,7 +84,7 @@ class SweptChunk implements BatchPiece {
 /** The memory of a sweep, and of the vectors of the size of all weights, in floats. */
 export function sweptFootprint(trace: Trace, plan: Plan): {least: number; floats: number; changes: number} {
   const least = sweptFloats(trace, plan);
-  const changes = CHANGES * plan.analysis.variables.reduce((sum, {size}) => sum + size, 0);
+  const changes = CHANGES * totalSize(plan.analysis.variables);
   return {least, floats: (1 + TEMPORARIES) * least, changes};
 }
 

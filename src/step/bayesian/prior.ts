@@ -1,5 +1,5 @@
 import {mul, type Tensor, type Variable} from '@tensorflow/tfjs-core';
-import {dot, norm, total} from '../../arrays/vectors';
+import {dot, norm, total, totalSize} from '../../arrays/vectors';
 import {firstBeta, nextEvidence, NO_EVIDENCE, type Evidence, type EvidenceFacts,
   type EvidenceState} from '../../policy/evidence';
 import type {OutputDerivatives} from '../../loss/functions/loss_derivatives';
@@ -116,7 +116,7 @@ export class Penalty {
 function firstAlphasOf(variables: readonly Variable[], parts: readonly number[]): number[] {
   const alphaOf = (members: readonly Variable[]): number => {
     const squares = members.reduce((sum, variable) => sum + squaresOf(variable), 0);
-    return squares > 0 ? members.reduce((sum, {size}) => sum + size, 0) / squares : NaN;
+    return squares > 0 ? totalSize(members) / squares : NaN;
   };
   const alphas = Array.from({length: Math.max(...parts) + 1}, (_, g) => {
     const members = variables.filter((_, v) => parts[v] === g);

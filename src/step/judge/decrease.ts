@@ -1,4 +1,5 @@
 import {tidy, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {totalSize} from '../../arrays/vectors';
 import {CHANGES} from '../../jacobian/plan/footprint';
 import {replayAll, replayBytes} from '../../trace/replay';
 import type {Trace} from '../../trace/trace';
@@ -79,7 +80,7 @@ export function actualDecrease(trace: Trace, {head}: Rows, variables: readonly V
  */
 export function floatsOfTrial(trace: Trace, {head, dependence: {variables}, count}: Rows, hasGram: boolean): number {
   const replaced = [...trace.variables].filter(([, variable]) => variables.includes(variable)).map(([value]) => value);
-  const changes = CHANGES * variables.reduce((sum, {size}) => sum + size, 0);
+  const changes = CHANGES * totalSize(variables);
   const ofPass = replayBytes(trace, new Set(replaced), valuesOfLoss(trace, head)) / 4;
   return ofPass + changes + (hasGram ? count ** 2 : 0);
 }

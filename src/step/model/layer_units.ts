@@ -77,7 +77,7 @@ export interface LayerSizes {
 export interface IdleLayer {
   /** Name of its kernel's variable. */
   readonly kernel: string;
-  /** Share of its units and examples that pass on no gradient. */
+  /** Share of its neurons and examples that pass on no gradient. */
   readonly share: number;
 }
 
@@ -85,7 +85,7 @@ export interface IdleLayer {
 export interface MeasuredUnits {
   /** null if all units are one. */
   readonly units: Units | null;
-  /** The first layer that hardly learns: behind it, units are saturated or dead. */
+  /** The first layer that hardly learns: behind it, neurons are saturated or dead. */
   readonly idle: IdleLayer | null;
 }
 
