@@ -41,7 +41,6 @@ const merged = (merge: () => Layer): Family => ({input: IMAGE, body: x => means2
 
 /** Why the ratio of a row is above 2. */
 export const NAMED: Record<string, string> = {
-  'prelu, each entry': '9,216 slopes: 128 rows of that size, and their Gram matrix',
   'embedding': 'sums of the tokens and their Gram matrix in JavaScript, beside a gather of 1,024 tokens',
   'dense': "Gram matrix and factors of 128 rows beside a pass of 16 examples",
   'conv1d': "rows of the filter: one product of patches for each example (XNNPACK takes no batches), and their Gram matrix",
