@@ -12,7 +12,8 @@ export interface Convergence {
   /**
    * - `'converged'`: nothing is left to gain, as far as float32 can tell. Either `remaining` ≤
    *   1e-8, and so is the share that may be rounding. Or `remaining` ≤ 1e-4 after 20 judged steps
-   *   that did not lower the loss by more than four units of float32, 2⁻²² of it.
+   *   that did not lower the loss by more than four units of float32, 2⁻²² of it, or after 20 that
+   *   together lowered it by at most 1e-4 of it.
    * - `'stuck'`: further steps bring nothing, and the point is no minimum, or the optimizer cannot
    *   tell. Either `remaining` > 1e-4 (a kink) or is NaN (conjugate gradients) after 20 such steps;
    *   after 100 if the damping alone is in the way, and falls from step to step.
@@ -76,6 +77,8 @@ const HELD = 5;
 export class Patience {
   private least = Infinity;
   private since = 0;
+  /** The losses of the last judged steps, 20 at most. */
+  private losses: readonly number[] = [];
   /** The least damping since then. */
   private damping = Infinity;
   /** The share of the loss that the last step promised; NaN if its damping does not fall. */
@@ -90,12 +93,16 @@ export class Patience {
     if (policy !== 'levenbergMarquardt' && policy !== 'evidenceDamping') {
       this.least = Infinity;
       this.since = 0;
+      this.losses = [];
     } else if (this.least === Infinity || loss < this.least - RESOLUTION * Math.abs(this.least)) {
       this.least = loss;
       this.since = 0;
       this.damping = Infinity;
     } else {
       this.since++;
+    }
+    if (this.least < Infinity) {
+      this.losses = [...this.losses.slice(1 - PATIENCE), loss];
     }
     const falls = damping <= this.damping && status !== 'rejected' && predictedDecrease !== null;
     this.promised = falls ? predictedDecrease / Math.abs(loss) : NaN;
@@ -118,11 +125,16 @@ export class Patience {
       return doubt === null ? {status: 'converged', reason: `${left}, at most ${REMAINING.wanted}`, remaining} :
         {status: 'stuck', reason: `${left}, but ${doubt}`, remaining};
     }
+    const [first, last] = [this.losses[0], this.losses.at(-1)!];
+    const isSlow = this.losses.length === PATIENCE && first - last <= REMAINING.accepted * Math.abs(first) &&
+      remaining <= REMAINING.accepted;
     const isHeld = remaining > REMAINING.accepted && this.promised <= REMAINING.accepted * remaining;
-    if (this.since < (isHeld ? HELD : 1) * PATIENCE) {
+    const isOver = this.since >= (isHeld ? HELD : 1) * PATIENCE;
+    if (!isOver && !isSlow) {
       return {status: 'improving', reason: left, remaining};
     }
-    const reason = `${PATIENCE} steps have not lowered the loss; ${left}${doubt === null ? '' : `, but ${doubt}`}`;
+    const reason = `${PATIENCE} steps have ${isOver ? 'not lowered the loss' : 'hardly lowered the loss'}; ${left}` +
+      (doubt === null ? '' : `, but ${doubt}`);
     return {status: remaining <= REMAINING.accepted && doubt === null ? 'converged' : 'stuck', reason, remaining};
   }
 }

@@ -26,8 +26,7 @@ import {checkedJacobian} from '../jacobian/checked_jacobian';
 import type {PlanCache} from '../jacobian/plan/plan_cache';
 import {couplesOutputs} from '../loss/functions/output_term';
 import {readDerivatives} from '../loss/output_derivatives';
-import {findRows} from '../loss/rows';
-import type {Rows} from '../loss/rows';
+import {findRows, type Rows} from '../loss/rows';
 import type {EvidenceState} from '../policy/evidence';
 import type {StepPolicy} from '../policy/step_policy';
 import type {UndampedDecrease} from '../solve/resolved_decrease';
@@ -35,25 +34,21 @@ import {takesGram} from '../solve/system';
 import {rehearsalOf} from '../systems/systems';
 import {ridgeOf} from '../systems/ridge';
 import type {Scales} from '../systems/largest_scales';
-import {systemOfStep} from '../systems/system_of_step';
-import type {ChosenBy} from '../systems/system_of_step';
+import {systemOfStep, type ChosenBy} from '../systems/system_of_step';
 import type {Clock} from '../tfjs/clock';
 import type {FitBatch} from '../tfjs/fit_batch_hook';
 import type {Trace} from '../trace/trace';
-import {solveAttempts} from './attempts';
-import type {Move} from './attempts';
+import {solveAttempts, type Move} from './attempts';
+import {partsOf, Prior} from './bayesian/prior';
 import {squaresOnly} from './bayesian/squares_only';
 import {floatsOfTrial} from './judge/decrease';
 import {mayLackDerivatives} from './judge/differentiable';
+import {KnownResolution, type Resolution} from './judge/resolution';
 import type {IdleLayer} from './model/layer_units';
 import {examplesByGroup, jacobianBy, linearizationOf} from './model/linearization';
 import {LocalModel} from './model/local_model';
 import {observeBatch} from './observation';
-import {partsOf, Prior} from './bayesian/prior';
-import {KnownResolution} from './judge/resolution';
-import type {Resolution} from './judge/resolution';
-import {wayOf} from './step_report';
-import type {StepReport} from './step_report';
+import {wayOf, type StepReport} from './step_report';
 import {linearizationInUnits} from './model/units_of_step';
 
 /** A solved step, not yet taken. All tensors belong to the caller's scope. */
@@ -159,8 +154,8 @@ export function solveStep(trace: Trace, fitBatch: FitBatch | null, settings: Ste
   return {
     policy, variables, taken, idle, scales: scales(), priorState: known?.next ?? null,
     mayLackJacobian: policy.judges && mayLackDerivatives(trace, rows),
-    undampedDecrease: model.undampedDecrease(
-      policy.judges ? resolved(attempted.predictedDecrease ?? 0).ofResiduals : 0),
+    undampedDecrease: model.undampedDecrease(!policy.judges ? 0 :
+      clock.time('trial', () => resolution.ofFit(attempted.predictedDecrease ?? 0))),
     effectiveDimension: model.effectiveDimension(attempted.lambda),
     report: {
       rows: model.rows, parameters, solver, scaling, ...attempted, policy: policy.name, agreement,

@@ -1,5 +1,4 @@
-import {memory, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {memory, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
 import {ByteMeter} from './byte_meter';
 

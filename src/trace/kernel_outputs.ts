@@ -1,5 +1,4 @@
-import {backend_util, util} from '@tensorflow/tfjs-core';
-import type {DataType, Tensor} from '@tensorflow/tfjs-core';
+import {backend_util, util, type DataType, type Tensor} from '@tensorflow/tfjs-core';
 import type {KernelAttrs, KernelInputs} from '../tfjs/internals';
 import type {KernelOutput} from '../tfjs/rehearsal';
 import type {KernelFacts, Shape} from './kernel_fact';

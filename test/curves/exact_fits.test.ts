@@ -56,3 +56,31 @@ for (const [name, output] of WITHOUT_EFFECT) {
     });
   }
 }
+
+for (const [k, seed] of [[2, 1], [3, 2], [4, 3], [6, 2]] as const) {
+  test.serial(`the inverse of a ${k} x ${k} matrix, seed ${seed}: most residuals are exactly 0 at the end, and it has converged`, t => {
+    const a = tf.randomNormal([k, k], 0, 1, 'float32', seed).add(tf.eye(k).mul(2)) as tf.Tensor2D;
+    const x = tf.variable(tf.zeros([k, k])) as tf.Variable<tf.Rank.R2>;
+    const {status, loss} = end(() => leastSquares(a.matMul(x).sub(tf.eye(k))));
+    t.is(status, 'converged', String(loss));
+    t.true(loss < 1e-12, String(loss));
+    x.dispose();
+  });
+}
+
+test.serial("Powell's singular function comes to an end: its loss falls for ever, by less and less", t => {
+  const p = tf.variable(tf.tensor1d([3, -1, 0, 1]));
+  const optimizer = ggn();
+  do {
+    optimizer.minimize(() => {
+      const [a, b, c, d] = tf.split(p, 4);
+      return leastSquares([a.add(b.mul(10)), c.sub(d).mul(Math.sqrt(5)), b.sub(c.mul(2)).square(), a.sub(d).square().mul(Math.sqrt(10))]);
+    });
+  } while (optimizer.convergence().status === 'improving' && optimizer.iterations < 400);
+  const {status, reason} = optimizer.convergence();
+  t.is(status, 'stuck', 'the Jacobian is singular at the minimum');
+  t.regex(reason, /hardly lowered the loss/);
+  t.true(optimizer.lastStep!.loss < 1e-27);
+  optimizer.dispose();
+  p.dispose();
+});

@@ -1,7 +1,6 @@
 import {SAMPLE_ROWS, takesGram} from '../../solve/system';
 import {inScope} from '../../tfjs/memory';
-import {readGrams} from '../whole/formed_batch';
-import type {FormedBatch} from '../whole/formed_batch';
+import {readGrams, type FormedBatch} from '../whole/formed_batch';
 import {adjointCheck} from './adjoint_check';
 import type {Linearized} from '../whole/operator';
 import {failedCheck} from './failed_check';

@@ -1,5 +1,4 @@
-import {ones, tensor, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {ones, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {Trace} from '../../trace/trace';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {seedsByValue} from '../sweep/row_seeds';

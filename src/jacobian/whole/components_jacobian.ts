@@ -1,5 +1,5 @@
-import {concat, fill, matMul as batchMatMul, reshape, tidy, transpose, zeros} from '@tensorflow/tfjs-core';
-import type {Rank, Tensor} from '@tensorflow/tfjs-core';
+import {concat, fill, matMul as batchMatMul, reshape, tidy, transpose, zeros, type Rank,
+  type Tensor} from '@tensorflow/tfjs-core';
 import {add} from '../../tfjs/fast_ops';
 import {inScope} from '../../tfjs/memory';
 import {isRehearsal} from '../../tfjs/rehearsal';

@@ -1,5 +1,4 @@
-import {fill} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {fill, type Tensor} from '@tensorflow/tfjs-core';
 import {linearizeByComponent} from '../sweep/linearize';
 import {blockFloats, inScope, mayKeep, usedFloats} from '../../tfjs/memory';
 import type {BatchPiece, Linearized, Piece, PieceOperator} from './operator';

@@ -1,5 +1,4 @@
-import {fill, tidy} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {fill, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import type {BatchRows} from '../sweep/batch_jacobian';
 import {ChunkedJacobian} from './chunked_jacobian';
 import {crossGrams} from './cross_gram';

@@ -1,10 +1,8 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {RowBlock} from './row_block';
 import type {ClosedForm} from './loss_derivatives';
-import {sigmoidForm} from './sigmoid_cross_entropy';
-import type {SigmoidTerm} from './sigmoid_cross_entropy';
-import {softmaxForm} from './softmax_cross_entropy';
-import type {SoftmaxTerm} from './softmax_cross_entropy';
+import {sigmoidForm, type SigmoidTerm} from './sigmoid_cross_entropy';
+import {softmaxForm, type SoftmaxTerm} from './softmax_cross_entropy';
 
 /** A term of the loss whose derivatives have a closed form. */
 export type ClosedTerm = SoftmaxTerm | SigmoidTerm;

@@ -12,6 +12,11 @@ import type {Rows} from '../../loss/rows';
  */
 const CHANGE = 2 ** -18;
 
+/**
+ * Passes if the weights are changed, too: one draw alone may change a few residuals by chance only.
+ */
+const PASSES_OF_FIT = 4;
+
 /** Largest number of entries of all values together, since a number is drawn for each entry. */
 const MAX_ENTRIES = 2 ** 20;
 
@@ -21,11 +26,13 @@ const MAX_ENTRIES = 2 ** 20;
  * change of the residuals is scaled to 2⁻²⁴. The pass sees causes that the residuals do not show: a
  * difference of large terms inside the model, or an exponential of large numbers.
  *
+ * @param isOfFit whether the weights are changed in the same way, too, in four passes: the root of
+ * the mean square of the four changes says how well any weights of float32 can fit.
  * Source: Parker 1997, Monte Carlo arithmetic.
  *
  * @returns |Δr| by square of the loss, entry by entry; null if the trace has too many entries.
  */
-export function modelRounding(trace: Trace, rows: Rows): Float64Array[] | null {
+export function modelRounding(trace: Trace, rows: Rows, isOfFit = false): Float64Array[] | null {
   const {head: {squares}, dependence: {dependent, variables}} = rows;
   const made = trace.nodes.flatMap(({outputs}) => outputs).filter(output => dependent[output]);
   if (made.reduce((sum, output) => sum + trace.values[output].size, 0) > MAX_ENTRIES) {
@@ -33,26 +40,35 @@ export function modelRounding(trace: Trace, rows: Rows): Float64Array[] | null {
   }
   const wanted = [...new Set(rootsOf(trace, squares.map(({block}) => block)))];
   const trained = [...trace.variables].filter(([, variable]) => variables.includes(variable));
-  const same = new Map(trained.map(([value]) => [value, trace.values[value]]));
   const random = signs();
+  const changed = (t: Tensor): Tensor =>
+    mul(t, tensor(Float32Array.from({length: t.size}, () => 1 + random() * CHANGE), t.shape));
   const change = (kernel: string, t: Tensor): Tensor => {
     if (t.dtype !== 'float32' || EXACT.has(kernel)) {
       return t;
     }
-    const changed = mul(t, tensor(Float32Array.from({length: t.size}, () => 1 + random() * CHANGE), t.shape));
+    const result = changed(t);
     t.dispose();
-    return changed;
+    return result;
   };
-  const found: Float64Array[] = [];
-  tidy(() => {
-    const again = new Map(replayAll(trace, same, wanted, change).map((t, i) => [wanted[i], t]));
-    for (const {block} of squares) {
-      const before = rowTensor(trace, block, value => trace.values[value]).dataSync();
-      const after = rowTensor(trace, block, value => again.get(value)!).dataSync();
-      found.push(Float64Array.from(before, (r, i) => Math.abs(after[i] - r) * (FLOAT32_ROUNDOFF / CHANGE)));
-    }
-  });
-  return found;
+  const pass = (): Float64Array[] => {
+    const found: Float64Array[] = [];
+    tidy(() => {
+      const weights = new Map(trained.map(([value]) =>
+        [value, isOfFit ? changed(trace.values[value]) : trace.values[value]]));
+      const again = new Map(replayAll(trace, weights, wanted, change).map((t, i) => [wanted[i], t]));
+      for (const {block} of squares) {
+        const before = rowTensor(trace, block, value => trace.values[value]).dataSync();
+        const after = rowTensor(trace, block, value => again.get(value)!).dataSync();
+        found.push(Float64Array.from(before, (r, i) => Math.abs(after[i] - r) * (FLOAT32_ROUNDOFF / CHANGE)));
+      }
+    });
+    return found;
+  };
+  const [first, ...others] = Array.from({length: isOfFit ? PASSES_OF_FIT : 1}, pass);
+  return others.length === 0 ? first :
+    first.map((x, b) => x.map((_, i) =>
+      Math.sqrt([first, ...others].reduce((sum, found) => sum + found[b][i] ** 2, 0) / PASSES_OF_FIT)));
 }
 
 /** Pseudo-random signs 1 and -1, the same in every step. */

@@ -17,6 +17,8 @@ export interface Resolution {
    * less than their rounding.
    */
   readonly ofResiduals: number;
+  /** The same, if residuals that are exactly 0 have the rounding of their terms, too. */
+  readonly ofTerms: number;
 }
 
 /**
@@ -36,10 +38,10 @@ export interface Resolution {
  */
 export function resolution(trace: Trace, rows: Rows, measured: readonly Float64Array[] | null = null): Resolution {
   let linear = 0;
-  let quadratic = 0;
+  let [quadratic, ofTerms] = [0, 0];
   for (const [b, {block, weight}] of rows.head.squares.entries()) {
     const residual = rowTensor(trace, block, value => trace.values[value]).dataSync();
-    const cancellation = cancellationOf(trace, rows, block);
+    const {cancellation, termsOf} = cancellationOf(trace, rows, block, residual);
     const weights = typeof weight === 'number' ? null : weight.dataSync();
     for (let i = 0; i < residual.length; i++) {
       const w = weights === null ? weight as number : weights[i];
@@ -49,9 +51,10 @@ export function resolution(trace: Trace, rows: Rows, measured: readonly Float64A
       const rounding = Math.max(FLOAT32_ROUNDOFF * Math.abs(residual[i]) * cancellation(i), measured?.[b][i] ?? 0);
       linear += (2 * w * residual[i] * rounding) ** 2;
       quadratic += w * rounding ** 2;
+      ofTerms += w * Math.max(rounding, FLOAT32_ROUNDOFF * termsOf(i)) ** 2;
     }
   }
-  return {ofLoss: Math.sqrt(linear) + quadratic, ofResiduals: quadratic};
+  return {ofLoss: Math.sqrt(linear) + quadratic, ofResiduals: quadratic, ofTerms};
 }
 
 /**
@@ -64,6 +67,7 @@ const MODEL_MATTERS = 2 ** 12;
 export class KnownResolution {
   private rough: Resolution | null = null;
   private fine: Resolution | null = null;
+  private fit: Resolution | null = null;
 
   /**
    * @param measures whether the rounding of the model is measured if it may matter, at the cost of
@@ -76,20 +80,45 @@ export class KnownResolution {
 
   /** The resolution for the judgement of a decrease of the loss. */
   for(decrease: number): Resolution {
-    const {trace, rows, measures, loss} = this;
+    const {trace, rows, measures} = this;
     const rough = this.rough ??= resolution(trace, rows);
-    const isExact = loss <= MODEL_MATTERS * rough.ofResiduals;
-    return !isExact && (!measures || decrease > MODEL_MATTERS * rough.ofLoss) ? rough :
+    return !this.isExact && (!measures || decrease > MODEL_MATTERS * rough.ofLoss) ? rough :
       this.fine ??= resolution(trace, rows, modelRounding(trace, rows));
+  }
+
+  /**
+   * The loss that weights in float32 leave, for the judgement of a decrease of the loss. If the fit
+   * is nearly exact, then the rounding of the weights counts, too: A X = B, say, ends at residuals
+   * of A times that rounding.
+   */
+  ofFit(decrease: number): number {
+    const {trace, rows} = this;
+    const {ofResiduals} = this.for(decrease);
+    return !this.isExact ? ofResiduals :
+      (this.fit ??= resolution(trace, rows, modelRounding(trace, rows, true))).ofResiduals;
+  }
+
+  /** Whether the loss is near that of the rounding of the residuals. */
+  private get isExact(): boolean {
+    this.rough ??= resolution(this.trace, this.rows);
+    return this.loss <= MODEL_MATTERS * this.rough.ofTerms;
   }
 }
 
-/**
- * (|a_i| + |b_i|) / |a_i - b_i| by entry of the residuals of a block. It is 1 if the residuals are
- * no difference, or if a term of the difference broadcasts and is no scalar.
- */
-function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock):
-    (i: number) => number {
+/** The cancellation of the entries of a block. */
+interface Cancellation {
+  /** (|a_i| + |b_i|) / |a_i - b_i|; 1 if the entry is 0. */
+  readonly cancellation: (i: number) => number;
+  /** |a_i| + |b_i|, times the mean later factor of the block, |r| / |a - b|. */
+  readonly termsOf: (i: number) => number;
+}
+
+/** Of residuals that are no difference, or of one whose terms broadcast and are no scalars. */
+const NO_DIFFERENCE: Cancellation = {cancellation: () => 1, termsOf: () => 0};
+
+/** The cancellation of residuals r that are differences a - b, times later factors. */
+function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, difference}: RowBlock,
+    residual: ArrayLike<number>): Cancellation {
   const {size} = trace.values[value];
   let node = difference ?? trace.producer[value];
   while (node >= 0 && KEEPS_RELATIVE_ERROR.has(trace.nodes[node].kernel)) {
@@ -97,15 +126,27 @@ function cancellationOf(trace: Trace, {dependence: {dependent}}: Rows, {value, d
     node = source === undefined ? -1 : trace.producer[source[1]];
   }
   if (node < 0 || !(node === difference || DIFFERENCES.has(trace.nodes[node].kernel))) {
-    return () => 1;
+    return NO_DIFFERENCE;
   }
   const terms = trace.nodes[node].inputs.map(([, input]) => trace.values[input]);
   if (!terms.every(t => t.size === size || t.size === 1)) {
-    return () => 1;
+    return NO_DIFFERENCE;
   }
   const [a, b] = terms.map(t => t.dataSync());
-  return i => {
-    const [x, y] = [a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]];
-    return x === y ? 1 : (Math.abs(x) + Math.abs(y)) / Math.abs(x - y);
+  const pair = (i: number): readonly [number, number] => [a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]];
+  const sizeOf = ([x, y]: readonly [number, number]): number => Math.abs(x) + Math.abs(y);
+  let [after, before] = [0, 0];
+  for (let i = 0; i < residual.length; i++) {
+    const [x, y] = pair(i);
+    after += Math.abs(residual[i]);
+    before += Math.abs(x - y);
+  }
+  const factor = before === 0 ? 1 : after / before;
+  return {
+    cancellation: i => {
+      const [x, y] = pair(i);
+      return x === y ? 1 : sizeOf([x, y]) / Math.abs(x - y);
+    },
+    termsOf: i => factor * sizeOf(pair(i)),
   };
 }

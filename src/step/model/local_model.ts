@@ -1,14 +1,11 @@
-import {mul, sum, tensor} from '@tensorflow/tfjs-core';
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {mul, sum, tensor, type Tensor} from '@tensorflow/tfjs-core';
 import {dot} from '../../arrays/vectors';
 import {ggnError, markNonFinite} from '../../errors';
 import type {Units} from '../../jacobian/whole/units';
-import {dampedStep} from '../../solve/damped_step';
-import type {DampedProblem, DampedStepResult, Solution} from '../../solve/damped_step';
+import {dampedStep, type DampedProblem, type DampedStepResult, type Solution} from '../../solve/damped_step';
 import {LEAST_CURVATURE, relativeDamping} from '../../solve/damping';
 import type {RelativeCurvature} from '../../solve/relative_evidence';
-import {SIGNIFICANT} from '../../solve/resolved_decrease';
-import type {UndampedDecrease} from '../../solve/resolved_decrease';
+import {SIGNIFICANT, type UndampedDecrease} from '../../solve/resolved_decrease';
 import {SYSTEM_FACTS} from '../../solve/system';
 import type {Scales} from '../../systems/largest_scales';
 import type {LocalModelParts, StepSystem} from '../../systems/step_system';
