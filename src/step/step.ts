@@ -1,23 +1,14 @@
 /**
- * One step of damped Gram-Gauss-Newton on a recorded loss L(f(w)). The weights become w + s with
- * s = learningRate · d, and
+ * One damped Gram-Gauss-Newton step of a recorded loss, w ← w + learningRate · d. q and H are the
+ * derivatives of the loss in its rows r, J = dr/dw, e the gradient of all other terms, ρ of L2:
  *
- *     d = argmin  gᵀd + ½ dᵀ(JᵀHJ + 2ρ)d + (λ/2)|d - μ d_prev|²        g = Jᵀq + e
+ *     d = argmin  (Jᵀq + e)ᵀd + ½ dᵀ(JᵀHJ + 2ρ)d + (λ/2)|d - μ d_prev|²
  *
- * J is the Jacobian of the rows r, and q and H are the derivatives of the loss in r. e is the
- * gradient of the terms that are no rows, ρ the weights of the L2 regularizers, λ the damping, μ
- * the momentum, and d_prev the last accepted d.
- *
- * The six stages of a step, of which docs/how_it_works.md has the mathematics:
- *
- * 1. Capture: average/ sets the variables to the training point. f() runs once and is recorded, by
- *    trace/capture.ts. api/training.ts calls both.
- * 2. Rows: r, by loss/rows.ts; q and H, by loss/output_derivatives.ts.
- * 3. Jacobian: J, rehearsed in the first step (jacobian/rehearsed_batch.ts) and checked
- *    (jacobian/checked_jacobian.ts), then in the units of its layers (model/units_of_step.ts).
- * 4. System: chosen by systems/system_of_step.ts, asked by model/local_model.ts. With the
- *    regularization 'bayesian', bayesian/ takes the prior from the evidence of the rows.
- * 5. Attempts: attempts.ts solves for d and tries w + s, judge/ decides, policy/ sets λ.
+ * 1. Capture: average/ sets the training point, trace/capture.ts records f(); see api/training.ts.
+ * 2. Rows: r by loss/rows.ts, q and H by loss/output_derivatives.ts.
+ * 3. Jacobian: J by jacobian/checked_jacobian.ts, its units by model/units_of_step.ts.
+ * 4. System: systems/system_of_step.ts, model/local_model.ts; bayesian/ takes the evidence's prior.
+ * 5. Attempts: attempts.ts tries w + learningRate · d, judge/ decides, policy/ sets λ and μ.
  * 6. Write: api/training.ts writes the weights or their average, the report and the state.
  */
 import type {Tensor, Variable} from '@tensorflow/tfjs-core';
