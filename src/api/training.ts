@@ -189,7 +189,8 @@ export class Training {
     if (policy.beginsDetour) {
       this.detour.begin(variables, loss);
     }
-    const [before, start] = [priorState !== null, mayLackJacobian].map(is => is ? variables.map(aliasOf) : []);
+    const before = priorState === null ? [] : variables.map(aliasOf);
+    const start = mayLackJacobian ? variables.map(aliasOf) : [];
     if (back !== null) {
       this.goBack(back, trace);
     } else if (isEnd) {

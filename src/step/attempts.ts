@@ -63,10 +63,11 @@ const RAISED: ReadonlySet<SolveStatus> = new Set(['raised', 'breakdown', 'precis
  * Makes attempts with the settings of the policy, until one is not rejected, or the policy has no
  * attempts or no other settings left.
  *
- * After each attempt the policy gets the gain ratio, at most 0 for a rejected step.
+ * After each attempt the policy gets the gain ratio, or the trust if the step is guarded, at most 0
+ * for a rejected step.
  *
- * @throws for weights that are not finite, and for a policy that does not judge its steps and would
- * write such weights.
+ * @throws for weights that are not finite, and for a policy that neither judges nor guards its
+ * steps and would write such weights.
  */
 export function solveAttempts(parts: AttemptParts): Attempted {
   const {policy, mayDetour} = parts;
@@ -97,12 +98,13 @@ export function solveAttempts(parts: AttemptParts): Attempted {
  *
  * - λ > λ_τ, that of the asked τ (`'raised'`), or no λ up to 10⁷ λ_0 gives a step (`'breakdown'`,
  *   `'precision'`): the policy goes on from the last λ.
- * - No step is there: trace(SᵀGS) = 0 and ρ = 0 with g = 0 (`'flat'`) or |g| > 0
- *   (`'noCurvature'`), or no λ gives one. The status stays, and nothing is judged or moved.
- * - w + s is not finite: if the policy judges, then a = NaN, else an error is thrown.
- * - s = 0, as the gradient is, or the policy does not judge: the step is taken, without a gain
- *   ratio.
- * - Else `verdict` decides by p, a = L(w) - L(w + s) and the gain ratio a/p.
+ * - No step is there: trace(SᵀGS) = 0 and ρ = 0 with g = 0 (`'flat'`) or |g| > 0 (`'noCurvature'`),
+ *   or no λ gives one. The status stays, and nothing is judged or moved.
+ * - w + s is not finite: if the policy judges or guards, then a = NaN, else an error is thrown.
+ * - s = 0, as the gradient is, or the policy neither judges nor guards: the step is taken, without
+ *   a gain ratio.
+ * - Else `verdict` decides by p, a = L(w) - L(w + s), the gain ratio a/p and the trust. The report
+ *   has a and a/p if the policy judges.
  *
  * The status is that of the solve if the step is taken, else `'rejected'`.
  */

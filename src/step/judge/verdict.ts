@@ -18,7 +18,8 @@ export interface VerdictFacts {
   /** p, the decrease of the loss that the quadratic model promises. */
   readonly predictedDecrease: number;
   /**
-   * a = L(w) - L(w + s); null for a step that is not judged: the policy does not judge, or s = 0.
+   * a = L(w) - L(w + s); null for a step that is not tried: the policy neither judges nor guards,
+   * or s = 0.
    */
   readonly actualDecrease: number | null;
   /** Whether w + s is finite. */
@@ -54,7 +55,7 @@ export function trustIn({decrease, size}: PredictedDecrease, actual: number, res
 /**
  * The verdict, by the first line that holds:
  *
- * 1. not judged: taken.
+ * 1. not tried: taken.
  * 2. w + s or a is not finite: rejected, under any policy.
  * 3. The step is guarded, and the trust in its model is not above 0: rejected.
  * 4. The policy rejects, 0 ≤ p ≤ δ and a < -δ: rejected.
