@@ -1,0 +1,57 @@
+/** Kinds of entrywise functions of y and dy. ../kernels.ts has their names. */
+const TANH = 0;
+const SIGMOID = 1;
+const RELU = 2;
+const RELU6 = 3;
+const ELU = 4;
+const MULTIPLY = 5;
+
+/**
+ * dy times the derivative of an activation at its output y; y·dy; y + dy. The step of a NaN is NaN, as
+ * in tfjs.
+ */
+// @ts-ignore: decorator
+@inline
+function value(kind: i32, y: v128, dy: v128): v128 {
+  const zero = f32x4.splat(0), one = f32x4.splat(1);
+  switch (kind) {
+    case TANH: return f32x4.mul(dy, f32x4.sub(one, f32x4.mul(y, y)));
+    case SIGMOID: return f32x4.mul(dy, f32x4.mul(y, f32x4.sub(one, y)));
+    case RELU6: y = v128.bitselect(zero, y, f32x4.ge(y, f32x4.splat(6)));   // falls through
+    case RELU: return f32x4.mul(dy, v128.bitselect(one, f32x4.mul(y, zero), f32x4.gt(y, zero)));
+    case ELU: return f32x4.mul(dy, v128.bitselect(one, f32x4.add(y, one), f32x4.gt(y, zero)));
+    case MULTIPLY: return f32x4.mul(y, dy);
+    default: return f32x4.add(y, dy);
+  }
+}
+
+/** out = the function of this kind, for n entries. The output may be one of the inputs. */
+export function entrywise(kind: i32, y: usize, dy: usize, out: usize, n: i32): void {
+  for (let i = 0; i < n;) {
+    const whole = i + 4 <= n;
+    const at = <usize>i << 2;
+    const result = whole ? value(kind, v128.load(y + at), v128.load(dy + at)) :
+      value(kind, v128.load32_zero(y + at), v128.load32_zero(dy + at));
+    if (whole) {
+      v128.store(out + at, result);
+      i += 4;
+    } else {
+      v128.store_lane<f32>(out + at, result, 0);
+      i++;
+    }
+  }
+}
+
+/** out[i, j] = x[i, j] · column[i]. The output may be x. */
+export function multiplyColumns(x: usize, column: usize, out: usize, r: i32, c: i32): void {
+  for (let i = 0; i < r; i++, column += 4) {
+    const factors = v128.load32_splat(column);
+    let j = 0;
+    for (; j + 4 <= c; j += 4, x += 16, out += 16) {
+      v128.store(out, f32x4.mul(v128.load(x), factors));
+    }
+    for (; j < c; j++, x += 4, out += 4) {
+      store<f32>(out, load<f32>(x) * load<f32>(column));
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import {moduleFor} from './module';
+
+/** What becomes of C in a product: C = AB, C += AB, C -= AB, and C = or += (other + shift) ∘ AB. */
+export const MODE = {set: 0, add: 1, subtract: 2, setHadamard: 3, addHadamard: 4} as const;
+
+/**
+ * The entrywise functions: dy times the derivative of an activation at its output y, y·dy, and y +
+ * dy.
+ */
+export const ENTRYWISE = {tanh: 0, sigmoid: 1, relu: 2, relu6: 3, elu: 4, multiply: 5, add: 6} as const;
+
+/**
+ * The functions of the module. Pointers count bytes and are multiples of 4. Sizes and strides count
+ * elements: entry (i, p) of A lies at a + 4 (i·aRow + p·aColumn). All numbers are float32. Each
+ * function writes to its output and to `scratch` only.
+ */
+export interface Kernels {
+  /**
+   * C [m, n] = (mode) A [m, k] B [k, n], with rows of C that are contiguous, cRow apart. The modes
+   * are those of `MODE`, and `other` has the layout of C. If `lower` is 1, the tiles of 4 x 8 that
+   * lie above the diagonal are left as they are. C must not overlap A and B. `scratch` holds
+   * `scratchBytes(m, k, n)`.
+   */
+  product(a: number, aRow: number, aColumn: number, b: number, bRow: number, bColumn: number, c: number, cRow: number,
+    m: number, k: number, n: number, mode: number, other: number, shift: number, lower: 0 | 1, scratch: number): void;
+  /** Copies the lower triangle of C [n, n] to the upper one. */
+  mirror(c: number, n: number, cRow: number): void;
+  /** out = the function of `ENTRYWISE`, for n entries. The output may be one of the inputs. */
+  entrywise(kind: number, y: number, dy: number, out: number, n: number): void;
+  /** out[i, j] = x[i, j] · column[i] for x [r, c]. The output may be x. */
+  multiplyColumns(x: number, column: number, out: number, r: number, c: number): void;
+  /** out[i] = Σ_j x[i, j] for x [r, c]. `scratch` holds `scratchBytes(r, c, 1)`. */
+  sumRows(x: number, out: number, r: number, c: number, scratch: number): void;
+  /** out[j] = Σ_i x[i, j] for x [r, c]. `scratch` holds `scratchBytes(1, r, c)`. */
+  sumColumns(x: number, out: number, r: number, c: number, scratch: number): void;
+}
+
+/** The blocks of assembly/product.ts. */
+const [ROWS, INNER, COLUMNS] = [128, 256, 512];
+
+/** Bytes of scratch space that a product A [m, k] B [k, n] takes. */
+export function scratchBytes(m: number, k: number, n: number): number {
+  if (m === 1 || n === 1) {
+    return 4 * (1 + k + Math.max(m, n));
+  }
+  const rows = 4 * Math.ceil(Math.min(m, ROWS) / 4), columns = 8 * Math.ceil(Math.min(n, COLUMNS) / 8);
+  const blocks = k > INNER ? ROWS * COLUMNS : 0;
+  return 128 + 4 * (ROWS * INNER + columns * Math.min(k, INNER) + blocks + rows);
+}
+
+const instances = new WeakMap<WebAssembly.Memory, Kernels | null>();
+
+/**
+ * The kernels on a memory, which may be that of another module. Null if the engine takes no build
+ * of the module; the answer for a memory stays the same.
+ */
+export function kernelsOn(memory: WebAssembly.Memory): Kernels | null {
+  let kernels = instances.get(memory);
+  if (kernels === undefined) {
+    kernels = instantiate(memory);
+    instances.set(memory, kernels);
+  }
+  return kernels;
+}
+
+function instantiate(memory: WebAssembly.Memory): Kernels | null {
+  const isShared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+  const module = moduleFor(isShared);
+  try {
+    return module === null ? null : new WebAssembly.Instance(module, {env: {memory}}).exports as unknown as Kernels;
+  } catch {
+    return null;
+  }
+}
