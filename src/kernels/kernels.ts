@@ -11,8 +11,8 @@ export const ENTRYWISE = {tanh: 0, sigmoid: 1, relu: 2, relu6: 3, elu: 4, multip
 
 /**
  * The functions of the module. Pointers count bytes and are multiples of 4. Sizes and strides count
- * elements: entry (i, p) of A lies at a + 4 (i·aRow + p·aColumn). All numbers are float32. Each
- * function writes to its output and to `scratch` only.
+ * elements: entry (i, p) of A lies at a + 4 (i·aRow + p·aColumn). Numbers are float32 unless
+ * float64 is said. Each function writes to its output and to `scratch` only.
  */
 export interface Kernels {
   /**
@@ -33,6 +33,22 @@ export interface Kernels {
   sumRows(x: number, out: number, r: number, c: number, scratch: number): void;
   /** out[j] = Σ_i x[i, j] for x [r, c]. `scratch` holds `scratchBytes(1, r, c)`. */
   sumColumns(x: number, out: number, r: number, c: number, scratch: number): void;
+  /**
+   * A = L Lᵀ for A [n, n] in float64, over its lower triangle; the entries above the diagonal stay
+   * as they are. Returns -1, or the first pivot that is at most n·2⁻⁵² of its diagonal entry or not
+   * finite. After a breakdown the entries have no meaning.
+   */
+  cholesky64(a: number, n: number): number;
+  /** x (n) ← (L Lᵀ)⁻¹ x, for L of `cholesky64`. */
+  solve64(l: number, n: number, x: number): void;
+  /**
+   * The same in float32, in blocks whose triangles are factored in float64. The entries above the
+   * diagonal have no meaning afterwards. The matrix should have ones on its diagonal, for the range
+   * of float32. `scratch` holds `choleskyScratchBytes(n)`.
+   */
+  cholesky32(a: number, n: number, scratch: number): number;
+  /** x (n) ← (L Lᵀ)⁻¹ x, for L of `cholesky32` and x in float64. */
+  solve32(l: number, n: number, x: number): void;
 }
 
 /** The blocks of assembly/product.ts. */
@@ -47,6 +63,13 @@ export function scratchBytes(m: number, k: number, n: number): number {
   const blocks = k > INNER ? ROWS * COLUMNS : 0;
   return 128 + 4 * (ROWS * INNER + columns * Math.min(k, INNER) + blocks + rows);
 }
+
+/** The block columns of assembly/blocked_cholesky.ts. */
+const WIDTH = 48;
+
+/** Bytes of scratch space that `cholesky32` of a matrix [n, n] takes. */
+export const choleskyScratchBytes = (n: number): number =>
+  20 * WIDTH ** 2 + Math.max(scratchBytes(n, n, Math.min(n, WIDTH)), scratchBytes(n, n, 1));
 
 const instances = new WeakMap<WebAssembly.Memory, Kernels | null>();
 

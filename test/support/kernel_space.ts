@@ -54,6 +54,15 @@ export class KernelSpace {
     return this.floats.slice(pointer / 4, pointer / 4 + length);
   }
 
+  /** An area that holds these numbers of float64. */
+  put64(values: Float64Array): number {
+    return this.put(new Float32Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength)));
+  }
+
+  read64(pointer: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer.slice(pointer, pointer + 8 * length) as ArrayBuffer);
+  }
+
   scratch(m: number, k: number, n: number): number {
     return this.area(scratchBytes(m, k, n));
   }

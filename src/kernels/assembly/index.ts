@@ -1,3 +1,6 @@
-/** The exports of the module. The types that callers see stand in ../kernels.ts. */
+/** The exports of the module. ../kernels.ts has their descriptions. */
 export {product, mirror, sumRows, sumColumns} from './product';
 export {entrywise, multiplyColumns} from './entrywise';
+export {cholesky64} from './cholesky';
+export {cholesky32} from './blocked_cholesky';
+export {solve64, solve32} from './rows';
