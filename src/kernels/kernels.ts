@@ -49,7 +49,34 @@ export interface Kernels {
   cholesky32(a: number, n: number, scratch: number): number;
   /** x (n) ← (L Lᵀ)⁻¹ x, for L of `cholesky32` and x in float64. */
   solve32(l: number, n: number, x: number): void;
+  /**
+   * Patches of images x [images, depth, height, width, channels], as rows of a product with a
+   * filter: out [images · positions, filter positions · channels] with entry (image, o; k, channel)
+   * = x[image, o·stride + k·dilation - before, channel], and zero outside of the input. Extents go
+   * by depth, height and width; images without depth have the depth 1. `patchArguments` has the
+   * numbers from `channels` on.
+   */
+  patches(x: number, out: number, images: number, ...geometry: PatchArguments): void;
 }
+
+type Extent = readonly [number, number, number];
+
+/** The shape of a convolution, by depth, height and width. */
+export interface PatchGeometry {
+  readonly inChannels: number;
+  readonly input: Extent;
+  readonly output: Extent;
+  readonly filter: Extent;
+  readonly strides: Extent;
+  readonly dilations: Extent;
+  /** Entries of padding in front of the input. */
+  readonly before: Extent;
+}
+
+type PatchArguments = [channels: number, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent];
+
+export const patchArguments = (g: PatchGeometry): PatchArguments =>
+  [g.inChannels, ...g.input, ...g.output, ...g.filter, ...g.strides, ...g.dilations, ...g.before];
 
 /** The blocks of assembly/product.ts. */
 const [ROWS, INNER, COLUMNS] = [128, 256, 512];

@@ -4,3 +4,4 @@ export {entrywise, multiplyColumns} from './entrywise';
 export {cholesky64} from './cholesky';
 export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
+export {patches} from './patches';

@@ -1,0 +1,64 @@
+import test from 'ava';
+import {patchArguments, type PatchGeometry} from '../../src/kernels/kernels';
+import {KernelSpace, builds, numbers} from '../support/kernel_space';
+
+const axes = [0, 1, 2] as const;
+
+/** The output extent of a convolution with padding on both sides. */
+function geometry(inChannels: number, input: [number, number, number], filter: [number, number, number], strides: [number, number, number],
+    dilations: [number, number, number], before: [number, number, number]): PatchGeometry {
+  const output = axes.map(axis =>
+    Math.max(0, Math.floor((input[axis] + 2 * before[axis] - (filter[axis] - 1) * dilations[axis] - 1) / strides[axis]) + 1)) as [number, number, number];
+  return {inChannels, input, output, filter, strides, dilations, before};
+}
+
+/** All places of a box, in order. */
+const places = ([depth, height, width]: readonly [number, number, number]): number[][] =>
+  Array.from({length: depth * height * width}, (_, i) => [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width]);
+
+function plain(g: PatchGeometry, x: Float32Array, images: number): number[] {
+  const out: number[] = [];
+  for (let image = 0; image < images; image++) {
+    for (const o of places(g.output)) {
+      for (const k of places(g.filter)) {
+        const [z, y, column] = axes.map(axis => o[axis] * g.strides[axis] + k[axis] * g.dilations[axis] - g.before[axis]);
+        const isInside = [z, y, column].every((at, axis) => at >= 0 && at < g.input[axis]);
+        for (let channel = 0; channel < g.inChannels; channel++) {
+          out.push(isInside ? x[(((image * g.input[0] + z) * g.input[1] + y) * g.input[2] + column) * g.inChannels + channel] : 0);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+const geometries: PatchGeometry[] = [
+  geometry(1, [1, 5, 5], [1, 3, 3], [1, 1, 1], [1, 1, 1], [0, 1, 1]),
+  geometry(3, [1, 7, 5], [1, 3, 2], [1, 2, 1], [1, 1, 1], [0, 0, 0]),
+  geometry(5, [1, 4, 9], [1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0]),
+  geometry(4, [1, 6, 6], [1, 3, 3], [1, 2, 2], [1, 1, 1], [0, 1, 1]),
+  geometry(2, [1, 9, 8], [1, 3, 3], [1, 1, 2], [1, 2, 3], [0, 2, 3]),
+  geometry(2, [1, 3, 2], [1, 5, 7], [1, 1, 1], [1, 1, 1], [0, 4, 6]),
+  geometry(3, [4, 5, 3], [2, 3, 2], [2, 1, 1], [1, 2, 1], [1, 2, 1]),
+  geometry(1, [1, 1, 6], [1, 1, 4], [1, 1, 3], [1, 1, 1], [0, 0, 2]),
+];
+
+for (const build of builds) {
+  test(`${build}: patches of images and of volumes`, t => {
+    const space = new KernelSpace(build);
+    for (const [i, g] of geometries.entries()) {
+      for (const images of [1, 3]) {
+        space.clear();
+        const x = numbers(images * g.inChannels * g.input.reduce((a, b) => a * b), i);
+        x[x.length >> 1] = NaN;
+        x[x.length - 1] = Infinity;
+        const expected = plain(g, x, images);
+        t.true(expected.length > 0);
+        const [at, out] = [space.put(x), space.area(4 * expected.length)];
+        space.kernels.patches(at, out, images, ...patchArguments(g));
+        t.deepEqual([...space.read(out, expected.length)], expected, JSON.stringify(g));
+        space.check(t, JSON.stringify(g));
+      }
+    }
+  });
+}
