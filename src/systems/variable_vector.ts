@@ -1,6 +1,7 @@
 import {addN, getBackend, square, sum, tensor, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {totalSize} from '../arrays/vectors';
-import {READS_ARE_CHEAP} from '../tfjs/fast_ops';
+import {isSmall, READS_ARE_CHEAP} from '../tfjs/fast_ops';
+import {nativeSquares} from '../tfjs/native_squares';
 
 /**
  * A vector of Rᵐ is one tensor for each variable, or one typed array in the order of the variables.
@@ -35,18 +36,26 @@ export function spread(numbers: readonly number[], variables: readonly Variable[
 }
 
 /**
- * Σ x². If reads are cheap, the sum is taken in JavaScript, in float64; otherwise on the device.
+ * Σ x². If reads are cheap, the sum is taken in JavaScript, in float64; otherwise on the device. On
+ * tfjs-node that is one op for each large tensor.
  */
 export function sumOfSquares(tensors: readonly Tensor[]): number {
-  if (!READS_ARE_CHEAP.has(getBackend())) {
+  const isRead = READS_ARE_CHEAP.has(getBackend());
+  const squares = isRead ? null : nativeSquares();
+  if (!isRead && squares === null) {
     return addN(tensors.map(t => sum(square(t)))).dataSync()[0];
   }
   let total = 0;
   for (const t of tensors) {
-    const entries = t.dataSync();
-    for (let i = 0; i < entries.length; i++) {
-      total += entries[i] * entries[i];
-    }
+    total += squares === null || isSmall(t.size) ? squaresOf(t.dataSync()) : squares(t);
+  }
+  return total;
+}
+
+function squaresOf(entries: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < entries.length; i++) {
+    total += entries[i] * entries[i];
   }
   return total;
 }

@@ -1,17 +1,23 @@
 import {addN, getBackend, mul, scalar, sum, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {areFinite} from '../arrays/elementwise';
-import {READS_ARE_CHEAP} from './fast_ops';
+import {isSmall, READS_ARE_CHEAP} from './fast_ops';
+import {nativeSquares} from './native_squares';
 
 /**
  * Whether all entries of float32 tensors are finite. If reads from the backend are dear, one number
- * is read: the sum of 0 · x, which is NaN for an x that is not finite.
+ * is read: the sum of 0 · x, which is NaN for an x that is not finite. On tfjs-node a finite sum of
+ * squares, which is one op, proves the same.
  */
 export function allFinite(tensors: readonly Tensor[]): boolean {
-  if (tensors.length === 0) {
+  const isRead = READS_ARE_CHEAP.has(getBackend());
+  const large = isRead ? [] : tensors.filter(({size}) => !isSmall(size));
+  return tensors.every(t => large.includes(t) || areFinite(t.dataSync() as Float32Array)) && areLargeFinite(large);
+}
+
+function areLargeFinite(tensors: readonly Tensor[]): boolean {
+  const squares = nativeSquares();
+  if (tensors.length === 0 || (squares !== null && tensors.every(t => Number.isFinite(squares(t))))) {
     return true;
-  }
-  if (READS_ARE_CHEAP.has(getBackend())) {
-    return tensors.every(t => areFinite(t.dataSync() as Float32Array));
   }
   const total = tidy(() => {
     const zero = scalar(0);

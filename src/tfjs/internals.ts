@@ -211,8 +211,9 @@ export function batchesPerEpoch(model: OpenModel): number | null {
 /** Runs an op of TensorFlow on float32 tensors, with boolean attributes. */
 export type NativeOp = (name: string, inputs: Tensor[], flags?: Record<string, boolean>) => Tensor;
 
-/** The members of the backend of tfjs-node that `nativeOps` uses. */
+/** The members of the backend of tfjs-node that `nativeOps` and `isNativeHost` use. */
 interface NodeBackend {
+  readonly isUsingGpuDevice?: boolean;
   readonly binding?: {readonly TF_ATTR_TYPE?: number; readonly TF_ATTR_BOOL?: number; readonly TF_FLOAT?: number};
   executeSingleOutput?(name: string, attrs: readonly NodeAttr[], inputs: Tensor[]): Tensor;
 }
@@ -222,6 +223,10 @@ interface NodeAttr {
   readonly type: number;
   readonly value: unknown;
 }
+
+/** Whether the backend is tfjs-node and its tensors lie in the memory of the process. */
+export const isNativeHost = (): boolean =>
+  engine().backendName === 'tensorflow' && (backend() as unknown as NodeBackend).isUsingGpuDevice === false;
 
 /**
  * The ops of TensorFlow, also those without a kernel in tfjs; null if the current backend is not

@@ -1,6 +1,6 @@
-import {dispose, keep, sub, type Tensor, type Variable} from '@tensorflow/tfjs-core';
+import {dispose, keep, type Tensor, type Variable} from '@tensorflow/tfjs-core';
 import {allFinite} from '../../tfjs/all_finite';
-import {addScaled} from '../../tfjs/fast_ops';
+import {addScaled, sub} from '../../tfjs/fast_ops';
 import {handlesOn} from '../../tfjs/handle';
 import {chosenOf, matchAverage, type Match, type SavedAverage} from './average_match';
 import {fingerprintOf} from '../data/fingerprint';
