@@ -2,7 +2,9 @@
  * `npm run bench`: a ggn step against an adam step and a forward pass, ratios taken in one run, interleaved, medians; peak memory;
  * 5,000 steps at constant memory. Writes test/bench/RESULTS.md. About ten minutes on two cores; `npm run bench -- lstm` for the groups
  * whose name has `lstm` in it, `-- outputs --backend tensorflow` for a row of its table, `-- --quick` for a first impression (none is
- * written).
+ * written). The table of speeds: `-- speed`, or a part of it in half a minute: `-- speed --backend wasm --networks W1,W2`, `--only
+ * steps,first,kernels`; `--seconds 5` for a row, `--processes 4` for first steps, `--profile` for the hottest functions. Its figures
+ * stand beside those of results.json, which `--write` overwrites row by row.
  */
 import {execFileSync} from 'node:child_process';
 import {existsSync, writeFileSync} from 'node:fs';
@@ -13,9 +15,13 @@ import {EXAMPLES, FAMILIES, NAMED, OUTPUTS} from './families';
 import {LAYER_CASES} from './layers';
 import {BATCH, NETWORKS} from './networks';
 import {mib} from './peak';
+import {speed} from './speed/main';
+import {speedOptions} from './speed/options';
 
-const {values: {quick, backend: only}, positionals: [filter]} = parseArgs({allowPositionals: true, options:
-  {quick: {type: 'boolean', default: false}, backend: {type: 'string'}}});
+const {values, positionals: [filter]} = parseArgs({allowPositionals: true, options:
+  {quick: {type: 'boolean', default: false}, backend: {type: 'string'}, networks: {type: 'string'}, seconds: {type: 'string'},
+    processes: {type: 'string'}, only: {type: 'string'}, profile: {type: 'boolean'}, write: {type: 'boolean'}}});
+const {quick, backend: only} = values;
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** Where test/native/build.sh puts the addon of tfjs-node. */
@@ -125,7 +131,8 @@ function soak(): void {
       `${s.tensors_atEnd}, ${s.buffers_atEnd} and ${mib(s.heap_atEnd)} MiB after the last.`);
 }
 
-const GROUPS: Record<string, () => void> = {dense, 'dense-memory': memory, 'dense-soak': soak, cnn: () => layers('cnn'), 'cnn-memory': layerMemory,
+const GROUPS: Record<string, () => void> = {
+  speed: () => speed(speedOptions({...(quick ? {seconds: '2', processes: '4'} : {}), ...values}), say), dense, 'dense-memory': memory, 'dense-soak': soak, cnn: () => layers('cnn'), 'cnn-memory': layerMemory,
   lstm: () => layers('lstm'), embedding: () => layers('embedding'), outputs: () => layers('outputs'), sinc: () => layers('sinc'), families};
 
 say('# Time and memory of a step');
