@@ -92,7 +92,7 @@ export function scratchBytes(m: number, k: number, n: number): number {
 }
 
 /** The block columns of assembly/blocked_cholesky.ts. */
-const WIDTH = 48;
+const WIDTH = 32;
 
 /** Bytes of scratch space that `cholesky32` of a matrix [n, n] takes. */
 export const choleskyScratchBytes = (n: number): number =>
