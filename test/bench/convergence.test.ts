@@ -1,4 +1,4 @@
-/** The plain parts of the benchmarks of convergence and speed, on which their figures rest. */
+/** The plain parts of the convergence benchmark, on which its figures rest. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {seededRandom} from '../../docs/examples/shared/random';
@@ -16,13 +16,6 @@ import {isWorse, rowsOfSummary} from './convergence/summary';
 import {taskNamed, TASKS} from './convergence/tasks';
 import {epochTime} from './convergence/times';
 import {evaluationSteps, runTask} from './convergence/train';
-import {byName, KernelCounts, total} from './speed/kernel_counts';
-import {speedOptions} from './speed/options';
-import {hottest} from './speed/profile';
-import {emptyResults, fileText, merged} from './speed/results';
-import type {StepsRow} from './speed/results';
-import {median} from './speed/steps';
-import {stepsHead, stepsLine} from './speed/table';
 
 const run = (optimizer: string, split: number, validation: number[], test = validation, training = validation): Run =>
   ({batch: 128, optimizer, split, diverged: null, epoch: validation.map((_, i) => i), training, validation, test});
@@ -182,69 +175,4 @@ test('the time of an epoch: medians for each shape of batch, first steps and ret
   const training = [...[50, 10, 20, 12, 90, 4].map(plain), retried, plain(14), plain(6)];
   t.deepEqual(epochTime([training, training], 3), {epoch: 2 * 14 + 6, first: 50 - 14 + 20 - 6, retry: (26 - 14) / 2});
   t.deepEqual(epochTime([[plain(9), plain(2), plain(3), plain(4)]], 1), {epoch: 3, first: 6, retry: 0});
-});
-
-const stepsRow = (network: 'W1' | 'W2', ggn: number, commit: string): StepsRow => ({
-  backend: 'wasm', network, activation: 'relu', ggn, beside: 2, busyGgn: ggn, busyBeside: 4, parts: {capture: ggn / 3},
-  rounds: 7, commit, date: '2026-12-01', load: 1});
-
-const speeds = (machine: string, ...steps: StepsRow[]) => ({...emptyResults({machine, node: 'v20', tfjs: '4.22.0'}), steps});
-
-test('speed: new rows take the place of committed ones of the same backend, network and activation, and no others', t => {
-  const old = speeds('a', stepsRow('W1', 3, 'old'), stepsRow('W2', 5, 'old'));
-  const rows = merged(old, speeds('a', stepsRow('W2', 4, 'new'))).steps;
-  t.deepEqual(rows.map(({network, ggn, commit}) => [network, ggn, commit]), [['W1', 3, 'old'], ['W2', 4, 'new']]);
-});
-
-test('speed: figures of two machines are not mixed, and a whole table of another machine takes the place of all', t => {
-  const old = speeds('a', stepsRow('W1', 3, 'old'), stepsRow('W2', 5, 'old'));
-  t.throws(() => merged(old, speeds('b', stepsRow('W1', 1, 'new'))), {message: /figures of a, Node v20.*table of b.*--write/s});
-  const whole = speeds('b', stepsRow('W1', 1, 'new'), stepsRow('W2', 2, 'new'));
-  [old, null].forEach(before => t.deepEqual(merged(before, whole), whole));
-});
-
-test('speed: the file has a row in a line, four digits of a number, and reads back', t => {
-  const text = fileText(speeds('a', stepsRow('W1', 1.23456, 'c')));
-  t.regex(text, /^ {4}\{"backend":"wasm","network":"W1".*\}$/m);
-  const {machine, steps: [{ggn, parts}]} = JSON.parse(text) as ReturnType<typeof speeds>;
-  t.deepEqual([machine, ggn, parts], ['a', 1.235, {capture: 0.4115}]);
-});
-
-test('speed: a line has the committed ratio beside the new one, and as many cells as its head', t => {
-  const old = speeds('a', stepsRow('W1', 3, 'old'));
-  const cells = (text: string): string[] => text.split('|').slice(1, -1).map(cell => cell.trim());
-  const [names, line] = [cells(stepsHead[0]), cells(stepsLine(stepsRow('W1', 1, 'new'), old))];
-  t.is(line.length, names.length);
-  t.deepEqual(['ggn ms', 'ratio', 'committed', 'goal', 'committed ggn ms', 'capture', 'solve'].map(name => line[names.indexOf(name)]),
-      ['1.00', '**0.50**', '1.50', '0.6', '3.00', '0.33', '-']);
-  t.is(cells(stepsLine(stepsRow('W1', 1, 'new'), null))[names.indexOf('committed')], '-');
-});
-
-test('speed: a part of the table is quick, and a name that is not there is refused', t => {
-  const {backends, networks, kinds, seconds, write} = speedOptions({backend: 'wasm', networks: 'W1,W2'});
-  t.deepEqual([backends, networks, kinds, seconds, write], [['wasm'], ['W1', 'W2'], ['steps', 'first', 'kernels'], 5, false]);
-  t.deepEqual(speedOptions({}).backends, ['wasm', 'cpu', 'tensorflow']);
-  t.throws(() => speedOptions({networks: 'W1,W9'}), {message: /--networks W9.*W1,W2,W3,W4,W5,CNN/});
-  t.throws(() => speedOptions({backend: 'webgl'}), {message: /--backend webgl/});
-  t.throws(() => speedOptions({processes: '6'}), {message: /--processes 6/});
-  t.throws(() => speedOptions({seconds: 'x'}), {message: /--seconds x/});
-});
-
-test('speed: kernels are counted where they are registered, by name, and no method of the engine is shadowed', async t => {
-  await tf.setBackend('cpu');
-  const counts = new KernelCounts('cpu');
-  tf.tidy(() => tf.add(tf.mul(tf.scalar(2), 3), 1));
-  t.deepEqual(counts.taken(), {kernels: {Multiply: 1, Add: 1}, addon: null});
-  t.false(Object.hasOwn(tf.engine(), 'runKernel'));
-  counts.reset();
-  t.deepEqual([total(counts.taken().kernels), total({Add: 3, Cast: 4})], [0, 7]);
-  t.is(byName({Add: 3, Reshape: 9, Cast: 3}), 'Reshape 9, Add 3, Cast 3');
-});
-
-test('speed: a profile gives each function the time between its samples; an even median is the mean of the middle', t => {
-  const node = (id: number, functionName: string) => ({id, callFrame: {functionName, url: 'a/b.js', lineNumber: 4, scriptId: '1', columnNumber: 0}});
-  const profile = {nodes: [node(1, 'f'), node(2, ''), node(3, 'f')], startTime: 0, endTime: 9000,
-    samples: [1, 2, 3, 2], timeDeltas: [1000, 500, 2000, 700]};
-  t.deepEqual(hottest(profile, 2).map(({name, self}) => [name, self.toFixed(1)]), [['f b.js:5', '3.0'], ['(anonymous) b.js:5', '1.2']]);
-  t.deepEqual([median([4, 1, 2, 9]), median([3, 1, 2])], [3, 2]);
 });

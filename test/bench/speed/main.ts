@@ -6,6 +6,7 @@ import {cpus, loadavg} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {availableBackends} from '../../support/backends';
 import type {NodeBackend} from '../../support/backends';
+import {bundleProcess} from './bundle';
 import type {SpeedOptions} from './options';
 import type {Hot} from './profile';
 import {emptyResults, merged, readResults, writeResults} from './results';
@@ -17,9 +18,11 @@ import {firstHead, firstLine, kernelsHead, kernelsLine, stepsHead, stepsLine} fr
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+let program: string | undefined;
+
 function measured<T>(backend: NodeBackend, task: string, network: NetworkName, ...args: string[]): T {
   const output = execFileSync(process.execPath,
-      [`--import=${here('../../support/bundled.mjs')}`, here('process.ts'), backend, task, network, ...args],
+      [program ??= bundleProcess(), backend, task, network, ...args],
       {encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']});
   return JSON.parse(output.trim().split('\n').at(-1)!) as T;
 }

@@ -1,7 +1,4 @@
-/**
- * One measurement in a process of its own: `node --import=./test/support/bundled.mjs test/bench/speed/process.ts wasm steps W1 8`
- * prints one line of JSON.
- */
+/** One measurement in a process of its own, which bundle.ts makes: `wasm steps W1 8` prints one line of JSON. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import {type NodeBackend, useBackend} from '../../support/backends';

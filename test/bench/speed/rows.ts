@@ -54,7 +54,7 @@ export const SPEED_NETWORKS = {
   W5: dense([784, 256, 10], {wasm: {atMost: 1.5, before: '2.1 to 4.6'}, cpu: {atMost: 1},
     tensorflow: {atMost: 4, before: '8.5'}}),
   CNN: {
-    title: 'CNN 28x28: 16, 32 s2, 64 s2, 1', input: [28, 28, 1], outputs: 1,
+    title: '28x28: 16, 32 s2, 64 s2, 1', input: [28, 28, 1], outputs: 1,
     layers: activation => [conv(16, 1, activation, 7), conv(32, 2, activation, 8), conv(64, 2, activation, 9),
       tf.layers.flatten(), tf.layers.dense({units: 1, kernelInitializer: seeded(10)})],
     goals: {wasm: {atMost: 8, before: '15'}, cpu: {atMost: 1}, tensorflow: {atMost: 1.5, before: '2.75'}},

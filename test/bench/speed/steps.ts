@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {ggn} from '../../../src/index';
 import type {NodeBackend} from '../../support/backends';
-import {KernelCounts} from './kernel_counts';
+import {KernelCounts, total} from './kernel_counts';
 import {ACTIVATIONS, batchesOf, FIRST, modelOf, networkNamed} from './rows';
 import type {Activation, NetworkName, Pair, SpeedNetwork} from './rows';
 
@@ -71,7 +71,7 @@ export interface StepTimes extends Two {
   readonly rounds: number;
 }
 
-const LEAST_ROUNDS = 3;
+const LEAST_ROUNDS = 5;
 const MOST_ROUNDS = 400;
 const WARM_UP_ROUNDS = 25;
 
@@ -142,8 +142,11 @@ export interface Counted {
   readonly beside: Record<string, number>;
 }
 
-/** The calls of a later step. The first steps check themselves and plan. */
-const COUNTED_STEP = 12;
+/** The first steps check themselves and plan: they are not counted. */
+const UNCOUNTED_STEPS = 10;
+
+/** Steps differ, since some have a trial: that with the median number of calls stands for all. */
+const COUNTED_STEPS = 7;
 
 export async function kernelsOfStep(name: NetworkName, backend: NodeBackend):
     Promise<{kernels: Counted; addon: Counted | null}> {
@@ -152,11 +155,14 @@ export async function kernelsOfStep(name: NetworkName, backend: NodeBackend):
   const counts = new KernelCounts(backend);
   const {runs} = contestants(network, 'relu', backend);
   const counted = async (run: Run) => {
-    for (let i = 0; i < COUNTED_STEP; i++) {
+    const taken: ReturnType<typeof counts.taken>[] = [];
+    for (let i = 0; i < UNCOUNTED_STEPS + COUNTED_STEPS; i++) {
       counts.reset();
       await run(batches[i % batches.length]);
+      taken.push(counts.taken());
     }
-    return counts.taken();
+    const later = taken.slice(UNCOUNTED_STEPS).sort((a, b) => total(a.kernels) - total(b.kernels));
+    return later[COUNTED_STEPS >> 1];
   };
   const [a, b] = [await counted(runs.ggn), await counted(runs.beside)];
   return {kernels: {ggn: a.kernels, beside: b.kernels},
