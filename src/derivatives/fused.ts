@@ -1,6 +1,6 @@
 import {scalar, step, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
-import {mul, sub} from '../tfjs/fast_ops';
+import {mul, pulledBack, sub} from '../tfjs/fast_ops';
 import {runKernel} from '../tfjs/internals';
 import {factsOf} from '../trace/kernel_facts';
 import type {TraceNode} from '../trace/trace';
@@ -31,11 +31,11 @@ export function beforeActivation(values: readonly Tensor[], node: TraceNode, dy:
   const y = values[node.outputs[0]];
   switch (activation) {
     case 'relu':
-      return mul(dy, step(y));
+      return pulledBack('relu', y, dy) ?? mul(dy, step(y));
     case 'relu6':
-      return mul(dy, mul(step(y), step(sub(scalar(6), y))));
+      return pulledBack('relu6', y, dy) ?? mul(dy, mul(step(y), step(sub(scalar(6), y))));
     case 'sigmoid':
-      return mul(dy, mul(y, sub(scalar(1), y)));
+      return pulledBack('sigmoid', y, dy) ?? mul(dy, mul(y, sub(scalar(1), y)));
     case 'elu':
       return runKernel('EluGrad', {dy, y}) as Tensor;
     case 'leakyrelu':

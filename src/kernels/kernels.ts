@@ -9,6 +9,9 @@ export const MODE = {set: 0, add: 1, subtract: 2, setHadamard: 3, addHadamard: 4
  */
 export const ENTRYWISE = {tanh: 0, sigmoid: 1, relu: 2, relu6: 3, elu: 4, multiply: 5, add: 6} as const;
 
+/** The functions of two tensors: a + b, a - b and a ∘ b. */
+export const COMBINED = {sum: 0, difference: 1, product: 2} as const;
+
 /**
  * The functions of the module. Pointers count bytes and are multiples of 4. Sizes and strides count
  * elements: entry (i, p) of A lies at a + 4 (i·aRow + p·aColumn). Numbers are float32 unless
@@ -27,8 +30,19 @@ export interface Kernels {
   mirror(c: number, n: number, cRow: number): void;
   /** out = the function of `ENTRYWISE`, for n entries. The output may be one of the inputs. */
   entrywise(kind: number, y: number, dy: number, out: number, n: number): void;
-  /** out[i, j] = x[i, j] · column[i] for x [r, c]. The output may be x. */
-  multiplyColumns(x: number, column: number, out: number, r: number, c: number): void;
+  /**
+   * out[i, j] (r x c) = the function of `COMBINED` of a and b. Entry (i, j) of a lies at a + 4
+   * (i·aRow + j·aColumn), with an aColumn of 0 or 1. So a column, a row or one number may
+   * broadcast. b alike.
+   */
+  combined(kind: number, a: number, aRow: number, aColumn: number, b: number, bRow: number, bColumn: number,
+    out: number, r: number, c: number): void;
+  /** out = a + factor·b, for n entries. */
+  addScaled(a: number, factor: number, b: number, out: number, n: number): void;
+  /** out[i] = Σ_j x[i, j]·y[i, j] for x and y [r, c]. */
+  rowDots(x: number, y: number, out: number, r: number, c: number): void;
+  /** 1 if n entries are finite, else 0. */
+  areFinite(x: number, n: number): 0 | 1;
   /** out[i] = Σ_j x[i, j] for x [r, c]. `scratch` holds `scratchBytes(r, c, 1)`. */
   sumRows(x: number, out: number, r: number, c: number, scratch: number): void;
   /** out[j] = Σ_i x[i, j] for x [r, c]. `scratch` holds `scratchBytes(1, r, c)`. */

@@ -1,5 +1,6 @@
 import {addN, getBackend, mul, scalar, sum, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {areFinite} from '../arrays/elementwise';
+import {heapOf} from './heap_ops';
 import {isSmall, READS_ARE_CHEAP} from './fast_ops';
 import {nativeSquares} from './native_squares';
 
@@ -11,7 +12,13 @@ import {nativeSquares} from './native_squares';
 export function allFinite(tensors: readonly Tensor[]): boolean {
   const isRead = READS_ARE_CHEAP.has(getBackend());
   const large = isRead ? [] : tensors.filter(({size}) => !isSmall(size));
-  return tensors.every(t => large.includes(t) || areFinite(t.dataSync() as Float32Array)) && areLargeFinite(large);
+  return tensors.every(t => large.includes(t) || isFiniteHere(t)) && areLargeFinite(large);
+}
+
+function isFiniteHere(t: Tensor): boolean {
+  const heap = heapOf(t);
+  return heap !== null ? heap.kernels.areFinite(heap.pointer(t), t.size) === 1 :
+    areFinite(t.dataSync() as Float32Array);
 }
 
 function areLargeFinite(tensors: readonly Tensor[]): boolean {

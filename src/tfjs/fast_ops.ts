@@ -1,4 +1,5 @@
 import {engine, ones, scalar, sum as sumOver, tensor, tile, type Tensor} from '@tensorflow/tfjs-core';
+import {addScaledIn, combinedIn, heapOf, outerProductIn, productIn, pulledIn, rowDotsIn, rowSumsIn} from './heap_ops';
 import {isObserved, isNativeHost} from './internals';
 import {isRehearsal} from './rehearsal';
 import {difference, product, rowSums, sum, transposedEntries} from '../arrays/elementwise';
@@ -48,32 +49,45 @@ const hasShape = (x: Tensor, shape: readonly number[]): boolean =>
 
 /** a + b, broadcast. */
 export const add = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops(a.size) && hasShape(a, b.shape) ? made(sum(read(a), read(b)), a.shape) : run('Add', {a, b});
+  ownLoops(a.size) && hasShape(a, b.shape) ? made(sum(read(a), read(b)), a.shape) :
+    onHeap('sum', a, b) ?? run('Add', {a, b});
 
 /** a - b, broadcast. */
 export const sub = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops(a.size) && hasShape(a, b.shape) ? made(difference(read(a), read(b)), a.shape) : run('Sub', {a, b});
+  ownLoops(a.size) && hasShape(a, b.shape) ? made(difference(read(a), read(b)), a.shape) :
+    onHeap('difference', a, b) ?? run('Sub', {a, b});
 
 /** a ∘ b, broadcast. */
 export const mul = (a: Tensor, b: Tensor): Tensor =>
   ownLoops(a.size) && (hasShape(a, b.shape) || b.rank === 0 || isColumn(b, a)) ?
-    made(product(read(a), read(b)), a.shape) : run('Multiply', {a, b});
+    made(product(read(a), read(b)), a.shape) : onHeap('product', a, b) ?? run('Multiply', {a, b});
+
+/** The op by a kernel of our own; null if there is none that does it here. */
+function onHeap(kind: 'sum' | 'difference' | 'product', a: Tensor, b: Tensor): Tensor | null {
+  const heap = heapOf(a, b);
+  return heap === null ? null : combinedIn(heap, kind, a, b);
+}
 
 /** Whether b has one entry for each row of a matrix a. */
 const isColumn = (b: Tensor, a: Tensor): boolean => a.rank === 2 && hasShape(b, [a.shape[0], 1]);
 
 /**
  * (a, b) ↦ a + factor · b for tensors of one shape; a null a counts as zeros. On the cpu backend,
- * and for small tensors on tfjs-node, one loop takes the place of two ops.
+ * on WASM, and for small tensors on tfjs-node, one loop takes the place of two ops.
  *
  * Measured: an op of the cpu backend takes 10 to 30 nanoseconds an entry.
  */
 export function addScaled(factor: number): (a: Tensor | null, b: Tensor) => Tensor {
-  const scale = engine().backendName === 'cpu' ? null : scalar(factor);
+  let scale: Tensor | null = null;
   return (a, b) => {
-    if (scale === null || ownLoops(b.size)) {
+    if (engine().backendName === 'cpu' || ownLoops(b.size)) {
       return tensor(sumWithScaled(a === null ? null : read(a), factor, read(b)), b.shape);
     }
+    const heap = a === null ? null : heapOf(a, b);
+    if (heap !== null) {
+      return addScaledIn(heap, a!, factor, b);
+    }
+    scale ??= scalar(factor);
     const scaled = factor === 1 && a !== null ? b : mul(b, scale);
     return a === null ? scaled : add(a, scaled);
   };
@@ -99,14 +113,40 @@ export function broadcast(x: Tensor, shape: readonly number[]): Tensor {
   return x.dtype === 'float32' ? run('Multiply', {a: x, b: ones(copies)}) : tile(x, copies);
 }
 
+/**
+ * dy ∘ φ'(x) of an activation φ, by y = φ(x), in one kernel; null if there is none that does it
+ * here.
+ */
+export function pulledBack(kind: 'tanh' | 'sigmoid' | 'relu' | 'relu6', y: Tensor, dy: Tensor): Tensor | null {
+  const heap = hasShape(y, dy.shape) ? heapOf(y, dy) : null;
+  return heap === null ? null : pulledIn(heap, kind, y, dy);
+}
+
 /** Sums [r] or, with `keepDims`, [r, 1] over the columns of a matrix x [r, c]. */
-export const sumRows = (x: Tensor, keepDims = false): Tensor =>
-  ownLoops() ? made(rowSums(read(x), x.shape[0], x.shape[1]!), keepDims ? [x.shape[0], 1] : [x.shape[0]]) :
-    run('Sum', {x}, {axis: [1], keepDims});
+export function sumRows(x: Tensor, keepDims = false): Tensor {
+  const shape = keepDims ? [x.shape[0], 1] : [x.shape[0]];
+  if (ownLoops()) {
+    return made(rowSums(read(x), x.shape[0], x.shape[1]!), shape);
+  }
+  const heap = heapOf(x);
+  return heap !== null ? rowSumsIn(heap, x, shape) : run('Sum', {x}, {axis: [1], keepDims});
+}
+
+/** Σ_j x_ij y_ij [r] for matrices x [r, c] and y, which broadcasts. */
+export function rowDots(x: Tensor, y: Tensor): Tensor {
+  const heap = hasShape(x, y.shape) ? heapOf(x, y) : null;
+  return heap !== null ? rowDotsIn(heap, x, y) : sumRows(mul(x, y));
+}
 
 /** a b [r, c] for matrices a [r, k] and b [k, c]. */
-export const matMul = (a: Tensor, b: Tensor): Tensor => ownLoops() ? multiplied(matrixOf(a), matrixOf(b)) :
-  run('BatchMatMul', {a, b: unpacked(b)}, {transposeA: false, transposeB: false});
+export function matMul(a: Tensor, b: Tensor): Tensor {
+  if (ownLoops()) {
+    return multiplied(matrixOf(a), matrixOf(b));
+  }
+  const heap = heapOf(a, b);
+  return heap !== null ? productIn(heap, [a, false], [b, false]) :
+    run('BatchMatMul', {a, b: unpacked(b)}, {transposeA: false, transposeB: false});
+}
 
 const matrixOf = (x: Tensor): Matrix => rowMajor(read(x), x.shape[0], x.shape[1]!);
 
@@ -141,7 +181,11 @@ export const transposed = (x: Tensor): Tensor =>
 
 /** The entries of x in another shape; x itself if it has that shape. */
 export function shaped(x: Tensor, shape: readonly number[]): Tensor {
-  return hasShape(x, shape) ? x : run('Reshape', {x}, {shape});
+  if (hasShape(x, shape)) {
+    return x;
+  }
+  const heap = shape.includes(-1) ? null : heapOf(x);
+  return heap !== null ? heap.view(x, shape) : run('Reshape', {x}, {shape});
 }
 
 /**
@@ -152,12 +196,26 @@ export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
   if (ownLoops()) {
     return multiplied(matrixOf(a), transpose(matrixOf(b)));
   }
+  const heap = heapOf(a, b);
+  if (heap !== null) {
+    return a === b ? outerProductIn(heap, a) : productIn(heap, [a, false], [b, true]);
+  }
   return a.shape[0] <= b.shape[0] && a !== b ? transposed(matMul(b, transposed(a))) : matMul(a, transposed(b));
 }
 
 /** aᵀ b [r, c] for matrices a [k, r] and b [k, c]. */
-export const transposeMultiply = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops() ? multiplied(transpose(matrixOf(a)), matrixOf(b)) : matMul(transposed(a), b);
+export function transposeMultiply(a: Tensor, b: Tensor): Tensor {
+  if (ownLoops()) {
+    return multiplied(transpose(matrixOf(a)), matrixOf(b));
+  }
+  const heap = heapOf(a, b);
+  return heap !== null ? productIn(heap, [a, true], [b, false]) : matMul(transposed(a), b);
+}
+
+/**
+ * Whether products take a matrix x or its transpose where it lies, so that no transpose is formed.
+ */
+export const multipliesInPlace = (x: Tensor): boolean => ownLoops() || heapOf(x) !== null;
 
 /** Sums t over the axes along which a tensor of `shape` was broadcast to the shape of t. */
 export function sumTo(t: Tensor, shape: readonly number[]): Tensor {

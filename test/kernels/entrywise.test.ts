@@ -53,22 +53,4 @@ for (const build of builds) {
       t.deepEqual(wrong.filter(text => !/^relu6?\(Infinity/.test(text)), []);
     }
   });
-
-  test(`${build}: each row times its number`, t => {
-    const space = new KernelSpace(build);
-    for (const [r, c] of [[0, 3], [1, 1], [3, 5], [5, 8], [127, 3], [2, 129]]) {
-      for (const inPlace of [false, true]) {
-        space.clear();
-        const [x, column] = [numbers(r * c, 1), numbers(r, 2)];
-        if (r > 1) {
-          column[1] = NaN;
-        }
-        const [xAt, columnAt] = [space.put(x), space.put(column)];
-        const out = inPlace ? xAt : space.area(4 * r * c);
-        space.kernels.multiplyColumns(xAt, columnAt, out, r, c);
-        t.deepEqual(space.read(out, r * c), x.map((value, at) => value * column[Math.floor(at / c)]));
-        space.check(t, `${r} x ${c}`);
-      }
-    }
-  });
 }

@@ -1,6 +1,6 @@
 import {cast, cos, cosh, div, exp, greater, greaterEqual, lessEqual, logicalAnd, neg, onesLike, rsqrt, scalar, sigmoid,
   sin, sinh, square, step, where, zerosLike, type Tensor} from '@tensorflow/tfjs-core';
-import {add, mul, sub} from '../../tfjs/fast_ops';
+import {add, mul, pulledBack, sub} from '../../tfjs/fast_ops';
 import {runKernel, type KernelAttrs} from '../../tfjs/internals';
 import type {BackwardNode, Rule} from './rule';
 
@@ -47,6 +47,12 @@ const SLOPE_OF: Record<string, (x: Tensor, y: Tensor, attrs: KernelAttrs) => Ten
   Tanh: (_, y) => sub(scalar(1), square(y)),
 };
 
+/** dy y (1 - y) without the scalar: g - g y with g = dy y. */
+function throughSigmoid({dy, y}: BackwardNode): Tensor {
+  const g = mul(dy, y);
+  return sub(g, mul(g, y));
+}
+
 /**
  * Cotangents with fewer or faster kernels than tfjs's gradients run. A recurrent cell of 20 time
  * steps runs Sigmoid, Tanh and ClipByValue 20 to 60 times on small matrices, and the number of
@@ -61,21 +67,16 @@ const FAST: Record<string, (at: BackwardNode) => Tensor> = {
   // tfjs compares and selects, which is slower than a product with 1 and α.
   // Measured: ten times as slow on WASM.
   LeakyRelu: at => mul(at.dy, step(at.value('x'), at.attrs['alpha'] as number)),
-  Relu: at => mul(at.dy, step(at.value('x'))),
+  Relu: at => pulledBack('relu', at.value('x'), at.dy) ?? mul(at.dy, step(at.value('x'))),
   // The slope is 1 for 0 < x <= 6.
   Relu6: at => {
     const x = at.value('x');
     return mul(at.dy, sub(step(x), step(sub(x, scalar(6)))));
   },
-  // dy y (1 - y) without the scalar: g - g y with g = dy y.
-  Sigmoid: at => {
-    const g = mul(at.dy, at.y);
-    return sub(g, mul(g, at.y));
-  },
+  Sigmoid: at => pulledBack('sigmoid', at.y, at.dy) ?? throughSigmoid(at),
   // dy (1 - y²) without the scalar: dy - (dy y) y.
-  Tanh: at => sub(at.dy, mul(mul(at.dy, at.y), at.y)),
+  Tanh: at => pulledBack('tanh', at.y, at.dy) ?? sub(at.dy, mul(mul(at.dy, at.y), at.y)),
 };
-
 /** Kernels of one tensor, entry by entry. */
 export const ELEMENTWISE_RULES: readonly Rule[] = [
   ...Object.entries(FAST).map(([kernel, pull]): Rule => ({kernel, input: 'x', why: 'slow', pull})),

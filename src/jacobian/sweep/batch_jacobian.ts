@@ -1,7 +1,7 @@
 import {concat, ones, scalar, slice, stack, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
 import {plus} from '../../tfjs/accumulate';
-import {add, matMul, mul, shaped, sumRows} from '../../tfjs/fast_ops';
+import {add, matMul, mul, rowDots, shaped} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
 import {blocksOf, denseBlocks, denseGram, type FormedRows} from '../uses/row_blocks';
@@ -108,7 +108,7 @@ export class BatchJacobian {
           known.sum = plus(known.sum, use.preactivation(p));
         }
       });
-      changes.push(...shared.all().map(known => sumRows(mul(known.delta, known.sum!))));
+      changes.push(...shared.all().map(known => rowDots(known.delta, known.sum!)));
       return this.total(changes, [this.rows]);
     });
   }

@@ -2,7 +2,7 @@ import {exampleView} from '../../trace/example_axis';
 import {reshape, transpose, type Tensor} from '@tensorflow/tfjs-core';
 import {inputOf, type TraceNode} from '../../trace/trace';
 import type {Values} from '../../derivatives/cotangents';
-import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix,
+import {matMul, mul, multipliesInPlace, multiplyTransposed, shaped, sumRows, transposed as transposedMatrix,
   transposeMultiply} from '../../tfjs/fast_ops';
 import {sliceRows} from '../../tfjs/slices';
 import {PlainPositions} from './positions';
@@ -37,22 +37,24 @@ export class MatrixUse implements DeltaUse {
   readonly components: number;
   readonly size: number;
 
-  /** aᵀ [in, B] after `settled`: the Gram matrix and Jᵀu both need it. */
-  private aT: Tensor;
+  /**
+   * aᵀ [in, B] after `settled`, since the Gram matrix and Jᵀu both need it; null if the products of
+   * this backend take a as it is.
+   */
+  private aT: Tensor | null = null;
 
   constructor(private readonly a: Tensor, private readonly deltas: Tensor, private readonly sizes: MatrixSizes) {
     this.examples = sizes.examples;
     this.components = sizes.components;
     this.size = sizes.inner * sizes.outer;
-    this.aT = a;
   }
 
   /**
-   * Makes aᵀ, which all products share. A use is stacked with others before this call, and used
-   * after it.
+   * Makes aᵀ, which all products share, if they need it. A use is stacked with others before this
+   * call, and used after it.
    */
   settled(): this {
-    this.aT = transposedMatrix(this.a);
+    this.aT = multipliesInPlace(this.a) ? null : transposedMatrix(this.a);
     return this;
   }
 
@@ -79,7 +81,7 @@ export class MatrixUse implements DeltaUse {
 
   preactivation(p: Tensor): Tensor {
     const {inner, outer, transposed} = this.sizes;
-    if (outer === 1) {
+    if (outer === 1 && !multipliesInPlace(this.a)) {
       return timesColumn(this.a, shaped(p, [1, inner]));
     }
     return matMul(this.a, transposed ? transposedMatrix(shaped(p, [outer, inner])) : shaped(p, [inner, outer]));
@@ -87,10 +89,11 @@ export class MatrixUse implements DeltaUse {
 
   pullWeighted(weighted: Tensor): Tensor {
     const {examples, outer, transposed} = this.sizes;
-    if (outer === 1) {
+    if (outer === 1 && this.aT !== null) {
       return timesColumn(this.aT, shaped(weighted, [1, examples]));
     }
-    return transposed ? transposeMultiply(weighted, this.a) : matMul(this.aT, weighted);
+    return transposed ? transposeMultiply(weighted, this.a) :
+      this.aT === null ? transposeMultiply(this.a, weighted) : matMul(this.aT, weighted);
   }
 
   apply(p: Tensor): Tensor {
@@ -114,7 +117,7 @@ export class MatrixUse implements DeltaUse {
   }
 
   gram(products: OuterProducts): GramTerm {
-    return {left: products.of(this.a, this.aT), right: products.of(this.deltas)};
+    return {left: products.of(this.a, this.aT ?? undefined), right: products.of(this.deltas)};
   }
 
   /** |a_b|² δ δᵀ, for blocks of δ. */
@@ -126,7 +129,7 @@ export class MatrixUse implements DeltaUse {
   }
 
   get tensors(): Tensor[] {
-    return [this.a, this.aT, this.deltas];
+    return this.aT === null ? [this.a, this.deltas] : [this.a, this.aT, this.deltas];
   }
 
   /**

@@ -1,7 +1,7 @@
 import {getBackend, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {outerProduct} from '../../arrays/outer_product';
 import {plus} from '../../tfjs/accumulate';
-import {matMul, mul, shaped, transposed} from '../../tfjs/fast_ops';
+import {matMul, mul, multiplyTransposed, shaped} from '../../tfjs/fast_ops';
 import {sliceColumns} from '../../tfjs/slices';
 
 /**
@@ -41,8 +41,8 @@ export class OuterProducts {
       if (getBackend() === 'cpu') {  // reads are free there, and products slow
         return tensor(outerProduct(x.dataSync() as Float32Array, n, columns), [n, n]);
       }
-      return columns === 1 ? mul(x, shaped(x, [1, n])) : columns <= LONGEST_SUM ? matMul(x, xT ?? transposed(x)) :
-        longProducts(x, x);
+      return columns === 1 ? mul(x, shaped(x, [1, n])) : columns > LONGEST_SUM ? longProducts(x, x) :
+        xT === undefined ? multiplyTransposed(x, x) : matMul(x, xT);
     });
   }
 }
@@ -58,14 +58,14 @@ export const LONGEST_SUM = 2 ** 15;
 export function longProducts(a: Tensor, b: Tensor): Tensor {
   const columns = a.shape[1]!;
   if (columns <= LONGEST_SUM) {
-    return matMul(a, transposed(b));
+    return multiplyTransposed(a, b);
   }
   const part = (x: Tensor, from: number): Tensor => sliceColumns(x, from, Math.min(columns, from + LONGEST_SUM));
   return tidy(() => {
     let sum: Tensor | null = null;
     for (let from = 0; from < columns; from += LONGEST_SUM) {
       const before: Tensor | null = sum;
-      sum = tidy((): Tensor => plus(before, matMul(part(a, from), transposed(part(b, from)))));
+      sum = tidy((): Tensor => plus(before, multiplyTransposed(part(a, from), part(b, from))));
       before?.dispose();
     }
     return sum!;

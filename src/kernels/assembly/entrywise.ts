@@ -53,17 +53,3 @@ export function entrywise(kind: i32, y: usize, dy: usize, out: usize, n: i32): v
     v128.store_lane<f32>(out + at, value(kind, v128.load32_zero(y + at), v128.load32_zero(dy + at)), 0);
   }
 }
-
-/** out[i, j] = x[i, j] · column[i]. The output may be x. */
-export function multiplyColumns(x: usize, column: usize, out: usize, r: i32, c: i32): void {
-  for (let i = 0; i < r; i++, column += 4) {
-    const factors = v128.load32_splat(column);
-    let j = 0;
-    for (; j + 4 <= c; j += 4, x += 16, out += 16) {
-      v128.store(out, f32x4.mul(v128.load(x), factors));
-    }
-    for (; j < c; j++, x += 4, out += 4) {
-      store<f32>(out, load<f32>(x) * load<f32>(column));
-    }
-  }
-}

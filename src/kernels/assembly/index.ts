@@ -1,7 +1,9 @@
 /** The exports of the module. ../kernels.ts has their descriptions. */
 export {product, mirror, sumRows, sumColumns} from './product';
-export {entrywise, multiplyColumns} from './entrywise';
+export {entrywise} from './entrywise';
 export {cholesky64} from './cholesky';
 export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
 export {patches} from './patches';
+export {combined, addScaled} from './broadcast';
+export {rowDots, areFinite} from './reductions';

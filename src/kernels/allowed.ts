@@ -1,0 +1,15 @@
+let areAllowed = true;
+
+/** Whether kernels of our own may run now. */
+export const mayRunKernels = (): boolean => areAllowed;
+
+/** Runs f with kernels of our own, or without them. */
+export function withKernels<T>(allowed: boolean, f: () => T): T {
+  const before = areAllowed;
+  areAllowed = allowed;
+  try {
+    return f();
+  } finally {
+    areAllowed = before;
+  }
+}
