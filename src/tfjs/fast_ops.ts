@@ -12,8 +12,8 @@ import {matrixProduct, rowMajor, transpose, type Matrix} from '../arrays/matrix_
  * Measured: an op of tfjs spends 2 to 10 microseconds on conversions and checks, as much as its
  * kernel takes in a small network. A step has about 150 ops.
  */
-const run = (kernel: string, inputs: Record<string, Tensor>, attrs?: Record<string, unknown>): Tensor =>
-  engine().runKernel(kernel, inputs, attrs as never);
+const run = (kernel: string, inputs: Record<string, Tensor> | Tensor[], attrs?: Record<string, unknown>): Tensor =>
+  engine().runKernel(kernel, inputs as never, attrs as never);
 
 /** Backends whose tensors lie in the memory of the process. A read is at most a copy. */
 export const READS_ARE_CHEAP = new Set(['cpu', 'wasm']);
@@ -179,18 +179,41 @@ export const transposed = (x: Tensor): Tensor =>
   ownLoops() ? made(transposedEntries(read(x), x.shape[0], x.shape[1]!), [x.shape[1]!, x.shape[0]]) :
     run('Transpose', {x}, {perm: [1, 0]});
 
-/** The entries of x in another shape; x itself if it has that shape. */
+/**
+ * The entries of x in another shape; x itself if it has that shape. On tfjs-node, where a reshape
+ * is an op, a small x is read.
+ */
 export function shaped(x: Tensor, shape: readonly number[]): Tensor {
   if (hasShape(x, shape)) {
     return x;
   }
   const heap = shape.includes(-1) ? null : heapOf(x);
-  return heap !== null ? heap.view(x, shape) : run('Reshape', {x}, {shape});
+  if (heap !== null) {
+    return heap.view(x, shape);
+  }
+  return isReadForShape(x) && !shape.includes(-1) ? made(read(x), [...shape]) : run('Reshape', {x}, {shape});
+}
+
+/** Whether the entries of x are read to give them another shape. */
+const isReadForShape = (x: Tensor): boolean =>
+  x.dtype === 'float32' && isSmall(x.size) && !isObserved() && !isRehearsal();
+
+/** The sum of some tensors of one shape. On tfjs-node that is one op. */
+export function sumOf(terms: readonly Tensor[]): Tensor {
+  return isNative() && terms.length > 2 && !isSmall(terms[0].size) ? run('AddN', [...terms]) :
+    terms.reduce((partial, term) => add(partial, term));
 }
 
 /**
- * a bᵀ [r, c] for matrices a [r, k] and b [c, k]. The smaller of a
- * and b is transposed.
+ * Whether the backend is tfjs-node and no kernel is recorded. There, flags of a product transpose
+ * its operands at no cost, and a transpose is an op more. A recorded product has no flags: its
+ * derivative would be another kernel.
+ */
+const isNative = (): boolean => engine().backendName === 'tensorflow' && !isObserved();
+
+/**
+ * a bᵀ [r, c] for matrices a [r, k] and b [c, k]. The smaller of a and b is transposed, if
+ * products take no transposes in place.
  */
 export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
   if (ownLoops()) {
@@ -199,6 +222,9 @@ export function multiplyTransposed(a: Tensor, b: Tensor): Tensor {
   const heap = heapOf(a, b);
   if (heap !== null) {
     return a === b ? outerProductIn(heap, a) : productIn(heap, [a, false], [b, true]);
+  }
+  if (isNative()) {
+    return run('BatchMatMul', {a, b}, {transposeA: false, transposeB: true});
   }
   return a.shape[0] <= b.shape[0] && a !== b ? transposed(matMul(b, transposed(a))) : matMul(a, transposed(b));
 }
@@ -209,13 +235,16 @@ export function transposeMultiply(a: Tensor, b: Tensor): Tensor {
     return multiplied(transpose(matrixOf(a)), matrixOf(b));
   }
   const heap = heapOf(a, b);
-  return heap !== null ? productIn(heap, [a, true], [b, false]) : matMul(transposed(a), b);
+  if (heap !== null) {
+    return productIn(heap, [a, true], [b, false]);
+  }
+  return isNative() ? run('BatchMatMul', {a, b}, {transposeA: true, transposeB: false}) : matMul(transposed(a), b);
 }
 
 /**
  * Whether products take a matrix x or its transpose where it lies, so that no transpose is formed.
  */
-export const multipliesInPlace = (x: Tensor): boolean => ownLoops() || heapOf(x) !== null;
+export const multipliesInPlace = (x: Tensor): boolean => ownLoops() || isNative() || heapOf(x) !== null;
 
 /** Sums t over the axes along which a tensor of `shape` was broadcast to the shape of t. */
 export function sumTo(t: Tensor, shape: readonly number[]): Tensor {

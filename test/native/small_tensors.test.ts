@@ -1,7 +1,7 @@
 /** Loops over small tensors and sums of squares by one op, which take the place of ops on tfjs-node. */
 import * as tf from '@tensorflow/tfjs';
 import {allFinite} from '../../src/tfjs/all_finite';
-import {add, addScaled, isSmall, mul, sub} from '../../src/tfjs/fast_ops';
+import {add, addScaled, isSmall, mul, multiplyTransposed, shaped, sub, sumOf, transposeMultiply} from '../../src/tfjs/fast_ops';
 import {sumOfSquares} from '../../src/systems/variable_vector';
 import {capture} from '../../src/trace/capture';
 import {useBackend} from '../support/backends';
@@ -71,6 +71,45 @@ native('sums and products of small and large tensors, which leave nothing behind
   });
   t.is(tf.memory().numTensors, numTensors);
   t.is(tf.memory().numDataBuffers, numDataBuffers);
+});
+
+native('reshapes of small and large tensors', async t => {
+  await useBackend('tensorflow');
+  tf.tidy(() => {
+    for (const size of [6, 4096, 4098]) {
+      for (const x of [tf.randomNormal([size], 0, 1, 'float32', 1), filled(size, 2, 1), tf.range(0, size, 1, 'int32')]) {
+        const found = shaped(x, [2, size / 2]);
+        t.deepEqual(found.shape, [2, size / 2]);
+        t.is(found.dtype, x.dtype);
+        t.deepEqual([...tf.add(found, 0).dataSync()], [...x.dataSync()], 'the shape holds inside of TensorFlow, too');
+        t.is(shaped(x, [size]), x);
+      }
+    }
+  });
+});
+
+native('products of transposed matrices and sums, by kernels without flags if they are recorded', async t => {
+  await useBackend('tensorflow');
+  tf.tidy(() => {
+    for (const [r, k, c] of [[4, 3, 5], [5, 1, 4], [70, 80, 90], [1, 1, 1]]) {
+      const [a, b] = ([[r, k], [c, k]] as Array<[number, number]>).map((shape, i) => tf.randomNormal(shape, 0, 1, 'float32', i + 1) as tf.Tensor2D);
+      const products = [() => multiplyTransposed(a, b), () => multiplyTransposed(a, a),
+        () => transposeMultiply(tf.transpose(a), tf.transpose(b))];
+      const expected = [tf.matMul(a, b, false, true), tf.matMul(a, a, false, true), tf.matMul(a, b, false, true)];
+      products.forEach((product, i) => {
+        t.true(relativeError(product().dataSync(), expected[i].dataSync()) < 1e-6);
+        const {cost, trace} = capture(() => tf.sum(product()) as tf.Scalar);
+        t.false(trace.nodes.some(({attrs}) => attrs['transposeA'] === true || attrs['transposeB'] === true));
+        trace.dispose();
+        cost.dispose();
+      });
+      const terms = [1, 2, 3, 4].map(seed => tf.randomNormal([r, k], 0, 1, 'float32', seed));
+      for (const count of [1, 2, 4]) {
+        const some = terms.slice(0, count);
+        t.true(relativeError(sumOf(some).dataSync(), tf.addN(some).dataSync()) < 1e-6);
+      }
+    }
+  });
 });
 
 native('a capture records the kernels of small tensors', async t => {

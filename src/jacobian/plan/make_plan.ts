@@ -7,6 +7,7 @@ import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
 import {differenceNode, rootsOf, type RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
+import {plainProducts} from './plain_products';
 import {RESIDUAL, type Parameter, type Plan, type Site, type SweepNode, type SweepStart} from './plan';
 import {makeSite, rowSite} from './site';
 import {bundleSites} from './site_bundles';
@@ -63,8 +64,9 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   // The sweep begins at the roots: the square of a difference has no node, unless other rows are
   // made of it.
   const reached = upstream(trace, rootsOf(trace, blocks), analysis.frozen);
-  const sweep = [...analysis.activations].reverse().map(index => trace.nodes[index])
-      .filter(node => node.outputs.some(output => reached.has(output))).map(sweepNode);
+  const nodes = [...analysis.activations].reverse().map(index => trace.nodes[index])
+      .filter(node => node.outputs.some(output => reached.has(output)));
+  const sweep = plainProducts(trace, nodes, blocks.map(({value}) => value)).map(sweepNode);
   if (analysis.frozen.size > 0 && sites.length === 0) {
     // The rows depend on the variables by statistics of the batch alone.
     throw new BatchAxisLost(RESIDUAL, 'couples');

@@ -1,7 +1,7 @@
 import {concat, ones, scalar, slice, stack, tidy, zeros, type Tensor} from '@tensorflow/tfjs-core';
 import type {Values} from '../../derivatives/cotangents';
 import {plus} from '../../tfjs/accumulate';
-import {add, matMul, mul, rowDots, shaped} from '../../tfjs/fast_ops';
+import {add, matMul, mul, rowDots, shaped, sumOf} from '../../tfjs/fast_ops';
 import {backward, forward, forwardReach, pullRows, pullSelection} from '../plan/parameter_products';
 import type {Plan, VariableSites} from '../plan/plan';
 import {blocksOf, denseBlocks, denseGram, type FormedRows} from '../uses/row_blocks';
@@ -60,7 +60,7 @@ export class BatchJacobian {
           }
         }
       });
-      return terms.map(part => this.total([...part.values()].map(({right, lefts}) => this.hadamard(right, lefts)),
+      return terms.map(part => this.total([...part.values()].flatMap(({right, lefts}) => this.hadamard(right, lefts)),
           [this.rows, this.rows]));
     });
   }
@@ -154,7 +154,7 @@ export class BatchJacobian {
 
   /** The sum of some tensors; zeros for none: a variable may be read by a regularizer only. */
   private total(terms: readonly Tensor[], shape: number[]): Tensor {
-    return terms.length === 0 ? zeros(shape) : terms.reduce((partial, term) => add(partial, term));
+    return terms.length === 0 ? zeros(shape) : sumOf(terms);
   }
 
   private termsOf(variable: VariableSites, v: number, outer: OuterProducts): GramTerm[] {
@@ -168,23 +168,25 @@ export class BatchJacobian {
     return {examples, components, size: variables[v].size, rows: (from, to) => this.rowsOf(v, from, to)};
   }
 
-  /** (Σ lefts) ∘ right; a left factor [B, B] counts for all pairs of components. */
-  private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor {
+  /**
+   * The summands of (Σ lefts) ∘ right; a left factor [B, B] counts for all pairs of components.
+   */
+  private hadamard(right: Tensor, lefts: ReadonlyArray<Tensor | null>): Tensor[] {
     const {analysis: {examples}, components} = this.plan;
     const matrices = lefts.filter(left => left !== null);
     const constant = lefts.length - matrices.length;
+    const multiple = (): Tensor => constant === 1 ? right : mul(right, scalar(constant));
     if (matrices.length === 0) {
-      return constant === 1 ? right : mul(right, scalar(constant));
+      return [multiple()];
     }
     const left = matrices.reduce((total, matrix) => add(total, matrix));
     if (components > 1) {
       // The ones are added to the smaller factor.
       const all = constant === 0 ? left : add(left, scalar(constant));
       const entries = shaped(right, [examples, components, examples, components]);
-      return shaped(mul(shaped(all, [examples, 1, examples, 1]), entries), [this.rows, this.rows]);
+      return [shaped(mul(shaped(all, [examples, 1, examples, 1]), entries), [this.rows, this.rows])];
     }
-    const product = mul(left, right);
-    return constant === 0 ? product : add(product, constant === 1 ? right : mul(right, scalar(constant)));
+    return [mul(left, right), ...constant === 0 ? [] : [multiple()]];
   }
 
   /** f of the dense rows of a variable, taken by blocks of examples and joined along the rows. */

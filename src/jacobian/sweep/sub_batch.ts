@@ -44,7 +44,7 @@ export class SubBatches {
   }
 
   private static find(trace: Trace, plan: Plan): SubBatches | string {
-    const {analysis: {examples, strides, activations}, blocks, starts} = plan;
+    const {analysis: {examples, strides, activations}, blocks, starts, sweep} = plan;
     if (examples === 1) {
       return COUPLED;
     }
@@ -53,7 +53,7 @@ export class SubBatches {
     }
     const differences = blocks.flatMap(({difference}) => difference === null ? [] : [trace.nodes[difference]]);
     const nodes = [...new Set([...activations.map(i => trace.nodes[i]), ...differences])];
-    const all = [...nodes.flatMap(valuesOf), ...blocks.map(({value}) => value)];
+    const all = [...nodes, ...sweep.map(({node}) => node)].flatMap(valuesOf).concat(blocks.map(({value}) => value));
     const values = new Set(all.filter(value => strides[value] != null));
     const isUncut = (value: number): boolean => values.has(value) && cutShape(trace, plan, value, 1) === null;
     const uncut = nodes.find(node => !mayBeCut(trace, plan, node)) ?? nodes.find(node => valuesOf(node).some(isUncut));

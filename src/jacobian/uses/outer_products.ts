@@ -34,15 +34,18 @@ export class ByMatrix<T> {
 export class OuterProducts {
   private readonly known = new ByMatrix<Tensor>();
 
-  /** @param xT xᵀ, if it exists already. */
-  of(x: Tensor, xT?: Tensor): Tensor {
+  /** @param xT xᵀ, if it exists already; else null. */
+  of(x: Tensor, xT: Tensor | null = null): Tensor {
     return this.known.of(x, () => {
       const [n, columns] = x.shape;
       if (getBackend() === 'cpu') {  // reads are free there, and products slow
         return tensor(outerProduct(x.dataSync() as Float32Array, n, columns), [n, n]);
       }
-      return columns === 1 ? mul(x, shaped(x, [1, n])) : columns > LONGEST_SUM ? longProducts(x, x) :
-        xT === undefined ? multiplyTransposed(x, x) : matMul(x, xT);
+      if (columns > LONGEST_SUM) {
+        return longProducts(x, x);
+      }
+      return columns === 1 && getBackend() !== 'tensorflow' ? mul(x, shaped(x, [1, n])) :
+        xT === null ? multiplyTransposed(x, x) : matMul(x, xT);
     });
   }
 }
