@@ -208,13 +208,17 @@ export function batchesPerEpoch(model: OpenModel): number | null {
   return typeof steps === 'number' && steps > 1 ? steps : null;
 }
 
-/** Runs an op of TensorFlow on float32 tensors, with boolean attributes. */
-export type NativeOp = (name: string, inputs: Tensor[], flags?: Record<string, boolean>) => Tensor;
+/**
+ * Runs an op of TensorFlow on float32 tensors, with attributes that are flags, texts or integers.
+ */
+export type NativeOp =
+    (name: string, inputs: Tensor[], attrs?: Record<string, boolean | string | readonly number[]>) => Tensor;
 
 /** The members of the backend of tfjs-node that `nativeOps` and `isNativeHost` use. */
 interface NodeBackend {
   readonly isUsingGpuDevice?: boolean;
-  readonly binding?: {readonly TF_ATTR_TYPE?: number; readonly TF_ATTR_BOOL?: number; readonly TF_FLOAT?: number};
+  readonly binding?: {readonly TF_ATTR_TYPE?: number; readonly TF_ATTR_BOOL?: number; readonly TF_ATTR_INT?: number;
+    readonly TF_ATTR_STRING?: number; readonly TF_FLOAT?: number};
   executeSingleOutput?(name: string, attrs: readonly NodeAttr[], inputs: Tensor[]): Tensor;
 }
 
@@ -234,13 +238,15 @@ export const isNativeHost = (): boolean =>
  */
 export function nativeOps(): NativeOp | null {
   const node = backend() as unknown as NodeBackend;
-  const {TF_ATTR_TYPE: type, TF_ATTR_BOOL: bool, TF_FLOAT: float} = node.binding ?? {};
+  const {TF_ATTR_TYPE: type, TF_ATTR_BOOL: bool, TF_ATTR_INT: int, TF_ATTR_STRING: text, TF_FLOAT: float} =
+    node.binding ?? {};
   if (typeof node.executeSingleOutput !== 'function' || type === undefined || bool === undefined ||
-      float === undefined) {
+      int === undefined || text === undefined || float === undefined) {
     return null;
   }
-  return (name, inputs, flags = {}) => {
-    const attrs = Object.entries(flags).map(([flag, value]) => ({name: flag, type: bool, value}));
+  return (name, inputs, given = {}) => {
+    const attrs = Object.entries(given).map(([key, value]) =>
+      ({name: key, type: typeof value === 'boolean' ? bool : typeof value === 'string' ? text : int, value}));
     return node.executeSingleOutput!(name, [{name: 'T', type, value: float}, ...attrs], inputs);
   };
 }

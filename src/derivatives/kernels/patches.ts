@@ -7,6 +7,7 @@ import type {Convolution} from './convolution_geometry';
 import {plus} from '../../tfjs/accumulate';
 import {matMul} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
+import {nativePatches} from './native_patches';
 import {padSpatial, sliceSpatial} from './spatial';
 
 /**
@@ -77,27 +78,37 @@ export function writePatchesTransposed(c: Convolution, x: Float32Array, from: nu
   }
 }
 
-/** One slice of x per filter position, in order: [images, output.., channels] each. */
-function shiftedInputs(c: Convolution, x: Tensor): Tensor[] {
+/** x with the padding that the patches reach. */
+function paddedInput(c: Convolution, x: Tensor): {padded: Tensor; lead: readonly number[]} {
   const from = 3 - c.spatial;
   const axes = [0, 1, 2].slice(from);
-  const span = (axis: number): number => (c.output[axis] - 1) * c.strides[axis] + 1;
   const lead = axes.map(axis => Math.max(0, c.before[axis]));
   const trail = axes.map(axis =>
-    Math.max(0, span(axis) + (c.filter[axis] - 1) * c.dilations[axis] - c.input[axis] - c.before[axis]));
-  const padded = [...lead, ...trail].every(p => p === 0) ? x : padSpatial(x, lead.map((p, i) => [p, trail[i]]));
+    Math.max(0, spanOf(c, axis) + (c.filter[axis] - 1) * c.dilations[axis] - c.input[axis] - c.before[axis]));
+  const isPadded = [...lead, ...trail].some(p => p > 0);
+  return {padded: isPadded ? padSpatial(x, lead.map((p, i) => [p, trail[i]])) : x, lead};
+}
+
+/** Entries of an axis from the first output position to the last. */
+const spanOf = (c: Convolution, axis: number): number => (c.output[axis] - 1) * c.strides[axis] + 1;
+
+/** One slice of x per filter position, in order: [images, output.., channels] each. */
+function shiftedInputs(c: Convolution, {padded, lead}: ReturnType<typeof paddedInput>): Tensor[] {
+  const axes = [0, 1, 2].slice(3 - c.spatial);
   return Array.from({length: filterPositions(c)}, (_, k) => {
     const [, height, width] = c.filter;
     const at = [Math.floor(k / (height * width)), Math.floor(k / width) % height, k % width];
     const begin = axes.map((axis, i) => at[axis] * c.dilations[axis] - c.before[axis] + lead[i]);
-    return sliceSpatial(padded, axes.map((axis, i) => [begin[i], begin[i] + span(axis), c.strides[axis]]));
+    return sliceSpatial(padded, axes.map((axis, i) => [begin[i], begin[i] + spanOf(c, axis), c.strides[axis]]));
   });
 }
 
 /** Patches as a tensor, [images · s, columns]. */
 export function patchTensor(c: Convolution, x: Tensor): Tensor {
   return tidy(() => {
-    const parts = shiftedInputs(c, x);
+    const input = paddedInput(c, x);
+    const native = nativePatches(c, input.padded);
+    const parts = native === null ? shiftedInputs(c, input) : [native];
     const joined = parts.length === 1 ? parts[0] : concat(parts, parts[0].rank - 1);
     return reshape(joined, [c.images * positionsOf(c), columnsOf(c)]);
   });
@@ -168,7 +179,7 @@ export function depthwiseProduct(c: Convolution, x: Tensor, y: Tensor, runs: num
   }
   return tidy(() => {
     const ys = reshape(y, [runs, perRun, c.inChannels, multiplier]);
-    return concat(shiftedInputs(c, x).map(part => tidy(() =>
+    return concat(shiftedInputs(c, paddedInput(c, x)).map(part => tidy(() =>
       sum(mul(reshape(part, [runs, perRun, c.inChannels, 1]), ys), 1))), 1);
   });
 }

@@ -30,7 +30,11 @@ export function exampleProducts(data: PositionData, delta: Tensor, transposed: b
     const part = sliceRows(delta, from, to);
     const joined = components === 1 ? reshape(part, [count, positions, outer]) :
         reshape(transpose(part, [0, 2, 1, 3]), [count, positions, components * outer]);
-    const products = reshape(matMulBatch(data.part(from, to), joined), [count, data.inner, components, outer]);
+    const all = matMulBatch(data.part(from, to), joined);
+    if (components === 1 && !transposed) {
+      return reshape(all, [count, data.inner * outer]);
+    }
+    const products = reshape(all, [count, data.inner, components, outer]);
     const ordered = transposed ? transpose(products, [0, 2, 3, 1]) :
       components === 1 ? products : transpose(products, [0, 2, 1, 3]);
     return reshape(ordered, [count * components, data.inner * outer]);

@@ -1,7 +1,7 @@
 import {concat, getBackend, matMul as batchMatMul, reshape, stack, tidy, type Tensor,
   type Tensor3D} from '@tensorflow/tfjs-core';
 import {plus} from '../../tfjs/accumulate';
-import {matMul, mul, multiplyTransposed, shaped, sumRows, transposed} from '../../tfjs/fast_ops';
+import {matMul, mul, multipliesInPlace, multiplyTransposed, shaped, sumRows, transposed} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
 import {sliceRows} from '../../tfjs/slices';
 import {LONGEST_SUM, longProducts, OuterProducts} from './outer_products';
@@ -97,6 +97,9 @@ export function gramOfColumns(size: number, width: number, columns: (from: numbe
 function gramOf(x: Tensor): Tensor {
   if (x.shape[1]! > LONGEST_SUM) {
     return longProducts(x, x);
+  }
+  if (multipliesInPlace(x)) {
+    return multiplyTransposed(x, x);
   }
   const flipped = transposed(x);
   const product = matMul(x, flipped);

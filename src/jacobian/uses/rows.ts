@@ -12,6 +12,9 @@ import type {DeltaUse, GramTerm} from './use';
  */
 const COLUMN_BLOCK = 2 ** 19;
 
+/** Backends whose products take all columns at once and make no transpose. */
+const UNCUT = new Set(['cpu', 'tensorflow']);
+
 /**
  * A use that keeps its dense rows [n, |p|]: those of a bias or an elementwise scale, of a
  * convolution's filter, or of a matrix at many positions.
@@ -71,7 +74,7 @@ export class RowsUse implements DeltaUse {
   gram(products: OuterProducts): GramTerm {
     const n = this.all.shape[0];
     const width = Math.max(1, Math.min(LONGEST_SUM, Math.floor(Math.min(COLUMN_BLOCK, blockFloats()) / n)));
-    if (this.isShort || getBackend() === 'cpu' || width >= this.size) {
+    if (this.isShort || UNCUT.has(getBackend()) || width >= this.size) {
       return {left: null, right: products.of(this.all)};
     }
     return {left: null, right: gramOfColumns(this.size, width, (from, to) => sliceColumns(this.all, from, to))};
