@@ -38,6 +38,15 @@ export function product(x: Float32Array, y: Float32Array): Float32Array {
   return out;
 }
 
+/** A row, so many times. */
+export function repeated(row: Float32Array, times: number): Float32Array {
+  const out = new Float32Array(row.length * times);
+  for (let to = 0; to < out.length; to += row.length) {
+    out.set(row, to);
+  }
+  return out;
+}
+
 /** xᵀ [columns, rows] of x [rows, columns], both row-major. */
 export function transposedEntries(x: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(x.length);

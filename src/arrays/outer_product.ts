@@ -1,14 +1,19 @@
+import {ownOuterProduct} from './own_product';
 import {mirrored} from './symmetric';
 
+/** x xᵀ [n, n] of x [n, k], both row-major. */
+export const outerProduct = (x: Float32Array, n: number, k: number): Float32Array =>
+  ownOuterProduct(x, n, k) ?? outerProductByLoops(x, n, k);
+
 /**
- * x xᵀ [n, n] of x [n, k], both row-major, summed in float64. The loop computes tiles of 2 x 4 dot
+ * The product, summed in float64. The loop computes tiles of 2 x 4 dot
  * products, which share their loads. It does not copy x as `matrixProduct` does, and takes half of
  * the tiles.
  *
  * Measured: six times as fast as the matrix product of tfjs's cpu backend, and more accurate. For x
  * [10, 100] three times as fast as `matrixProduct` with half of the tiles.
  */
-export function outerProduct(x: Float32Array, n: number, k: number): Float32Array {
+function outerProductByLoops(x: Float32Array, n: number, k: number): Float32Array {
   const product = new Float32Array(n * n);
   for (let i = 0; i < n; i += 2) {
     const second = i + 1 < n;

@@ -1,3 +1,4 @@
+import {mayRunKernels} from './allowed';
 import {kernelsOn, type Kernels} from './kernels';
 
 const PAGE = 65536;
@@ -40,9 +41,28 @@ export class OwnKernels {
   floats(pointer: number, length: number): Float32Array {
     return new Float32Array(this.memory.buffer, pointer, length);
   }
+
+  /** A view of so many float64 numbers of the memory, from a multiple of 8 bytes. */
+  doubles(pointer: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, pointer, length);
+  }
 }
 
 let own: OwnKernels | null | undefined;
+
+/**
+ * The kernels with their own memory, with room for so many bytes; null if the engine takes no
+ * build, or gives no more memory, or if kernels of our own may not run now.
+ */
+export function kernelsFor(bytes: number): OwnKernels | null {
+  const found = mayRunKernels() ? ownKernels() : null;
+  try {
+    found?.withSpace(bytes, () => undefined);
+    return found;
+  } catch {
+    return null;
+  }
+}
 
 /** The kernels with their own memory, made at the first call. Null if the engine takes no build. */
 export function ownKernels(): OwnKernels | null {

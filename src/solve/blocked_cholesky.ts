@@ -1,4 +1,6 @@
 import {cholesky} from '../arrays/cholesky';
+import {choleskyScratchBytes} from '../kernels/kernels';
+import {kernelsFor, type OwnKernels} from '../kernels/own_kernels';
 import type {Precondition} from './mixed_precision';
 
 /** a b [m, n] for a [m, k] and b [k, n], all row-major. */
@@ -28,9 +30,9 @@ export function unitScale(curvature: Float64Array, n: number, shift: number): Fl
 }
 
 /**
- * A Cholesky factorization in float32, by block columns from the left. Nearly all of its n³/3
- * operations are in products of [n - j, j] and [j, 96], for which `multiply` may use a fast
- * backend.
+ * A Cholesky factorization in float32, by kernels of our own. Without them it goes by block columns
+ * from the left: nearly all of its n³/3 operations are in products of [n - j, j] and [j, 96], for
+ * which `multiply` may use a fast backend.
  *
  * Source: Golub & Van Loan, section 4.2.9.
  *
@@ -52,6 +54,26 @@ export function blockedCholesky(multiply: Multiply): Precondition {
 
 /** L of s_i a_ij s_j, n x n, row-major; null if the matrix is not positive definite in float32. */
 function factor(matrix: Float64Array, n: number, scale: Float64Array, multiply: Multiply): Float32Array | null {
+  const own = kernelsFor(4 * n * n + choleskyScratchBytes(n));
+  return own === null ? factorByProducts(matrix, n, scale, multiply) : factorByKernels(own, matrix, n, scale);
+}
+
+function factorByKernels(own: OwnKernels, matrix: Float64Array, n: number, scale: Float64Array): Float32Array | null {
+  return own.withSpace(4 * n * n + choleskyScratchBytes(n), pointer => {
+    const scaled = own.floats(pointer, n * n);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0, p = i * n; j < i; j++, p++) {
+        scaled[p] = scale[i] * matrix[p] * scale[j];
+      }
+      scaled[i * n + i] = 1;  // (c_ii + shift) s_i²
+    }
+    const pivot = own.kernels.cholesky32(pointer, n, pointer + 4 * n * n);
+    return pivot >= 0 ? null : own.floats(pointer, n * n).slice();
+  });
+}
+
+function factorByProducts(matrix: Float64Array, n: number, scale: Float64Array, multiply: Multiply):
+    Float32Array | null {
   const lower = new Float32Array(n * n);
   for (let j = 0; j < n; j += BLOCK) {
     const width = Math.min(BLOCK, n - j);

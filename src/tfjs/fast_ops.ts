@@ -2,8 +2,9 @@ import {engine, ones, scalar, sum as sumOver, tensor, tile, type Tensor} from '@
 import {addScaledIn, combinedIn, heapOf, outerProductIn, productIn, pulledIn, rowDotsIn, rowSumsIn} from './heap_ops';
 import {isObserved, isNativeHost} from './internals';
 import {isRehearsal} from './rehearsal';
-import {difference, product, rowSums, sum, transposedEntries} from '../arrays/elementwise';
-import {matrixProduct, rowMajor, transpose, type Matrix} from '../arrays/matrix_product';
+import {difference, product, repeated, rowSums, sum, transposedEntries} from '../arrays/elementwise';
+import {rowMajor, transpose, type Matrix} from '../arrays/matrix';
+import {matrixProduct} from '../arrays/matrix_product';
 
 /**
  * The ops of a step's inner loop call their kernels: float32 tensors only, no conversion, no
@@ -49,18 +50,36 @@ const hasShape = (x: Tensor, shape: readonly number[]): boolean =>
 
 /** a + b, broadcast. */
 export const add = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops(a.size) && hasShape(a, b.shape) ? made(sum(read(a), read(b)), a.shape) :
+  ownLoops(a.size) && fits(b, a) ? made(sum(read(a), readAs(b, a)), a.shape) :
     onHeap('sum', a, b) ?? run('Add', {a, b});
 
 /** a - b, broadcast. */
 export const sub = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops(a.size) && hasShape(a, b.shape) ? made(difference(read(a), read(b)), a.shape) :
+  ownLoops(a.size) && fits(b, a) ? made(difference(read(a), readAs(b, a)), a.shape) :
     onHeap('difference', a, b) ?? run('Sub', {a, b});
 
 /** a ∘ b, broadcast. */
-export const mul = (a: Tensor, b: Tensor): Tensor =>
-  ownLoops(a.size) && (hasShape(a, b.shape) || b.rank === 0 || isColumn(b, a)) ?
-    made(product(read(a), read(b)), a.shape) : onHeap('product', a, b) ?? run('Multiply', {a, b});
+export function mul(a: Tensor, b: Tensor): Tensor {
+  if (ownLoops(a.size)) {
+    if (b.rank === 0 || isColumn(b, a) || fits(b, a)) {
+      return made(product(read(a), readAs(b, a)), a.shape);
+    }
+    if (a.rank === 2 && b.rank === 2 && a.shape[1] === 1 && b.shape[0] === 1) {
+      return multiplied(matrixOf(a), matrixOf(b));
+    }
+  }
+  return onHeap('product', a, b) ?? run('Multiply', {a, b});
+}
+
+/** Whether b has the shape of a, or is one row of a. */
+const fits = (b: Tensor, a: Tensor): boolean => hasShape(a, b.shape) || isRow(b, a);
+
+const isRow = (b: Tensor, a: Tensor): boolean =>
+  b.rank > 0 && b.rank <= a.rank && b.size === b.shape[b.rank - 1] && b.size === a.shape[a.rank - 1] && b.size > 1;
+
+/** The entries of b, as many as a has if b is one row of a. */
+const readAs = (b: Tensor, a: Tensor): Float32Array =>
+  b.size < a.size && isRow(b, a) ? repeated(read(b), a.size / b.size) : read(b);
 
 /** The op by a kernel of our own; null if there is none that does it here. */
 function onHeap(kind: 'sum' | 'difference' | 'product', a: Tensor, b: Tensor): Tensor | null {

@@ -1,7 +1,16 @@
-import test from 'ava';
+import ava from 'ava';
+import type {ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {cholesky, type CholeskyFactor} from '../../src/arrays/cholesky';
+import {withKernels} from '../../src/kernels/allowed';
 import {flat, inner, multiplyVector, norm, randomMatrix, randomNumbers, randomVector, symmetricWithSpectrum, type Matrix} from '../solve/dense';
+
+/** Every test runs by kernels of our own, which take 32 rows and more, and by loops. */
+function test(title: string, run: (t: ExecutionContext) => void): void {
+  for (const kernels of [true, false]) {
+    ava(`${kernels ? 'by kernels' : 'by loops'}: ${title}`, t => withKernels(kernels, () => run(t)));
+  }
+}
 
 /** Around the tile (3), the cache block (48) and powers of two. */
 const SIZES = [1, 2, 3, 4, 5, 31, 33, 47, 48, 49, 50, 65, 96, 127, 128];

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {areFinite, difference, product, rowSums, sum, transposedEntries} from '../../src/arrays/elementwise';
+import {areFinite, difference, product, repeated, rowSums, sum, transposedEntries} from '../../src/arrays/elementwise';
 
 test('sums, differences and products, entry by entry', t => {
   const [x, y] = [Float32Array.of(1, -2, 0.5), Float32Array.of(4, 0.25, -1)];
@@ -13,6 +13,11 @@ test('a factor for each row, or one for all', t => {
   const x = Float32Array.of(1, 2, 3, 4, 5, 6);
   t.deepEqual([...product(x, Float32Array.of(2, -1))], [2, 4, 6, -4, -5, -6]);
   t.deepEqual([...product(x, Float32Array.of(3))], [3, 6, 9, 12, 15, 18]);
+});
+
+test('a row, several times', t => {
+  t.deepEqual([...repeated(Float32Array.of(1, 2), 3)], [1, 2, 1, 2, 1, 2]);
+  t.deepEqual([...repeated(Float32Array.of(1, 2), 0)], []);
 });
 
 test('transpose and row sums', t => {

@@ -3,7 +3,8 @@ import path from 'node:path';
 import test from 'ava';
 import {MODE, kernelsOn, scratchBytes} from '../../src/kernels/kernels';
 import {BUILDS, bytesOf} from '../../src/kernels/module';
-import {ownKernels} from '../../src/kernels/own_kernels';
+import {withKernels} from '../../src/kernels/allowed';
+import {kernelsFor, ownKernels} from '../../src/kernels/own_kernels';
 import {KernelSpace, builds, numbers} from '../support/kernel_space';
 
 test('the inlined bytes are those of the source', async t => {
@@ -97,6 +98,9 @@ test('own kernels: areas are nested, end with their call and let the memory grow
   t.throws(() => own.withSpace(8, () => { throw new Error('within'); }), {message: 'within'});
   t.is(own.withSpace(4, pointer => pointer), first);
   t.throws(() => own.withSpace(2 ** 33, () => 0), {instanceOf: RangeError});
+  t.is(kernelsFor(2 ** 33), null);
+  t.is(kernelsFor(2 ** 10), own);
+  t.is(withKernels(false, () => kernelsFor(8)), null);
   t.is(own.withSpace(4, pointer => pointer), first);
 });
 

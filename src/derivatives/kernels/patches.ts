@@ -2,7 +2,8 @@ import {concat, getBackend, matMul as batchMatMul, mul, reshape, slice, sum, ten
   type Tensor} from '@tensorflow/tfjs-core';
 import {isObserved} from '../../tfjs/internals';
 import {sum as sumOf} from '../../arrays/elementwise';
-import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
+import {rowMajor} from '../../arrays/matrix';
+import {matrixProduct} from '../../arrays/matrix_product';
 import type {Convolution} from './convolution_geometry';
 import {plus} from '../../tfjs/accumulate';
 import {matMul} from '../../tfjs/fast_ops';

@@ -1,5 +1,6 @@
 import {getBackend, reshape, tensor, tidy, transpose, type Tensor} from '@tensorflow/tfjs-core';
-import {matrixProduct, rowMajor} from '../../arrays/matrix_product';
+import {rowMajor} from '../../arrays/matrix';
+import {matrixProduct} from '../../arrays/matrix_product';
 import {matMul} from '../../tfjs/fast_ops';
 import {isHost, matMulBatch} from '../../derivatives/kernels/patches';
 import {sliceRows} from '../../tfjs/slices';

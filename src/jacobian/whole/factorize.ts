@@ -1,6 +1,7 @@
 import {engine, scalar, tensor, tidy, type Tensor} from '@tensorflow/tfjs-core';
 import {nativeOps, type NativeOp} from '../../tfjs/internals';
 import {add, matMul} from '../../tfjs/fast_ops';
+import {kernelsFor} from '../../kernels/own_kernels';
 import {blockedCholesky, unitScale} from '../../solve/blocked_cholesky';
 import {doublePrecision, mixedPrecision, type Factorize, type Precondition} from '../../solve/mixed_precision';
 
@@ -84,13 +85,15 @@ const native: Precondition = (curvature, n, shift) => {
   };
 };
 
-const PRECONDITIONS: Readonly<Record<string, Precondition>> = {wasm: blocked, tensorflow: native};
-
-const FACTORIZATIONS: Readonly<Record<string, Factorize>> =
-    {wasm: mixedPrecision(blocked), tensorflow: mixedPrecision(native)};
+/** The approximate factorization of the current backend, in float32; null if it has none. */
+export const preconditionHere = (): Precondition | null => {
+  const {backendName} = engine();
+  return backendName === 'tensorflow' ? native :
+    backendName === 'wasm' || kernelsFor(0) !== null ? blocked : null;
+};
 
 /** The solver of damped systems on the current backend. */
-export const factorizeHere = (): Factorize => FACTORIZATIONS[engine().backendName] ?? doublePrecision;
-
-/** The approximate factorization of the current backend, in float32; null if it has none. */
-export const preconditionHere = (): Precondition | null => PRECONDITIONS[engine().backendName] ?? null;
+export function factorizeHere(): Factorize {
+  const precondition = preconditionHere();
+  return precondition === null ? doublePrecision : mixedPrecision(precondition);
+}
