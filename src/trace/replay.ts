@@ -1,8 +1,9 @@
-import type {Tensor} from '@tensorflow/tfjs-core';
+import {engine, type Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD, sourcesOf} from './custom_grad';
 import {upstreamOfReplay} from './dependence';
 import {runKernel} from '../tfjs/internals';
 import {endsOf, freeEnded} from './last_reads';
+import {plainProducts} from './plain_products';
 import type {Trace, TraceNode} from './trace';
 
 /**
@@ -13,12 +14,16 @@ import type {Trace, TraceNode} from './trace';
  *
  * @param substitutes by value index, such as that of a variable, a tensor of the same shape.
  * @param wanted indices of the values to return.
- * @param change takes an output of a kernel and returns the tensor that takes its place.
+ * @param change takes an output of a kernel and returns the tensor that takes its place. Without it
+ *   tfjs-node makes no reshapes around products of matrices.
  */
 export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>, wanted: readonly number[],
-    change: (kernel: string, output: Tensor) => Tensor = (_, output) => output): Tensor[] {
+    change?: (kernel: string, output: Tensor) => Tensor): Tensor[] {
   const fresh = new Map(substitutes);
-  const nodes = nodesToRun(trace, new Set(substitutes.keys()), wanted);
+  const recorded = nodesToRun(trace, new Set(substitutes.keys()), wanted);
+  // A reshape is an op on tfjs-node, whose fused product takes matrices, too.
+  const nodes = change === undefined && engine().backendName === 'tensorflow' ?
+    plainProducts(trace, recorded, new Set([...wanted, ...substitutes.keys()])) : recorded;
   const ends = endsOf(nodes, new Set([...wanted, ...substitutes.keys()]));
   const held = new Set<Tensor>(trace.values);
   nodes.forEach((node, i) => {
@@ -31,7 +36,7 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
       }
       const result = runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
       (Array.isArray(result) ? result : [result])
-          .forEach((output, k) => fresh.set(node.outputs[k], change(node.kernel, output)));
+          .forEach((output, k) => fresh.set(node.outputs[k], change?.(node.kernel, output) ?? output));
     }
     freeEnded(ends[i], fresh, t => !held.has(t));
   });

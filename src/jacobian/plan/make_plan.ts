@@ -2,12 +2,12 @@ import {getBackend} from '@tensorflow/tfjs-core';
 import type {Trace, TraceNode} from '../../trace/trace';
 import {analyse, type Freeze} from '../../trace/analysis';
 import {upstream, type Dependence} from '../../trace/dependence';
+import {plainProducts} from '../../trace/plain_products';
 import {BatchAxisLost} from '../../trace/batch_axis';
 import {withoutActivation} from '../../derivatives/fused';
 import {refuseWrongKernel} from '../../derivatives/kernels/wrong_kernels';
 import {differenceNode, rootsOf, type RowBlock} from '../../loss/functions/row_block';
 import {findParameter} from './parameter';
-import {plainProducts} from './plain_products';
 import {RESIDUAL, type Parameter, type Plan, type Site, type SweepNode, type SweepStart} from './plan';
 import {makeSite, rowSite} from './site';
 import {bundleSites} from './site_bundles';
@@ -66,7 +66,7 @@ export function makePlan(trace: Trace, dependence: Dependence, blocks: readonly 
   const reached = upstream(trace, rootsOf(trace, blocks), analysis.frozen);
   const nodes = [...analysis.activations].reverse().map(index => trace.nodes[index])
       .filter(node => node.outputs.some(output => reached.has(output)));
-  const sweep = plainProducts(trace, nodes, blocks.map(({value}) => value)).map(sweepNode);
+  const sweep = plainProducts(trace, nodes, new Set(blocks.map(({value}) => value))).map(sweepNode);
   if (analysis.frozen.size > 0 && sites.length === 0) {
     // The rows depend on the variables by statistics of the batch alone.
     throw new BatchAxisLost(RESIDUAL, 'couples');

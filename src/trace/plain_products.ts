@@ -1,48 +1,48 @@
-import {savedBy, sourcesOf} from '../../trace/custom_grad';
-import {MATRIX_PRODUCTS, RESHAPES} from '../../trace/kernel_sets';
-import type {NamedValue, Trace, TraceNode} from '../../trace/trace';
+import {savedBy, sourcesOf} from './custom_grad';
+import {MATRIX_PRODUCTS, RESHAPES} from './kernel_sets';
+import type {NamedValue, Trace, TraceNode} from './trace';
 
 /**
- * The nodes of a reverse sweep, in which products of matrices take the place of products with an
- * axis of size 1 in front. tfjs's fused product of matrices u and w, to which dense layers lead, is
+ * Some nodes of a trace, in which products of matrices take the place of products with an axis of
+ * size 1 in front. tfjs's fused product of matrices u and w, to which dense layers lead, is
  *
  *     z = reshape(a b + bias),  a = reshape(u),  b = reshape(w)    and becomes    z = u w + bias
  *
  * So a sweep makes no reshapes. On tfjs-node a reshape is an op, and its output has data of its
  * own, by which the cotangents of a kernel and its bias are two tensors.
  *
- * @param nodes in the order of the sweep.
- * @param rows value indices of the rows.
+ * @param nodes in any order, which stays.
+ * @param kept value indices that are needed, or given, beside the kernels of the trace.
  */
-export function plainProducts(trace: Trace, nodes: readonly TraceNode[], rows: readonly number[]): TraceNode[] {
+export function plainProducts(trace: Trace, nodes: readonly TraceNode[], kept: ReadonlySet<number>): TraceNode[] {
   const readers = readersOf(trace);
   const plain = new Map<TraceNode, TraceNode>();
   const behind = new Set<TraceNode>();
   for (const node of nodes) {
-    const inputs = MATRIX_PRODUCTS.has(node.kernel) ? plainInputs(trace, node) : null;
+    const inputs = MATRIX_PRODUCTS.has(node.kernel) ? plainInputs(trace, node, kept) : null;
     const [y] = node.outputs;
     const [reshape, ...others]: ReadonlyArray<TraceNode | undefined> = readers.get(y) ?? [];
-    if (inputs !== null && others.length === 0 && !rows.includes(y) && RESHAPES.has(reshape?.kernel ?? '') &&
+    if (inputs !== null && others.length === 0 && !kept.has(y) && RESHAPES.has(reshape?.kernel ?? '') &&
         isPadded(trace, y, reshape.outputs[0])) {
       plain.set(node, {...node, inputs, outputs: reshape.outputs});
       behind.add(reshape);
     }
   }
   const isRead = ([value]: readonly number[]): boolean =>
-    rows.includes(value) || (readers.get(value) ?? []).some(reader => !plain.has(reader));
+    kept.has(value) || (readers.get(value) ?? []).some(reader => !plain.has(reader));
   return nodes.filter(node => !behind.has(node) && (!RESHAPES.has(node.kernel) || isRead(node.outputs)))
       .map(node => plain.get(node) ?? node);
 }
 
 /** The inputs of a product, as matrices before their reshapes; null if one is no such matrix. */
-function plainInputs(trace: Trace, {inputs}: TraceNode): NamedValue[] | null {
+function plainInputs(trace: Trace, {inputs}: TraceNode, kept: ReadonlySet<number>): NamedValue[] | null {
   const plain = inputs.flatMap(([name, value]): NamedValue[] => {
     if (name === 'bias') {
       return trace.values[value].rank < 2 ? [[name, value]] : [];
     }
     const source = trace.nodes[trace.producer[value]] as TraceNode | undefined;
-    return source !== undefined && RESHAPES.has(source.kernel) && isPadded(trace, value, source.inputs[0][1]) ?
-      [[name, source.inputs[0][1]]] : [];
+    const isReshape = source !== undefined && !kept.has(value) && RESHAPES.has(source.kernel);
+    return isReshape && isPadded(trace, value, source.inputs[0][1]) ? [[name, source.inputs[0][1]]] : [];
   });
   return plain.length === inputs.length ? plain : null;
 }

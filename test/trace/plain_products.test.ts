@@ -1,16 +1,16 @@
 /** Sweeps without the reshapes around products of matrices, against the dense reference. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
-import {linearize} from '../../../src/jacobian/sweep/linearize';
-import type {Plan} from '../../../src/jacobian/plan/plan';
-import {readingsOf} from '../../../src/jacobian/plan/readings';
-import {SubBatches} from '../../../src/jacobian/sweep/sub_batch';
-import {findRows} from '../../../src/loss/rows';
-import {capture} from '../../../src/trace/capture';
-import {RESHAPES} from '../../../src/trace/kernel_sets';
-import type {Trace} from '../../../src/trace/trace';
-import {denseJacobian} from '../../reference/dense_jacobian';
-import {relativeError} from '../../support/relative_error';
+import {linearize} from '../../src/jacobian/sweep/linearize';
+import type {Plan} from '../../src/jacobian/plan/plan';
+import {readingsOf} from '../../src/jacobian/plan/readings';
+import {SubBatches} from '../../src/jacobian/sweep/sub_batch';
+import {findRows} from '../../src/loss/rows';
+import {capture} from '../../src/trace/capture';
+import {RESHAPES} from '../../src/trace/kernel_sets';
+import type {Trace} from '../../src/trace/trace';
+import {denseJacobian} from '../reference/dense_jacobian';
+import {relativeError} from '../support/relative_error';
 
 test.before(async () => {
   await tf.setBackend('cpu');
