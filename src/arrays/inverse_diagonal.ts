@@ -1,5 +1,9 @@
+import {kernelsFor} from '../kernels/own_kernels';
 import type {CholeskyFactor} from './cholesky';
 import {dotOfRanges} from './vectors';
+
+/** Rows from which the kernels pay for the copies in and out, as in `cholesky`. */
+const LEAST = 32;
 
 /** Rows and columns of the register tile; the code of `invertTile` is written out for it. */
 const TILE = 3;
@@ -16,10 +20,19 @@ const BLOCK = 48;
  *
  * Source: Golub & Van Loan, section 3.1.7 (the inverse of a triangular matrix).
  *
- * @param factor its L is read. Xᵀ **is written above the diagonal** of `factor.lower`, whose
- *   entries have no meaning there.
+ * @param factor its L is read. Entries above the diagonal of `factor.lower` **may be written**: Xᵀ
+ *   by the loops.
  */
 export function inverseDiagonal({lower, n}: CholeskyFactor): Float64Array {
+  const own = n < LEAST ? null : kernelsFor(8 * n * (n + 1));
+  return own === null ? inverseByLoops(lower, n) : own.withSpace(8 * n * (n + 1), pointer => {
+    own.doubles(pointer, n * n).set(lower);
+    own.kernels.inverseDiagonal64(pointer, n, pointer + 8 * n * n);
+    return own.doubles(pointer + 8 * n * n, n).slice();
+  });
+}
+
+function inverseByLoops(lower: Float64Array, n: number): Float64Array {
   const pivots = Float64Array.from({length: n}, (_, i) => 1 / lower[i * n + i]);
   for (let iBlock = 0; iBlock < n; iBlock += BLOCK) {
     const iEnd = Math.min(n, iBlock + BLOCK);

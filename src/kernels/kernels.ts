@@ -53,6 +53,11 @@ export interface Kernels {
    * finite. After a breakdown the entries have no meaning.
    */
   cholesky64(a: number, n: number): number;
+  /**
+   * out (n) = the diagonal of (L Lᵀ)⁻¹ in float64, for L of `cholesky64`. Entries above the
+   * diagonal of L are written.
+   */
+  inverseDiagonal64(l: number, n: number, out: number): void;
   /** x (n) ← (L Lᵀ)⁻¹ x, for L of `cholesky64`. */
   solve64(l: number, n: number, x: number): void;
   /**

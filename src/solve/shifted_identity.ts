@@ -9,8 +9,11 @@ import {cholesky, type CholeskyFactor} from '../arrays/cholesky';
  * @returns null if M is not positive definite to working precision, or not finite.
  */
 export function shiftedIdentity(gram: Float64Array, n: number, lambda: number): CholeskyFactor | null {
-  const matrix = gram.map(x => x / lambda);
+  const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
+    for (let p = i * n; p <= i * n + i; p++) {
+      matrix[p] = gram[p] / lambda;
+    }
     matrix[i * n + i] += 1;
   }
   const factor = cholesky(matrix, n);

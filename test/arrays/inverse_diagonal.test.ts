@@ -1,7 +1,16 @@
-import test from 'ava';
+import ava from 'ava';
+import type {ExecutionContext} from 'ava';
 import {cholesky} from '../../src/arrays/cholesky';
 import {inverseDiagonal} from '../../src/arrays/inverse_diagonal';
+import {withKernels} from '../../src/kernels/allowed';
 import {flat, randomNumbers, symmetricWithSpectrum} from '../solve/dense';
+
+/** Every test runs by kernels of our own, which take 32 rows and more, and by loops. */
+function test(title: string, run: (t: ExecutionContext) => void): void {
+  for (const kernels of [true, false]) {
+    ava(`${kernels ? 'by kernels' : 'by loops'}: ${title}`, t => withKernels(kernels, () => run(t)));
+  }
+}
 
 /** Around the tile (3) and the cache block (48). */
 const SIZES = [1, 2, 3, 4, 5, 6, 7, 47, 48, 49, 50, 51, 97];

@@ -2,6 +2,7 @@
 export {product, mirror, sumRows, sumColumns} from './product';
 export {entrywise} from './entrywise';
 export {cholesky64} from './cholesky';
+export {inverseDiagonal64} from './inverse';
 export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
 export {patches} from './patches';
