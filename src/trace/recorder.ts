@@ -3,6 +3,7 @@ import {ggnError} from '../errors';
 import {CUSTOM_GRAD, setBackward} from './custom_grad';
 import {isUserCustomGrad, isVariable, openEngine, type CustomGradInvocation, type KernelAttrs,
   type KernelInputs} from '../tfjs/internals';
+import {forwardKernel} from '../tfjs/forward_kernels';
 import type {NamedValue, Trace} from './trace';
 
 /**
@@ -19,6 +20,8 @@ export class Recorder {
   private readonly run = this.open.runKernel;
   private readonly runFunc = this.open.runKernelFunc;
   private readonly drop = this.open.disposeTensor;
+  /** Whether somebody else had taken the place of the method, who has to see every kernel. */
+  private readonly isWatched = Object.hasOwn(this.open, 'runKernel');
   /**
    * Tensor id -> value index. A variable keeps its id when its data change, so its data id joins
    * in.
@@ -34,10 +37,11 @@ export class Recorder {
     const outermost = this.depth === 0;
     // The inputs are looked up before the kernel runs, as an op may dispose of them afterwards.
     const named = outermost && kernel !== 'Identity' ? this.indexInputs(inputs) : [];
+    const own = outermost && !this.isWatched ? forwardKernel(kernel, inputs, attrs ?? {}) : null;
     this.depth++;
     let result: Tensor | Tensor[];
     try {
-      result = this.run.call(this.open, kernel, inputs, attrs);
+      result = own ?? this.run.call(this.open, kernel, inputs, attrs);
     } finally {
       this.depth--;
     }
@@ -49,7 +53,7 @@ export class Recorder {
         this.aliases.set((result as Tensor).id, source.id);
       }
     } else if (outermost) {
-      this.record(kernel, named, inputs, attrs ?? {}, Array.isArray(result) ? result : [result]);
+      this.record(kernel, named, inputs, attrs ?? {}, Array.isArray(result) ? result : [result], own !== null);
     }
     return result;
   };
@@ -111,7 +115,7 @@ export class Recorder {
   }
 
   private record(kernel: string, named: readonly NamedValue[], inputs: KernelInputs, attrs: KernelAttrs,
-      results: Tensor[]): void {
+      results: Tensor[], isOwn = false): void {
     const trace = this.trace;
     const producer = trace.nodes.length;
     const outputs = results.map(output => {
@@ -121,7 +125,7 @@ export class Recorder {
     });
     const hasOthers = Object.values(inputs).some(input => input != null && !isTensor(input));
     trace.addNode({kernel, attrs, inputs: named, arrayInputs: Array.isArray(inputs), outputs,
-      ...(hasOthers ? {hasOthers} : {})});
+      ...(hasOthers ? {hasOthers} : {}), ...(isOwn ? {isOwn} : {})});
   }
 
   private addValue(t: Tensor, producer: number): number {

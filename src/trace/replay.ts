@@ -1,7 +1,8 @@
 import {engine, type Tensor} from '@tensorflow/tfjs-core';
 import {CUSTOM_GRAD, sourcesOf} from './custom_grad';
 import {upstreamOfReplay} from './dependence';
-import {runKernel} from '../tfjs/internals';
+import {forwardKernel} from '../tfjs/forward_kernels';
+import {isObserved, runKernel} from '../tfjs/internals';
 import {endsOf, freeEnded} from './last_reads';
 import {plainProducts} from './plain_products';
 import type {Trace, TraceNode} from './trace';
@@ -34,7 +35,8 @@ export function replayAll(trace: Trace, substitutes: ReadonlyMap<number, Tensor>
       for (const [name, value] of node.inputs) {
         inputs[name] = fresh.get(value) ?? trace.values[value];
       }
-      const result = runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
+      const result = (node.isOwn === true && !isObserved() ? forwardKernel(node.kernel, inputs, node.attrs) : null) ??
+        runKernel(node.kernel, (node.arrayInputs ? Object.values(inputs) : inputs), node.attrs);
       (Array.isArray(result) ? result : [result])
           .forEach((output, k) => fresh.set(node.outputs[k], change?.(node.kernel, output) ?? output));
     }

@@ -16,6 +16,11 @@ export interface TraceNode {
    */
   readonly hasOthers?: boolean;
   readonly outputs: readonly number[];
+  /**
+   * Whether code of our own computed the outputs. A replay then computes them in the same way, so
+   * that differences of losses have no rounding of another kernel.
+   */
+  readonly isOwn?: boolean;
 }
 
 /** Value index of the input of a node by its name. The node must have such an input. */
