@@ -21,6 +21,7 @@ export interface CheckedOptions {
   readonly weightDecay: number | 'auto';
   readonly regularization: Regularization;
   readonly averaging: boolean;
+  readonly kernels: 'auto' | 'tfjs';
 }
 
 /** Bytes of memory that a step may take, and its default. */
@@ -42,11 +43,14 @@ const POLICIES = ['auto', ...POLICY_NAMES] as const;
 
 /** Names of all options. */
 export const OPTIONS: ReadonlyArray<keyof GgnOptions> = ['learningRate', 'damping', 'momentum', 'policy',
-  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay', 'regularization', 'averaging'];
+  'levenbergMarquardt', 'memoryLimit', 'solver', 'scaling', 'weightDecay', 'regularization', 'averaging',
+  'kernels'];
 
 const SOLVERS = ['auto', ...Object.keys(SYSTEM_FACTS) as SystemName[]] as const;
 
 const REGULARIZATIONS = ['none', 'bayesian'] as const;
+
+const KERNELS = ['auto', 'tfjs'] as const;
 
 const SCALINGS = ['auto', 'levenberg', 'marquardt'] as const;
 
@@ -180,6 +184,7 @@ export function checkOptions(options: unknown): CheckedOptions {
     weightDecay,
     regularization: checkRegularization(or('regularization', 'none'), {...policy, solver, weightDecay}),
     averaging: checkAveraging(or('averaging', true)),
+    kernels: checkChoice('kernels', or('kernels', 'auto'), KERNELS),
   };
 }
 
@@ -200,6 +205,7 @@ export function checkAgain(options: CheckedOptions): CheckedOptions {
     weightDecay: checkWeightDecay(options.weightDecay),
     regularization: checkRegularization(options.regularization, options),
     averaging: checkAveraging(options.averaging),
+    kernels: checkChoice('kernels', options.kernels, KERNELS),
   };
   if (policy === 'custom' && policyFunction === null) {
     throw ggnError('this optimizer was saved with a function as its policy, and functions are not saved. Give it ' +

@@ -1,6 +1,7 @@
 import {Optimizer, tidy, type NamedTensorMap, type Scalar, type serialization,
   type Variable} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
+import {withKernels} from '../kernels/allowed';
 import type {Settings} from '../policy/policy';
 import type {Scaling} from '../solve/scaling';
 import type {SystemName} from '../solve/system';
@@ -69,6 +70,8 @@ export class GramGaussNewton extends Optimizer {
   regularization: Regularization;
   /** See {@link GgnOptions.averaging}; may be changed between steps. */
   averaging: boolean;
+  /** See {@link GgnOptions.kernels}; may be changed between steps. */
+  kernels: 'auto' | 'tfjs';
 
   private given: Record<SettingName, number | 'auto'>;
   private wanted: Pick<CheckedOptions, 'policy' | 'policyFunction'>;
@@ -83,7 +86,7 @@ export class GramGaussNewton extends Optimizer {
     this.wanted = {policy: checked.policy, policyFunction: checked.policyFunction};
     this.levenbergMarquardt = checked.levenbergMarquardt;
     ({memoryLimit: this.memoryLimit, solver: this.solver, scaling: this.scaling, weightDecay: this.weightDecay,
-      regularization: this.regularization, averaging: this.averaging} = checked);
+      regularization: this.regularization, averaging: this.averaging, kernels: this.kernels} = checked);
     this.training = new Training(checked.levenbergMarquardt);
     onFitEnd(this, () => this.training.last.releaseLarge());
   }
@@ -134,8 +137,8 @@ export class GramGaussNewton extends Optimizer {
   }
 
   private get own(): Omit<CheckedOptions, 'given' | 'policy' | 'policyFunction'> {
-    const {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging} = this;
-    return {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging};
+    const {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging, kernels} = this;
+    return {levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging, kernels};
   }
 
   private get coming(): Settings {
@@ -219,7 +222,7 @@ export class GramGaussNewton extends Optimizer {
       variable.trainable && (trained === null || trained.has(variable));
     const [fitBatch, iteration] = [fitBatchOf(this), this.iterations + 1];
     const request = {f, fitBatch, varList: varList ?? null, isTrained, options, iteration};
-    const cost = tidy(() => this.training.takeStep(request));
+    const cost = withKernels(options.kernels === 'auto', () => tidy(() => this.training.takeStep(request)));
     this.incrementIterations();
     if (!returnCost) {
       cost.dispose();

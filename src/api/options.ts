@@ -174,6 +174,19 @@ export interface GgnOptions {
    * error. The limit is at least 2²⁰ (1 MiB). Default 2³⁰ (1 GiB).
    */
   memoryLimit?: number;
+  /**
+   * Whether a step runs code of this package in the place of kernels of TensorFlow.js. Default
+   * `'auto'`: products, convolutions, derivatives and factorizations run in a WebAssembly module
+   * with SIMD, on the backend `'wasm'` in its memory and on `'cpu'` in a memory of their own, and
+   * entrywise functions on `'cpu'` in plain loops. On `'cpu'` this also holds for the kernels that
+   * f() calls while a step runs. All results are right to the rounding of float32. `predict`,
+   * `evaluate` and validation always run kernels of TensorFlow.js.
+   *
+   * `'tfjs'`: a step runs the kernels of TensorFlow.js alone, which takes longer. This tells
+   * whether a fault lies in a kernel, and gives the loss that TensorFlow.js computes, to the last
+   * bit.
+   */
+  kernels?: 'auto' | 'tfjs';
 }
 
 /**

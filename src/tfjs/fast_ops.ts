@@ -2,6 +2,7 @@ import {engine, ones, scalar, sum as sumOver, tensor, tile, type Tensor} from '@
 import {addScaledIn, combinedIn, heapOf, outerProductIn, productIn, pulledIn, rowDotsIn, rowSumsIn} from './heap_ops';
 import {isObserved, isNativeHost} from './internals';
 import {isRehearsal} from './rehearsal';
+import {mayRunKernels} from '../kernels/allowed';
 import {difference, product, repeated, rowSums, sum, transposedEntries} from '../arrays/elementwise';
 import {rowMajor, transpose, type Matrix} from '../arrays/matrix';
 import {matrixProduct} from '../arrays/matrix_product';
@@ -39,7 +40,7 @@ export const isSmall = (size: number): boolean => size <= SMALL && isNativeHost(
  * @param size entries of the largest tensor.
  */
 const ownLoops = (size = Infinity): boolean =>
-  (engine().backendName === 'cpu' || isSmall(size)) && !isObserved() && !isRehearsal();
+  (engine().backendName === 'cpu' || isSmall(size)) && mayRunKernels() && !isObserved() && !isRehearsal();
 
 const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 
@@ -99,7 +100,7 @@ const isColumn = (b: Tensor, a: Tensor): boolean => a.rank === 2 && hasShape(b, 
 export function addScaled(factor: number): (a: Tensor | null, b: Tensor) => Tensor {
   let scale: Tensor | null = null;
   return (a, b) => {
-    if (engine().backendName === 'cpu' || ownLoops(b.size)) {
+    if ((engine().backendName === 'cpu' && mayRunKernels()) || ownLoops(b.size)) {
       return tensor(sumWithScaled(a === null ? null : read(a), factor, read(b)), b.shape);
     }
     const heap = a === null ? null : heapOf(a, b);

@@ -1,12 +1,13 @@
+import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {checkCustom, checkMemoryLimit, checkOptions, checkPolicy, checkSetting} from '../../src/api/check_options';
 import type {GgnOptions} from '../../src/api/options';
-import {ggn} from '../../src/index';
+import {ggn, GramGaussNewton} from '../../src/index';
 import {LEVENBERG_MARQUARDT} from '../../src/policy/levenberg_marquardt';
 
 const DEFAULTS = {
   given: {learningRate: 'auto', damping: 'auto', momentum: 'auto'}, policy: 'auto', policyFunction: null, levenbergMarquardt: LEVENBERG_MARQUARDT,
-  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 'auto', regularization: 'none', averaging: true,
+  memoryLimit: 2 ** 30, solver: 'auto', scaling: 'auto', weightDecay: 'auto', regularization: 'none', averaging: true, kernels: 'auto',
 } as const;
 
 test('defaults', t => {
@@ -107,6 +108,17 @@ test('solver and scaling are names, and go together', t => {
   }), {message: /marquardt/}, 'before f() runs');
 });
 
+test('kernels is a name, may be changed between steps, and is saved', t => {
+  t.throws(() => ggn({kernels: 'own' as 'auto'}), {message: "tfjs-ggn: the option kernels must be one of 'auto', 'tfjs'; received 'own'."});
+  const optimizer = ggn({kernels: 'tfjs'});
+  t.is(optimizer.getConfig()['kernels'], 'tfjs');
+  const saved = (config: tf.serialization.ConfigDict): string => GramGaussNewton.fromConfig<GramGaussNewton>(GramGaussNewton, config).kernels;
+  t.is(saved(optimizer.getConfig()), 'tfjs');
+  t.is(saved({damping: 0.1}), 'auto', 'saved by an earlier version');
+  optimizer.kernels = null as never;
+  t.throws(() => optimizer.minimize(() => tf.scalar(1)), {message: /the option kernels must be one of 'auto', 'tfjs'; received null/});
+});
+
 test('weightDecay is from 0 to 1', t => {
   t.is(checkOptions({weightDecay: 0.01}).weightDecay, 0.01);
   t.throws(() => ggn({weightDecay: -1}), {message: 'tfjs-ggn: the option weightDecay must be a number from 0 to 1, or \'auto\'; received -1.'});
@@ -134,7 +146,7 @@ test('what a function given as policy returns is checked; what it leaves out sta
 
 test('an unknown option is refused, with the known ones', t => {
   t.throws(() => ggn({rate: 0.1} as GgnOptions),
-      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging."});
+      {message: "tfjs-ggn: unknown option 'rate'. Known options: learningRate, damping, momentum, policy, levenbergMarquardt, memoryLimit, solver, scaling, weightDecay, regularization, averaging, kernels."});
   t.throws(() => ggn({toString: 1} as unknown as GgnOptions), {message: /unknown option 'toString'/});
   t.throws(() => ggn({learning_rate: 0.1, damping: 0.1} as GgnOptions), {message: /unknown option 'learning_rate'/});
 });
