@@ -78,7 +78,7 @@ export interface Kernels {
   patches(x: number, out: number, images: number, ...geometry: PatchArguments): void;
 }
 
-type Extent = readonly [number, number, number];
+export type Extent = readonly [number, number, number];
 
 /** The shape of a convolution, by depth, height and width. */
 export interface PatchGeometry {
@@ -92,7 +92,7 @@ export interface PatchGeometry {
   readonly before: Extent;
 }
 
-type PatchArguments = [channels: number, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent];
+export type PatchArguments = [channels: number, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent, ...Extent];
 
 export const patchArguments = (g: PatchGeometry): PatchArguments =>
   [g.inChannels, ...g.input, ...g.output, ...g.filter, ...g.strides, ...g.dilations, ...g.before];

@@ -7,6 +7,8 @@ import {matrixProduct} from '../../arrays/matrix_product';
 import type {Convolution} from './convolution_geometry';
 import {plus} from '../../tfjs/accumulate';
 import {matMul} from '../../tfjs/fast_ops';
+import {heapOf} from '../../tfjs/heap_ops';
+import {patchProductIn} from '../../tfjs/heap_patches';
 import {blockFloats} from '../../tfjs/memory';
 import {nativePatches} from './native_patches';
 import {padSpatial, sliceSpatial} from './spatial';
@@ -127,6 +129,10 @@ const PATCH_BLOCK = 2 ** 20;
  * patchesᵀ y over all images, [columns, out], in blocks of images that fit into the memory limit.
  */
 export function patchProduct(c: Convolution, x: Tensor, y: Tensor): Tensor {
+  const heap = heapOf(x, y);
+  if (heap !== null) {
+    return patchProductIn(heap, c, c.images, x, y, c.outChannels);
+  }
   const [positions, columns] = [positionsOf(c), columnsOf(c)];
   const fitting = Math.floor(Math.min(PATCH_BLOCK, blockFloats()) / (positions * columns));
   const step = Math.max(1, Math.min(c.images, fitting));

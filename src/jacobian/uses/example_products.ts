@@ -2,6 +2,8 @@ import {getBackend, reshape, tensor, tidy, transpose, type Tensor} from '@tensor
 import {rowMajor} from '../../arrays/matrix';
 import {matrixProduct} from '../../arrays/matrix_product';
 import {matMul} from '../../tfjs/fast_ops';
+import {heapOf} from '../../tfjs/heap_ops';
+import {exampleProductsIn} from '../../tfjs/heap_patches';
 import {isHost, matMulBatch} from '../../derivatives/kernels/patches';
 import {sliceRows} from '../../tfjs/slices';
 import type {PositionData} from './positions';
@@ -10,8 +12,9 @@ import type {PositionData} from './positions';
  * Dense rows of a matrix use for the examples from..to-1: row (b, c) is a_bᵀ δ_bc, [in, out] (or
  * its transpose), by one small product per example.
  *
- * On WASM aᵀ is written here for each example, because its batch_mat_mul_impl takes XNNPACK for a
- * single product without flags only. On cpu the product is our own, too.
+ * On WASM kernels of our own work in its heap. If they may not run, aᵀ is written here for each
+ * example, because tfjs's batch_mat_mul_impl takes XNNPACK for a single product without flags only.
+ * On cpu the product is our own, too.
  *
  * Measured: batched and transposed products of WASM have a tenth of the speed of plain ones.
  *
@@ -23,6 +26,11 @@ export function exampleProducts(data: PositionData, delta: Tensor, transposed: b
     to: number): Tensor {
   const [, components, positions, outer] = delta.shape as [number, number, number, number];
   const count = to - from;
+  const onHeap = data.onHeap;
+  const heap = heapOf(onHeap.x, delta);
+  if (heap !== null && count > 0) {
+    return exampleProductsIn(heap, onHeap, delta, transposed, from, to);
+  }
   if (isHost()) {
     const rows = onHost(data, delta, transposed, from, to);
     return tensor(rows, [count * components, data.inner * outer]);

@@ -4,6 +4,7 @@ import {shapeOf, type Convolution} from '../../derivatives/kernels/convolution_g
 import {matMul, transposed, transposeMultiply} from '../../tfjs/fast_ops';
 import {columnsOf, isHost, ofImages, patchTensor, positionsOf,
   writePatchesTransposed} from '../../derivatives/kernels/patches';
+import type {HeapData} from '../../tfjs/heap_patches';
 import {sliceRows} from '../../tfjs/slices';
 
 /**
@@ -17,6 +18,8 @@ export interface PositionData {
   readonly positions: number;
   /** Number `in` of entries at a position. */
   readonly inner: number;
+  /** The data as kernels of our own take them. */
+  readonly onHeap: HeapData;
   /** Writes aᵀ [in, s] of one example; for cpu and WASM. */
   transposedTo(example: number, out: Float32Array): void;
   /** a of the examples from..to-1, [(to - from), s, in]. */
@@ -43,6 +46,10 @@ export class PlainPositions implements PositionData {
   constructor(readonly a: Tensor, readonly examples: number) {
     this.positions = a.shape[0] / examples;
     this.inner = a.shape[1]!;
+  }
+
+  get onHeap(): HeapData {
+    return {x: this.a, patches: null, positions: this.positions, inner: this.inner};
   }
 
   transposedTo(example: number, out: Float32Array): void {
@@ -92,6 +99,11 @@ export class PatchPositions implements PositionData {
     this.images = c.images / examples;
     this.positions = this.images * positionsOf(c);
     this.inner = columnsOf(c);
+  }
+
+  get onHeap(): HeapData {
+    const {c, x, images, positions, inner} = this;
+    return {x, patches: {geometry: c, images}, positions, inner};
   }
 
   transposedTo(example: number, out: Float32Array): void {

@@ -1,5 +1,5 @@
 import {addN, getBackend, type Tensor} from '@tensorflow/tfjs-core';
-import {matMul, shaped} from '../../tfjs/fast_ops';
+import {matMul, multipliesInPlace, shaped} from '../../tfjs/fast_ops';
 import {blockFloats} from '../../tfjs/memory';
 import {sliceColumns, sliceRows} from '../../tfjs/slices';
 import {LONGEST_SUM, type OuterProducts} from './outer_products';
@@ -74,7 +74,7 @@ export class RowsUse implements DeltaUse {
   gram(products: OuterProducts): GramTerm {
     const n = this.all.shape[0];
     const width = Math.max(1, Math.min(LONGEST_SUM, Math.floor(Math.min(COLUMN_BLOCK, blockFloats()) / n)));
-    if (this.isShort || UNCUT.has(getBackend()) || width >= this.size) {
+    if (this.isShort || width >= this.size || UNCUT.has(getBackend()) || multipliesInPlace(this.all)) {
       return {left: null, right: products.of(this.all)};
     }
     return {left: null, right: gramOfColumns(this.size, width, (from, to) => sliceColumns(this.all, from, to))};
