@@ -76,6 +76,12 @@ export interface Kernels {
    * numbers from `channels` on.
    */
   patches(x: number, out: number, images: number, ...geometry: PatchArguments): void;
+  /**
+   * x += the transpose of the linear map `patches`: each entry of the patches at `rows`, in the
+   * layout of `out` there, is added to the entry of x that it is a copy of. Those of the padding
+   * are left out.
+   */
+  addPatches(x: number, rows: number, images: number, ...geometry: PatchArguments): void;
 }
 
 export type Extent = readonly [number, number, number];

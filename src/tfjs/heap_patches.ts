@@ -11,7 +11,7 @@ import {MODE, patchArguments, scratchBytes, type Extent, type PatchArguments,
 /**
  * Positions of a part, about. More of them would leave the cache, fewer make products short.
  */
-const PART = 512;
+const PART = 256;
 
 /** The patches of some positions that follow each other in the images of a run. */
 interface Part {
@@ -127,4 +127,30 @@ export function patchProductIn(heap: WasmHeap, geometry: PatchGeometry, images: 
   const shaped = heap.view(product, [inner, outer]);
   product.dispose();
   return shaped;
+}
+
+/**
+ * The input cotangent of a convolution, patchesᵀ(y filterᵀ) in `shape`: the products are the
+ * cotangents of the patches, which are added up where the patches overlap.
+ *
+ * @param y the cotangent of the output, [images · s, out] in any shape.
+ * @param filter [columns, out] in any shape.
+ */
+export function inputCotangentIn(heap: WasmHeap, geometry: PatchGeometry, images: number, y: Tensor, filter: Tensor,
+    outer: number, shape: readonly number[]): Tensor {
+  const inner = columnsOf(geometry);
+  const parts = partsOf(geometry, images);
+  const longest = parts.reduce((most, part) => Math.max(most, part.positions), 0);
+  const own = aligned(4 * longest * inner);
+  const scratch = heap.scratch(own + scratchBytes(longest, outer, inner));
+  const {tensor, pointer} = heap.zeros(shape);
+  const {kernels} = heap;
+  const [from, weights, image] = [heap.pointer(y), heap.pointer(filter), imageBytes(geometry)];
+  for (const part of parts) {
+    const right = from + 4 * outer * part.position;
+    kernels.product(right, outer, 1, weights, 1, outer, scratch, inner, part.positions, outer, inner, MODE.set,
+      0, 0, 0, scratch + own);
+    kernels.addPatches(pointer + part.image * image, scratch, part.images, ...part.geometry);
+  }
+  return tensor;
 }

@@ -66,6 +66,13 @@ export class WasmHeap {
     return {tensor, pointer: there(open.getMemoryOffset(dataId)!)};
   }
 
+  /** A new float32 tensor of zeros. */
+  zeros(shape: readonly number[]): Placed {
+    const placed = this.make(shape);
+    this.open.wasm.HEAPU8!.fill(0, placed.pointer, placed.pointer + 4 * placed.tensor.size);
+    return placed;
+  }
+
   /** The data of x in another shape of the same size. */
   view(x: Tensor, shape: readonly number[]): Tensor {
     this.open.incRef(x.dataId);

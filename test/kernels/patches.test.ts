@@ -32,6 +32,18 @@ function plain(g: PatchGeometry, x: Float32Array, images: number): number[] {
   return out;
 }
 
+/** x plus the entries of the patches, each at its place, in float64. */
+function plainSum(g: PatchGeometry, x: Float32Array, patches: Float32Array, images: number): Float64Array {
+  const out = Float64Array.from(x);
+  const places = plain(g, Float32Array.from(x, (_, i) => i + 1), images);
+  places.forEach((place, i) => {
+    if (place > 0) {
+      out[place - 1] += patches[i];
+    }
+  });
+  return out;
+}
+
 const geometries: PatchGeometry[] = [
   geometry(1, [1, 5, 5], [1, 3, 3], [1, 1, 1], [1, 1, 1], [0, 1, 1]),
   geometry(3, [1, 7, 5], [1, 3, 2], [1, 2, 1], [1, 1, 1], [0, 0, 0]),
@@ -57,6 +69,26 @@ for (const build of builds) {
         const [at, out] = [space.put(x), space.area(4 * expected.length)];
         space.kernels.patches(at, out, images, ...patchArguments(g));
         t.deepEqual([...space.read(out, expected.length)], expected, JSON.stringify(g));
+        space.check(t, JSON.stringify(g));
+      }
+    }
+  });
+}
+
+for (const build of builds) {
+  test(`${build}: sums of patches where they overlap`, t => {
+    const space = new KernelSpace(build);
+    for (const [i, g] of geometries.entries()) {
+      for (const images of [1, 3]) {
+        space.clear();
+        const size = (extent: readonly number[]): number => extent.reduce((a, b) => a * b);
+        const x = numbers(images * g.inChannels * size(g.input), i);
+        const patches = numbers(images * size(g.output) * size(g.filter) * g.inChannels, i + 1);
+        const expected = plainSum(g, x, patches, images);
+        const [at, rows] = [space.put(x), space.put(patches)];
+        space.kernels.addPatches(at, rows, images, ...patchArguments(g));
+        space.read(at, x.length).forEach((value, j) => t.true(Math.abs(value - expected[j]) < 1e-5, JSON.stringify(g)));
+        t.deepEqual(space.read(rows, patches.length), patches);
         space.check(t, JSON.stringify(g));
       }
     }

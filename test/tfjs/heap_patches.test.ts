@@ -1,6 +1,7 @@
 /** Products with patches by kernels of our own, in several parts, against the loops that take their place without them. */
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
+import {convolve} from '../../src/derivatives/kernels/convolution';
 import {patchProduct} from '../../src/derivatives/kernels/patches';
 import {shapeOf, type Convolution} from '../../src/derivatives/kernels/convolution_geometry';
 import {exampleProducts} from '../../src/jacobian/uses/example_products';
@@ -27,6 +28,19 @@ function compare(t: import('ava').ExecutionContext, f: () => tf.Tensor, name: st
   t.true(difference(found, expected) < 3e-6, `${name}: ${difference(found, expected)}`);
   tf.dispose([found, expected]);
 }
+
+test('NaN and infinity of a cotangent reach the entries that they meet only', t => {
+  const c = CONVOLUTIONS['small images'];
+  const entries = normal(shapeOf(c, 'y'), 1).dataSync();
+  entries[0] = NaN;
+  entries[entries.length - 1] = Infinity;
+  const [y, filter] = [tf.tensor(entries, shapeOf(c, 'y')), normal(shapeOf(c, 'filter'), 2)];
+  const kinds = (x: tf.Tensor): string[] => [...x.dataSync()].map(value => Number.isFinite(value) ? 'finite' : `${value}`);
+  const found = kinds(tf.tidy(() => convolve(c, 'x', {y, filter})));
+  t.is(found.filter(kind => kind === 'NaN').length, c.filter[1] * c.filter[2] * c.inChannels - c.filter[2] * c.inChannels);
+  t.true(found.includes('Infinity') || found.includes('-Infinity'));
+  tf.dispose([y, filter]);
+});
 
 type Extent = [number, number, number];
 
@@ -55,6 +69,9 @@ for (const [name, c] of Object.entries(CONVOLUTIONS)) {
     t.not(heapOf(x, y), null);
     const perImage = y.size / c.images / c.outChannels;
     compare(t, () => patchProduct(c, x, y), 'of all images');
+    const filter = normal(shapeOf(c, 'filter'), 4);
+    compare(t, () => tf.tidy(() => convolve(c, 'x', {y, filter})), 'the input cotangent');
+    filter.dispose();
     for (const examples of [c.images, c.images / 3]) {
       const data = new PatchPositions(c, x, examples);
       for (const components of [1, 3]) {

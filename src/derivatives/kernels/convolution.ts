@@ -1,6 +1,8 @@
 import {getBackend, pad, reshape, reverse, slice, sum, tensor, tidy, transpose,
   type Tensor} from '@tensorflow/tfjs-core';
 import {runKernel, type KernelAttrs} from '../../tfjs/internals';
+import {heapOf} from '../../tfjs/heap_ops';
+import {inputCotangentIn} from '../../tfjs/heap_patches';
 import {partsOf} from '../../tfjs/memory';
 import {depthwiseProduct, isHost, patchProduct} from './patches';
 import {cutSpatial, padSpatial} from './spatial';
@@ -75,16 +77,31 @@ function run(c: Convolution, x: Tensor, filter: Tensor, strides: Extent, dilatio
 }
 
 /**
- * Σ over the filter of y. It is a forward convolution of y on WASM, whose kernels for it are slow,
- * wrong (3D) or missing (depthwise), and with dilations, which tfjs's kernels do not know.
+ * Channels of y from which the product of y and the filter, in the heap of tfjs, is faster than
+ * `byPhases`.
+ *
+ * Measured: with a filter of 3 x 3 and 8 to 128 channels it takes 0.3 to 0.9 of the time, with one
+ * channel 4 times as long.
+ */
+const FEWEST_CHANNELS = 4;
+
+/**
+ * Σ over the filter of y. tfjs's kernels for it are slow, wrong (3D) or missing (depthwise) on
+ * WASM, and do not know dilations. There it is a product by kernels of our own, or a forward
+ * convolution of y.
  */
 function inputGradient(c: Convolution, y: Tensor, filter: Tensor): Tensor {
   if (getBackend() !== 'wasm' && !isDilated(c)) {
     return runKernel(kernelFor(c, 'x'), {dy: y, filter},
         {...backwardAttrs(c), inputShape: shapeOf(c, 'x')}) as Tensor;
   }
+  const hasPhases = c.spatial === 2 && !isDilated(c);
+  const heap = c.depthwise || hasPhases && c.outChannels < FEWEST_CHANNELS ? null : heapOf(y, filter);
+  if (heap !== null) {
+    return inputCotangentIn(heap, c, c.images, y, filter, c.outChannels, shapeOf(c, 'x'));
+  }
   const ofAll = (some: Convolution, ys: Tensor): Tensor =>
-    c.spatial === 3 || c.depthwise || isDilated(c) ? byZeroInsertion(some, ys, filter) : byPhases(some, ys, filter);
+    c.depthwise || !hasPhases ? byZeroInsertion(some, ys, filter) : byPhases(some, ys, filter);
   const size = shapeOf(c, 'x').reduce((a, b) => a * b);
   // The memory of a part is that of padded or spread y and of two stages as large as x.
   const parts = isHost() ? Math.min(c.images, partsOf(3 * size + 2 * y.size, size)) : 1;

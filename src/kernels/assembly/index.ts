@@ -5,6 +5,6 @@ export {cholesky64} from './cholesky';
 export {inverseDiagonal64} from './inverse';
 export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
-export {patches} from './patches';
+export {patches, addPatches} from './patches';
 export {combined, addScaled} from './broadcast';
 export {rowDots, areFinite} from './reductions';
