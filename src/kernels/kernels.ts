@@ -82,6 +82,12 @@ export interface Kernels {
    * are left out.
    */
   addPatches(x: number, rows: number, images: number, ...geometry: PatchArguments): void;
+  /**
+   * out[k, i] += Σ_p rows[p, k, ⌊i / multiplier⌋]·y[p, i] for patches `rows` [positions, filter,
+   * channels] and y [positions, channels · multiplier].
+   */
+  depthwiseSums(rows: number, y: number, out: number, positions: number, filter: number, channels: number,
+    multiplier: number): void;
 }
 
 export type Extent = readonly [number, number, number];

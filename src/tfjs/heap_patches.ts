@@ -57,6 +57,8 @@ function partsOf(g: PatchGeometry, images: number): Part[] {
   return parts;
 }
 
+const longestOf = (parts: readonly Part[]): number => parts.reduce((most, {positions}) => Math.max(most, positions), 0);
+
 /** Data a of examples one after the other: rows of a matrix [B·s, in], or patches of images. */
 export interface HeapData {
   readonly x: Tensor;
@@ -79,8 +81,7 @@ export function exampleProductsIn(heap: WasmHeap, data: HeapData, delta: Tensor,
   const [, components, positions, outer] = delta.shape as [number, number, number, number];
   const {inner, patches} = data;
   const parts = patches === null ? [] : partsOf(patches.geometry, patches.images);
-  const longest = parts.reduce((most, part) => Math.max(most, part.positions), 0);
-  const own = aligned(4 * longest * inner);
+  const own = aligned(4 * longestOf(parts) * inner);
   const scratch = heap.scratch(own + Math.max(scratchBytes(inner, positions, outer),
       scratchBytes(outer, positions, inner)));
   const {tensor, pointer} = heap.make([(to - from) * components, inner * outer]);
@@ -130,6 +131,34 @@ export function patchProductIn(heap: WasmHeap, geometry: PatchGeometry, images: 
 }
 
 /**
+ * The sums of a depthwise convolution over the positions of each run of images: Σ x shifted ∘ y,
+ * [runs, columns, multiplier].
+ *
+ * @param outer channels of y, inChannels · multiplier.
+ */
+export function depthwiseProductIn(heap: WasmHeap, geometry: PatchGeometry, images: number, runs: number, x: Tensor,
+    y: Tensor, outer: number): Tensor {
+  const inner = columnsOf(geometry);
+  const channels = geometry.inChannels;
+  const filter = volume(geometry.filter);
+  const perRun = images / runs;
+  const parts = partsOf(geometry, perRun);
+  const scratch = heap.scratch(4 * longestOf(parts) * inner);
+  const {tensor, pointer} = heap.zeros([runs, inner, outer / channels]);
+  const {kernels} = heap;
+  const [from, right, image] = [heap.pointer(x), heap.pointer(y), imageBytes(geometry)];
+  for (let run = 0; run < runs; run++) {
+    for (const part of parts) {
+      kernels.patches(from + (run * perRun + part.image) * image, scratch, part.images, ...part.geometry);
+      const position = run * perRun * volume(geometry.output) + part.position;
+      kernels.depthwiseSums(scratch, right + 4 * outer * position, pointer + 4 * run * filter * outer, part.positions,
+        filter, channels, outer / channels);
+    }
+  }
+  return tensor;
+}
+
+/**
  * The input cotangent of a convolution, patchesᵀ(y filterᵀ) in `shape`: the products are the
  * cotangents of the patches, which are added up where the patches overlap.
  *
@@ -140,9 +169,9 @@ export function inputCotangentIn(heap: WasmHeap, geometry: PatchGeometry, images
     outer: number, shape: readonly number[]): Tensor {
   const inner = columnsOf(geometry);
   const parts = partsOf(geometry, images);
-  const longest = parts.reduce((most, part) => Math.max(most, part.positions), 0);
+  const longest = longestOf(parts);
   const own = aligned(4 * longest * inner);
-  const scratch = heap.scratch(own + scratchBytes(longest, outer, inner));
+  const scratch = heap.scratch(own + Math.max(scratchBytes(longest, outer, inner), scratchBytes(1, outer, inner)));
   const {tensor, pointer} = heap.zeros(shape);
   const {kernels} = heap;
   const [from, weights, image] = [heap.pointer(y), heap.pointer(filter), imageBytes(geometry)];

@@ -94,3 +94,26 @@ for (const build of builds) {
     }
   });
 }
+
+for (const build of builds) {
+  test(`${build}: sums of depthwise convolutions`, t => {
+    const space = new KernelSpace(build);
+    for (const [positions, filter, channels, multiplier] of [[1, 1, 1, 1], [5, 9, 3, 1], [127, 2, 8, 1], [3, 4, 19, 1], [129, 3, 3, 2], [0, 2, 9, 1]]) {
+      space.clear();
+      const outer = channels * multiplier;
+      const [rows, y] = [numbers(positions * filter * channels, 1), numbers(positions * outer, 2)];
+      const out = numbers(filter * outer, 3);
+      const expected = Array.from(out, (value, at) => {
+        const [k, i] = [Math.floor(at / outer), at % outer];
+        return Array.from({length: positions}).reduce((sum: number, _, p) =>
+          sum + rows[(p * filter + k) * channels + Math.floor(i / multiplier)] * y[p * outer + i], value);
+      });
+      const [a, b, c] = [space.put(rows), space.put(y), space.put(out)];
+      space.kernels.depthwiseSums(a, b, c, positions, filter, channels, multiplier);
+      const name = `${positions} ${filter} ${channels} ${multiplier}`;
+      space.read(c, out.length).forEach((value, at) => t.true(Math.abs(value - expected[at]) < 2e-5, name));
+      t.deepEqual(space.read(a, rows.length), rows);
+      space.check(t, name);
+    }
+  });
+}

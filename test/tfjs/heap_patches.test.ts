@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import test from 'ava';
 import {convolve} from '../../src/derivatives/kernels/convolution';
-import {patchProduct} from '../../src/derivatives/kernels/patches';
+import {depthwiseProduct, patchProduct} from '../../src/derivatives/kernels/patches';
 import {shapeOf, type Convolution} from '../../src/derivatives/kernels/convolution_geometry';
 import {exampleProducts} from '../../src/jacobian/uses/example_products';
 import {PatchPositions, PlainPositions} from '../../src/jacobian/uses/positions';
@@ -85,6 +85,20 @@ for (const [name, c] of Object.entries(CONVOLUTIONS)) {
       }
     }
     tf.dispose([x, y]);
+  });
+}
+
+for (const [name, wide] of Object.entries(CONVOLUTIONS).filter(([, c]) => c.spatial === 2)) {
+  test(`sums of a depthwise convolution: ${name}`, t => {
+    for (const [inChannels, multiplier] of [[1, 1], [11, 1], [2, 3]]) {
+      const c: Convolution = {...wide, depthwise: true, inChannels, outChannels: inChannels * multiplier};
+      const size = ([depth, height, width]: readonly number[]): number => depth * height * width;
+      const [x, y] = [normal([c.images * size(c.input) * inChannels], 1), normal([c.images * size(c.output) * c.outChannels], 2)];
+      for (const runs of [1, c.images / 3, c.images]) {
+        compare(t, () => depthwiseProduct(c, x, y, runs), `${inChannels} channels, ${multiplier}, ${runs} runs`);
+      }
+      tf.dispose([x, y]);
+    }
   });
 }
 

@@ -8,7 +8,7 @@ import type {Convolution} from './convolution_geometry';
 import {plus} from '../../tfjs/accumulate';
 import {matMul} from '../../tfjs/fast_ops';
 import {heapOf} from '../../tfjs/heap_ops';
-import {patchProductIn} from '../../tfjs/heap_patches';
+import {depthwiseProductIn, patchProductIn} from '../../tfjs/heap_patches';
 import {blockFloats} from '../../tfjs/memory';
 import {nativePatches} from './native_patches';
 import {padSpatial, sliceSpatial} from './spatial';
@@ -178,6 +178,10 @@ export const matMulBatch = (a: Tensor, b: Tensor): Tensor => batchMatMul(a as ne
  * shifted ∘ y, [runs, columns, multiplier]. A run is images that follow each other.
  */
 export function depthwiseProduct(c: Convolution, x: Tensor, y: Tensor, runs: number): Tensor {
+  const heap = heapOf(x, y);
+  if (heap !== null) {
+    return depthwiseProductIn(heap, c, c.images, runs, x, y, c.outChannels);
+  }
   const multiplier = c.outChannels / c.inChannels;
   const perRun = c.images / runs * positionsOf(c);
   if (isHost()) {

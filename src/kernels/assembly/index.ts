@@ -6,5 +6,6 @@ export {inverseDiagonal64} from './inverse';
 export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
 export {patches, addPatches} from './patches';
+export {depthwiseSums} from './depthwise';
 export {combined, addScaled} from './broadcast';
 export {rowDots, areFinite} from './reductions';
