@@ -179,8 +179,8 @@ export interface GgnOptions {
    * `'auto'`: products, convolutions, derivatives and factorizations run in a WebAssembly module
    * with SIMD, on the backend `'wasm'` in its memory and on `'cpu'` in a memory of their own, and
    * entrywise functions on `'cpu'` in plain loops. On `'cpu'` this also holds for the kernels that
-   * f() calls while a step runs. All results are right to the rounding of float32. `predict`,
-   * `evaluate` and validation always run kernels of TensorFlow.js.
+   * f() calls while a step runs, and on `'wasm'` for its tanh. All results are right to the
+   * rounding of float32. `predict`, `evaluate` and validation always run kernels of TensorFlow.js.
    *
    * `'tfjs'`: a step runs the kernels of TensorFlow.js alone, which takes longer. This tells
    * whether a fault lies in a kernel, and gives the loss that TensorFlow.js computes, to the last

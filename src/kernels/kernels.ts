@@ -31,6 +31,12 @@ export interface Kernels {
   /** out = the function of `ENTRYWISE`, for n entries. The output may be one of the inputs. */
   entrywise(kind: number, y: number, dy: number, out: number, n: number): void;
   /**
+   * out = tanh x, for n entries, to 2 units in the last place. The output may be the input.
+   *
+   * Measured: a seventh of the time of tfjs's kernel on WASM, which calls tanhf of C.
+   */
+  tanh(x: number, out: number, n: number): void;
+  /**
    * out[i, j] (r x c) = the function of `COMBINED` of a and b. Entry (i, j) of a lies at a + 4
    * (i·aRow + j·aColumn), with an aColumn of 0 or 1. So a column, a row or one number may
    * broadcast. b alike.

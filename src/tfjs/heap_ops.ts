@@ -107,6 +107,13 @@ export function rowDotsIn(heap: WasmHeap, x: Tensor, y: Tensor): Tensor {
   return tensor;
 }
 
+/** tanh x, to 2 units in the last place. */
+export function tanhIn(heap: WasmHeap, x: Tensor): Tensor {
+  const {tensor, pointer} = heap.make(x.shape);
+  heap.kernels.tanh(heap.pointer(x), pointer, x.size);
+  return tensor;
+}
+
 /** dy ∘ φ'(x) by y = φ(x), for a function φ of `ENTRYWISE`. */
 export function pulledIn(heap: WasmHeap, kind: keyof typeof ENTRYWISE, y: Tensor, dy: Tensor): Tensor {
   const {tensor, pointer} = heap.make(dy.shape);

@@ -119,6 +119,22 @@ test('convolutions of channels first are left to tfjs', t => {
   t.is(both('Conv2D', {x: normal([2, 3, 5, 5], 1), filter: normal([2, 2, 3, 4], 2)}, {strides: 1, pad: 'valid', dataFormat: 'NCHW', dilations: 1}), null);
 });
 
+test.serial('tanh in the heap of WASM', async t => {
+  await useBackend('wasm');
+  t.teardown(() => useBackend('cpu'));
+  const x = tf.concat1d([tf.tensor1d([0, -0, NaN, Infinity, -Infinity, 1e-30]), normal([200], 1) as tf.Tensor1D]).reshape([2, 103]);
+  const found = both('Tanh', {x})!;
+  t.deepEqual(found.own.shape, [2, 103]);
+  const wanted = found.wanted.dataSync();
+  t.deepEqual([...found.own.dataSync()].slice(0, 5), [0, -0, NaN, 1, -1]);
+  t.true(found.own.dataSync().every((value, i) => Object.is(value, wanted[i]) || Math.abs(value - wanted[i]) <= 2 ** -22 * Math.abs(wanted[i])));
+  await useBackend('cpu');
+  const there = normal([3], 2);
+  await useBackend('wasm');
+  t.true(difference(both('Tanh', {x: there})!) < 1e-6, 'of a tensor that another backend has');
+  t.is(withKernels(false, () => both('Tanh', {x})), null);
+});
+
 test('tfjs runs integers, kernels on a tape, other kernels, and all kernels if it debugs or ours are switched off', t => {
   const [a, whole] = [normal([3, 3], 1), tf.ones([3, 3], 'int32')];
   const run = (): tf.Tensor | null => forwardKernel('Add', {a, b: a}, {});

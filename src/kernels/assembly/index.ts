@@ -7,5 +7,6 @@ export {cholesky32} from './blocked_cholesky';
 export {solve64, solve32} from './rows';
 export {patches, addPatches} from './patches';
 export {depthwiseSums} from './depthwise';
+export {tanh} from './tanh';
 export {combined, addScaled} from './broadcast';
 export {rowDots, areFinite} from './reductions';
