@@ -46,6 +46,22 @@ export function outerProductIn(heap: WasmHeap, x: Tensor): Tensor {
   return tensor;
 }
 
+/** The blocks x_b x_bᵀ [blocks, n, n] of a matrix x [blocks · n, k]. */
+export function outerBlocksIn(heap: WasmHeap, x: Tensor, blocks: number): Tensor {
+  const [rows, k] = x.shape as [number, number];
+  const n = rows / blocks;
+  const {kernels} = heap;
+  const scratch = heap.scratch(scratchBytes(n, k, n));
+  const {tensor, pointer} = heap.make([blocks, n, n]);
+  const first = heap.pointer(x);
+  for (let b = 0; b < blocks; b++) {
+    const [from, to] = [first + 4 * b * n * k, pointer + 4 * b * n * n];
+    kernels.product(from, k, 1, from, 1, k, to, n, n, k, n, MODE.set, 0, 0, 1, scratch);
+    kernels.mirror(to, n, n);
+  }
+  return tensor;
+}
+
 /** Rows and columns; distances in memory of two entries in a column, and in a row. */
 const layout = ({shape: [rows, columns = 1]}: Tensor, isTransposed: boolean): [number, number, number, number] =>
   isTransposed ? [columns, rows, 1, columns] : [rows, columns, columns, 1];

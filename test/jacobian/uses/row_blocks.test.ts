@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import {blockProducts} from '../../../src/jacobian/uses/row_blocks';
+import {withKernels} from '../../../src/kernels/allowed';
 import {relativeError} from '../../support/relative_error';
 
 for (const [components, columns] of [[1, 5], [3, 4], [80, 60]] as const) {
@@ -12,7 +13,8 @@ for (const [components, columns] of [[1, 5], [3, 4], [80, 60]] as const) {
     const before = tf.memory().numTensors;
     const products = tf.tidy(() => blockProducts(x, 3, components));
     t.is(tf.memory().numTensors, before + 1);
-    t.deepEqual(products.shape, [3, components, components]);
+    const plain = withKernels(false, () => tf.tidy(() => blockProducts(x, 3, components)));
+    t.deepEqual([products.shape, plain.shape], [[3, components, components], [3, components, components]]);
     const entries = x.dataSync();
     const expected = Array.from({length: products.size}, (_, k) => {
       const [b, i, j] = [Math.floor(k / components ** 2), Math.floor(k / components) % components, k % components];
@@ -20,6 +22,7 @@ for (const [components, columns] of [[1, 5], [3, 4], [80, 60]] as const) {
       return Array.from(row(i)).reduce((sum, value, c) => sum + value * row(j)[c], 0);
     });
     t.true(relativeError(products.dataSync(), expected) < 1e-6);
-    tf.dispose([x, products]);
+    t.true(relativeError(plain.dataSync(), expected) < 1e-6, 'by tfjs');
+    tf.dispose([x, products, plain]);
   });
 }
