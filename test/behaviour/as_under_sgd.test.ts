@@ -8,11 +8,11 @@ import {noise, numbersOf} from '../support/tensors';
 
 const L = tf.layers;
 
-const OPTIMIZERS = {sgd: () => tf.train.sgd(0.01), ggn: () => ggn()};
+const OPTIMIZERS = {sgd: () => tf.train.sgd(0.01), ggn: (kernels: 'auto' | 'tfjs') => ggn({kernels})};
 
 /** The same under both optimizers. */
-async function both<T>(run: (optimizer: tf.Optimizer) => T | Promise<T>): Promise<{sgd: T; ggn: T}> {
-  return {sgd: await run(OPTIMIZERS.sgd()), ggn: await run(OPTIMIZERS.ggn())};
+async function both<T>(run: (optimizer: tf.Optimizer) => T | Promise<T>, kernels: 'auto' | 'tfjs' = 'auto'): Promise<{sgd: T; ggn: T}> {
+  return {sgd: await run(OPTIMIZERS.sgd()), ggn: await run(OPTIMIZERS.ggn(kernels))};
 }
 
 interface Model {
@@ -49,9 +49,9 @@ const statesOf = (model: tf.LayersModel): number[] => model.layers.flatMap(layer
 
 for (const backend of ['cpu', 'wasm']) {
   for (const [name, {build, x, y}] of Object.entries(models)) {
-    test.serial(`${backend}: ${name}: loss, metrics, moving averages and states of the first step, to the last bit`, async t => {
+    test.serial(`${backend}: ${name}: loss, metrics, moving averages and states of the first step, to the last bit by the kernels of tfjs, else to rounding`, async t => {
       await tf.setBackend(backend);
-      const seen = await both(async optimizer => {
+      const step = async (optimizer: tf.Optimizer) => {
         const model = build();
         const [xs, ys] = [x(), y()];
         model.compile({optimizer, loss: 'meanSquaredError', metrics: ['mae', tf.metrics.meanSquaredError, (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b)))]});
@@ -63,8 +63,15 @@ for (const backend of ['cpu', 'wasm']) {
         const result = {report, moved: frozen(), before, states: statesOf(model)};
         tf.dispose([xs, ys]);
         return result;
-      });
+      };
+      const seen = await both(step, 'tfjs');
       t.deepEqual(seen.ggn, seen.sgd);
+      const own = await step(OPTIMIZERS.ggn('auto'));
+      for (const part of ['report', 'moved', 'states'] as const) {
+        const [found, expected] = [own[part], seen.sgd[part]] as number[][];
+        t.is(found.length, expected.length);
+        t.true(found.every((value, i) => Math.abs(value - expected[i]) <= 1e-6 * Math.max(1, Math.abs(expected[i]))), part);
+      }
       t.is((seen.ggn.report as number[]).length, 4);
       if (name.includes('batch norm')) {
         t.notDeepEqual(seen.ggn.moved, seen.ggn.before);
