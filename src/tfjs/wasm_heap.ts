@@ -5,8 +5,9 @@ import {kernelsOn, type Kernels} from '../kernels/kernels';
 /**
  * The names of tfjs's WASM backend that are not public API, all of them checked before use:
  *
- * - `wasm.asm.memory` (in threads `wasm.wasmMemory`) is the memory of its WebAssembly module, in
- *   which all tensors lie, and `wasm.HEAPU8` a view of it.
+ * - `wasm.asm.memory` is the memory of its WebAssembly module, in which all tensors lie, and
+ *   `wasm.HEAPU8` a view of it. The build with threads imports its memory, which is shared, and has
+ *   it as `wasm.wasmMemory`. Kernels of our own run there too, in the thread that calls them.
  * - `wasm._malloc` and `wasm._free` allocate in it.
  * - `getMemoryOffset` and `incRef` (public) tell where a tensor lies, and share its data.
  * - `write(null, ..)` and `engine.makeTensorFromDataId` make a tensor without entries.
