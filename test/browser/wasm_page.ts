@@ -35,7 +35,7 @@ export interface WasmPage {
 
 const THREADS = 2;
 
-/** tfjs takes at most half as many threads as the machine has cores, which may be two. */
+/** tfjs takes at most half as many threads as there are cores, of which a machine may have two. */
 async function start(): Promise<void> {
   if (tf.getBackend() !== 'wasm') {
     Object.defineProperty(navigator, 'hardwareConcurrency', {value: 2 * THREADS});
