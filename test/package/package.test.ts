@@ -275,11 +275,15 @@ for (const [name, version, package_, file, ...arguments_] of RUNTIMES) {
   if (binary === null) {
     console.log(`\n=== ${name} test SKIPPED: ${package_}@${version} could not be installed here. ===\n`);
   }
-  (binary === null ? test.skip : test)(`${name} ${version}: the same weights as in Node, bit for bit`, async t => {
+  // Engines with relaxed SIMD fuse multiplications and additions, which rounds less often than Node 20 does.
+  (binary === null ? test.skip : test)(`${name} ${version}: the same weights as in Node, to rounding`, async t => {
     const folder = await withTfjs();
     const {stdout} = await run(binary!, [...arguments_, 'consumer.mjs'], {cwd: folder, env});
     const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as Trained;
     check(t, result, latest);
-    t.deepEqual(result.weights, (await trained(folder, 'consumer.mjs')).weights);
+    const {weights} = await trained(folder, 'consumer.mjs');
+    t.is(result.weights.length, weights.length);
+    const difference = Math.max(...result.weights.map((weight, i) => Math.abs(weight - weights[i])));
+    t.true(difference < 1e-5, String(difference));
   });
 }
