@@ -18,7 +18,9 @@ export function convolution(x: Float32Array, filter: Float32Array, geometry: Pat
   const rows = chunk * positions;
   const [forFilter, forImages, forPatches, forOut] = [inner * outChannels, chunk * image, rows * inner,
     rows * outChannels].map(entries => 16 * Math.ceil(entries / 4));
-  const bytes = forFilter + forImages + forPatches + forOut + scratchBytes(rows, inner, outChannels);
+  // The last images may have one row together, which takes another way.
+  const bytes = forFilter + forImages + forPatches + forOut +
+    Math.max(scratchBytes(rows, inner, outChannels), scratchBytes(1, inner, outChannels));
   const own = kernelsFor(bytes);
   if (own === null) {
     return null;

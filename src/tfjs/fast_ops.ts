@@ -1,6 +1,7 @@
 import {engine, ones, scalar, sum as sumOver, tensor, tile, type Tensor} from '@tensorflow/tfjs-core';
 import {addScaledIn, combinedIn, heapOf, outerProductIn, productIn, pulledIn, rowDotsIn, rowSumsIn} from './heap_ops';
 import {isObserved, isNativeHost} from './internals';
+import {checkMemory} from './memory';
 import {isRehearsal} from './rehearsal';
 import {mayRunKernels} from '../kernels/allowed';
 import {difference, product, repeated, rowSums, sum, transposedEntries} from '../arrays/elementwise';
@@ -44,7 +45,11 @@ const ownLoops = (size = Infinity): boolean =>
 
 const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 
-const made = (entries: Float32Array, shape: number[]): Tensor => engine().makeTensor(entries, shape, 'float32');
+function made(entries: Float32Array, shape: number[]): Tensor {
+  const t = engine().makeTensor(entries, shape, 'float32');
+  checkMemory();  // no kernel runs, after which the bytes would be counted
+  return t;
+}
 
 const hasShape = (x: Tensor, shape: readonly number[]): boolean =>
   x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i]);

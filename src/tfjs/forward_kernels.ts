@@ -7,6 +7,7 @@ import {matrixProduct} from '../arrays/matrix_product';
 import {mayRunKernels} from '../kernels/allowed';
 import type {KernelAttrs, KernelInputs} from './internals';
 import {tanhIn} from './heap_ops';
+import {checkMemory} from './memory';
 import {isRehearsal} from './rehearsal';
 import {wasmHeap} from './wasm_heap';
 
@@ -51,8 +52,11 @@ export function forwardKernel(kernel: string, inputs: KernelInputs, attrs: Kerne
 
 const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 
-const made = (entries: Float32Array, shape: readonly number[]): Tensor =>
-  engine().makeTensor(entries, shape as number[], 'float32');
+function made(entries: Float32Array, shape: readonly number[]): Tensor {
+  const t = engine().makeTensor(entries, shape as number[], 'float32');
+  checkMemory();  // no kernel runs, after which the bytes would be counted
+  return t;
+}
 
 /** Activations that may be fused into a kernel, by the names of tfjs. Others are left to tfjs. */
 const ACTIVATIONS = new Map<unknown, (x: Float32Array) => void>([

@@ -26,9 +26,7 @@ interface Part {
 
 const volume = ([depth, height, width]: Extent): number => depth * height * width;
 
-/**
- * The parts of a run of images: some images each, or some rows (with depth: some planes) of one.
- */
+/** The parts of a run of images: some images each, or some planes, rows or positions of one. */
 function partsOf(g: PatchGeometry, images: number): Part[] {
   const each = volume(g.output);
   const all = patchArguments(g);
@@ -41,21 +39,34 @@ function partsOf(g: PatchGeometry, images: number): Part[] {
     }
     return parts;
   }
-  const axis = g.output[0] > 1 ? 0 : 1;
-  const line = each / g.output[axis];
-  const step = Math.max(1, Math.floor(PART / line));
-  const withAxis = (extent: Extent, value: number): Extent =>
-    extent.map((old, i) => i === axis ? value : old) as unknown as Extent;
-  for (let from = 0; from < g.output[axis]; from += step) {
-    const count = Math.min(step, g.output[axis] - from);
-    const geometry = patchArguments({...g, output: withAxis(g.output, count),
-      before: withAxis(g.before, g.before[axis] - from * g.strides[axis])});
+  for (const [first, part] of bands(g, 0)) {
+    const geometry = patchArguments(part);
     for (let image = 0; image < images; image++) {
-      parts.push({image, images: 1, position: image * each + from * line, positions: count * line, geometry});
+      parts.push({image, images: 1, position: image * each + first, positions: volume(part.output), geometry});
     }
   }
   return parts;
 }
+
+/**
+ * The first position and the geometry of bands of one image, cut along an axis, and along the next
+ * one if a line behind this axis is too long.
+ */
+function bands(g: PatchGeometry, axis: number): Array<readonly [first: number, part: PatchGeometry]> {
+  const line = g.output.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const step = Math.max(1, Math.floor(PART / line));
+  const found: Array<readonly [number, PatchGeometry]> = [];
+  for (let from = 0; from < g.output[axis]; from += step) {
+    const part = {...g, output: withAxis(g.output, axis, Math.min(step, g.output[axis] - from)),
+      before: withAxis(g.before, axis, g.before[axis] - from * g.strides[axis])};
+    const cut: typeof found = line > PART ? bands(part, axis + 1) : [[0, part]];
+    cut.forEach(([first, own]) => found.push([from * line + first, own]));
+  }
+  return found;
+}
+
+const withAxis = (extent: Extent, axis: number, value: number): Extent =>
+  extent.map((old, i) => i === axis ? value : old) as unknown as Extent;
 
 const longestOf = (parts: readonly Part[]): number => parts.reduce((most, {positions}) => Math.max(most, positions), 0);
 

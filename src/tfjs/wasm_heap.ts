@@ -1,5 +1,6 @@
 import {backend, engine, type Tensor} from '@tensorflow/tfjs-core';
 import {ggnError} from '../errors';
+import {checkMemory} from './memory';
 import {kernelsOn, type Kernels} from '../kernels/kernels';
 
 /**
@@ -64,6 +65,7 @@ export class WasmHeap {
     const {open} = this;
     const dataId = open.write(null, shape, 'float32');
     const tensor = engine().makeTensorFromDataId(dataId, shape as number[], 'float32', open as never);
+    checkMemory();  // no kernel of tfjs runs, after which the bytes would be counted
     return {tensor, pointer: there(open.getMemoryOffset(dataId)!)};
   }
 
@@ -90,7 +92,7 @@ export class WasmHeap {
         this.size = 0;
         _free(this.area);
       }
-      this.area = there(_malloc(bytes));
+      this.area = there(_malloc(bytes) >>> 0);  // signed above 2 GiB
       this.size = bytes;
     }
     return this.area;

@@ -11,11 +11,13 @@ import type {NamedValue, Trace, TraceNode} from './trace';
  * So a sweep makes no reshapes. On tfjs-node a reshape is an op, and its output has data of its
  * own, by which the cotangents of a kernel and its bias are two tensors.
  *
- * @param nodes in any order, which stays.
+ * @param nodes in any order, which stays. A reshape that is missing, since its output is given,
+ * stays missing.
  * @param kept value indices that are needed, or given, beside the kernels of the trace.
  */
 export function plainProducts(trace: Trace, nodes: readonly TraceNode[], kept: ReadonlySet<number>): TraceNode[] {
   const readers = readersOf(trace);
+  const present = new Set(nodes);
   const plain = new Map<TraceNode, TraceNode>();
   const behind = new Set<TraceNode>();
   for (const node of nodes) {
@@ -23,7 +25,7 @@ export function plainProducts(trace: Trace, nodes: readonly TraceNode[], kept: R
     const [y] = node.outputs;
     const [reshape, ...others]: ReadonlyArray<TraceNode | undefined> = readers.get(y) ?? [];
     if (inputs !== null && others.length === 0 && !kept.has(y) && RESHAPES.has(reshape?.kernel ?? '') &&
-        isPadded(trace, y, reshape.outputs[0])) {
+        present.has(reshape) && isPadded(trace, y, reshape.outputs[0])) {
       plain.set(node, {...node, inputs, outputs: reshape.outputs});
       behind.add(reshape);
     }

@@ -58,6 +58,7 @@ const CONVOLUTIONS: Record<string, Convolution> = {
   'many small images': convolution(300, 2, 3, [1, 4, 4], [1, 3, 3], [1, 1, 1], [1, 1, 1], [0, 0, 0]),
   'large images': convolution(6, 2, 3, [1, 41, 37], [1, 3, 3], [1, 1, 1], [1, 1, 1], [0, 1, 1]),
   'large images with strides and dilations': convolution(6, 1, 4, [1, 95, 70], [1, 4, 3], [1, 3, 2], [1, 2, 3], [0, 3, 2]),
+  'a long sequence': convolution(3, 2, 3, [1, 1, 700], [1, 1, 5], [1, 1, 1], [1, 1, 1], [0, 0, 2]),
   'wide images': convolution(3, 2, 2, [1, 2, 540], [1, 1, 5], [1, 1, 1], [1, 1, 1], [0, 0, 2]),
   'negative padding': convolution(6, 2, 2, [1, 40, 40], [1, 3, 3], [1, 1, 1], [1, 1, 1], [0, -2, -1]),
   'volumes': convolution(6, 2, 3, [9, 12, 11], [3, 2, 3], [2, 1, 1], [1, 2, 1], [1, 0, 1]),
