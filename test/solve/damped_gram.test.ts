@@ -210,8 +210,10 @@ test('a problem with S = s I is solved without SᵀGS, and is the same', t => {
       const trace = whole.reduce((sum, x, p) => sum + (p % (n + 1) === 0 ? x : 0), 0);
       const limits = float32Floor(whole, n);
       const got = problem.limits(1e-9 * trace);
+      // J d is a small difference of large parts for some rows: 1.5e-9 was seen in one of 100,000 runs.
+      const changeDistance = found.ok && direct.ok ? relativeDistance(found.change, direct.change) : Infinity;
       if (!found.ok || !direct.ok || found.lambda !== lambda || relativeDistance(assemble(made, found), assemble(made, direct)) > TOLERANCE ||
-          relativeDistance(found.change, direct.change) > TOLERANCE || relativeDistance([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
+          changeDistance > 1e-7 || relativeDistance([problem.trace, got.floor, got.trusted], [trace, limits.floor, limits.trusted]) > 1e-12 ||
           Math.abs(problem.effectiveDimension(lambda) - effectiveDimension(whole, n, lambda)) > 1e-6 || problem.rho !== Math.max(...system.parts.map(({rho}) => rho)) && s === 1) {
         return false;
       }
